@@ -1,0 +1,143 @@
+// Option structs list their fields once (ForEachField); everything else is a visitor over the list.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "aim/base/error.h"
+
+namespace aim {
+
+struct Range {
+  double low;
+  double high;
+};
+
+struct Any {};  // no limits
+
+// What a field accepts: a range of numbers, a set of words, or anything.
+struct Limits {
+  Limits(Any) {}                                                          // NOLINT
+  Limits(Range r) : has_range(true), range(r) {}                          // NOLINT
+  Limits(std::initializer_list<const char*> c) : choices(c.begin(), c.end()) {}  // NOLINT
+
+  bool has_range = false;
+  Range range{0, 0};
+  std::vector<std::string> choices;
+};
+
+// A struct with   template <class Self, class Visitor> static void ForEachField(Self&, Visitor&&)
+// that calls visit(name, field, limits, help). Fields: bool, int, int64_t, uint64_t, double,
+// std::string, std::vector<std::string>, or another option struct (limits Any{}).
+template <class T>
+concept OptionStruct = requires(T& options) {
+  std::remove_cvref_t<T>::ForEachField(options, [](auto&&...) {});
+};
+
+// Calls visit(key, field, limits, help) for every leaf; keys of nested structs join with dots.
+template <class Options, class Visitor>
+void ForEachLeaf(Options& options, Visitor&& visit, const std::string& prefix = "") {
+  std::remove_cvref_t<Options>::ForEachField(
+      options, [&](std::string_view name, auto& field, const Limits& limits, std::string_view help) {
+        const std::string key = prefix + std::string(name);
+        if constexpr (OptionStruct<std::remove_cvref_t<decltype(field)>>) {
+          ForEachLeaf(field, visit, key + ".");
+        } else {
+          visit(key, field, limits, help);
+        }
+      });
+}
+
+// Parsing and checking of one value; `key` names it in errors. Throw ConfigError.
+void AssignJson(bool& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(int& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(int64_t& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(uint64_t& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(double& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(std::string& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
+                const std::string& key);
+void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::string& key);
+
+// The known key with the smallest edit distance, for error messages.
+std::string NearestKey(std::string_view key, const std::vector<std::string>& known);
+[[noreturn]] void ThrowUnknownKey(const std::string& key, const std::vector<std::string>& known,
+                                  const std::string& where);
+
+// Reads a TOML file into JSON (tables become objects). Throws InputError, FormatError.
+nlohmann::json ReadToml(const std::filesystem::path& path);
+
+// "3", "true", "0.5" and "[\"a\"]" become numbers, flags and lists; all else is a string.
+nlohmann::json ParseOptionText(const std::string& text);
+
+template <class Options>
+std::vector<std::string> OptionKeys(const Options& options) {
+  std::vector<std::string> keys;
+  ForEachLeaf(options, [&](const std::string& key, auto&, const Limits&, std::string_view) {
+    keys.push_back(key);
+  });
+  return keys;
+}
+
+// Every field must lie within its limits. Throws ConfigError naming "<section>.<key>".
+template <class Options>
+void CheckRanges(const Options& options, const std::string& section = "") {
+  ForEachLeaf(options, [&](const std::string& key, auto& field, const Limits& limits,
+                           std::string_view) {
+    CheckLimits(nlohmann::json(field), limits, section.empty() ? key : section + "." + key);
+  });
+}
+
+// Sets the leaf called `key` (dotted). Throws ConfigError naming the nearest key if there is none.
+template <class Options>
+void SetOption(Options& options, const std::string& key, const nlohmann::json& value,
+               const std::string& where = "--set") {
+  bool found = false;
+  ForEachLeaf(options, [&](const std::string& name, auto& field, const Limits& limits,
+                           std::string_view) {
+    if (name != key) return;
+    found = true;
+    AssignJson(field, value, name);
+    CheckLimits(nlohmann::json(field), limits, name);
+  });
+  if (!found) ThrowUnknownKey(key, OptionKeys(options), where);
+}
+
+// Applies a JSON object (from TOML): nested objects are sections. Unknown keys are errors.
+template <class Options>
+void ApplyOptions(Options& options, const nlohmann::json& object, const std::string& where,
+                  const std::string& prefix = "") {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) {
+      ApplyOptions(options, value, where, prefix + key + ".");
+    } else {
+      SetOption(options, prefix + key, value, where);
+    }
+  }
+}
+
+// {"section": {"key": value}} with every field, defaults included.
+template <class Options>
+nlohmann::json OptionsToJson(const Options& options) {
+  nlohmann::json object = nlohmann::json::object();
+  ForEachLeaf(options, [&](const std::string& key, auto& field, const Limits&, std::string_view) {
+    nlohmann::json* node = &object;
+    size_t begin = 0;
+    for (size_t dot; (dot = key.find('.', begin)) != std::string::npos; begin = dot + 1) {
+      node = &(*node)[key.substr(begin, dot - begin)];
+    }
+    (*node)[key.substr(begin)] = field;
+  });
+  return object;
+}
+
+// The same as TOML text, one section a nested struct.
+std::string ToToml(const nlohmann::json& object);
+
+}  // namespace aim

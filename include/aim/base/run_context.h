@@ -1,0 +1,64 @@
+// What every tool's run shares: where results go, how the run is recorded, how it reports progress.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "aim/base/progress.h"
+
+namespace aim {
+
+// Values of the flags that all tools have.
+struct CommonOptions {
+  uint64_t seed = 0;
+  std::string device = "cpu";
+  std::filesystem::path out;
+  bool resume = false;
+  bool overwrite = false;
+  std::string log_level = "info";
+};
+
+// Handed to every RunX(options, run). Also a plain value that tests build by hand.
+class RunContext {
+ public:
+  RunContext() = default;
+  explicit RunContext(CommonOptions common) : common_(std::move(common)) {}
+  RunContext(CommonOptions common, std::ostream* progress_stream, bool is_terminal);
+
+  const CommonOptions& common() const { return common_; }
+  uint64_t seed() const { return common_.seed; }
+  const std::string& device() const { return common_.device; }
+  const std::filesystem::path& out() const { return common_.out; }
+  Progress& progress() { return progress_; }
+
+  // Refuses an existing file or non-empty folder at out() unless --resume or --overwrite was given
+  // (ConfigError), removes it for --overwrite, and makes the folder. Call it after all input was
+  // checked, so that a wrong call leaves nothing behind.
+  void PrepareOutFolder();
+  void PrepareOutFile();
+
+  // Adds a key to run.json (timings, counts, fingerprints).
+  void Note(const std::string& key, nlohmann::json value);
+
+  // Writes out()/run.json (or out() + ".run.json" beside a file): resolved options, command line,
+  // version, revision, seed, device, seconds, peak memory, notes. Atomic.
+  void WriteRunRecord(const nlohmann::json& options, const std::vector<std::string>& command_line,
+                      double seconds) const;
+
+ private:
+  CommonOptions common_;
+  Progress progress_;
+  nlohmann::json notes_ = nlohmann::json::object();
+  bool out_is_file_ = false;
+};
+
+// "0.1.0" and the git revision the build was made from ("unknown" outside a checkout).
+std::string Version();
+std::string Revision();
+// Largest resident set so far, bytes.
+int64_t PeakMemoryBytes();
+
+}  // namespace aim

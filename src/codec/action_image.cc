@@ -1,0 +1,1 @@
+#include "aim/codec/action_image.h"

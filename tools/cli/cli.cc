@@ -1,0 +1,1 @@
+int aim_cli_placeholder();
