@@ -1,1 +1,312 @@
-int aim_cli_placeholder();
+#include "tools/cli/cli.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <new>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+
+namespace aim::cli {
+namespace {
+
+constexpr int kExitDone = 0;
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+// The flags that every tool has, as an option struct like any other.
+struct SharedOptions {
+  uint64_t seed = 0;
+  std::string device = "cpu";
+  std::string out;
+  bool resume = false;
+  bool overwrite = false;
+  std::string log_level = "info";
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("seed", self.seed, Any{}, "the same seed gives the same result");
+    visit("device", self.device, Any{}, "cpu, cuda or cuda:N");
+    visit("out", self.out, Any{}, "file or folder to write");
+    visit("resume", self.resume, Any{}, "continue in an --out that exists");
+    visit("overwrite", self.overwrite, Any{}, "replace an --out that exists");
+    visit("log_level", self.log_level, Limits({"debug", "info", "warning", "error", "off"}),
+          "messages on stderr; progress is shown from info on");
+  }
+
+  void Validate() const {
+    const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() < 9 &&
+                          device.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (device != "cpu" && device != "cuda" && !numbered) {
+      throw ConfigError({"device", "\"" + device + "\"", "cpu, cuda or cuda:N", ""});
+    }
+  }
+};
+
+// Renders help; carries the option structs of its app, so that no global table is needed.
+class BoundFormatter : public CLI::Formatter {
+ public:
+  explicit BoundFormatter(const CLI::App* app) : app_(app) { column_width(36); }
+  // Subcommands inherit the formatter of their parent, whose bindings are not theirs.
+  bool BelongsTo(const CLI::App& app) const { return app_ == &app; }
+  std::vector<OptionBinding>& bindings() { return bindings_; }
+
+ private:
+  const CLI::App* app_;
+  std::vector<OptionBinding> bindings_;
+};
+
+std::vector<OptionBinding>& BindingsOf(CLI::App& app) {
+  auto formatter = std::dynamic_pointer_cast<BoundFormatter>(app.get_formatter());
+  if (formatter == nullptr || !formatter->BelongsTo(app)) {
+    formatter = std::make_shared<BoundFormatter>(&app);
+    app.formatter(formatter);
+  }
+  return formatter->bindings();
+}
+
+// A leaf of a TOML file: dotted key and value. An empty table of unknown name counts as a leaf.
+void Flatten(const nlohmann::json& object, const std::string& prefix,
+             const std::vector<std::string>& known,
+             std::vector<std::pair<std::string, nlohmann::json>>& leaves) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object() && (!value.empty() || HasSection(known, prefix + key))) {
+      Flatten(value, prefix + key + ".", known, leaves);
+    } else {
+      leaves.emplace_back(prefix + key, value);
+    }
+  }
+}
+
+// All option structs that one command line speaks about, as one set of keys.
+class Settings {
+ public:
+  explicit Settings(std::vector<OptionBinding> bindings) : bindings_(std::move(bindings)) {
+    for (const OptionBinding& binding : bindings_) {
+      keys_.insert(keys_.end(), binding.keys.begin(), binding.keys.end());
+    }
+  }
+
+  void ApplyFile(const std::string& path) const {
+    std::vector<std::pair<std::string, nlohmann::json>> leaves;
+    Flatten(ReadToml(path), "", keys_, leaves);
+    for (const auto& [key, value] : leaves) Owner(key, path).set(key, value, path);
+  }
+
+  void ApplySet(const std::string& assignment) const {
+    const size_t equals = assignment.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw ConfigError({"--set", "\"" + assignment + "\"", "key=value", ""});
+    }
+    const std::string key = assignment.substr(0, equals);
+    Owner(key, "--set").set_text(key, assignment.substr(equals + 1), "--set");
+  }
+
+  void ApplyFlags() const {
+    for (const OptionBinding& binding : bindings_) {
+      for (const auto& [key, flag] : binding.flags) {
+        if (flag->count() == 0) continue;
+        const std::vector<std::string> words = flag->results();
+        if (flag->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll) {
+          binding.set(key, words, FlagName(key));
+        } else {
+          binding.set_text(key, words.back(), FlagName(key));
+        }
+      }
+    }
+  }
+
+  void Validate() const {
+    for (const OptionBinding& binding : bindings_) binding.validate();
+  }
+
+  nlohmann::json ToJson() const {
+    nlohmann::json all = nlohmann::json::object();
+    for (const OptionBinding& binding : bindings_) all.update(binding.to_json());
+    return all;
+  }
+
+  std::vector<std::string> FlagNames() const {
+    std::vector<std::string> names;
+    for (const OptionBinding& binding : bindings_) {
+      for (const auto& [key, flag] : binding.flags) {
+        if (!flag->get_positional()) names.push_back(FlagName(key));
+      }
+    }
+    for (const char* name : {"--config", "--set", "--help", "--version"}) names.emplace_back(name);
+    return names;
+  }
+
+ private:
+  const OptionBinding& Owner(const std::string& key, const std::string& where) const {
+    for (const OptionBinding& binding : bindings_) {
+      if (std::find(binding.keys.begin(), binding.keys.end(), key) != binding.keys.end()) {
+        return binding;
+      }
+    }
+    ThrowUnknownKey(key, keys_, where);
+  }
+
+  std::vector<OptionBinding> bindings_;
+  std::vector<std::string> keys_;
+};
+
+// What the shared flags add to one app or subcommand.
+struct SharedFlags {
+  SharedOptions options;
+  CLI::Option* config = nullptr;
+  CLI::Option* set = nullptr;
+};
+
+void AddSharedFlags(CLI::App& app, SharedFlags& shared, const std::string& version) {
+  const CLI::callback_t accept = [](const CLI::results_t&) { return true; };
+  shared.config = app.add_option("--config", accept, "TOML file of options; --set and flags win");
+  shared.config->type_name("FILE ...")->take_all();
+  shared.set = app.add_option("--set", accept, "key=value, as in the TOML file; repeatable");
+  shared.set->type_name("KEY=VALUE ...")->take_all();
+  AddFlags(app, shared.options);
+  app.set_version_flag("--version", version);
+  app.allow_extras();  // collected here, so that the message can name the nearest flag
+}
+
+// Arguments that no flag or subcommand took.
+void RefuseExtras(const CLI::App& app, const Settings& settings) {
+  const std::vector<std::string> extras = app.remaining(true);
+  if (extras.empty()) return;
+  for (const std::string& extra : extras) {
+    if (!extra.starts_with("-")) continue;
+    const std::string flag = extra.substr(0, extra.find('='));
+    throw ConfigError({flag, "not a flag of " + app.get_name(), "one of its flags",
+                       "did you mean " + NearestKey(flag, settings.FlagNames()) + "?"});
+  }
+  throw ConfigError({"\"" + extras[0] + "\"", "one argument too many", "flags and their values",
+                     "put values with spaces in quotes"});
+}
+
+CommonOptions ToCommon(const SharedOptions& shared) {
+  return {shared.seed,   shared.device,    shared.out,
+          shared.resume, shared.overwrite, shared.log_level};
+}
+
+// Everything after CLI11 split the words: settings, body, run record.
+void RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
+               const std::vector<std::string>& command_line,
+               const std::function<void(RunContext&)>& body) {
+  std::vector<OptionBinding> bindings = BindingsOf(active);
+  if (&active != &app) {
+    const std::vector<OptionBinding>& outer = BindingsOf(app);
+    bindings.insert(bindings.end(), outer.begin(), outer.end());
+  }
+  const Settings settings(std::move(bindings));
+  RefuseExtras(app, settings);
+  for (const std::string& path : shared.config->results()) settings.ApplyFile(path);
+  for (const std::string& assignment : shared.set->results()) settings.ApplySet(assignment);
+  settings.ApplyFlags();
+  settings.Validate();
+
+  const LogLevel level = ParseLogLevel(shared.options.log_level);
+  SetLogLevel(level);
+  RunContext run(ToCommon(shared.options), level <= LogLevel::kInfo ? &std::cerr : nullptr,
+                 ::isatty(STDERR_FILENO) == 1);
+  const auto start = std::chrono::steady_clock::now();
+  body(run);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (run.prepared()) run.WriteRunRecord(settings.ToJson(), command_line, elapsed.count());
+  std::cout.flush();
+  if (!std::cout) {
+    throw IoError({"stdout", "not writable", "an open pipe, file or terminal", ""});
+  }
+}
+
+std::string OneLine(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunContext&)>& body) {
+  const std::string version = app.get_name() + " " + Version() + " (" + Revision() + ")";
+  std::vector<CLI::App*> apps = app.get_subcommands([](CLI::App*) { return true; });
+  const bool has_subcommands = !apps.empty();
+  if (has_subcommands) {
+    app.require_subcommand(1);
+    app.set_version_flag("--version", version);
+    app.allow_extras();
+  } else {
+    apps.push_back(&app);
+  }
+  std::vector<std::unique_ptr<SharedFlags>> shared;
+  for (CLI::App* each : apps) {
+    shared.push_back(std::make_unique<SharedFlags>());
+    AddSharedFlags(*each, *shared.back(), version);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << app.get_name() << ": " << OneLine(error.what()) << "; see " << app.get_name()
+              << " --help\n";
+    return kExitUsage;
+  }
+  const std::vector<std::string> command_line(argv, argv + argc);
+  for (size_t i = 0; i < apps.size(); ++i) {
+    if (has_subcommands && !app.got_subcommand(apps[i])) continue;
+    RunParsed(app, *apps[i], *shared[i], command_line, body);
+  }
+  return kExitDone;
+}
+
+int Report(const CLI::App& app, const std::string& sentence, int exit_code) {
+  std::cout.flush();
+  std::cerr << app.get_name() << ": " << OneLine(sentence) << '\n';
+  return exit_code;
+}
+
+}  // namespace
+
+std::string FlagName(const std::string& key) {
+  std::string name = "--" + key;
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
+std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann::json& value) {
+  std::string text(help);
+  const std::string described = DescribeLimits(limits);
+  if (!described.empty()) text += "; " + described;
+  if (value.is_array() || value == "") return text;
+  if (value.is_number_float()) return text + "; default " + ToText(value.get<double>());
+  return text + "; default " + (value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+void Bind(CLI::App& app, OptionBinding binding) { BindingsOf(app).push_back(std::move(binding)); }
+
+int Main(CLI::App& app, int argc, char** argv, const std::function<void(RunContext&)>& body) {
+  // A closed pipe or a file-size limit is an error with a sentence, not a silent death.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  try {
+    return Parse(app, argc, argv, body);
+  } catch (const ConfigError& error) {
+    return Report(app, error.what(), kExitUsage);
+  } catch (const InputError& error) {
+    return Report(app, error.what(), kExitUsage);
+  } catch (const Error& error) {
+    return Report(app, error.what(), kExitFailed);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return Report(app, error.what(), kExitFailed);
+  } catch (const std::bad_alloc&) {
+    return Report(app, "memory is exhausted; make the job smaller or the machine bigger",
+                  kExitFailed);
+  } catch (const std::exception& error) {
+    return Report(app, std::string("internal error: ") + error.what() + "; please report it",
+                  kExitFailed);
+  }
+}
+
+}  // namespace aim::cli

@@ -23,8 +23,8 @@ struct Any {};  // no limits
 
 // What a field accepts: a range of numbers, a set of words, or anything.
 struct Limits {
-  Limits(Any) {}                                                          // NOLINT
-  Limits(Range r) : has_range(true), range(r) {}                          // NOLINT
+  Limits(Any) {}                                                                 // NOLINT
+  Limits(Range r) : has_range(true), range(r) {}                                 // NOLINT
   Limits(std::initializer_list<const char*> c) : choices(c.begin(), c.end()) {}  // NOLINT
 
   bool has_range = false;
@@ -44,7 +44,8 @@ concept OptionStruct = requires(T& options) {
 template <class Options, class Visitor>
 void ForEachLeaf(Options& options, Visitor&& visit, const std::string& prefix = "") {
   std::remove_cvref_t<Options>::ForEachField(
-      options, [&](std::string_view name, auto& field, const Limits& limits, std::string_view help) {
+      options,
+      [&](std::string_view name, auto& field, const Limits& limits, std::string_view help) {
         const std::string key = prefix + std::string(name);
         if constexpr (OptionStruct<std::remove_cvref_t<decltype(field)>>) {
           ForEachLeaf(field, visit, key + ".");
@@ -63,7 +64,15 @@ void AssignJson(double& field, const nlohmann::json& value, const std::string& k
 void AssignJson(std::string& field, const nlohmann::json& value, const std::string& key);
 void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
                 const std::string& key);
+// Throws ConfigError unless a number lies in the range, a text (or each of a list) is a choice.
 void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::string& key);
+
+// "[1, 1000]", "euler|unipc", or nothing; a number without needless digits. For messages and help.
+std::string DescribeLimits(const Limits& limits);
+std::string ToText(double value);
+
+// How errors name a key: as typed for a flag, "key" for --set, "<file>: key" for a file.
+std::string OptionLabel(const std::string& where, const std::string& key);
 
 // The known key with the smallest edit distance, for error messages.
 std::string NearestKey(std::string_view key, const std::vector<std::string>& known);
@@ -75,6 +84,9 @@ nlohmann::json ReadToml(const std::filesystem::path& path);
 
 // "3", "true", "0.5" and "[\"a\"]" become numbers, flags and lists; all else is a string.
 nlohmann::json ParseOptionText(const std::string& text);
+
+// True if some key begins with "<section>.".
+bool HasSection(const std::vector<std::string>& keys, const std::string& section);
 
 template <class Options>
 std::vector<std::string> OptionKeys(const Options& options) {
@@ -88,10 +100,10 @@ std::vector<std::string> OptionKeys(const Options& options) {
 // Every field must lie within its limits. Throws ConfigError naming "<section>.<key>".
 template <class Options>
 void CheckRanges(const Options& options, const std::string& section = "") {
-  ForEachLeaf(options, [&](const std::string& key, auto& field, const Limits& limits,
-                           std::string_view) {
-    CheckLimits(nlohmann::json(field), limits, section.empty() ? key : section + "." + key);
-  });
+  ForEachLeaf(
+      options, [&](const std::string& key, auto& field, const Limits& limits, std::string_view) {
+        CheckLimits(nlohmann::json(field), limits, section.empty() ? key : section + "." + key);
+      });
 }
 
 // Sets the leaf called `key` (dotted). Throws ConfigError naming the nearest key if there is none.
@@ -99,14 +111,31 @@ template <class Options>
 void SetOption(Options& options, const std::string& key, const nlohmann::json& value,
                const std::string& where = "--set") {
   bool found = false;
-  ForEachLeaf(options, [&](const std::string& name, auto& field, const Limits& limits,
-                           std::string_view) {
-    if (name != key) return;
-    found = true;
-    AssignJson(field, value, name);
-    CheckLimits(nlohmann::json(field), limits, name);
-  });
+  ForEachLeaf(options,
+              [&](const std::string& name, auto& field, const Limits& limits, std::string_view) {
+                if (name != key) return;
+                found = true;
+                const std::string label = OptionLabel(where, name);
+                AssignJson(field, value, label);
+                CheckLimits(nlohmann::json(field), limits, label);
+              });
   if (!found) ThrowUnknownKey(key, OptionKeys(options), where);
+}
+
+// The same for text from a command line: a text field takes it as it is, others parse it.
+template <class Options>
+void SetOptionText(Options& options, const std::string& key, const std::string& text,
+                   const std::string& where = "--set") {
+  nlohmann::json value = ParseOptionText(text);
+  ForEachLeaf(options, [&](const std::string& name, auto& field, const Limits&, std::string_view) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if (name != key) return;
+    if constexpr (std::is_same_v<Field, std::string>) value = text;
+    if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
+      if (!value.is_array()) value = nlohmann::json::array({text});
+    }
+  });
+  SetOption(options, key, value, where);
 }
 
 // Applies a JSON object (from TOML): nested objects are sections. Unknown keys are errors.
@@ -114,7 +143,7 @@ template <class Options>
 void ApplyOptions(Options& options, const nlohmann::json& object, const std::string& where,
                   const std::string& prefix = "") {
   for (const auto& [key, value] : object.items()) {
-    if (value.is_object()) {
+    if (value.is_object() && (!value.empty() || HasSection(OptionKeys(options), prefix + key))) {
       ApplyOptions(options, value, where, prefix + key + ".");
     } else {
       SetOption(options, prefix + key, value, where);

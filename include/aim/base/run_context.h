@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aim/base/progress.h"
@@ -39,6 +40,7 @@ class RunContext {
   // checked, so that a wrong call leaves nothing behind.
   void PrepareOutFolder();
   void PrepareOutFile();
+  bool prepared() const { return prepared_; }
 
   // Adds a key to run.json (timings, counts, fingerprints).
   void Note(const std::string& key, nlohmann::json value);
@@ -52,6 +54,7 @@ class RunContext {
   CommonOptions common_;
   Progress progress_;
   nlohmann::json notes_ = nlohmann::json::object();
+  bool prepared_ = false;
   bool out_is_file_ = false;
 };
 

@@ -1,0 +1,229 @@
+#include "aim/base/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace aim {
+namespace {
+
+// A value as the user would have typed it.
+std::string Shown(const nlohmann::json& value) {
+  if (value.is_number_float()) return ToText(value.get<double>());
+  if (value.is_string()) return "\"" + value.get<std::string>() + "\"";
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+[[noreturn]] void ThrowWrongType(const nlohmann::json& value, const std::string& key,
+                                 const std::string& expected) {
+  throw ConfigError({key, Shown(value), expected, ""});
+}
+
+// Whole numbers may be written as 1e4; what does not fit the field is refused, never cut.
+template <class Integer>
+void AssignInteger(Integer& field, const nlohmann::json& value, const std::string& key) {
+  constexpr Integer low = std::numeric_limits<Integer>::min();
+  constexpr Integer high = std::numeric_limits<Integer>::max();
+  const std::string expected =
+      "a whole number in [" + std::to_string(low) + ", " + std::to_string(high) + "]";
+  if (value.is_number_unsigned()) {
+    if (!std::in_range<Integer>(value.get<uint64_t>())) ThrowWrongType(value, key, expected);
+    field = static_cast<Integer>(value.get<uint64_t>());
+  } else if (value.is_number_integer()) {
+    if (!std::in_range<Integer>(value.get<int64_t>())) ThrowWrongType(value, key, expected);
+    field = static_cast<Integer>(value.get<int64_t>());
+  } else if (value.is_number_float()) {
+    const double number = value.get<double>();
+    const bool exact = std::trunc(number) == number && std::abs(number) <= 0x1p53;
+    if (!exact || number < static_cast<double>(low) || number > static_cast<double>(high)) {
+      ThrowWrongType(value, key, expected);
+    }
+    field = static_cast<Integer>(number);
+  } else {
+    ThrowWrongType(value, key, expected);
+  }
+}
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+std::string LastPart(std::string_view key) {
+  const size_t dot = key.rfind('.');
+  return std::string(dot == std::string_view::npos ? key : key.substr(dot + 1));
+}
+
+bool IsBareKey(const std::string& key) {
+  return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '-';
+  });
+}
+
+std::string TomlKey(const std::string& key) {
+  return IsBareKey(key) ? key : nlohmann::json(key).dump();
+}
+
+void AppendToml(const nlohmann::json& object, const std::string& section, std::string& text) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) continue;
+    AIM_CHECK(!value.is_null());
+    text += TomlKey(key) + " = " + value.dump() + "\n";
+  }
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_object()) continue;
+    const std::string name = section.empty() ? TomlKey(key) : section + "." + TomlKey(key);
+    if (!text.empty()) text += "\n";
+    text += "[" + name + "]\n";
+    AppendToml(value, name, text);
+  }
+}
+
+}  // namespace
+
+std::string ToText(double value) {
+  char buffer[40];
+  if (value == std::trunc(value) && std::abs(value) < 1e15) {
+    return std::to_string(static_cast<int64_t>(value));
+  }
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  return std::string(buffer, end);
+}
+
+void AssignJson(bool& field, const nlohmann::json& value, const std::string& key) {
+  if (!value.is_boolean()) ThrowWrongType(value, key, "true or false");
+  field = value.get<bool>();
+}
+
+void AssignJson(int& field, const nlohmann::json& value, const std::string& key) {
+  AssignInteger(field, value, key);
+}
+
+void AssignJson(int64_t& field, const nlohmann::json& value, const std::string& key) {
+  AssignInteger(field, value, key);
+}
+
+void AssignJson(uint64_t& field, const nlohmann::json& value, const std::string& key) {
+  AssignInteger(field, value, key);
+}
+
+void AssignJson(double& field, const nlohmann::json& value, const std::string& key) {
+  if (!value.is_number() || !std::isfinite(value.get<double>())) {
+    ThrowWrongType(value, key, "a finite number");
+  }
+  field = value.get<double>();
+}
+
+void AssignJson(std::string& field, const nlohmann::json& value, const std::string& key) {
+  if (!value.is_string()) ThrowWrongType(value, key, "text in quotes");
+  field = value.get<std::string>();
+}
+
+void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
+                const std::string& key) {
+  const bool all_text =
+      value.is_array() && std::all_of(value.begin(), value.end(),
+                                      [](const nlohmann::json& item) { return item.is_string(); });
+  if (!all_text) ThrowWrongType(value, key, "a list of texts, like [\"a\", \"b\"]");
+  field = value.get<std::vector<std::string>>();
+}
+
+void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::string& key) {
+  if (value.is_array()) {
+    for (const nlohmann::json& item : value) CheckLimits(item, limits, key);
+    return;
+  }
+  if (limits.has_range && value.is_number()) {
+    const double number = value.get<double>();
+    if (!(number >= limits.range.low && number <= limits.range.high)) {
+      throw ConfigError({key, Shown(value), DescribeLimits(limits), ""});
+    }
+  }
+  if (!limits.choices.empty() && value.is_string()) {
+    const auto& choices = limits.choices;
+    const std::string word = value.get<std::string>();
+    if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
+      throw ConfigError({key, Shown(value), DescribeLimits(limits),
+                         "did you mean " + NearestKey(word, choices) + "?"});
+    }
+  }
+}
+
+std::string DescribeLimits(const Limits& limits) {
+  if (limits.has_range) {
+    return "[" + ToText(limits.range.low) + ", " + ToText(limits.range.high) + "]";
+  }
+  std::string text;
+  for (const std::string& choice : limits.choices) text += (text.empty() ? "" : "|") + choice;
+  return text;
+}
+
+std::string OptionLabel(const std::string& where, const std::string& key) {
+  if (where.empty() || where == "--set") return key;
+  return where.starts_with("--") ? where : where + ": " + key;
+}
+
+std::string NearestKey(std::string_view key, const std::vector<std::string>& known) {
+  std::string nearest;
+  size_t smallest = std::numeric_limits<size_t>::max();
+  for (const std::string& candidate : known) {
+    // A key whose section was left out or mistaken still matches by its last part, and a shortened
+    // key by its beginning.
+    size_t distance = std::min(EditDistance(key, candidate),
+                               EditDistance(LastPart(key), LastPart(candidate)) + 1);
+    if (key.size() > 2 && candidate.find(key.substr(0, key.size() - 1)) != std::string::npos) {
+      distance = std::min(distance, size_t{1});
+    }
+    if (distance < smallest) {
+      smallest = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+void ThrowUnknownKey(const std::string& key, const std::vector<std::string>& known,
+                     const std::string& where) {
+  throw ConfigError(
+      {where + ": " + key, "not a known key", "one of the keys of this tool",
+       known.empty() ? "see --help" : "did you mean " + NearestKey(key, known) + "?"});
+}
+
+bool HasSection(const std::vector<std::string>& keys, const std::string& section) {
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](const std::string& key) { return key.starts_with(section + "."); });
+}
+
+nlohmann::json ParseOptionText(const std::string& text) {
+  const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+  if (parsed.is_number() || parsed.is_boolean() || parsed.is_array() || parsed.is_string()) {
+    return parsed;
+  }
+  // Numbers that JSON does not know: +3, .5, 5.
+  const char* const begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* const end = text.data() + text.size();
+  double number = 0;
+  const auto [stop, error] = std::from_chars(begin, end, number);
+  if (error == std::errc() && stop == end && begin != end && std::isfinite(number)) return number;
+  return text;
+}
+
+std::string ToToml(const nlohmann::json& object) {
+  std::string text;
+  AppendToml(object, "", text);
+  return text;
+}
+
+}  // namespace aim
