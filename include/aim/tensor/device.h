@@ -1,0 +1,14 @@
+// Names of compute devices.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+namespace aim {
+
+// "cpu", "cuda" (= "cuda:0") or "cuda:N". Throws ConfigError, naming `where`, for any other text,
+// for CUDA in a build or on a machine without it, and for a GPU number that does not exist.
+c10::Device ParseDevice(const std::string& text, const std::string& where = "--device");
+
+}  // namespace aim

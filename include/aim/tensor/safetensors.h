@@ -1,0 +1,34 @@
+// The safetensors format: 8-byte length, JSON header, raw little-endian tensors. wan22.md 7.1.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "aim/tensor/weights.h"
+
+namespace aim {
+
+using Metadata = std::map<std::string, std::string>;
+
+struct SafetensorsFile {
+  WeightMap tensors;
+  Metadata metadata;
+};
+
+// Maps the file into memory (private, nothing is copied): pages are read when a tensor is, and the
+// mapping lives as long as any of the tensors. Writing to a tensor never reaches the file. Throws
+// InputError if the file is missing, FormatError naming file and tensor if anything in it breaks
+// the format: lengths, JSON, dtypes, shapes, offsets, overlaps, holes, duplicate names.
+SafetensorsFile OpenSafetensors(const std::filesystem::path& path);
+
+// Only the tensors.
+WeightMap ReadSafetensors(const std::filesystem::path& path);
+
+// Atomic. Tensors of any device and layout; data starts at a multiple of 8 bytes, tensors follow in
+// order of falling element size, then name. Throws IoError, InputError for a dtype without a name
+// in the format.
+void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensors,
+                      const Metadata& metadata = {});
+
+}  // namespace aim
