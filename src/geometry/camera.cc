@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "aim/base/error.h"
+#include "aim/base/options.h"
 
 namespace aim {
 namespace {
@@ -14,7 +15,8 @@ const Eigen::Quaterniond kHalfTurnAboutX(0, 1, 0, 0);
 
 }  // namespace
 
-std::optional<Projection> Project(const Camera& camera, const Eigen::Vector3d& p_in_world, double near_m) {
+std::optional<Projection> Project(const Camera& camera, const Eigen::Vector3d& p_in_world,
+                                  double near_m) {
   const Eigen::Vector3d p_in_camera = camera.world_from_camera.rotation.conjugate() *
                                       (p_in_world - camera.world_from_camera.translation);
   if (!(p_in_camera.z() > near_m)) return std::nullopt;
@@ -24,7 +26,8 @@ std::optional<Projection> Project(const Camera& camera, const Eigen::Vector3d& p
 }
 
 Ray RayThrough(const Camera& camera, const Eigen::Vector2d& uv) {
-  const Eigen::Vector3d ray_in_camera((uv.x() - camera.cx) / camera.fx, (uv.y() - camera.cy) / camera.fy, 1.0);
+  const Eigen::Vector3d ray_in_camera((uv.x() - camera.cx) / camera.fx,
+                                      (uv.y() - camera.cy) / camera.fy, 1.0);
   return {camera.world_from_camera.translation,
           (camera.world_from_camera.rotation * ray_in_camera).normalized()};
 }
@@ -51,7 +54,7 @@ void Validate(const Camera& camera, const std::string& where) {
   }
   const auto check_focal = [&](double focal, const char* name) {
     if (!std::isfinite(focal) || focal <= 0) {
-      throw InputError({where + "." + name, std::to_string(focal), "a positive focal length in pixels",
+      throw InputError({where + "." + name, ToText(focal), "a positive focal length in pixels",
                         "convert RLBench cameras with CameraFromRlbench"});
     }
   };
@@ -65,11 +68,11 @@ void Validate(const Camera& camera, const std::string& where) {
   }
 }
 
-Camera CameraFromRlbench(const Eigen::Matrix3d& intrinsics, const Eigen::Matrix4d& world_from_rlbench,
-                         int width, int height) {
+Camera CameraFromRlbench(const Eigen::Matrix3d& intrinsics,
+                         const Eigen::Matrix4d& world_from_rlbench, int width, int height) {
   if (!(intrinsics(0, 0) < 0) || !(intrinsics(1, 1) < 0)) {
     throw InputError({"RLBench intrinsics",
-                      "fx " + std::to_string(intrinsics(0, 0)) + ", fy " + std::to_string(intrinsics(1, 1)),
+                      "fx " + ToText(intrinsics(0, 0)) + ", fy " + ToText(intrinsics(1, 1)),
                       "negative focal lengths (x left, y up)",
                       "a camera with positive focal lengths has OpenCV axes: use it as it is"});
   }
@@ -102,7 +105,8 @@ Camera CameraFromMujoco(const Rigid3d& world_from_gl, double fovy_rad, int width
   camera.fx = camera.fy = 0.5 * height / std::tan(0.5 * fovy_rad);
   camera.cx = 0.5 * width;
   camera.cy = 0.5 * height;
-  camera.world_from_camera = {(world_from_gl.rotation * kHalfTurnAboutX).normalized(), world_from_gl.translation};
+  camera.world_from_camera = {(world_from_gl.rotation * kHalfTurnAboutX).normalized(),
+                              world_from_gl.translation};
   return camera;
 }
 

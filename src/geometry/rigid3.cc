@@ -22,17 +22,21 @@ Eigen::Matrix4d ToMatrix(const Rigid3d& b_from_a) {
 
 Rigid3d RigidFromMatrix(const Eigen::Matrix4d& matrix, const std::string& where) {
   if (!matrix.allFinite()) {
-    throw InputError({where, "not finite", "16 finite numbers, row-major", "check the file for NaN or Inf"});
+    throw InputError(
+        {where, "not finite", "16 finite numbers, row-major", "check the file for NaN or Inf"});
   }
   if ((matrix.row(3) - Eigen::RowVector4d(0, 0, 0, 1)).cwiseAbs().maxCoeff() > 1e-6) {
-    throw InputError({where, "a matrix with a last row other than 0 0 0 1", "a rigid motion, row-major",
+    throw InputError({where, "a matrix with a last row other than 0 0 0 1",
+                      "a rigid motion, row-major",
                       "check whether the matrix was written column-major"});
   }
   const Eigen::Matrix3d rotation = matrix.topLeftCorner<3, 3>();
-  const double defect = (rotation * rotation.transpose() - Eigen::Matrix3d::Identity()).cwiseAbs().maxCoeff();
+  const double defect =
+      (rotation * rotation.transpose() - Eigen::Matrix3d::Identity()).cwiseAbs().maxCoeff();
   if (!(defect <= 1e-3) || !(rotation.determinant() > 0)) {
-    throw InputError({where, "not a rotation (|R R^T - I| = " + std::to_string(defect) +
-                                 ", det = " + std::to_string(rotation.determinant()) + ")",
+    throw InputError({where,
+                      "not a rotation (|R R^T - I| = " + std::to_string(defect) +
+                          ", det = " + std::to_string(rotation.determinant()) + ")",
                       "an orthonormal matrix with determinant +1", "remove scale and mirroring"});
   }
   return {Eigen::Quaterniond(rotation).normalized(), matrix.topRightCorner<3, 1>()};
@@ -41,8 +45,8 @@ Rigid3d RigidFromMatrix(const Eigen::Matrix4d& matrix, const std::string& where)
 Eigen::Quaterniond ExpRotation(const Eigen::Vector3d& rotation_vector) {
   const double angle_rad = rotation_vector.norm();
   // sin(a/2)/a, by its series where the quotient would lose digits.
-  const double scale = angle_rad < 1e-6 ? 0.5 - angle_rad * angle_rad / 48.0
-                                        : std::sin(0.5 * angle_rad) / angle_rad;
+  const double scale =
+      angle_rad < 1e-6 ? 0.5 - angle_rad * angle_rad / 48.0 : std::sin(0.5 * angle_rad) / angle_rad;
   Eigen::Quaterniond rotation;
   rotation.w() = std::cos(0.5 * angle_rad);
   rotation.vec() = scale * rotation_vector;
@@ -53,7 +57,8 @@ Eigen::Vector3d LogRotation(const Eigen::Quaterniond& rotation) {
   const Eigen::Quaterniond q = CanonicalSign(rotation);
   const double sine = q.vec().norm();
   const double angle_rad = 2.0 * std::atan2(sine, q.w());
-  return sine < 1e-12 ? Eigen::Vector3d(2.0 * q.vec()) : Eigen::Vector3d(angle_rad / sine * q.vec());
+  return sine < 1e-12 ? Eigen::Vector3d(2.0 * q.vec())
+                      : Eigen::Vector3d(angle_rad / sine * q.vec());
 }
 
 double AngleBetween(const Eigen::Quaterniond& a, const Eigen::Quaterniond& b) {

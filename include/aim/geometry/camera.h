@@ -51,10 +51,10 @@ void Validate(const Camera& camera, const std::string& where);
 
 // RLBench: camera axes x left, y up, z forward; focal lengths stored negative; `world_from_rlbench`
 // is camera-to-world. Pixels are the same. Throws InputError if fx or fy is not negative.
-Camera CameraFromRlbench(const Eigen::Matrix3d& intrinsics, const Eigen::Matrix4d& world_from_rlbench,
-                         int width, int height);
+Camera CameraFromRlbench(const Eigen::Matrix3d& intrinsics,
+                         const Eigen::Matrix4d& world_from_rlbench, int width, int height);
 struct RlbenchCamera {
-  Eigen::Matrix3d intrinsics;          // fx, fy < 0
+  Eigen::Matrix3d intrinsics;         // fx, fy < 0
   Eigen::Matrix4d world_from_camera;  // x left, y up, z forward
 };
 RlbenchCamera ToRlbench(const Camera& camera);
