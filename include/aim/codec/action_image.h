@@ -11,10 +11,13 @@
 namespace aim {
 
 struct ActionImageSpec {
-  double anchor_m = 0.1;        // distance of the second and third anchor from the tip
+  double anchor_m = 0.1;         // distance of the second and third anchor from the tip
   double sigma_fraction = 0.05;  // Gaussian width as a fraction of min(height, width)
-  double pedestal = 0.25;       // background of B when the gripper is open
+  double pedestal = 0.25;        // background of B when the gripper is open
 };
+
+// Standard deviation of the Gaussians in a picture of this size, pixels.
+double SigmaPx(const ActionImageSpec& spec, int width, int height);
 
 // Tip, tip + anchor * tool x, tip - anchor * tool z, in the world.
 std::array<Eigen::Vector3d, 3> AnchorPoints(const ToolPose& pose, const ActionImageSpec& spec = {});
