@@ -1,0 +1,28 @@
+// What turns an instruction into the rows that the network's cross-attention reads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+namespace aim {
+
+// `const` methods are thread-safe.
+class TextEncoder {
+ public:
+  virtual ~TextEncoder() = default;
+
+  // [max_tokens(), dim()] float32 on the CPU; rows past the prompt's end are zero. A prompt that is
+  // too long loses its end. "" is the null prompt of guidance.
+  virtual at::Tensor Encode(const std::string& prompt) const = 0;
+
+  virtual int64_t max_tokens() const = 0;
+  virtual int64_t dim() const = 0;
+};
+
+// Prompts as they were cleaned in training: "." goes, "_" becomes a space, then one pass turns
+// pairs of spaces into single ones. method.md 2.2.
+std::string CleanPrompt(const std::string& prompt);
+
+}  // namespace aim
