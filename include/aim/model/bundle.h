@@ -1,0 +1,116 @@
+// A model as a folder: model.toml, which says what it is, and its weight files.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/codec/action_image.h"
+#include "aim/model/autoencoder.h"
+#include "aim/model/dit.h"
+#include "aim/model/dit_options.h"
+#include "aim/model/hashed_words.h"
+#include "aim/model/pca_autoencoder.h"
+#include "aim/model/text_encoder.h"
+#include "aim/tensor/weights.h"
+
+namespace aim {
+
+struct AutoencoderOptions {
+  std::string kind = "pca";
+  std::string file = "autoencoder.safetensors";
+  PcaOptions pca;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("kind", self.kind, Limits{"pca"}, "what turns video into latents");
+    visit("file", self.file, Any{}, "its weights: a path, or a name inside the bundle");
+    visit("pca", self.pca, Any{}, "");
+  }
+};
+
+struct TextOptions {
+  std::string kind = "hashed_words";
+  HashedWordsOptions hashed_words;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("kind", self.kind, Limits{"hashed_words"}, "what turns instructions into rows");
+    visit("hashed_words", self.hashed_words, Any{}, "");
+  }
+};
+
+// model.toml. Defaults are those of the small model.
+struct BundleConfig {
+  std::string preset = "tiny";
+  std::string revision;  // of the code that wrote the bundle
+  std::vector<std::string> trained_modes;
+  double fps = 8.0;
+  int image_height = 64;
+  int image_width = 64;
+  int num_frames = 17;
+  int num_views = 2;
+  double diffusion_shift = 30.0;
+  std::string dit_file = "dit.safetensors";
+  DitOptions dit;
+  AutoencoderOptions autoencoder;
+  TextOptions text;
+  ActionImageSpec action_image;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("preset", self.preset, Any{}, "name of the architecture");
+    visit("revision", self.revision, Any{}, "revision of the code that wrote the bundle");
+    visit("trained_modes", self.trained_modes, Any{},
+          "modes that were trained; others are refused");
+    visit("fps", self.fps, Range{0.01, 1000}, "frames a second of training clips");
+    visit("image_height", self.image_height, Range{1, 8192}, "pixels");
+    visit("image_width", self.image_width, Range{1, 8192}, "pixels");
+    visit("num_frames", self.num_frames, Range{1, 4097}, "frames a clip has");
+    visit("num_views", self.num_views, Range{1, 16}, "cameras a clip has");
+    visit("diffusion.shift", self.diffusion_shift, Range{0.01, 1000},
+          "timestep shift: above 1 more denoising happens at high noise");
+    visit("dit_file", self.dit_file, Any{}, "the network's weights: a path, or a name inside");
+    visit("dit", self.dit, Any{}, "");
+    visit("autoencoder", self.autoencoder, Any{}, "");
+    visit("text", self.text, Any{}, "");
+    visit("action_image.anchor_m", self.action_image.anchor_m, Range{0.001, 10},
+          "distance of the second and third anchor from the tip, metres");
+    visit("action_image.sigma_fraction", self.action_image.sigma_fraction, Range{0.001, 1},
+          "width of a Gaussian as a fraction of the smaller image side");
+    visit("action_image.pedestal", self.action_image.pedestal, Range{0, 0.9},
+          "background of the third channel when the gripper is open");
+  }
+
+  // Ranges, and what must fit together: channels, text width, ray features, image size and latent
+  // grid, number of frames. Throws ConfigError; `where` (a file) is named first.
+  void Validate(const std::string& where = "") const;
+};
+
+// Everything a bundle holds, ready to use.
+struct Bundle {
+  BundleConfig config;
+  Dit dit;  // float32
+  std::unique_ptr<Autoencoder> autoencoder;
+  std::unique_ptr<TextEncoder> text;
+};
+
+// Reads model.toml alone. Every key must be there. Throws InputError if folder or file is missing,
+// ConfigError naming the key, the nearest known one, or all that are missing.
+BundleConfig LoadBundleConfig(const std::filesystem::path& path);
+
+// Reads and checks all of it; weights become float32 on `device`. Throws as LoadBundleConfig, and
+// InputError naming file and weights: missing, unknown, of wrong shape (all of them), NaN or Inf.
+Bundle LoadBundle(const std::filesystem::path& path, c10::Device device = c10::Device(c10::kCPU));
+
+// Writes a bundle folder, whole or not at all; an existing one is replaced. `config.revision` and
+// the file names are set here. DiT weights are stored as `dit_storage` (float16 halves the file and
+// keeps 11 bits), the autoencoder's as float32. Throws what LoadBundle would, before writing.
+void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
+                 const WeightMap& autoencoder, at::ScalarType dit_storage = at::kHalf);
+
+}  // namespace aim
