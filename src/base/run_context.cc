@@ -7,7 +7,6 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "base/revision.h"
 
 namespace aim {
 namespace {
@@ -106,10 +105,6 @@ void RunContext::WriteRunRecord(const nlohmann::json& options,
   WriteFileAtomic(
       path, record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
-
-std::string Version() { return AIM_VERSION; }
-
-std::string Revision() { return AIM_REVISION; }
 
 int64_t PeakMemoryBytes() {
   rusage usage{};

@@ -8,10 +8,11 @@
 namespace aim {
 namespace {
 
+// Functions, not constants: other files may make cameras before this file's constants exist.
 // Rotates the axes x left, y up, z forward into x right, y down, z forward, and back.
-const Eigen::Quaterniond kHalfTurnAboutZ(0, 0, 0, 1);
+Eigen::Quaterniond HalfTurnAboutZ() { return {0, 0, 0, 1}; }
 // Between x right, y up, z backward and x right, y down, z forward.
-const Eigen::Quaterniond kHalfTurnAboutX(0, 1, 0, 0);
+Eigen::Quaterniond HalfTurnAboutX() { return {0, 1, 0, 0}; }
 
 }  // namespace
 
@@ -84,7 +85,7 @@ Camera CameraFromRlbench(const Eigen::Matrix3d& intrinsics,
   camera.cx = intrinsics(0, 2);
   camera.cy = intrinsics(1, 2);
   camera.world_from_camera = RigidFromMatrix(world_from_rlbench, "RLBench extrinsics");
-  camera.world_from_camera.rotation = camera.world_from_camera.rotation * kHalfTurnAboutZ;
+  camera.world_from_camera.rotation = camera.world_from_camera.rotation * HalfTurnAboutZ();
   Validate(camera, "RLBench camera");
   return camera;
 }
@@ -93,7 +94,7 @@ RlbenchCamera ToRlbench(const Camera& camera) {
   RlbenchCamera result;
   result.intrinsics << -camera.fx, 0, camera.cx, 0, -camera.fy, camera.cy, 0, 0, 1;
   Rigid3d world_from_rlbench = camera.world_from_camera;
-  world_from_rlbench.rotation = world_from_rlbench.rotation * kHalfTurnAboutZ.conjugate();
+  world_from_rlbench.rotation = world_from_rlbench.rotation * HalfTurnAboutZ().conjugate();
   result.world_from_camera = ToMatrix(world_from_rlbench);
   return result;
 }
@@ -105,7 +106,7 @@ Camera CameraFromMujoco(const Rigid3d& world_from_gl, double fovy_rad, int width
   camera.fx = camera.fy = 0.5 * height / std::tan(0.5 * fovy_rad);
   camera.cx = 0.5 * width;
   camera.cy = 0.5 * height;
-  camera.world_from_camera = {(world_from_gl.rotation * kHalfTurnAboutX).normalized(),
+  camera.world_from_camera = {(world_from_gl.rotation * HalfTurnAboutX()).normalized(),
                               world_from_gl.translation};
   return camera;
 }

@@ -1,6 +1,5 @@
 #include "aim/geometry/rigid3.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -80,8 +79,11 @@ Eigen::Quaterniond RotationFromEuler(const Eigen::Vector3d& angles_rad) {
 
 Eigen::Vector3d EulerFromRotation(const Eigen::Quaterniond& rotation) {
   const Eigen::Matrix3d r = rotation.toRotationMatrix();
-  return {std::atan2(r(2, 1), r(2, 2)), std::asin(std::clamp(-r(2, 0), -1.0, 1.0)),
-          std::atan2(r(1, 0), r(0, 0))};
+  const double cosine = std::hypot(r(0, 0), r(1, 0));
+  const double b = std::atan2(-r(2, 0), cosine);
+  // At b = +-pi/2 only the difference or sum of a and c is known: all of it goes into a.
+  if (cosine < 1e-9) return {std::atan2(-r(1, 2), r(1, 1)), b, 0.0};
+  return {std::atan2(r(2, 1), r(2, 2)), b, std::atan2(r(1, 0), r(0, 0))};
 }
 
 Rigid3d Interpolate(const Rigid3d& from, const Rigid3d& to, double fraction) {

@@ -1,0 +1,40 @@
+#include "aim/base/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace aim {
+
+void ParallelFor(int64_t count, int num_threads, const std::function<void(int64_t)>& body) {
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;
+  std::mutex mutex;
+  const auto work = [&] {
+    while (!failed) {
+      const int64_t item = next++;
+      if (item >= count) return;
+      try {
+        body(item);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!error) error = std::current_exception();
+        failed = true;
+      }
+    }
+  };
+  const int64_t extra = std::min<int64_t>(count, num_threads) - 1;
+  std::vector<std::thread> threads;
+  for (int64_t i = 0; i < extra; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  if (error) std::rethrow_exception(error);
+}
+
+int NumProcessors() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+
+}  // namespace aim

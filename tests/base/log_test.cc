@@ -1,0 +1,40 @@
+#include "aim/base/log.h"
+
+#include <gmock/gmock.h>
+
+#include "aim/base/error.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(LogTest, GoesToStderrFromTheLevelOn) {
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  SetLogLevel(LogLevel::kWarning);
+  LogDebug("quiet one");
+  LogInfo("quiet two");
+  LogWarning("braces {} and % stay");
+  LogError("loud");
+  SetLogLevel(LogLevel::kOff);
+  LogError("quiet three");
+  SetLogLevel(LogLevel::kInfo);
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_THAT(text, Not(HasSubstr("quiet")));
+  EXPECT_THAT(text, HasSubstr("braces {} and % stay"));
+  EXPECT_THAT(text, HasSubstr("loud"));
+}
+
+TEST(LogTest, LevelsHaveNames) {
+  EXPECT_EQ(ParseLogLevel("debug"), LogLevel::kDebug);
+  EXPECT_EQ(ParseLogLevel("off"), LogLevel::kOff);
+  testing::ExpectThrowsWith<ConfigError>([] { ParseLogLevel("loud"); },
+                                         {"log_level is \"loud\"", "debug|info"});
+}
+
+}  // namespace
+}  // namespace aim

@@ -1,0 +1,237 @@
+#include "aim/base/options.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <limits>
+
+#include "support/case_name.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+using nlohmann::json;
+using testing::ExpectThrowsWith;
+using testing::TemporaryFolder;
+
+struct OptimizerOptions {
+  double lr = 1e-4;
+  int batch_size = 8;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("lr", self.lr, Range{0, 1}, "learning rate");
+    visit("batch_size", self.batch_size, Range{1, 4096}, "clips a step");
+  }
+};
+
+struct JobOptions {
+  bool fast = false;
+  int num_steps = 50;
+  int64_t offset = 0;
+  uint64_t seed = 0;
+  double guidance = 5;
+  std::string sampler = "euler";
+  std::string name;
+  std::vector<std::string> task;
+  OptimizerOptions train;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("fast", self.fast, Any{}, "take short cuts");
+    visit("num_steps", self.num_steps, Range{1, 1000}, "denoising steps");
+    visit("offset", self.offset, Any{}, "any whole number");
+    visit("seed", self.seed, Any{}, "seed");
+    visit("guidance", self.guidance, Range{1, 30}, "weight");
+    visit("sampler", self.sampler, Limits({"euler", "unipc"}), "sampler");
+    visit("name", self.name, Any{}, "a name");
+    visit("task", self.task, Any{}, "tasks");
+    visit("train", self.train, Any{}, "training");
+  }
+};
+
+JobOptions FarFromDefaults() {
+  JobOptions options;
+  options.fast = true;
+  options.num_steps = 7;
+  options.offset = std::numeric_limits<int64_t>::min();
+  options.seed = 9007199254740993;  // not a double
+  options.guidance = 0.1 + 0.2 + 1;
+  options.sampler = "unipc";
+  options.name = "a \"b\" \\ \n\t# = [x] \xc3\xa9";
+  options.task = {"reach, push", "", "it's"};
+  options.train = {1e-5, 3};
+  return options;
+}
+
+TEST(OptionsTest, JsonHoldsEveryFieldAndRestoresIt) {
+  const JobOptions options = FarFromDefaults();
+  JobOptions restored;
+  ApplyOptions(restored, OptionsToJson(options), "test");
+  EXPECT_EQ(OptionsToJson(restored), OptionsToJson(options));
+  EXPECT_EQ(restored.offset, options.offset);
+  EXPECT_EQ(restored.seed, options.seed);
+  EXPECT_EQ(restored.name, options.name);
+  EXPECT_EQ(restored.train.lr, options.train.lr);
+}
+
+TEST(OptionsTest, TomlRestoresEveryField) {
+  const TemporaryFolder folder;
+  const JobOptions options = FarFromDefaults();
+  std::ofstream(folder / "o.toml") << ToToml(OptionsToJson(options));
+  JobOptions restored;
+  ApplyOptions(restored, ReadToml(folder / "o.toml"), "o.toml");
+  EXPECT_EQ(OptionsToJson(restored), OptionsToJson(options));
+}
+
+TEST(OptionsTest, KeysJoinWithDots) {
+  EXPECT_THAT(OptionKeys(JobOptions{}),
+              ::testing::ElementsAre("fast", "num_steps", "offset", "seed", "guidance", "sampler",
+                                     "name", "task", "train.lr", "train.batch_size"));
+}
+
+TEST(OptionsTest, TextOfACommandLineTakesTheFieldsType) {
+  JobOptions options;
+  SetOptionText(options, "name", "007");
+  SetOptionText(options, "task", "true");
+  SetOptionText(options, "guidance", "+2.5");
+  SetOptionText(options, "train.lr", ".25");
+  SetOptionText(options, "offset", "1e3");
+  SetOptionText(options, "seed", "18446744073709551615");
+  EXPECT_EQ(options.name, "007");
+  EXPECT_THAT(options.task, ::testing::ElementsAre("true"));
+  EXPECT_EQ(options.guidance, 2.5);
+  EXPECT_EQ(options.train.lr, 0.25);
+  EXPECT_EQ(options.offset, 1000);
+  EXPECT_EQ(options.seed, std::numeric_limits<uint64_t>::max());
+  SetOptionText(options, "task", "[\"a\", \"b\"]");
+  EXPECT_THAT(options.task, ::testing::ElementsAre("a", "b"));
+}
+
+TEST(OptionsTest, DefaultsLieWithinTheirLimits) { EXPECT_NO_THROW(CheckRanges(JobOptions{})); }
+
+TEST(OptionsTest, CheckRangesNamesSectionAndKey) {
+  JobOptions options;
+  options.num_steps = 0;
+  ExpectThrowsWith<ConfigError>([&] { CheckRanges(options, "sampler"); },
+                                {"sampler.num_steps is 0; expected [1, 1000]"});
+  options = {};
+  options.train.lr = std::numeric_limits<double>::quiet_NaN();
+  ExpectThrowsWith<ConfigError>([&] { CheckRanges(options); }, {"train.lr is nan", "[0, 1]"});
+}
+
+struct BadValue {
+  const char* name;
+  const char* key;
+  json value;
+  std::vector<std::string> words;
+};
+
+class BadValueTest : public ::testing::TestWithParam<BadValue> {};
+
+TEST_P(BadValueTest, IsRefusedInOneSentence) {
+  JobOptions options;
+  ExpectThrowsWith<ConfigError>(
+      [&] { SetOption(options, GetParam().key, GetParam().value, "job.toml"); }, GetParam().words);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, BadValueTest,
+    ::testing::Values(
+        BadValue{"BoolFromNumber", "fast", 1, {"job.toml: fast is 1", "true or false"}},
+        BadValue{"BoolFromText", "fast", "yes", {"fast is \"yes\"", "true or false"}},
+        BadValue{"IntFromFraction", "num_steps", 1.5, {"num_steps is 1.5", "whole number"}},
+        BadValue{"IntTooLarge", "num_steps", 3e9, {"num_steps is 3000000000", "2147483647"}},
+        BadValue{"IntFromText", "num_steps", "5", {"num_steps is \"5\"", "whole number"}},
+        BadValue{"IntBelowRange", "num_steps", -3, {"num_steps is -3", "[1, 1000]"}},
+        BadValue{"SeedNegative", "seed", -1, {"seed is -1", "whole number in [0,"}},
+        BadValue{"SeedTooLarge", "seed", 2e19, {"seed is 2e+19", "whole number"}},
+        BadValue{
+            "Int64TooLarge", "offset", 18446744073709551615u, {"offset is 18446744073709551615"}},
+        BadValue{"NumberNan",
+                 "guidance",
+                 std::numeric_limits<double>::quiet_NaN(),
+                 {"guidance is nan", "finite number"}},
+        BadValue{"NumberInf",
+                 "guidance",
+                 std::numeric_limits<double>::infinity(),
+                 {"guidance is inf", "finite number"}},
+        BadValue{"NumberFromNull", "guidance", nullptr, {"guidance is null"}},
+        BadValue{"AboveRange", "guidance", 31, {"guidance is 31", "[1, 30]"}},
+        BadValue{"NotAChoice",
+                 "sampler",
+                 "unipv",
+                 {"sampler is \"unipv\"", "euler|unipc", "did you mean unipc?"}},
+        BadValue{"TextFromNumber", "name", 3, {"name is 3", "text"}},
+        BadValue{"ListFromText", "task", "a", {"task is \"a\"", "list of texts"}},
+        BadValue{"ListOfNumbers", "task", json::array({1}), {"task is [1]", "list of texts"}},
+        BadValue{"UnknownKey", "num_step", 3, {"job.toml: num_step", "did you mean num_steps?"}},
+        BadValue{"WrongSection", "trian.lr", 3, {"trian.lr", "did you mean train.lr?"}},
+        BadValue{"NoSection", "batch_size", 3, {"batch_size", "did you mean train.batch_size?"}}),
+    testing::CaseName());
+
+TEST(OptionsTest, RefusedValueLeavesOtherFieldsAlone) {
+  JobOptions options;
+  EXPECT_THROW(SetOption(options, "num_steps", 1.5), ConfigError);
+  EXPECT_EQ(OptionsToJson(options), OptionsToJson(JobOptions{}));
+}
+
+TEST(OptionsTest, UnknownSectionIsAnErrorEvenWhenEmpty) {
+  JobOptions options;
+  ExpectThrowsWith<ConfigError>(
+      [&] {
+        ApplyOptions(options, {{"trian", json::object()}}, "job.toml");
+      },
+      {"trian"});
+  EXPECT_NO_THROW(ApplyOptions(options, {{"train", json::object()}}, "job.toml"));
+}
+
+TEST(ReadTomlTest, ReadsEveryKindOfValue) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a.toml") << "i = -3\nf = 1.5\nb = true\ns = \"x\"\nl = [1, [2]]\n"
+                                      "d = 2024-05-06\n[t.u]\nk = 'v'\n";
+  EXPECT_EQ(ReadToml(folder / "a.toml"),
+            json::parse(R"({"i": -3, "f": 1.5, "b": true, "s": "x", "l": [1, [2]],
+                            "d": "2024-05-06", "t": {"u": {"k": "v"}}})"));
+}
+
+TEST(ReadTomlTest, BrokenFileNamesFileAndLine) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "bad.toml") << "a = 1\nb = [1,\n";
+  ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "bad.toml"); },
+                                {"bad.toml, line 2", "not valid TOML"});
+  std::ofstream(folder / "twice.toml") << "a = 1\na = 2\n";
+  ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "twice.toml"); }, {"twice.toml, line 2"});
+  ExpectThrowsWith<InputError>([&] { ReadToml(folder / "none.toml"); }, {"none.toml", "missing"});
+  ExpectThrowsWith<InputError>([&] { ReadToml(folder.path()); }, {"a folder"});
+}
+
+TEST(ParseOptionTextTest, TellsNumbersFlagsListsAndTextApart) {
+  EXPECT_EQ(ParseOptionText("3"), json(3));
+  EXPECT_EQ(ParseOptionText("-0.5"), json(-0.5));
+  EXPECT_EQ(ParseOptionText("true"), json(true));
+  EXPECT_EQ(ParseOptionText("[\"a\"]"), json::array({"a"}));
+  for (const char* text : {"", "abc", "null", "{}", "1e999", "nan", "inf", "1 2", "+", "0x10"}) {
+    EXPECT_EQ(ParseOptionText(text), json(text));
+  }
+}
+
+TEST(NearestKeyTest, PrefersFewEditsThenBeginnings) {
+  const std::vector<std::string> known = {"out", "num_steps", "train.lr", "train.checkpoint_every"};
+  EXPECT_EQ(NearestKey("num_stesp", known), "num_steps");
+  EXPECT_EQ(NearestKey("lr", known), "train.lr");
+  EXPECT_EQ(NearestKey("checkpoint", known), "train.checkpoint_every");
+  EXPECT_EQ(NearestKey("x", {}), "");
+}
+
+TEST(ToTextTest, HasNoNeedlessDigits) {
+  EXPECT_EQ(ToText(1000), "1000");
+  EXPECT_EQ(ToText(-612.4), "-612.4");
+  EXPECT_EQ(ToText(1e-5), "1e-05");
+  EXPECT_EQ(ToText(1e300), "1e+300");
+}
+
+}  // namespace
+}  // namespace aim
