@@ -174,13 +174,15 @@ void AddSharedFlags(CLI::App& app, SharedFlags& shared, const std::string& versi
 }
 
 // Arguments that no flag or subcommand took.
-void RefuseExtras(const CLI::App& app, const Settings& settings) {
+void RefuseExtras(const CLI::App& app, const CLI::App& active, const Settings& settings) {
   const std::vector<std::string> extras = app.remaining(true);
   if (extras.empty()) return;
+  const std::string name =
+      &active == &app ? app.get_name() : app.get_name() + " " + active.get_name();
   for (const std::string& extra : extras) {
     if (!extra.starts_with("-")) continue;
     const std::string flag = extra.substr(0, extra.find('='));
-    throw ConfigError({flag, "not a flag of " + app.get_name(), "one of its flags",
+    throw ConfigError({flag, "not a flag of " + name, "one of its flags",
                        "did you mean " + NearestKey(flag, settings.FlagNames()) + "?"});
   }
   throw ConfigError({"\"" + extras[0] + "\"", "one argument too many", "flags and their values",
@@ -202,7 +204,7 @@ void RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
     bindings.insert(bindings.end(), outer.begin(), outer.end());
   }
   const Settings settings(std::move(bindings));
-  RefuseExtras(app, settings);
+  RefuseExtras(app, active, settings);
   for (const std::string& path : shared.config->results()) settings.ApplyFile(path);
   for (const std::string& assignment : shared.set->results()) settings.ApplySet(assignment);
   settings.ApplyFlags();
