@@ -8,7 +8,8 @@
 #     TEST_LIBRARIES ...                 # linked to the tests alone
 #     TORCH)                             # links LibTorch and shares its precompiled header
 
-set(AIM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror)
+# g++ 12 reports -Wrestrict in its own std::string (GCC bug 105651).
+set(AIM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror -Wno-restrict)
 
 # Warnings and sanitizers for a target of this project. Never exported.
 function(aim_own_code target)
@@ -22,6 +23,12 @@ endfunction()
 # Compiles the LibTorch headers once for all targets that name them.
 function(aim_use_torch target)
   target_precompile_headers(${target} REUSE_FROM aim_torch_pch)
+  # The header was compiled with -fPIC; g++ refuses it in an executable's -fPIE code.
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
 endfunction()
 
 function(aim_add_module name)
@@ -46,6 +53,9 @@ function(aim_add_module name)
 
   if(AIM_TESTS)
     foreach(test ${M_TESTS})
+      if(AIM_ONLY AND NOT EXISTS ${CMAKE_SOURCE_DIR}/tests/${name}/${test}.cc)
+        continue()
+      endif()
       set(exe ${name}_${test})
       add_executable(${exe} ${CMAKE_SOURCE_DIR}/tests/${name}/${test}.cc)
       target_include_directories(${exe} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})

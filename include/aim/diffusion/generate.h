@@ -1,0 +1,62 @@
+// From a clip's known parts to the whole clip: encode, denoise, decode, and back to metric poses.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "aim/codec/decoder.h"
+#include "aim/diffusion/sampler.h"
+#include "aim/model/clip_encoding.h"
+
+namespace aim {
+
+// The parts of a model that generation needs; borrowed.
+struct GeneratorModel {
+  const Dit* dit = nullptr;
+  const Autoencoder* autoencoder = nullptr;
+  const TextEncoder* text = nullptr;
+  ActionImageSpec spec;
+  int num_frames = 17;
+};
+
+struct GenerateOptions {
+  SamplerOptions sampler;
+  bool first_pose_given = true;
+  bool decode_video = true;  // pixels of generated video segments
+  DecoderOptions decoder;
+};
+
+struct GeneratedClip {
+  std::vector<at::Tensor> videos;         // per view [3, T, H, W] in [-1, 1]; empty if not generated
+  std::vector<at::Tensor> action_videos;  // per view [3, T, H, W] in [-1, 1]; empty if not generated
+  std::vector<DecodedPose> poses;         // one a frame; empty if no actions were generated
+};
+
+// Generates what `mode` leaves open in each clip (all of one size and number of views; the cameras
+// and the prompt of each are used). Only segments the mode asks for are denoised, and only those
+// that were not given are decoded. Clip i's noise comes from rng.Derive(i, "noise"), so a batch gives
+// what single clips give.
+std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
+                                    const std::vector<Clip>& clips, const GenerateOptions& options,
+                                    const Rng& rng);
+
+// How far decoded poses are from the truth; frame 0 (given) does not count.
+struct PoseErrors {
+  std::vector<double> position_mm;
+  std::vector<double> rotation_deg;
+  std::vector<double> confidence;
+  int gripper_right = 0;
+  int num_frames = 0;
+  int not_decodable = 0;
+
+  void Add(const std::vector<DecodedPose>& decoded, const std::vector<ToolPose>& truth);
+};
+
+// Middle value (mean of the two middle ones), 0 for none; and the q-quantile, q in [0, 1].
+double Median(std::vector<double> values);
+double Quantile(std::vector<double> values, double q);
+
+// Peak signal-to-noise ratio in dB of pictures in [-1, 1], over all elements.
+double Psnr(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace aim

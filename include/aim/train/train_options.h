@@ -1,0 +1,132 @@
+// Every knob of training. configs/train/*.toml holds the recipes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/model/dit_options.h"
+#include "aim/model/hashed_words.h"
+#include "aim/model/pca_autoencoder.h"
+
+namespace aim {
+
+// Share of training samples in each mode; they need not add up to 1.
+struct ModeMix {
+  double i2a = 0.6;
+  double i2va = 0.1;
+  double v2a = 0.2;
+  double a2v = 0.05;
+  double i2v = 0.05;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("i2a", self.i2a, Range{0, 1}, "act");
+    visit("i2va", self.i2va, Range{0, 1}, "imagine and act (joint)");
+    visit("v2a", self.v2a, Range{0, 1}, "label");
+    visit("a2v", self.a2v, Range{0, 1}, "simulate");
+    visit("i2v", self.i2v, Range{0, 1}, "imagine");
+  }
+};
+
+struct TrainOptions {
+  int64_t steps = 20000;
+  int batch_size = 16;
+  int microbatch = 6;
+  int num_workers = 0;
+  std::string dtype = "auto";
+
+  std::string optimizer = "adamw";
+  double lr = 8e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  double weight_decay = 0.01;
+  double clip_norm = 1.0;
+  int64_t warmup_steps = 150;
+  int64_t decay_steps = 2000;
+  double ema = 0.998;
+
+  double shift = 30.0;
+  double sigma_floor = 0.3;
+  double video_weight = 0.3;
+  double text_dropout = 0.05;
+  double first_pose_dropout = 0.3;
+  ModeMix mix;
+
+  int64_t checkpoint_every = 500;
+  int keep_checkpoints = 2;
+  int64_t validate_every = 1000;
+  int validation_episodes = 24;
+  int64_t log_every = 20;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("steps", self.steps, Range{1, 1e9}, "optimizer steps in all, earlier ones of a resumed run included");
+    visit("batch_size", self.batch_size, Range{1, 65536}, "samples a step, over all workers");
+    visit("microbatch", self.microbatch, Range{1, 4096}, "samples in one forward pass; memory is linear in it");
+    visit("num_workers", self.num_workers, Range{0, 256}, "threads that each work on microbatches; 0 = one a core");
+    visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
+          "of matrix products; auto = bf16 where the processor has units for it");
+    visit("optimizer", self.optimizer, Limits{"adamw", "muon"},
+          "muon orthogonalises the updates of the blocks' matrices, AdamW does the rest");
+    visit("lr", self.lr, Range{0, 1}, "peak learning rate");
+    visit("beta1", self.beta1, Range{0, 0.9999}, "momentum");
+    visit("beta2", self.beta2, Range{0, 0.99999}, "decay of the squared gradients");
+    visit("weight_decay", self.weight_decay, Range{0, 1}, "decoupled, on matrices only");
+    visit("clip_norm", self.clip_norm, Range{0, 1e9}, "largest gradient norm; 0 = no clipping");
+    visit("warmup_steps", self.warmup_steps, Range{0, 1e9}, "linear rise of the rate at the start");
+    visit("decay_steps", self.decay_steps, Range{0, 1e9}, "linear fall of the rate to 0 at the end");
+    visit("ema", self.ema, Range{0, 0.99999}, "averaging of the weights that are shipped; 0 = off");
+    visit("shift", self.shift, Range{0.01, 1000}, "timestep shift; larger = more noise");
+    visit("sigma_floor", self.sigma_floor, Range{1e-3, 1}, "losses of clean predictions are divided by max(sigma, floor)^2");
+    visit("video_weight", self.video_weight, Range{0, 100}, "weight of video latents; actions have 1");
+    visit("text_dropout", self.text_dropout, Range{0, 1}, "share of samples with an empty prompt");
+    visit("first_pose_dropout", self.first_pose_dropout, Range{0, 1}, "share of v2a samples whose first pose is not given");
+    visit("mix", self.mix, Any{}, "");
+    visit("checkpoint_every", self.checkpoint_every, Range{1, 1e9}, "steps between checkpoints");
+    visit("keep_checkpoints", self.keep_checkpoints, Range{1, 1e6}, "newest checkpoints kept");
+    visit("validate_every", self.validate_every, Range{1, 1e9}, "steps between validations");
+    visit("validation_episodes", self.validation_episodes, Range{0, 100000}, "episodes held out of training");
+    visit("log_every", self.log_every, Range{1, 1e9}, "steps between lines of metrics.jsonl");
+  }
+};
+
+// What clips are cut from the episodes and how they are cached.
+struct ClipOptions {
+  int num_frames = 17;
+  int per_episode = 4;
+  int autoencoder_episodes = 400;
+  std::string dir;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("num_frames", self.num_frames, Range{1, 1025}, "frames of a clip, 1 + 4 n");
+    visit("per_episode", self.per_episode, Range{1, 1000}, "clips cut from an episode: its start and later starts");
+    visit("autoencoder_episodes", self.autoencoder_episodes, Range{1, 1e6}, "episodes the autoencoder is fitted on");
+    visit("dir", self.dir, Any{}, "folder of the latent cache; empty = inside the run");
+  }
+};
+
+struct TrainRunOptions {
+  std::vector<std::string> data;
+  std::string init;
+  ClipOptions clips;
+  DitOptions dit;
+  PcaOptions autoencoder;
+  HashedWordsOptions text;
+  TrainOptions train;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("data", self.data, Any{}, "data set, as DIR or DIR@RATIO; may be repeated");
+    visit("init", self.init, Any{}, "bundle whose weights and autoencoder training starts from");
+    visit("clips", self.clips, Any{}, "");
+    visit("dit", self.dit, Any{}, "");
+    visit("autoencoder", self.autoencoder, Any{}, "");
+    visit("text", self.text, Any{}, "");
+    visit("train", self.train, Any{}, "");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+}  // namespace aim

@@ -1,0 +1,138 @@
+#include "aim/diffusion/generate.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "aim/base/error.h"
+
+namespace aim {
+namespace {
+
+struct Batch {
+  at::Tensor latents;  // [B, V, 2, C, T_l, h, w]
+  at::Tensor camera;   // [B, V, T_l, P, K] or undefined
+  at::Tensor text;     // [B, L, D]
+};
+
+Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
+  const ClipEncoder encoder{model.autoencoder, model.text, model.dit->options, model.spec, model.num_frames};
+  std::vector<at::Tensor> latents, cameras, texts;
+  for (const Clip& clip : clips) {
+    EncodedClip encoded = encoder.Encode(clip);
+    latents.push_back(encoded.latents);
+    if (encoded.camera.defined()) cameras.push_back(encoded.camera);
+    texts.push_back(encoded.text);
+  }
+  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras), at::stack(texts)};
+}
+
+// Noise of each clip from its own stream, so that batching changes nothing.
+at::Tensor BatchNoise(at::IntArrayRef shape, const Rng& rng) {
+  std::vector<at::Tensor> noise;
+  for (int64_t i = 0; i < shape[0]; ++i) {
+    Rng stream = rng.Derive(static_cast<uint64_t>(i), "noise");
+    noise.push_back(NormalNoise(shape.slice(1), stream));
+  }
+  return at::stack(noise);
+}
+
+bool IsGiven(const CanvasPlan& plan, const CanvasSegment& segment) {
+  const auto begin = plan.given.begin() + segment.begin;
+  return std::all_of(begin, begin + segment.length, [](bool given) { return given; });
+}
+
+// Pixels of one segment for every clip: [B, 3, T, H, W].
+at::Tensor DecodeSegment(const GeneratorModel& model, const CanvasSegment& segment, const at::Tensor& canvas) {
+  return model.autoencoder->Decode(canvas.narrow(2, segment.begin, segment.length).contiguous(), segment.kind)
+      .to(at::kCPU)
+      .clamp(-1, 1);
+}
+
+std::vector<DecodedPose> DecodePoses(const Clip& clip, const std::vector<at::Tensor>& action_videos,
+                                     const DecoderOptions& options) {
+  std::vector<at::Tensor> unit;
+  std::vector<std::span<const float>> spans;
+  std::vector<CameraTrack> cameras;
+  for (size_t v = 0; v < action_videos.size(); ++v) {
+    unit.push_back(((action_videos[v] + 1) * 0.5).contiguous());
+    spans.emplace_back(unit.back().const_data_ptr<float>(), static_cast<size_t>(unit.back().numel()));
+    cameras.push_back(clip.views[v].camera);
+  }
+  return DecodeVideo(spans, static_cast<int>(action_videos[0].size(1)), cameras, options);
+}
+
+}  // namespace
+
+std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
+                                    const std::vector<Clip>& clips, const GenerateOptions& options,
+                                    const Rng& rng) {
+  const at::InferenceMode guard;
+  const Batch batch = EncodeBatch(model, clips);
+  const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4), batch.latents.size(5),
+                          batch.latents.size(6)};
+  const CanvasPlan plan = PlanCanvas(mode, shape, model.dit->options, options.first_pose_given);
+  Conditions conditions;
+  conditions.text = batch.text;
+  if (batch.camera.defined()) conditions.camera = GatherCamera(plan, batch.camera);
+  if (options.sampler.guidance > 1.0) {
+    conditions.null_text = model.text->Encode("").unsqueeze(0).expand_as(batch.text).contiguous();
+  }
+  const at::Tensor canvas = GatherCanvas(plan, batch.latents);
+  const at::Tensor out =
+      Denoise(*model.dit, plan, canvas, BatchNoise(canvas.sizes(), rng), conditions, options.sampler);
+
+  std::vector<GeneratedClip> generated(clips.size());
+  for (const CanvasSegment& segment : plan.segments) {
+    const bool is_video = segment.kind == ContentKind::kVideo;
+    if (IsGiven(plan, segment) || (is_video && !options.decode_video)) continue;
+    const at::Tensor pixels = DecodeSegment(model, segment, out);
+    for (size_t i = 0; i < clips.size(); ++i) {
+      auto& target = is_video ? generated[i].videos : generated[i].action_videos;
+      target.push_back(pixels[static_cast<int64_t>(i)]);
+    }
+  }
+  for (size_t i = 0; i < clips.size(); ++i) {
+    if (!generated[i].action_videos.empty()) {
+      generated[i].poses = DecodePoses(clips[i], generated[i].action_videos, options.decoder);
+    }
+  }
+  return generated;
+}
+
+void PoseErrors::Add(const std::vector<DecodedPose>& decoded, const std::vector<ToolPose>& truth) {
+  AIM_CHECK(decoded.size() == truth.size());
+  for (size_t frame = 1; frame < truth.size(); ++frame) {
+    ++num_frames;
+    if (!decoded[frame].decodable) {
+      ++not_decodable;
+      continue;
+    }
+    const Rigid3d& found = decoded[frame].pose.world_from_tool;
+    const Rigid3d& expected = truth[frame].world_from_tool;
+    position_mm.push_back(1000.0 * (found.translation - expected.translation).norm());
+    rotation_deg.push_back(AngleBetween(found.rotation, expected.rotation) * 180.0 / std::numbers::pi);
+    confidence.push_back(decoded[frame].confidence);
+    if ((decoded[frame].pose.gripper_open > 0.5) == (truth[frame].gripper_open > 0.5)) ++gripper_right;
+  }
+}
+
+double Quantile(std::vector<double> values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const double position = q * static_cast<double>(values.size() - 1);
+  const size_t below = static_cast<size_t>(position);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (position - static_cast<double>(below)) * (values[above] - values[below]);
+}
+
+double Median(std::vector<double> values) { return Quantile(std::move(values), 0.5); }
+
+double Psnr(const at::Tensor& a, const at::Tensor& b) {
+  const double mse = (a.to(at::kDouble) - b.to(at::kDouble)).square().mean().item<double>();
+  return 10.0 * std::log10(4.0 / std::max(mse, 1e-12));
+}
+
+}  // namespace aim

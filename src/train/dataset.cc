@@ -1,0 +1,152 @@
+#include "aim/train/dataset.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/parallel.h"
+#include "aim/base/rng.h"
+#include "aim/data/action_images_layout.h"
+
+namespace aim {
+namespace {
+
+// A number in [0, 1) that depends on the episode's name alone.
+double NameFraction(const EpisodePath& episode, uint64_t seed) {
+  return Rng(StableHash(episode.Name(), seed)).Uniform();
+}
+
+struct DataSource {
+  std::string dir;
+  double ratio = 1.0;
+};
+
+DataSource ParseSource(const std::string& text) {
+  const size_t at_sign = text.rfind('@');
+  if (at_sign == std::string::npos) return {text};
+  DataSource source{text.substr(0, at_sign)};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + at_sign + 1, end, source.ratio);
+  if (error != std::errc() || stop != end || !(source.ratio > 0 && source.ratio <= 1)) {
+    throw ConfigError({"--data ratio", "\"" + text.substr(at_sign + 1) + "\"", "a number in (0, 1]", "write DIR@RATIO"});
+  }
+  return source;
+}
+
+// Reads an episode, or says why not and returns false.
+bool TryRead(const EpisodePath& path, Episode& episode) {
+  try {
+    episode = ReadEpisode(path);
+    return true;
+  } catch (const InputError& error) {
+    LogWarning("left out " + path.Name() + ": " + error.what());
+    return false;
+  }
+}
+
+}  // namespace
+
+Clip CutClip(const Clip& clip, int start, int num_frames) {
+  const auto clamp = [](int frame, size_t count) { return std::min(static_cast<size_t>(frame), count - 1); };
+  Clip cut;
+  cut.height = clip.height;
+  cut.width = clip.width;
+  cut.fps = clip.fps;
+  cut.prompt = clip.prompt;
+  const size_t frame_bytes = static_cast<size_t>(clip.height) * static_cast<size_t>(clip.width) * 3;
+  for (const ClipView& view : clip.views) {
+    ClipView part;
+    part.camera.name = view.camera.name;
+    part.num_frames = num_frames;
+    for (int frame = start; frame < start + num_frames; ++frame) {
+      const size_t source = clamp(frame, static_cast<size_t>(view.num_frames));
+      const auto begin = view.rgb.begin() + static_cast<std::ptrdiff_t>(source * frame_bytes);
+      part.rgb.insert(part.rgb.end(), begin, begin + static_cast<std::ptrdiff_t>(frame_bytes));
+      if (view.camera.frames.size() > 1) part.camera.frames.push_back(view.camera.at(source));
+    }
+    if (view.camera.frames.size() == 1) part.camera.frames = view.camera.frames;
+    cut.views.push_back(std::move(part));
+  }
+  if (!clip.poses.empty()) {
+    for (int frame = start; frame < start + num_frames; ++frame) cut.poses.push_back(clip.poses[clamp(frame, clip.poses.size())]);
+  }
+  return cut;
+}
+
+DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes, uint64_t seed) {
+  if (data.empty()) throw ConfigError({"--data", "missing", "at least one data set", "make one with aim-data demos"});
+  std::vector<EpisodePath> episodes;
+  for (const std::string& text : data) {
+    const DataSource source = ParseSource(text);
+    for (EpisodePath& path : ListEpisodes(source.dir)) {
+      if (NameFraction(path, seed + 1) < source.ratio) episodes.push_back(std::move(path));
+    }
+  }
+  if (static_cast<int>(episodes.size()) <= validation_episodes) {
+    throw ConfigError({"train.validation_episodes", std::to_string(validation_episodes),
+                       "fewer than the " + std::to_string(episodes.size()) + " episodes found", "add data or hold out fewer"});
+  }
+  std::stable_sort(episodes.begin(), episodes.end(), [&](const EpisodePath& a, const EpisodePath& b) {
+    return NameFraction(a, seed) < NameFraction(b, seed);
+  });
+  DataSplit split;
+  split.validation.assign(episodes.begin(), episodes.begin() + validation_episodes);
+  split.training.assign(episodes.begin() + validation_episodes, episodes.end());
+  return split;
+}
+
+PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes, int num_frames,
+                              const PcaOptions& options, const ActionImageSpec& spec, Progress& progress) {
+  PcaFitter fitter(options);
+  const size_t count = std::min(episodes.size(), static_cast<size_t>(num_episodes));
+  progress.Start("fit autoencoder", static_cast<int64_t>(count));
+  for (size_t i = 0; i < count; ++i) {
+    Episode episode;
+    if (TryRead(episodes[i], episode)) {
+      // Starts differ between episodes, so that first frames are not all frames 0.
+      const int start = static_cast<int>(i % 4) * static_cast<int>(episode.clip.poses.size()) / 4;
+      const Clip clip = CutClip(episode.clip, start, num_frames);
+      for (const ClipView& view : clip.views) {
+        fitter.AddClip(VideoTensor(view, clip.height, clip.width, num_frames).unsqueeze(0), ContentKind::kVideo);
+        fitter.AddClip(ActionTensor(clip.poses, view.camera, spec).unsqueeze(0), ContentKind::kAction);
+      }
+    }
+    progress.Advance(1);
+  }
+  progress.Finish();
+  return fitter.Solve();
+}
+
+LatentCache OpenOrBuildCache(const std::filesystem::path& dir, const std::vector<EpisodePath>& episodes,
+                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
+                             int clips_per_episode, Progress& progress) {
+  std::ostringstream origin;
+  origin << autoencoder_fingerprint << ' ' << encoder.dit.camera.mode << ' ' << encoder.num_frames << ' '
+         << clips_per_episode << ' ' << encoder.text->dim();
+  for (const EpisodePath& episode : episodes) origin << '\n' << episode.path.lexically_normal().string();
+  const std::string key = std::to_string(StableHash(origin.str()));
+  if (!LatentCache::IsComplete(dir, key)) {
+    progress.Start("encode clips", static_cast<int64_t>(episodes.size()));
+    const auto make = [&](int64_t item) {
+      std::vector<EncodedClip> clips;
+      Episode episode;
+      if (!TryRead(episodes[static_cast<size_t>(item)], episode)) return clips;
+      const int num_poses = static_cast<int>(episode.clip.poses.size());
+      for (int i = 0; i < clips_per_episode; ++i) {
+        const int start = i * std::max(1, num_poses - 2) / clips_per_episode;
+        clips.push_back(encoder.Encode(CutClip(episode.clip, start, encoder.num_frames)));
+      }
+      return clips;
+    };
+    BuildLatentCache(dir, key, static_cast<int64_t>(episodes.size()), NumProcessors(), make,
+                     [&](int64_t count) { progress.Advance(count); });
+    progress.Finish();
+  }
+  return LatentCache::Open(dir, key);
+}
+
+}  // namespace aim
