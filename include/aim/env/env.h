@@ -12,9 +12,9 @@ namespace aim {
 
 // What the robot sees and knows at one instant.
 struct Observation {
-  double time_s = 0;             // simulator clock since reset
-  ToolPose tool;                 // measured, world frame
-  std::vector<ClipView> views;   // one frame each
+  double time_s = 0;            // simulator clock since reset
+  ToolPose tool;                // measured, world frame
+  std::vector<ClipView> views;  // one frame each
   int height = 0;
   int width = 0;
   std::string prompt;
@@ -22,20 +22,21 @@ struct Observation {
 
 // A scripted demonstration: everything a data set keeps of an episode.
 struct Demonstration {
-  Clip clip;                       // observed frames and the measured pose at each
-  std::vector<ToolPose> commands;  // commanded pose of each frame; replaying them solves the task
+  Clip clip;  // observed frames and the measured pose at each
+  std::vector<ToolPose>
+      commands;  // one a frame, the first the start; Step with the others solves it
   bool success = false;
 };
 
 struct StepResult {
   Observation observation;
-  bool ik_failed = false;    // the target was not reachable; the arm held its pose
+  bool ik_failed = false;  // the target was not reachable; the arm held its pose
 };
 
 struct EnvOptions {
-  int image_size = 64;      // square pictures, pixels
+  int image_size = 64;           // square pictures, pixels
   double frame_period_s = 0.12;  // time from one pose target to the next
-  bool full_look = false;   // visual meshes, shadows and antialiasing, for report videos
+  bool full_look = false;        // visual meshes, shadows and antialiasing, for report videos
 };
 
 class Env {
@@ -44,25 +45,37 @@ class Env {
   virtual std::vector<std::string> Tasks() const = 0;
   virtual int NumVariations(const std::string& task) const = 0;
 
-  // Deterministic in (task, variation, seed), bit for bit. Throws ConfigError for an unknown task.
+  // Deterministic in (task, variation, seed), bit for bit. Throws ConfigError for an unknown task
+  // or variation.
   virtual Observation Reset(const std::string& task, int variation, uint64_t seed) = 0;
 
-  // Moves the tool to `target` (world frame) over one frame period.
+  // Moves the tool to `target` (world frame) over one frame period: position linear, rotation by
+  // SLERP, from the last target. The gripper opens if gripper_open > 0.5 and closes if not. Throws
+  // InputError if the pose is not finite or its quaternion not unit (within 1e-3).
   virtual StepResult Step(const ToolPose& target) = 0;
 
-  // Has the task's success condition held (judged from the simulator's state alone)?
+  // Has the task's success condition held at the end of any frame since the reset? Judged from the
+  // simulator's state alone.
   virtual bool Success() const = 0;
 
-  // Resets and runs the scripted expert. `max_frames` 0 = until it is done.
+  // Resets and runs the scripted expert until it has held the goal for some frames.
   virtual Demonstration Demo(const std::string& task, int variation, uint64_t seed) = 0;
 
+  // As Demo without simulating: one frame a view, clip.poses = commands (the measured poses differ
+  // by the tracking error), success = false.
+  virtual Demonstration Plan(const std::string& task, int variation, uint64_t seed) = 0;
+
   // A picture of the present state for a report: `view` as in the observation, any size, the full
-  // look. RGB [H, W, 3].
+  // look. RGB [size, size, 3].
   virtual std::vector<uint8_t> RenderReport(int view, int size) = 0;
 };
 
-// The embedded MuJoCo suite. `panda_dir` holds the Franka Panda's model; empty = found beside the
-// build's Python environment (AIM_PANDA_DIR overrides).
+// The embedded MuJoCo suite: a Franka Panda at a table, reach_target, push_button, close_drawer,
+// slide_block_to_target and pick_and_lift; a variation is a colour. World: origin at the robot's
+// base, z = 0 the table's top, x away from the robot. The robot's model is read from the folder
+// the build found; the environment variable AIM_PANDA_DIR overrides it. Draw and step from one
+// thread at a time; any number of environments may live beside each other. Throws ConfigError if
+// the robot's model or headless OpenGL is missing, or an option is out of range.
 std::unique_ptr<Env> MakeTabletop(const EnvOptions& options);
 
 }  // namespace aim

@@ -1,0 +1,33 @@
+#include "env/mujoco_handle.h"
+
+#include "aim/base/error.h"
+
+namespace aim {
+
+int FindId(const mjModel* model, mjtObj type, const std::string& name) {
+  const int id = mj_name2id(model, type, name.c_str());
+  AIM_CHECK(id >= 0);
+  return id;
+}
+
+Rigid3d RigidFromMujoco(const mjtNum* position, const mjtNum* quaternion_wxyz) {
+  return {Eigen::Quaterniond(quaternion_wxyz[0], quaternion_wxyz[1], quaternion_wxyz[2],
+                             quaternion_wxyz[3])
+              .normalized(),
+          Eigen::Vector3d(position[0], position[1], position[2])};
+}
+
+void ToMujoco(const Rigid3d& transform, mjtNum* position, mjtNum* quaternion_wxyz) {
+  for (int i = 0; i < 3; ++i) position[i] = transform.translation[i];
+  quaternion_wxyz[0] = transform.rotation.w();
+  quaternion_wxyz[1] = transform.rotation.x();
+  quaternion_wxyz[2] = transform.rotation.y();
+  quaternion_wxyz[3] = transform.rotation.z();
+}
+
+Rigid3d WorldFromBody(const mjModel* model, const mjData* data, const std::string& name) {
+  const int body = FindId(model, mjOBJ_BODY, name);
+  return RigidFromMujoco(data->xpos + 3 * body, data->xquat + 4 * body);
+}
+
+}  // namespace aim

@@ -1,0 +1,30 @@
+// Owners of MuJoCo's objects, and poses in its number layout (quaternions w first).
+#pragma once
+
+#include <mujoco/mujoco.h>
+
+#include <memory>
+#include <string>
+
+#include "aim/geometry/rigid3.h"
+
+namespace aim {
+
+struct MujocoDelete {
+  void operator()(mjModel* model) const { mj_deleteModel(model); }
+  void operator()(mjData* data) const { mj_deleteData(data); }
+  void operator()(mjSpec* spec) const { mj_deleteSpec(spec); }
+};
+using ModelPtr = std::unique_ptr<mjModel, MujocoDelete>;
+using DataPtr = std::unique_ptr<mjData, MujocoDelete>;
+using SpecPtr = std::unique_ptr<mjSpec, MujocoDelete>;
+
+// Index of a named object. A name that is not there is our bug.
+int FindId(const mjModel* model, mjtObj type, const std::string& name);
+
+Rigid3d RigidFromMujoco(const mjtNum* position, const mjtNum* quaternion_wxyz);
+void ToMujoco(const Rigid3d& transform, mjtNum* position, mjtNum* quaternion_wxyz);
+
+Rigid3d WorldFromBody(const mjModel* model, const mjData* data, const std::string& name);
+
+}  // namespace aim

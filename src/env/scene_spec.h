@@ -1,0 +1,49 @@
+// Builds the scene: Panda, table, cameras, light and the objects of a task.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "env/mujoco_handle.h"
+#include "env/scene_layout.h"
+
+namespace aim {
+
+// kFast draws collision shapes only (observations), kFull the visual meshes (report videos).
+enum class Look { kFast, kFull };
+
+// Who may touch what. Robot links above the hand touch nothing.
+enum class Touch {
+  kNothing,
+  kGripper,  // part of the gripper
+  kFixture,  // touched by the gripper
+  kMovable   // touched by the gripper, the table and other movables
+};
+
+// How the geoms of a scene are grouped for drawing.
+inline constexpr int kSceneGroup = 0;
+inline constexpr int kRobotVisualGroup = 2;
+inline constexpr int kRobotCollisionGroup = 3;
+inline constexpr int kHiddenGroup = 4;
+
+struct GeomSpec {
+  std::string name;
+  mjtGeom type = mjGEOM_BOX;
+  Eigen::Vector3d position = Eigen::Vector3d::Zero();  // in the body
+  Eigen::Vector3d size = Eigen::Vector3d::Zero();      // half sizes; radius, half height
+  Rgb colour = {};
+  Touch touch = Touch::kNothing;
+  double mass_kg = 0;
+};
+
+mjsBody* AddBody(mjsBody* parent, const std::string& name);
+mjsGeom* AddGeom(mjsBody* body, const GeomSpec& geom);
+
+class Task;
+
+// Reads the Panda's MJCF from `panda_dir` and adds everything else. Throws ConfigError if the
+// folder does not hold the Panda or MuJoCo refuses it.
+ModelPtr BuildModel(const Task& task, const std::filesystem::path& panda_dir, Look look,
+                    int image_size);
+
+}  // namespace aim
