@@ -77,7 +77,8 @@ TEST_P(CalibrationTest, ASphereIsDrawnWhereItProjects) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, CalibrationTest,
-                         ::testing::Values(Case{64, 0.03}, Case{97, 0.02}, Case{512, 0.008}));
+                         ::testing::Values(Case{64, 0.03}, Case{97, 0.02}, Case{512, 0.008}),
+                         [](const auto& c) { return "Pixels" + std::to_string(c.param.size); });
 
 // The decoder needs the three anchors inside the pictures.
 TEST(Anchors, AreInsideBothPicturesInNearlyAllFrames) {

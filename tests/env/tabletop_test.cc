@@ -120,7 +120,7 @@ TEST_P(TabletopTest, OneCentimetreOffStillSolves) {
   EXPECT_GE(num_solved, 5);
 }
 
-// Five centimetres too high solves nothing.
+// Eight centimetres too high solves nothing.
 TEST_P(TabletopTest, FarOffDoesNotSolve) {
   const auto env = Make();
   for (uint64_t seed = 0; seed < 4; ++seed) {
