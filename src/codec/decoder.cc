@@ -8,6 +8,7 @@
 #include <string>
 
 #include "aim/base/error.h"
+#include "codec/disc_edge.h"
 #include "codec/peaks.h"
 #include "codec/pose_search.h"
 
@@ -15,10 +16,10 @@ namespace aim {
 namespace {
 
 // Radius of the fitted disc around a blob, in units of its width.
-constexpr double kWindowSigmas = 2.5;
+constexpr double kWindowSigmas = 3.0;
 constexpr double kDiscFraction = 0.97;  // of B's disc, whose edge is no part of the Gaussian
 // The method's own error: a generated blob is never a perfect Gaussian.
-constexpr double kFloorSigmas = 0.02;
+constexpr double kFloorSigmas = 0.01;
 // Predicted error of the anchors at which confidence is one half.
 constexpr double kHalfConfidenceM = 0.010;
 constexpr double kLargestErrorM = 0.10;  // predicted; beyond it the pose is not determined
@@ -123,6 +124,11 @@ FrameBlobs FindBlobs(std::span<const Picture<T>> pictures, std::span<const Camer
       peak_options.offset = is_pedestal ? 0.0 : peak_options.background;
       peak_options.window_sigmas = is_pedestal ? disc_sigmas : kWindowSigmas;
       peaks.candidates[channel] = FindPeaks(pictures[view][channel], grid, peak_options);
+      if (!is_pedestal) continue;
+      const DiscEdge edge{peak_options.sigma_px, options.spec.pedestal, peak_options.background};
+      for (Peak& peak : peaks.candidates[channel]) {
+        RefineOnDiscEdge(pictures[view][channel], edge, peak);
+      }
     }
     blobs.views.push_back(std::move(peaks));
   }
@@ -232,35 +238,6 @@ DecodedPose DecodePictures(std::span<const Picture<T>> pictures, std::span<const
   return decoded;
 }
 
-// Replaces frames that were not decoded, or barely, by a blend of their confident neighbours.
-// Frames before the first or after the last confident one hold its pose. Openness stays as seen.
-void FillFromNeighbours(std::vector<DecodedPose>& frames, double min_confidence) {
-  const auto is_confident = [&](const DecodedPose& frame) {
-    return frame.decodable && frame.confidence >= min_confidence;
-  };
-  const size_t none = frames.size();
-  size_t before = none;
-  for (size_t i = 0; i < frames.size(); ++i) {
-    if (is_confident(frames[i])) {
-      before = i;
-      continue;
-    }
-    size_t after = i;
-    while (after < frames.size() && !is_confident(frames[after])) ++after;
-    if (before == none && after == none) return;
-    const size_t left = before == none ? after : before, right = after == none ? before : after;
-    for (; i < after; ++i) {
-      const double fraction =
-          left == right ? 0.0 : static_cast<double>(i - left) / static_cast<double>(right - left);
-      const Rigid3d blend = Interpolate(frames[left].pose.world_from_tool,
-                                        frames[right].pose.world_from_tool, fraction);
-      frames[i].pose.world_from_tool = {CanonicalSign(blend.rotation), blend.translation};
-      frames[i].from_prior = true;
-    }
-    --i;
-  }
-}
-
 void CheckSizes(size_t num_pictures, size_t num_cameras, const DecoderOptions& options) {
   if (num_pictures != num_cameras || num_pictures == 0) {
     throw InputError({"action images", std::to_string(num_pictures) + " views",
@@ -307,6 +284,33 @@ std::vector<DecodedPose> DecodeFrames(size_t num_views, int num_frames,
 }
 
 }  // namespace
+
+void FillFromNeighbours(std::vector<DecodedPose>& frames, double min_confidence) {
+  const auto is_confident = [&](const DecodedPose& frame) {
+    return frame.decodable && frame.confidence >= min_confidence;
+  };
+  const size_t none = frames.size();
+  size_t before = none;
+  for (size_t i = 0; i < frames.size(); ++i) {
+    if (is_confident(frames[i])) {
+      before = i;
+      continue;
+    }
+    size_t after = i;
+    while (after < frames.size() && !is_confident(frames[after])) ++after;
+    if (before == none && after == none) return;
+    const size_t left = before == none ? after : before, right = after == none ? before : after;
+    for (; i < after; ++i) {
+      const double fraction =
+          left == right ? 0.0 : static_cast<double>(i - left) / static_cast<double>(right - left);
+      const Rigid3d blend = Interpolate(frames[left].pose.world_from_tool,
+                                        frames[right].pose.world_from_tool, fraction);
+      frames[i].pose.world_from_tool = {CanonicalSign(blend.rotation), blend.translation};
+      frames[i].from_prior = true;
+    }
+    --i;
+  }
+}
 
 DecodedPose DecodeFrame(std::span<const std::span<const float>> images,
                         std::span<const Camera> cameras, const DecoderOptions& options) {

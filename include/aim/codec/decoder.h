@@ -52,4 +52,7 @@ std::vector<DecodedPose> DecodeVideo(std::span<const std::span<const uint8_t>> v
                                      int num_frames, std::span<const CameraTrack> cameras,
                                      const DecoderOptions& options = {});
 
+// The temporal prior of DecodeVideo by itself, for frames that were decoded one by one.
+void FillFromNeighbours(std::vector<DecodedPose>& frames, double min_confidence);
+
 }  // namespace aim

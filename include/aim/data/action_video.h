@@ -1,0 +1,64 @@
+// Action videos in files: poses to pictures and back. The work of aim-codec.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/base/run_context.h"
+#include "aim/codec/decoder.h"
+
+namespace aim {
+
+struct EncodeOptions {
+  std::string poses;
+  std::string cameras;
+  std::string format = "npy";
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("poses", self.poses, Any{}, "poses.csv, one row a frame");
+    visit("cameras", self.cameras, Any{}, "cameras.json, aim-cameras-1");
+    visit(
+        "format", self.format, Limits{"npy", "png", "mp4"},
+        "npy: float32 [T, 3, H, W] in [0, 1]; png: a folder of 8-bit frames; mp4: lossless H.264");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+struct DecodeOptions {
+  std::vector<std::string> images;
+  std::string cameras;
+  double fps = 0;
+  bool temporal_prior = true;
+  double min_confidence = 0.2;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("images", self.images, Any{},
+          "action video of one view: .npy float32 [T, 3, H, W], a folder of 000000.png, or .mp4; "
+          "once a view, in the cameras' order");
+    visit("cameras", self.cameras, Any{}, "cameras.json, aim-cameras-1");
+    visit("fps", self.fps, Range{0, 1000},
+          "frames a second, for time_s; 0 = the video's own, else 5");
+    visit("temporal_prior", self.temporal_prior, Any{},
+          "fill frames of low confidence from their neighbours");
+    visit("min_confidence", self.min_confidence, Range{0, 1}, "below it a frame counts as low");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+// Writes one action video a view into the run's folder: view0.npy, view0/000000.png or view0.mp4,
+// and so on. Returns {"frames", "views", "files"}. Frames of 8 bits are rounded to nearest; an mp4
+// plays at the rate that the poses' times say (5 frames a second if they say none). Throws
+// InputError if a view's cameras and the poses differ in number.
+nlohmann::json RunEncode(const EncodeOptions& options, RunContext& run);
+
+// Decodes the views together and writes poses.csv. Returns {"frames", "decoded", "from_prior",
+// "median_confidence"}. Throws InputError naming the view and file if sizes, lengths or numbers of
+// views and cameras contradict each other.
+nlohmann::json RunDecode(const DecodeOptions& options, RunContext& run);
+
+}  // namespace aim

@@ -1,0 +1,206 @@
+#include "aim/codec/pose_csv.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/options.h"
+
+namespace aim {
+namespace {
+
+constexpr std::string_view kKnownHeader = "frame,time_s,x,y,z,qx,qy,qz,qw,gripper_open";
+constexpr std::string_view kDecodedHeader =
+    "frame,time_s,x,y,z,qx,qy,qz,qw,gripper_open,confidence,residual_px,visible";
+constexpr double kUnitTolerance = 1e-3;
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (size_t begin = 0;;) {
+    const size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string_view::npos) return parts;
+    begin = end + 1;
+  }
+}
+
+// At most what fits in a sentence.
+std::string Quoted(std::string_view text) {
+  constexpr size_t kLongest = 60;
+  std::string quoted = "\"";
+  for (const char c : text.substr(0, kLongest)) {
+    quoted += static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) > 126 ? '?' : c;
+  }
+  return quoted + (text.size() > kLongest ? "...\"" : "\"");
+}
+
+// One line of the file; its fields know their names.
+class Row {
+ public:
+  Row(std::string_view line, const std::vector<std::string_view>& columns, std::string where)
+      : columns_(columns), fields_(Split(line, ',')), where_(std::move(where)) {
+    if (fields_.size() != columns.size()) {
+      throw InputError({where_, std::to_string(fields_.size()) + " fields",
+                        std::to_string(columns.size()) + " as in the header", ""});
+    }
+  }
+
+  std::string Where(size_t column) const { return where_ + ", " + std::string(columns_[column]); }
+  std::string_view Text(size_t column) const { return fields_[column]; }
+
+  double Number(size_t column) const {
+    const std::string_view text = fields_[column];
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+      throw InputError({Where(column), Quoted(text), "a finite number", ""});
+    }
+    return value;
+  }
+
+  double Number(size_t column, double low, double high) const {
+    const double value = Number(column);
+    if (!(value >= low && value <= high)) {
+      throw InputError({Where(column), ToText(value),
+                        "a number in [" + ToText(low) + ", " + ToText(high) + "]", ""});
+    }
+    return value;
+  }
+
+  int64_t Frame() const {
+    const std::string_view text = fields_[0];
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0) {
+      throw InputError({Where(0), Quoted(text), "a whole number from 0", ""});
+    }
+    return value;
+  }
+
+  Eigen::Quaterniond Rotation() const {
+    const Eigen::Quaterniond rotation(Number(8), Number(5), Number(6), Number(7));
+    const double norm = rotation.norm();
+    if (!(std::abs(norm - 1.0) <= kUnitTolerance)) {
+      throw InputError({where_ + ", qx qy qz qw", "a quaternion of length " + ToText(norm),
+                        "length 1 within 0.001", "check that the order is x, y, z, w"});
+    }
+    return CanonicalSign(rotation.normalized());
+  }
+
+ private:
+  const std::vector<std::string_view>& columns_;
+  std::vector<std::string_view> fields_;
+  std::string where_;
+};
+
+std::vector<uint8_t> ParseVisible(const Row& row, size_t column) {
+  std::vector<uint8_t> visible;
+  for (const char c : row.Text(column)) {
+    if (c != '0' && c != '1') {
+      throw InputError(
+          {row.Where(column), Quoted(row.Text(column)), "a digit 0 or 1 per view and anchor", ""});
+    }
+    visible.push_back(c == '1' ? 1 : 0);
+  }
+  return visible;
+}
+
+PoseRow ParseRow(const Row& row, bool is_decoded) {
+  PoseRow result;
+  result.frame = row.Frame();
+  result.time_s = row.Number(1);
+  ToolPose& pose = result.decoded.pose;
+  pose.world_from_tool.translation = {row.Number(2), row.Number(3), row.Number(4)};
+  pose.world_from_tool.rotation = row.Rotation();
+  pose.gripper_open = row.Number(9, 0, 1);
+  result.decoded.confidence = 1;
+  if (is_decoded) {
+    result.decoded.confidence = row.Number(10, 0, 1);
+    result.decoded.residual_px = row.Number(11);
+    result.decoded.visible = ParseVisible(row, 12);
+  }
+  result.decoded.decodable = result.decoded.confidence > 0;
+  return result;
+}
+
+std::string_view WithoutReturn(std::string_view line) {
+  return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+}
+
+void AppendPose(std::string& text, size_t frame, double time_s, const ToolPose& pose) {
+  const Eigen::Vector3d& p = pose.world_from_tool.translation;
+  const Eigen::Quaterniond q = CanonicalSign(pose.world_from_tool.rotation);
+  text += std::to_string(frame);
+  for (const double value :
+       {time_s, p.x(), p.y(), p.z(), q.x(), q.y(), q.z(), q.w(), pose.gripper_open}) {
+    text += ',' + ToText(value);
+  }
+}
+
+}  // namespace
+
+std::vector<PoseRow> ParsePosesCsv(std::string_view text, const std::string& where) {
+  std::vector<std::string_view> lines = Split(text, '\n');
+  while (!lines.empty() && WithoutReturn(lines.back()).empty()) lines.pop_back();
+  const std::string_view header = lines.empty() ? std::string_view() : WithoutReturn(lines.front());
+  const bool is_decoded = header == kDecodedHeader;
+  if (!is_decoded && header != kKnownHeader) {
+    throw InputError({where + ": header", Quoted(header), std::string(kKnownHeader),
+                      "confidence,residual_px,visible may follow, nothing else"});
+  }
+  const std::vector<std::string_view> columns = Split(header, ',');
+  std::vector<PoseRow> rows;
+  for (size_t line = 1; line < lines.size(); ++line) {
+    const Row row(WithoutReturn(lines[line]), columns,
+                  where + ": line " + std::to_string(line + 1));
+    rows.push_back(ParseRow(row, is_decoded));
+    if (rows.size() > 1 && rows.back().frame <= rows[rows.size() - 2].frame) {
+      throw InputError(
+          {row.Where(0), std::to_string(rows.back().frame),
+           "more than the row before (" + std::to_string(rows[rows.size() - 2].frame) + ")",
+           "sort the rows by frame"});
+    }
+  }
+  if (rows.empty()) throw InputError({where, "without rows", "one row a frame", ""});
+  return rows;
+}
+
+std::vector<PoseRow> ReadPosesCsv(const std::filesystem::path& path) {
+  return ParsePosesCsv(ReadFile(path), path.string());
+}
+
+std::vector<ToolPose> ToolPoses(std::span<const PoseRow> rows) {
+  std::vector<ToolPose> poses;
+  poses.reserve(rows.size());
+  for (const PoseRow& row : rows) poses.push_back(row.decoded.pose);
+  return poses;
+}
+
+void WritePosesCsv(const std::filesystem::path& path, std::span<const ToolPose> poses,
+                   double period_s) {
+  std::string text(kKnownHeader);
+  text += '\n';
+  for (size_t frame = 0; frame < poses.size(); ++frame) {
+    AppendPose(text, frame, static_cast<double>(frame) * period_s, poses[frame]);
+    text += '\n';
+  }
+  WriteFileAtomic(path, text);
+}
+
+void WritePosesCsv(const std::filesystem::path& path, const Plan& plan) {
+  std::string text(kDecodedHeader);
+  text += '\n';
+  for (size_t frame = 0; frame < plan.frames.size(); ++frame) {
+    const DecodedPose& decoded = plan.frames[frame];
+    AppendPose(text, frame, static_cast<double>(frame) * plan.period_s, decoded.pose);
+    text += ',' + ToText(decoded.decodable ? decoded.confidence : 0.0);
+    text += ',' + ToText(decoded.residual_px) + ',';
+    for (const uint8_t visible : decoded.visible) text += visible ? '1' : '0';
+    text += '\n';
+  }
+  WriteFileAtomic(path, text);
+}
+
+}  // namespace aim

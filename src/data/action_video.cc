@@ -1,0 +1,317 @@
+#include "aim/data/action_video.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "aim/base/error.h"
+#include "aim/base/npy.h"
+#include "aim/codec/pose_csv.h"
+#include "aim/media/image.h"
+#include "aim/media/video.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kDefaultFps = 5.0;  // RLBench and the released model
+
+std::string FrameName(size_t frame) {
+  const std::string digits = std::to_string(frame);
+  return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits + ".png";
+}
+
+// ---- Encoding
+
+// [3, H, W] in [0, 1] to [H, W, 3] bytes.
+std::vector<uint8_t> ToBytes(std::span<const float> picture) {
+  const size_t plane = picture.size() / 3;
+  std::vector<uint8_t> bytes(picture.size());
+  for (size_t channel = 0; channel < 3; ++channel) {
+    for (size_t i = 0; i < plane; ++i) {
+      bytes[3 * i + channel] = static_cast<uint8_t>(picture[channel * plane + i] * 255.0f + 0.5f);
+    }
+  }
+  return bytes;
+}
+
+// Frames a second that the times of the rows say; the default if there is one row or no time.
+double FramesPerSecond(const std::vector<PoseRow>& rows) {
+  const double duration_s = rows.back().time_s - rows.front().time_s;
+  const double fps = duration_s > 0 ? static_cast<double>(rows.size() - 1) / duration_s : 0;
+  return fps >= 0.01 && fps <= 1000 ? fps : kDefaultFps;
+}
+
+struct EncodeJob {
+  std::vector<ToolPose> poses;
+  CameraTrack camera;
+  double fps = kDefaultFps;
+
+  const Camera& At(size_t frame) const { return camera.at(frame); }
+  size_t FrameValues() const {
+    return 3 * static_cast<size_t>(At(0).width) * static_cast<size_t>(At(0).height);
+  }
+};
+
+void WriteNpyView(const EncodeJob& job, const fs::path& path) {
+  std::vector<float> video(job.poses.size() * job.FrameValues());
+  for (size_t frame = 0; frame < job.poses.size(); ++frame) {
+    DrawActionImageInto(job.poses[frame], job.At(frame), {},
+                        std::span(video).subspan(frame * job.FrameValues(), job.FrameValues()));
+  }
+  WriteNpy(path, {static_cast<int64_t>(job.poses.size()), 3, job.At(0).height, job.At(0).width},
+           video);
+}
+
+template <class Consume>
+void ForEachByteFrame(const EncodeJob& job, const Consume& consume) {
+  std::vector<float> picture(job.FrameValues());
+  for (size_t frame = 0; frame < job.poses.size(); ++frame) {
+    DrawActionImageInto(job.poses[frame], job.At(frame), {}, picture);
+    consume(frame, ToBytes(picture));
+  }
+}
+
+void WritePngView(const EncodeJob& job, const fs::path& folder) {
+  Image image(job.At(0).width, job.At(0).height);
+  ForEachByteFrame(job, [&](size_t frame, std::vector<uint8_t> rgb) {
+    image.rgb = std::move(rgb);
+    WriteImage(folder / FrameName(frame), image);
+  });
+}
+
+void WriteMp4View(const EncodeJob& job, const fs::path& path) {
+  VideoWriter writer(path, {job.At(0).width, job.At(0).height, job.fps}, {.lossless = true});
+  ForEachByteFrame(job, [&](size_t, const std::vector<uint8_t>& rgb) { writer.Append(rgb); });
+  writer.Finish();
+}
+
+void CheckTrack(const CameraTrack& track, size_t num_frames, const std::string& where) {
+  if (track.frames.size() != 1 && track.frames.size() != num_frames) {
+    throw InputError({where + ": view " + track.name,
+                      std::to_string(track.frames.size()) + " cameras",
+                      "one, or one for each of the " + std::to_string(num_frames) + " frames", ""});
+  }
+}
+
+// ---- Decoding
+
+// The action video of one view, as floats or as bytes.
+struct ViewFile {
+  std::string path;
+  int num_frames = 0;
+  int width = 0;
+  int height = 0;
+  double fps = 0;              // 0 if the file does not say
+  std::vector<float> floats;   // [T, 3, H, W]
+  std::vector<uint8_t> bytes;  // [T, H, W, 3]
+};
+
+ViewFile ReadNpyView(const std::string& path) {
+  NpyArray array = ReadNpy(path);
+  if (array.type != NpyType::kFloat32 || array.shape.size() != 4 || array.shape[1] != 3) {
+    std::string shape;
+    for (const int64_t size : array.shape)
+      shape += (shape.empty() ? "" : ", ") + std::to_string(size);
+    throw InputError(
+        {path,
+         "an array [" + shape + "]" + (array.type == NpyType::kFloat32 ? "" : " of another type"),
+         "float32 [T, 3, H, W] in [0, 1]", ""});
+  }
+  ViewFile view{.path = path,
+                .num_frames = static_cast<int>(array.shape[0]),
+                .width = static_cast<int>(array.shape[3]),
+                .height = static_cast<int>(array.shape[2]),
+                .fps = 0,
+                .floats = ToFloats(array),
+                .bytes = {}};
+  for (const float value : view.floats) {
+    if (!(value >= -1.0f && value <= 2.0f)) {
+      throw InputError({path, "a value " + ToText(static_cast<double>(value)),
+                        "action images in [0, 1]", "divide bytes by 255; map [-1, 1] to [0, 1]"});
+    }
+  }
+  return view;
+}
+
+ViewFile ReadPngView(const std::string& path) {
+  ViewFile view{.path = path, .floats = {}, .bytes = {}};
+  for (fs::path file;
+       fs::exists(file = fs::path(path) / FrameName(static_cast<size_t>(view.num_frames)));) {
+    const Image image = ReadImage(file);
+    if (view.num_frames == 0) {
+      view.width = image.width;
+      view.height = image.height;
+    }
+    if (image.width != view.width || image.height != view.height) {
+      throw InputError({file.string(),
+                        std::to_string(image.width) + " x " + std::to_string(image.height),
+                        "the size of the first frame, " + std::to_string(view.width) + " x " +
+                            std::to_string(view.height),
+                        ""});
+    }
+    view.bytes.insert(view.bytes.end(), image.rgb.begin(), image.rgb.end());
+    ++view.num_frames;
+  }
+  if (view.num_frames == 0)
+    throw InputError({path, "without 000000.png", "frames 000000.png, 000001.png, ...", ""});
+  const auto num_files = std::count_if(
+      fs::directory_iterator(path), fs::directory_iterator(),
+      [](const fs::directory_entry& entry) { return entry.path().extension() == ".png"; });
+  if (num_files != view.num_frames) {
+    throw InputError({path,
+                      "a gap: " + FrameName(static_cast<size_t>(view.num_frames)) + " is missing",
+                      std::to_string(num_files) + " frames without gaps", ""});
+  }
+  return view;
+}
+
+ViewFile ReadView(const std::string& path) {
+  if (fs::is_directory(path)) return ReadPngView(path);
+  const std::string extension = fs::path(path).extension().string();
+  if (extension == ".npy") return ReadNpyView(path);
+  if (extension != ".mp4") {
+    throw InputError({path, fs::exists(path) ? "of another kind" : "missing",
+                      "a .npy file, an .mp4 file or a folder of 000000.png", ""});
+  }
+  Video video = ReadVideo(path);
+  return {.path = path,
+          .num_frames = video.num_frames,
+          .width = video.format.width,
+          .height = video.format.height,
+          .fps = video.format.fps,
+          .floats = {},
+          .bytes = std::move(video.rgb)};
+}
+
+void CheckView(const ViewFile& view, const ViewFile& first, const CameraTrack& camera) {
+  const Camera& expected = camera.at(0);
+  if (view.num_frames < 1) throw InputError({view.path, "without frames", "at least one", ""});
+  if (view.width != expected.width || view.height != expected.height) {
+    throw InputError({view.path, std::to_string(view.width) + " x " + std::to_string(view.height),
+                      std::to_string(expected.width) + " x " + std::to_string(expected.height) +
+                          " as camera \"" + camera.name + "\" says",
+                      "give the views in the cameras' order, or rescale the cameras"});
+  }
+  if (view.num_frames != first.num_frames) {
+    throw InputError({view.path, std::to_string(view.num_frames) + " frames",
+                      std::to_string(first.num_frames) + " as in " + first.path, ""});
+  }
+}
+
+// One frame of all views. Views of bytes and of floats may be mixed: then all become floats.
+DecodedPose DecodeViews(const std::vector<ViewFile>& views, size_t frame,
+                        const std::vector<Camera>& cameras, bool all_bytes,
+                        const DecoderOptions& options) {
+  std::vector<std::span<const uint8_t>> byte_pictures;
+  std::vector<std::vector<float>> converted;
+  std::vector<std::span<const float>> float_pictures;
+  for (const ViewFile& view : views) {
+    const size_t size = 3 * static_cast<size_t>(view.width) * static_cast<size_t>(view.height);
+    if (all_bytes) {
+      byte_pictures.push_back(std::span(view.bytes).subspan(frame * size, size));
+    } else if (!view.floats.empty()) {
+      float_pictures.push_back(std::span(view.floats).subspan(frame * size, size));
+    } else {
+      std::vector<float> picture(size);
+      for (size_t i = 0; i < size; ++i) {
+        picture[(i % 3) * (size / 3) + i / 3] =
+            static_cast<float>(view.bytes[frame * size + i]) / 255.0f;
+      }
+      converted.push_back(std::move(picture));
+      float_pictures.push_back(converted.back());
+    }
+  }
+  return all_bytes ? DecodeFrame(byte_pictures, cameras, options)
+                   : DecodeFrame(float_pictures, cameras, options);
+}
+
+double MedianConfidence(const std::vector<DecodedPose>& frames) {
+  std::vector<double> values;
+  for (const DecodedPose& frame : frames) values.push_back(frame.confidence);
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+void RequireFlag(const std::string& value, const std::string& flag, const std::string& expected) {
+  if (value.empty()) throw ConfigError({flag, "missing", expected, ""});
+}
+
+}  // namespace
+
+void EncodeOptions::Validate() const {
+  RequireFlag(poses, "--poses", "a poses.csv file");
+  RequireFlag(cameras, "--cameras", "a cameras.json file");
+}
+
+void DecodeOptions::Validate() const {
+  if (images.empty()) throw ConfigError({"--images", "missing", "one action video a view", ""});
+  RequireFlag(cameras, "--cameras", "a cameras.json file");
+}
+
+nlohmann::json RunEncode(const EncodeOptions& options, RunContext& run) {
+  options.Validate();
+  const std::vector<PoseRow> rows = ReadPosesCsv(options.poses);
+  const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
+  for (const CameraTrack& track : tracks) CheckTrack(track, rows.size(), options.cameras);
+  run.PrepareOutFolder();
+  nlohmann::json files = nlohmann::json::array();
+  for (size_t view = 0; view < tracks.size(); ++view) {
+    const EncodeJob job{ToolPoses(rows), tracks[view], FramesPerSecond(rows)};
+    const std::string name = "view" + std::to_string(view);
+    if (options.format == "npy") {
+      files.push_back(name + ".npy");
+      WriteNpyView(job, run.out() / (name + ".npy"));
+    } else if (options.format == "png") {
+      files.push_back(name);
+      WritePngView(job, run.out() / name);
+    } else {
+      files.push_back(name + ".mp4");
+      WriteMp4View(job, run.out() / (name + ".mp4"));
+    }
+  }
+  return {{"frames", rows.size()}, {"views", tracks.size()}, {"files", files}};
+}
+
+nlohmann::json RunDecode(const DecodeOptions& options, RunContext& run) {
+  options.Validate();
+  const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
+  if (options.images.size() != tracks.size()) {
+    throw InputError({"--images", std::to_string(options.images.size()) + " views",
+                      std::to_string(tracks.size()) + " as in " + options.cameras,
+                      "give --images once a view, in the cameras' order"});
+  }
+  std::vector<ViewFile> views;
+  for (size_t view = 0; view < tracks.size(); ++view) {
+    views.push_back(ReadView(options.images[view]));
+    CheckView(views.back(), views.front(), tracks[view]);
+    CheckTrack(tracks[view], static_cast<size_t>(views.front().num_frames), options.cameras);
+  }
+  const bool all_bytes =
+      std::all_of(views.begin(), views.end(), [](const ViewFile& v) { return v.floats.empty(); });
+  const DecoderOptions decoder{{}, options.temporal_prior, options.min_confidence};
+  Plan plan;
+  const double own_fps = views.front().fps > 0 ? views.front().fps : kDefaultFps;
+  plan.period_s = 1.0 / (options.fps > 0 ? options.fps : own_fps);
+  for (size_t frame = 0; frame < static_cast<size_t>(views.front().num_frames); ++frame) {
+    std::vector<Camera> cameras;
+    for (const CameraTrack& track : tracks) cameras.push_back(track.at(frame));
+    plan.frames.push_back(DecodeViews(views, frame, cameras, all_bytes, decoder));
+  }
+  if (options.temporal_prior) FillFromNeighbours(plan.frames, options.min_confidence);
+  run.PrepareOutFile();
+  WritePosesCsv(run.out(), plan);
+  const auto count = [&](auto&& is) {
+    return std::count_if(plan.frames.begin(), plan.frames.end(), is);
+  };
+  return {{"frames", plan.frames.size()},
+          {"decoded", count([](const DecodedPose& f) { return f.decodable; })},
+          {"from_prior", count([](const DecodedPose& f) { return f.from_prior; })},
+          {"median_confidence", MedianConfidence(plan.frames)}};
+}
+
+}  // namespace aim

@@ -1,0 +1,151 @@
+#include "aim/data/action_video.h"
+
+#include <gtest/gtest.h>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/npy.h"
+#include "aim/codec/pose_csv.h"
+#include "codec/rlbench_scene.h"
+#include "support/matchers.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+using namespace testing;  // NOLINT: test support
+
+constexpr int kSizePx = 96;
+
+// poses.csv and cameras.json of a short clip.
+class ActionVideoTest : public ::testing::Test {
+ protected:
+  ActionVideoTest() {
+    Rng rng(21);
+    for (int i = 0; i < 5; ++i) poses_.push_back(RandomToolPose(rng));
+    WritePosesCsv(folder_ / "poses.csv", poses_, 0.25);
+    WriteCamerasJson(folder_ / "cameras.json",
+                     {{"front", {FrontCamera(kSizePx)}}, {"overhead", {OverheadCamera(kSizePx)}}});
+  }
+
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+
+  RunContext Run(const std::string& out) const { return RunContext({.out = folder_ / out}); }
+
+  nlohmann::json Encode(const std::string& format, const std::string& out) const {
+    RunContext run = Run(out);
+    return RunEncode({Path("poses.csv"), Path("cameras.json"), format}, run);
+  }
+
+  nlohmann::json Decode(const std::vector<std::string>& images,
+                        const std::string& out = "out.csv") const {
+    RunContext run = Run(out);
+    DecodeOptions options;
+    for (const std::string& image : images) options.images.push_back(Path(image));
+    options.cameras = Path("cameras.json");
+    return RunDecode(options, run);
+  }
+
+  TemporaryFolder folder_;
+  std::vector<ToolPose> poses_;
+};
+
+struct Format {
+  std::string format, suffix;
+  double tolerance_m, tolerance_rad, period_s;
+};
+
+TEST_F(ActionVideoTest, DecodesWhatItEncodedInEveryFormat) {
+  const std::vector<Format> formats{{"npy", ".npy", 1e-5, 1e-4, 0.2},
+                                    {"png", "", 3e-4, 5e-3, 0.2},
+                                    {"mp4", ".mp4", 3e-4, 5e-3, 0.25}};
+  for (const Format& test : formats) {
+    SCOPED_TRACE(test.format);
+    const std::string dir = "action_" + test.format;
+    EXPECT_EQ(Encode(test.format, dir)["frames"], 5);
+    const auto summary =
+        Decode({dir + "/view0" + test.suffix, dir + "/view1" + test.suffix}, test.format + ".csv");
+    EXPECT_EQ(summary["decoded"], 5);
+    EXPECT_EQ(summary["from_prior"], 0);
+    const std::vector<PoseRow> rows = ReadPosesCsv(folder_ / (test.format + ".csv"));
+    ASSERT_EQ(rows.size(), poses_.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_THAT(rows[i].decoded.pose.world_from_tool,
+                  RigidNear(poses_[i].world_from_tool, test.tolerance_m, test.tolerance_rad));
+      EXPECT_NEAR(rows[i].decoded.pose.gripper_open, poses_[i].gripper_open, 0.02);
+      EXPECT_NEAR(rows[i].time_s, test.period_s * static_cast<double>(i), 1e-9);
+      EXPECT_EQ(rows[i].decoded.visible.size(), 6u);
+    }
+  }
+}
+
+TEST_F(ActionVideoTest, NpyHoldsTheRasterizersPictures) {
+  Encode("npy", "action");
+  const NpyArray array = ReadNpy(folder_ / "action" / "view1.npy");
+  EXPECT_EQ(array.shape, (std::vector<int64_t>{5, 3, kSizePx, kSizePx}));
+  const std::vector<float> video = ToFloats(array);
+  const Picture expected = Draw(poses_[3], OverheadCamera(kSizePx));
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(),
+                         video.begin() + 3 * static_cast<ptrdiff_t>(expected.size())));
+}
+
+TEST_F(ActionVideoTest, ViewsOfDifferentFormatsDecodeTogether) {
+  Encode("npy", "floats");
+  Encode("png", "bytes");
+  EXPECT_EQ(Decode({"floats/view0.npy", "bytes/view1"})["decoded"], 5);
+}
+
+TEST_F(ActionVideoTest, NamesWhatIsWrong) {
+  Encode("png", "action");
+  std::filesystem::copy(folder_ / "action", folder_ / "gap",
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::remove(folder_ / "gap" / "view1" / "000002.png");
+  std::filesystem::copy(folder_ / "action", folder_ / "short",
+                        std::filesystem::copy_options::recursive);
+  std::filesystem::remove(folder_ / "short" / "view1" / "000004.png");
+  std::filesystem::create_directory(folder_ / "empty");
+  WriteNpy(folder_ / "bytes.npy", {5, 3, 2, 2}, std::vector<uint8_t>(60));
+  WriteNpy(folder_ / "wide.npy", {1, 3, 2, 2}, std::vector<float>(12, 0.5f));
+  WriteNpy(folder_ / "range.npy", {1, 3, 2, 2}, std::vector<float>(12, 63.0f));
+  WriteFileAtomic(folder_ / "words.txt", "no picture");
+  struct Case {
+    std::string name;
+    std::vector<std::string> images, words;
+  };
+  const std::vector<Case> cases{
+      {"one view", {"action/view0"}, {"--images", "1 views", "2 as in"}},
+      {"missing", {"action/view0", "nothing.npy"}, {"nothing.npy"}},
+      {"unknown kind", {"action/view0", "words.txt"}, {"words.txt", "another kind", ".npy"}},
+      {"empty folder", {"action/view0", "empty"}, {"empty", "000000.png"}},
+      {"gap", {"action/view0", "gap/view1"}, {"gap/view1", "000002.png is missing"}},
+      {"lengths", {"action/view0", "short/view1"}, {"short/view1", "4 frames", "5 as in"}},
+      {"bytes",
+       {"bytes.npy", "bytes.npy"},
+       {"bytes.npy", "[5, 3, 2, 2] of another type", "float32"}},
+      {"size", {"wide.npy", "wide.npy"}, {"wide.npy", "2 x 2", "96 x 96", "front"}},
+      {"range", {"range.npy", "range.npy"}, {"range.npy", "63", "[0, 1]"}},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.name);
+    ExpectThrowsWith<InputError>([&] { Decode(test.images); }, test.words);
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "out.csv"));
+  }
+}
+
+TEST_F(ActionVideoTest, CamerasAndPosesMustMatch) {
+  WriteCamerasJson(folder_ / "cameras.json",
+                   {{"front", {FrontCamera(64), FrontCamera(64)}}, {"over", {OverheadCamera(64)}}});
+  ExpectThrowsWith<InputError>([&] { Encode("npy", "action"); },
+                               {"front", "2 cameras", "5 frames"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "action"));
+}
+
+TEST(ActionVideoOptionsTest, RequiredFlagsAreNamed) {
+  RunContext run;
+  ExpectThrowsWith<ConfigError>([&] { RunEncode({}, run); }, {"--poses", "missing"});
+  ExpectThrowsWith<ConfigError>([&] { RunDecode({}, run); }, {"--images", "missing"});
+}
+
+}  // namespace
+}  // namespace aim

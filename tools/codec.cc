@@ -1,0 +1,29 @@
+// aim-codec: poses to action images and back.
+#include <iostream>
+
+#include "aim/data/action_video.h"
+#include "cli/cli.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Turn robot poses into action images, and action images into metric poses.",
+               "aim-codec"};
+  app.require_subcommand(1);
+
+  aim::EncodeOptions encode_options;
+  CLI::App* encode = app.add_subcommand("encode", "Draw one action video a view.");
+  encode->footer("Example: aim-codec encode --poses poses.csv --cameras cameras.json --out action");
+  aim::cli::AddFlags(*encode, encode_options);
+
+  aim::DecodeOptions decode_options;
+  CLI::App* decode = app.add_subcommand("decode", "Find the poses that all views show together.");
+  decode->footer(
+      "Example: aim-codec decode --images action/view0.npy --images action/view1.npy"
+      " --cameras cameras.json --out decoded.csv");
+  aim::cli::AddFlags(*decode, decode_options);
+
+  return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    const nlohmann::json result = encode->parsed() ? aim::RunEncode(encode_options, run)
+                                                   : aim::RunDecode(decode_options, run);
+    std::cout << result.dump() << '\n';
+  });
+}
