@@ -1,0 +1,78 @@
+// Cameras and poses of stored RLBench episodes, where the data lie beside the checkout.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "aim/codec/decoder.h"
+#include "aim/codec/pose_csv.h"
+#include "codec/rlbench_scene.h"
+#include "support/matchers.h"
+#include "support/temporary_folder.h"
+#include "support/tolerance.h"
+
+namespace aim {
+namespace {
+
+using namespace testing;  // NOLINT: test support
+namespace fs = std::filesystem;
+
+// Converts an episode with scripts/extract_rlbench_poses.py; skips where that cannot be done.
+class RlbenchDataTest : public ::testing::Test {
+ protected:
+  void Extract(const std::string& cameras, int size_px) {
+    const char* source = std::getenv("AIM_SOURCE_DIR");
+    if (source == nullptr) GTEST_SKIP() << "AIM_SOURCE_DIR is not set: run through ctest";
+    const fs::path episode = fs::path(source) / "../shared/data/rlbench_peract/open_drawer" /
+                             "all_variations/episodes/episode0";
+    if (!fs::exists(episode / "low_dim_obs.pkl")) GTEST_SKIP() << "no stored RLBench episodes here";
+    if (std::system("python3 -c 1 > /dev/null 2>&1") != 0) GTEST_SKIP() << "no python3";
+    const std::string command = "python3 '" + std::string(source) +
+                                "/scripts/extract_rlbench_poses.py' '" + episode.string() + "' '" +
+                                folder_.path().string() + "' --cameras " + cameras + " --size " +
+                                std::to_string(size_px);
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    tracks_ = ReadCamerasJson(folder_ / "cameras.json");
+    poses_ = ToolPoses(ReadPosesCsv(folder_ / "poses.csv"));
+  }
+
+  TemporaryFolder folder_;
+  std::vector<CameraTrack> tracks_;
+  std::vector<ToolPose> poses_;
+};
+
+// data-and-sim.md section 7: frame 41 of episode 0 at 128 x 128, edge coordinates.
+TEST_F(RlbenchDataTest, TipProjectsWhereThePicturesShowIt) {
+  Extract("front,overhead,left_shoulder,right_shoulder", 128);
+  if (IsSkipped() || HasFatalFailure()) return;
+  const std::vector<Eigen::Vector2d> expected{
+      {92.38, 40.10}, {38.22, 80.92}, {51.96, 50.43}, {2.76, 39.20}};
+  for (size_t view = 0; view < expected.size(); ++view) {
+    const auto projection = Project(tracks_[view].at(41), poses_[41].world_from_tool.translation);
+    ASSERT_TRUE(projection);
+    EXPECT_THAT(projection->uv, PixelNear(expected[view], kTwoDigitsPx)) << tracks_[view].name;
+  }
+}
+
+// Every frame of the episode is found again or declared not decodable; anchors often leave the
+// front view.
+TEST_F(RlbenchDataTest, DecodesTheWholeEpisode) {
+  Extract("front,overhead", 256);
+  if (IsSkipped() || HasFatalFailure()) return;
+  const std::vector<Camera> cameras{tracks_[0].at(0), tracks_[1].at(0)};
+  size_t num_decoded = 0, num_partly_visible = 0;
+  for (const ToolPose& pose : poses_) {
+    const DecodedPose decoded = DecodeFrame(Spans(DrawViews(pose, cameras)), cameras);
+    num_partly_visible += !SeesAllAnchors(cameras[0], pose);
+    EXPECT_NEAR(decoded.pose.gripper_open, pose.gripper_open, 1e-3);
+    if (!decoded.decodable) continue;
+    ++num_decoded;
+    EXPECT_THAT(decoded.pose.world_from_tool, RigidNear(pose.world_from_tool, 1e-4, 1e-3));
+  }
+  EXPECT_GE(num_decoded, poses_.size() * 95 / 100);
+  EXPECT_GE(num_partly_visible, 5u);
+}
+
+}  // namespace
+}  // namespace aim
