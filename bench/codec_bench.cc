@@ -54,12 +54,13 @@ std::vector<ToolPose> RandomPoses(int count) {
 }
 
 // Median milliseconds of one call of each work. They take turns, so that other load on the machine
-// falls on all alike; a turn is two calls, of which the second is timed, with warm caches.
+// falls on all alike; a turn is four calls, of which the last is timed: the published rules'
+// temporaries push everything else out of the caches, and it takes a few calls to come back.
 std::vector<double> MedianMs(int repeats, const std::vector<std::function<void()>>& works) {
   std::vector<std::vector<double>> times_ms(works.size());
   for (int i = -1; i < repeats; ++i) {  // the first round only warms up
     for (size_t k = 0; k < works.size(); ++k) {
-      works[k]();
+      for (int warm_up = 0; warm_up < 3; ++warm_up) works[k]();
       const auto start = std::chrono::steady_clock::now();
       works[k]();
       const std::chrono::duration<double, std::milli> taken =
