@@ -1,0 +1,82 @@
+// H.264 video files, written and read through libav.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "aim/media/image.h"
+
+namespace aim {
+
+struct VideoFormat {
+  int width = 0;   // pixels
+  int height = 0;  // pixels
+  double fps = 0;  // frames a second, constant
+};
+
+// A whole video in memory. `rgb` is row-major [num_frames, height, width, 3].
+struct Video {
+  VideoFormat format;
+  int num_frames = 0;
+  std::vector<uint8_t> rgb;
+
+  size_t frame_bytes() const {
+    return static_cast<size_t>(format.width) * static_cast<size_t>(format.height) * 3;
+  }
+  std::span<const uint8_t> frame(int index) const {
+    return std::span(rgb).subspan(static_cast<size_t>(index) * frame_bytes(), frame_bytes());
+  }
+};
+
+// Frame `index` as a picture of its own.
+Image FrameImage(const Video& video, int index);
+
+// How a video is compressed. Every frame k has pts k / fps; there are no B-frames.
+struct VideoOptions {
+  // Bit-exact RGB (H.264 High 4:4:4 in RGB, read by libav and OpenCV but by few browsers).
+  // Otherwise yuv420p (BT.709), which everything plays; an odd size then gains one repeated row or
+  // column.
+  bool lossless = false;
+  int crf = 18;  // quality of lossy video, 0 (best) to 51
+  int gop = 8;   // frames from one key frame to the next: what a random seek has to decode
+};
+
+// Writes one frame after another. The file appears under its name when Finish returns; without
+// Finish nothing stays behind.
+class VideoWriter {
+ public:
+  // Makes the folder of `path`. Throws ConfigError if `path` does not end in .mp4 or the format or
+  // an option is out of range, IoError if the system fails.
+  VideoWriter(const std::filesystem::path& path, const VideoFormat& format,
+              const VideoOptions& options = {});
+  ~VideoWriter();
+  VideoWriter(const VideoWriter&) = delete;
+  VideoWriter& operator=(const VideoWriter&) = delete;
+
+  // `rgb` is one frame, [height, width, 3]. Throws InputError for another length.
+  void Append(std::span<const uint8_t> rgb);
+  void Append(const Image& image);
+  void Finish();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// All frames at once: `rgb` is [T, height, width, 3] with T >= 1.
+void WriteVideo(const std::filesystem::path& path, const VideoFormat& format,
+                std::span<const uint8_t> rgb, const VideoOptions& options = {});
+
+// Decodes the first `max_frames` frames of the file's best video stream to RGB. Reads mp4/mov,
+// Matroska/WebM and AVI with any codec that libav has. Throws InputError if the file is missing;
+// FormatError, naming the file, if it is no video, is truncated or damaged, or holds more than
+// 8 GiB of pixels in the frames asked for.
+Video ReadVideo(const std::filesystem::path& path,
+                int max_frames = std::numeric_limits<int>::max());
+
+}  // namespace aim

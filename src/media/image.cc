@@ -1,0 +1,80 @@
+#include "aim/media/image.h"
+
+#include <algorithm>
+#include <opencv2/core.hpp>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <string>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+
+namespace aim {
+namespace {
+
+std::string LowerExtension(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+// Is the end there? OpenCV reads a JPEG that is cut short as a picture with a grey rest.
+bool IsWhole(const std::string& bytes) {
+  const bool png = bytes.starts_with("\x89PNG");
+  const bool jpeg = bytes.starts_with("\xff\xd8");
+  if (!png && !jpeg) return true;  // judged by the decoder
+  const size_t end = bytes.rfind(png ? "IEND" : "\xff\xd9");
+  constexpr size_t kMaxTrailer = 4096;  // some cameras append data of their own
+  return end != std::string::npos && bytes.size() - end <= kMaxTrailer;
+}
+
+// Empty if the bytes are no picture (OpenCV throws on some of them, returns nothing on others).
+cv::Mat DecodeBgr(const std::string& bytes) {
+  if (bytes.empty() || !IsWhole(bytes)) return {};
+  const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U,
+                        const_cast<char*>(bytes.data()));  // imdecode only reads it
+  try {
+    return cv::imdecode(encoded, cv::IMREAD_COLOR);
+  } catch (const cv::Exception&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+Image ReadImage(const std::filesystem::path& path) {
+  const std::string bytes = ReadFile(path);
+  const cv::Mat bgr = DecodeBgr(bytes);
+  if (bgr.empty()) {
+    throw FormatError({.where = path.string(),
+                       .got = std::to_string(bytes.size()) + " bytes that are no whole picture",
+                       .expected = "a PNG or JPEG picture",
+                       .fix = "write or copy the file again"});
+  }
+  Image image(bgr.cols, bgr.rows);
+  cv::Mat rgb(bgr.rows, bgr.cols, CV_8UC3, image.rgb.data());
+  cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);
+  return image;
+}
+
+void WriteImage(const std::filesystem::path& path, const Image& image) {
+  const std::string extension = LowerExtension(path);
+  if (extension != ".png" && extension != ".jpg" && extension != ".jpeg") {
+    throw ConfigError({.where = path.string(),
+                       .got = "a picture name ending in \"" + extension + "\"",
+                       .expected = ".png, .jpg or .jpeg",
+                       .fix = "rename it"});
+  }
+  AIM_CHECK(image.width > 0 && image.height > 0 &&
+            image.rgb.size() == Image(image.width, image.height).rgb.size());
+  const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data()));
+  cv::Mat bgr;
+  cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
+  std::vector<uint8_t> encoded;
+  AIM_CHECK(cv::imencode(extension, bgr, encoded, {cv::IMWRITE_JPEG_QUALITY, 95}));
+  WriteFileAtomic(path,
+                  std::string_view(reinterpret_cast<const char*>(encoded.data()), encoded.size()));
+}
+
+}  // namespace aim

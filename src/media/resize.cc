@@ -1,0 +1,65 @@
+#include "aim/media/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <opencv2/core.hpp>
+#include <opencv2/imgproc.hpp>
+#include <string>
+
+#include "aim/base/error.h"
+
+namespace aim {
+namespace {
+
+cv::Mat View(const Image& image) {
+  return {image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data())};
+}
+
+// Shrinks first (area mean), then grows (linear): OpenCV's area mode is not the mean over the
+// covered area when one side grows.
+Image ResizeMat(const cv::Mat& rgb, int width, int height) {
+  cv::Mat shrunk = rgb;
+  const cv::Size small(std::min(width, rgb.cols), std::min(height, rgb.rows));
+  if (small != rgb.size()) cv::resize(rgb, shrunk, small, 0, 0, cv::INTER_AREA);
+  Image result(width, height);
+  cv::Mat out = View(result);
+  if (shrunk.size() == out.size()) {
+    shrunk.copyTo(out);
+  } else {
+    cv::resize(shrunk, out, out.size(), 0, 0, cv::INTER_LINEAR);
+  }
+  return result;
+}
+
+void CheckSize(int width, int height) {
+  AIM_CHECK(width > 0 && height > 0 && width <= 16384 && height <= 16384);
+}
+
+}  // namespace
+
+Image ResizeImage(const Image& image, int width, int height) {
+  CheckSize(width, height);
+  CheckSize(image.width, image.height);
+  return ResizeMat(View(image), width, height);
+}
+
+CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height) {
+  CheckSize(width, height);
+  CheckSize(image.width, image.height);
+  if (camera.width != image.width || camera.height != image.height) {
+    throw InputError(
+        {.where = "camera",
+         .got = "of " + std::to_string(camera.width) + "x" + std::to_string(camera.height),
+         .expected =
+             "the picture's " + std::to_string(image.width) + "x" + std::to_string(image.height),
+         .fix = "scale the intrinsics to the picture"});
+  }
+  const double aspect = static_cast<double>(width) / height;
+  const int w = std::clamp(static_cast<int>(std::lround(image.height * aspect)), 1, image.width);
+  const int h = std::clamp(static_cast<int>(std::lround(image.width / aspect)), 1, image.height);
+  const cv::Rect window((image.width - w) / 2, (image.height - h) / 2, w, h);
+  return {ResizeMat(View(image)(window), width, height),
+          CropAndResize(camera, window.x, window.y, window.width, window.height, width, height)};
+}
+
+}  // namespace aim

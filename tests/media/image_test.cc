@@ -1,0 +1,77 @@
+#include "aim/media/image.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/rng.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+fs::path FreshFolder(const std::string& name) {
+  const fs::path folder = fs::path(::testing::TempDir()) / ("aim_image_" + name);
+  fs::remove_all(folder);
+  return folder;
+}
+
+Image NoiseImage(int width, int height) {
+  Rng rng(5);
+  Image image(width, height);
+  for (uint8_t& value : image.rgb) value = static_cast<uint8_t>(rng.UniformInt(256));
+  return image;
+}
+
+TEST(ImageTest, PngKeepsEveryBitAndTheOrderOfColours) {
+  const fs::path path = FreshFolder("png") / "deep" / "a.png";
+  const Image image = NoiseImage(37, 11);
+  WriteImage(path, image);
+  const Image read = ReadImage(path);
+  EXPECT_EQ(read.width, 37);
+  EXPECT_EQ(read.height, 11);
+  EXPECT_EQ(read.rgb, image.rgb);
+}
+
+TEST(ImageTest, JpegStaysNear) {
+  const fs::path path = FreshFolder("jpg") / "a.jpg";
+  Image image(16, 16);
+  for (size_t i = 0; i < image.rgb.size(); i += 3) image.rgb[i] = 200;
+  WriteImage(path, image);
+  const Image read = ReadImage(path);
+  EXPECT_NEAR(read.rgb[0], 200, 4);
+  EXPECT_NEAR(read.rgb[2], 0, 4);
+}
+
+TEST(ImageTest, BadPicturesAreNamed) {
+  const fs::path folder = FreshFolder("bad");
+  WriteImage(folder / "whole.png", NoiseImage(8, 8));
+  WriteImage(folder / "whole.jpg", NoiseImage(32, 32));
+  const std::string jpg = ReadFile(folder / "whole.jpg");
+  const std::string png = ReadFile(folder / "whole.png");
+  struct Row {
+    const char* name;
+    std::string bytes;
+  };
+  for (const Row& row :
+       {Row{"empty.png", ""}, Row{"text.png", "no picture"}, Row{"head.png", png.substr(0, 20)}}) {
+    WriteFileAtomic(folder / row.name, row.bytes);
+    try {
+      ReadImage(folder / row.name);
+      ADD_FAILURE() << row.name << " was accepted";
+    } catch (const FormatError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(row.name));
+    }
+  }
+  EXPECT_THROW(ReadImage(folder / "none.png"), InputError);
+  EXPECT_THROW(WriteImage(folder / "a.xyz", NoiseImage(2, 2)), ConfigError);
+}
+
+}  // namespace
+}  // namespace aim
