@@ -51,7 +51,9 @@ at::Tensor DecodeSegment(const GeneratorModel& model, const CanvasSegment& segme
       .clamp(-1, 1);
 }
 
-std::vector<DecodedPose> DecodePoses(const Clip& clip, const std::vector<at::Tensor>& action_videos,
+}  // namespace
+
+std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& action_videos, const std::vector<ClipView>& views,
                                      const DecoderOptions& options) {
   std::vector<at::Tensor> unit;
   std::vector<std::span<const float>> spans;
@@ -59,12 +61,10 @@ std::vector<DecodedPose> DecodePoses(const Clip& clip, const std::vector<at::Ten
   for (size_t v = 0; v < action_videos.size(); ++v) {
     unit.push_back(((action_videos[v] + 1) * 0.5).contiguous());
     spans.emplace_back(unit.back().const_data_ptr<float>(), static_cast<size_t>(unit.back().numel()));
-    cameras.push_back(clip.views[v].camera);
+    cameras.push_back(views[v].camera);
   }
   return DecodeVideo(spans, static_cast<int>(action_videos[0].size(1)), cameras, options);
 }
-
-}  // namespace
 
 std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
@@ -96,7 +96,7 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   }
   for (size_t i = 0; i < clips.size(); ++i) {
     if (!generated[i].action_videos.empty()) {
-      generated[i].poses = DecodePoses(clips[i], generated[i].action_videos, options.decoder);
+      generated[i].poses = DecodeActionVideos(generated[i].action_videos, clips[i].views, options.decoder);
     }
   }
   return generated;
@@ -118,17 +118,6 @@ void PoseErrors::Add(const std::vector<DecodedPose>& decoded, const std::vector<
     if ((decoded[frame].pose.gripper_open > 0.5) == (truth[frame].gripper_open > 0.5)) ++gripper_right;
   }
 }
-
-double Quantile(std::vector<double> values, double q) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const double position = q * static_cast<double>(values.size() - 1);
-  const size_t below = static_cast<size_t>(position);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (position - static_cast<double>(below)) * (values[above] - values[below]);
-}
-
-double Median(std::vector<double> values) { return Quantile(std::move(values), 0.5); }
 
 double Psnr(const at::Tensor& a, const at::Tensor& b) {
   const double mse = (a.to(at::kDouble) - b.to(at::kDouble)).square().mean().item<double>();

@@ -11,6 +11,7 @@
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
 #include "aim/data/action_images_layout.h"
+#include "aim/data/cut_clip.h"
 
 namespace aim {
 namespace {
@@ -49,33 +50,6 @@ bool TryRead(const EpisodePath& path, Episode& episode) {
 }
 
 }  // namespace
-
-Clip CutClip(const Clip& clip, int start, int num_frames) {
-  const auto clamp = [](int frame, size_t count) { return std::min(static_cast<size_t>(frame), count - 1); };
-  Clip cut;
-  cut.height = clip.height;
-  cut.width = clip.width;
-  cut.fps = clip.fps;
-  cut.prompt = clip.prompt;
-  const size_t frame_bytes = static_cast<size_t>(clip.height) * static_cast<size_t>(clip.width) * 3;
-  for (const ClipView& view : clip.views) {
-    ClipView part;
-    part.camera.name = view.camera.name;
-    part.num_frames = num_frames;
-    for (int frame = start; frame < start + num_frames; ++frame) {
-      const size_t source = clamp(frame, static_cast<size_t>(view.num_frames));
-      const auto begin = view.rgb.begin() + static_cast<std::ptrdiff_t>(source * frame_bytes);
-      part.rgb.insert(part.rgb.end(), begin, begin + static_cast<std::ptrdiff_t>(frame_bytes));
-      if (view.camera.frames.size() > 1) part.camera.frames.push_back(view.camera.at(source));
-    }
-    if (view.camera.frames.size() == 1) part.camera.frames = view.camera.frames;
-    cut.views.push_back(std::move(part));
-  }
-  if (!clip.poses.empty()) {
-    for (int frame = start; frame < start + num_frames; ++frame) cut.poses.push_back(clip.poses[clamp(frame, clip.poses.size())]);
-  }
-  return cut;
-}
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes, uint64_t seed) {
   if (data.empty()) throw ConfigError({"--data", "missing", "at least one data set", "make one with aim-data demos"});

@@ -16,11 +16,12 @@
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/data/action_images_layout.h"
+#include "aim/data/cut_clip.h"
 #include "aim/model/bundle.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/train/dataset.h"
 #include "aim/train/trainer.h"
-#include "aim/train/validation.h"
+#include "aim/diffusion/validation.h"
 #include "metrics_file.h"
 
 namespace aim {

@@ -40,6 +40,11 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
                                     const Rng& rng);
 
+// Poses of action videos, one a view [3, T, H, W] in [-1, 1].
+std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& action_videos,
+                                            const std::vector<ClipView>& views,
+                                            const DecoderOptions& options);
+
 // How far decoded poses are from the truth; frame 0 (given) does not count.
 struct PoseErrors {
   std::vector<double> position_mm;
@@ -51,10 +56,6 @@ struct PoseErrors {
 
   void Add(const std::vector<DecodedPose>& decoded, const std::vector<ToolPose>& truth);
 };
-
-// Middle value (mean of the two middle ones), 0 for none; and the q-quantile, q in [0, 1].
-double Median(std::vector<double> values);
-double Quantile(std::vector<double> values, double q);
 
 // Peak signal-to-noise ratio in dB of pictures in [-1, 1], over all elements.
 double Psnr(const at::Tensor& a, const at::Tensor& b);

@@ -14,9 +14,6 @@
 
 namespace aim {
 
-// Frames [start, start + num_frames) of an episode's clip, the last one repeated past its end.
-Clip CutClip(const Clip& clip, int start, int num_frames);
-
 struct DataSplit {
   std::vector<EpisodePath> training;
   std::vector<EpisodePath> validation;  // never trained on; chosen by a hash of the episode's name
