@@ -1,0 +1,58 @@
+// A model bundle ready to generate clips: what the policy, aim-generate and aim-label share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "aim/diffusion/generate.h"
+#include "aim/model/bundle.h"
+#include "aim/policy/model_options.h"
+
+namespace aim {
+
+// What a mode has to be given, read off its row of the table.
+struct ModeInputs {
+  bool whole_video = false;  // else the first frame of each view
+  bool first_pose = false;   // the pose at the first frame
+  bool all_poses = false;    // a pose for every frame
+};
+ModeInputs InputsOf(const Mode& mode);
+
+struct ClipRequest {
+  bool first_pose_given = true;  // poses[0] of each clip is the true pose of its frame 0
+  bool decode_video = true;      // pixels of generated video segments
+  bool temporal_prior = true;    // fills frames of low confidence from their neighbours
+  double min_confidence = 0.2;   // below it a frame counts as low
+};
+
+// `const` methods are thread-safe.
+class ClipGenerator {
+ public:
+  // Loads the bundle onto `device`. Throws InputError for a damaged bundle, ConfigError for a mode
+  // that it was not trained for (naming those it was) or a device that is not there.
+  ClipGenerator(const ModelOptions& options, const std::string& mode, const std::string& device);
+
+  const BundleConfig& config() const { return bundle_.config; }
+  const Mode& mode() const { return mode_; }
+  const SamplerOptions& sampler() const { return sampler_; }
+  double period_s() const { return 1.0 / bundle_.config.fps; }  // between two frames
+
+  // Throws ConfigError naming `where` unless a clip has the number of views and the picture size
+  // that the model was trained for.
+  void CheckShape(const Clip& clip, const std::string& where) const;
+
+  // Generates what the mode leaves open. Frame 0 of the poses is the given one, with confidence 1,
+  // if it was given. Clip i depends on (rng, i) and itself alone.
+  std::vector<GeneratedClip> Run(const std::vector<Clip>& clips, const ClipRequest& request,
+                                 const Rng& rng) const;
+
+ private:
+  Bundle bundle_;
+  Mode mode_;
+  SamplerOptions sampler_;
+};
+
+// How a bundle is sampled: its own shift; `steps` and `guidance` replace the defaults unless 0.
+SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance);
+
+}  // namespace aim

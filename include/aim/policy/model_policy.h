@@ -1,0 +1,27 @@
+// The policy of a model: what it sees becomes an action video, the action video a plan.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "aim/policy/model_options.h"
+#include "aim/policy/policy.h"
+
+namespace aim {
+
+struct ModelPolicyOptions {
+  ModelOptions model;
+  std::string mode = "i2a";  // or "i2va": imagines the video too, and is slower
+  std::string device = "cpu";
+};
+
+// Loads the bundle once, for all episodes. A plan has the model's number of frames at its frame
+// rate; frame 0 is the present pose itself, frames of low confidence are filled in from their
+// neighbours and marked. The sampling noise depends on (input.seed, input.replan) alone.
+//
+// Throws InputError for a damaged bundle, ConfigError for a mode that does not act or that the
+// model was not trained for. Act throws ConfigError for a number of views or a picture size that
+// the model was not trained for.
+std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options);
+
+}  // namespace aim

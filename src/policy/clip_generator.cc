@@ -1,0 +1,91 @@
+#include "aim/policy/clip_generator.h"
+
+#include "aim/base/error.h"
+#include "aim/tensor/device.h"
+
+namespace aim {
+
+void ModelOptions::Validate() const {
+  CheckRanges(*this);
+  if (!model.empty()) return;
+  throw ConfigError({.where = "--model",
+                     .got = "not given",
+                     .expected = "the folder of a model bundle",
+                     .fix = "add --model BUNDLE"});
+}
+
+SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance) {
+  SamplerOptions sampler;
+  sampler.shift = config.diffusion_shift;
+  if (steps > 0) sampler.steps = steps;
+  if (guidance > 0) sampler.guidance = guidance;
+  CheckRanges(sampler);
+  return sampler;
+}
+
+ModeInputs InputsOf(const Mode& mode) {
+  ModeInputs inputs;
+  inputs.whole_video = mode.first_view_video == Given::kAll && !mode.video.first_only;
+  inputs.first_pose = mode.action.present && mode.action.given == Given::kFirst;
+  inputs.all_poses = mode.action.present && mode.action.given == Given::kAll;
+  return inputs;
+}
+
+ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mode,
+                             const std::string& device) {
+  options.Validate();
+  mode_ = FindMode(mode);
+  CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
+  bundle_ = LoadBundle(options.model, ParseDevice(device));
+  sampler_ = SamplerFor(bundle_.config, options.steps, options.guidance);
+}
+
+void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const {
+  const BundleConfig& config = bundle_.config;
+  if (clip.views.size() != static_cast<size_t>(config.num_views)) {
+    throw ConfigError(
+        {.where = where,
+         .got = std::to_string(clip.views.size()) + " views",
+         .expected = std::to_string(config.num_views) + ", the number this model was trained for",
+         .fix = ""});
+  }
+  if (clip.height != config.image_height || clip.width != config.image_width) {
+    const auto size = [](int width, int height) {
+      return std::to_string(width) + "x" + std::to_string(height);
+    };
+    throw ConfigError({.where = where,
+                       .got = "pictures of " + size(clip.width, clip.height),
+                       .expected = size(config.image_width, config.image_height) +
+                                   ", the size this model was trained for",
+                       .fix = ""});
+  }
+}
+
+std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
+                                              const ClipRequest& request, const Rng& rng) const {
+  const BundleConfig& config = bundle_.config;
+  for (const Clip& clip : clips) CheckShape(clip, "clip");
+  const GeneratorModel model{&bundle_.dit, bundle_.autoencoder.get(), bundle_.text.get(),
+                             config.action_image, config.num_frames};
+  GenerateOptions options;
+  options.sampler = sampler_;
+  options.first_pose_given = request.first_pose_given;
+  options.decode_video = request.decode_video;
+  options.decoder.spec = config.action_image;
+  options.decoder.temporal_prior = false;  // comes after the given pose is in its place
+  std::vector<GeneratedClip> generated = Generate(model, mode_, clips, options, rng);
+  for (size_t i = 0; i < clips.size(); ++i) {
+    std::vector<DecodedPose>& poses = generated[i].poses;
+    if (poses.empty()) continue;
+    if (request.first_pose_given) {
+      AIM_CHECK(!clips[i].poses.empty());
+      poses[0].pose = clips[i].poses[0];
+      poses[0].decodable = true;
+      poses[0].confidence = 1;
+    }
+    if (request.temporal_prior) FillFromNeighbours(poses, request.min_confidence);
+  }
+  return generated;
+}
+
+}  // namespace aim

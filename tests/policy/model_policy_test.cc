@@ -1,0 +1,191 @@
+#include "aim/policy/model_policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "aim/base/error.h"
+#include "policy/tiny_bundle.h"
+#include "support/case_name.h"
+#include "support/matchers.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+using testing::ExpectThrowsWith;
+using testing::MakeSyntheticClip;
+using testing::RigidNear;
+using testing::TemporaryFolder;
+
+PolicyInput FirstFrame(const Clip& clip) {
+  PolicyInput input;
+  input.height = clip.height;
+  input.width = clip.width;
+  for (const ClipView& view : clip.views) {
+    const auto size = static_cast<std::ptrdiff_t>(view.rgb.size()) / view.num_frames;
+    input.views.push_back(
+        {view.camera, 1, std::vector<uint8_t>(view.rgb.begin(), view.rgb.begin() + size)});
+  }
+  input.tool = clip.poses[0];
+  input.prompt = clip.prompt;
+  input.seed = 5;
+  return input;
+}
+
+void ExpectSamePlan(const Plan& a, const Plan& b) {
+  ASSERT_EQ(a.frames.size(), b.frames.size());
+  for (size_t i = 0; i < a.frames.size(); ++i) {
+    EXPECT_EQ(a.frames[i].confidence, b.frames[i].confidence);
+    EXPECT_EQ(a.frames[i].pose.gripper_open, b.frames[i].pose.gripper_open);
+    EXPECT_EQ(a.frames[i].pose.world_from_tool.translation,
+              b.frames[i].pose.world_from_tool.translation);
+    EXPECT_EQ(a.frames[i].pose.world_from_tool.rotation.coeffs(),
+              b.frames[i].pose.world_from_tool.rotation.coeffs());
+  }
+}
+
+// Openness is read from every frame's pictures, decodable or not, so it tells plans apart even
+// where random weights draw no blobs.
+bool SameOpenness(const Plan& a, const Plan& b) {
+  for (size_t i = 1; i < a.frames.size(); ++i) {
+    if (a.frames[i].pose.gripper_open != b.frames[i].pose.gripper_open) return false;
+  }
+  return true;
+}
+
+class ModelPolicyTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    testing::WriteTinyBundle(*folder_ / "model");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static ModelPolicyOptions Options(const std::string& mode = "i2a") {
+    ModelPolicyOptions options;
+    options.model.model = (*folder_ / "model").string();
+    options.mode = mode;
+    return options;
+  }
+
+  static TemporaryFolder* folder_;
+};
+TemporaryFolder* ModelPolicyTest::folder_ = nullptr;
+
+TEST_F(ModelPolicyTest, NeedsWhatTheModelWasTrainedFor) {
+  const PolicyNeeds needs = MakeModelPolicy(Options())->Needs();
+  EXPECT_EQ(needs.image_size, testing::kTinySize);
+  EXPECT_EQ(needs.frame_period_s, 1.0 / 8);
+}
+
+TEST_F(ModelPolicyTest, PlanBeginsAtThePresentPose) {
+  for (const char* mode : {"i2a", "i2va"}) {
+    const PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 21));
+    const Plan plan = MakeModelPolicy(Options(mode))->Act(input);
+    EXPECT_EQ(plan.period_s, 1.0 / 8);
+    ASSERT_EQ(plan.frames.size(), static_cast<size_t>(testing::kTinyFrames)) << mode;
+    EXPECT_THAT(plan.frames[0].pose.world_from_tool,
+                RigidNear(input.tool.world_from_tool, 0.0, 1e-9));
+    EXPECT_EQ(plan.frames[0].confidence, 1);
+    EXPECT_TRUE(plan.frames[0].decodable);
+  }
+}
+
+// The same inputs give the same plan, whatever was planned before and by whom.
+TEST_F(ModelPolicyTest, PlansDependOnSeedReplanAndInputAlone) {
+  PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 22));
+  const auto policy = MakeModelPolicy(Options());
+  const Plan plan = policy->Act(input);
+  PolicyInput later = input;
+  later.replan = 1;
+  const Plan later_plan = policy->Act(later);
+  PolicyInput reseeded = input;
+  reseeded.seed = 6;
+  const Plan reseeded_plan = policy->Act(reseeded);
+  policy->Reset(99);
+  ExpectSamePlan(policy->Act(input), plan);
+  ExpectSamePlan(MakeModelPolicy(Options())->Act(input), plan);
+  EXPECT_FALSE(SameOpenness(plan, later_plan));
+  EXPECT_FALSE(SameOpenness(plan, reseeded_plan));
+  input.prompt = "push the green button";
+  EXPECT_FALSE(SameOpenness(plan, policy->Act(input)));
+}
+
+TEST_F(ModelPolicyTest, StepsAndGuidanceReachTheSampler) {
+  const PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 23));
+  const Plan plan = MakeModelPolicy(Options())->Act(input);
+  ModelPolicyOptions options = Options();
+  options.model.steps = 2;
+  EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
+  options.model.steps = 4;  // the default
+  EXPECT_TRUE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
+  options.model.guidance = 3;
+  EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
+}
+
+TEST_F(ModelPolicyTest, RefusesWhatTheModelWasNotTrainedFor) {
+  PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 24));
+  const auto policy = MakeModelPolicy(Options());
+  PolicyInput one_view = input;
+  one_view.views.pop_back();
+  ExpectThrowsWith<ConfigError>([&] { policy->Act(one_view); },
+                                {"observation is 1 views", "2, the number this model"});
+  const PolicyInput larger = FirstFrame(MakeSyntheticClip(2, 24, 48));
+  ExpectThrowsWith<ConfigError>([&] { policy->Act(larger); },
+                                {"pictures of 48x48", "32x32, the size this model"});
+}
+
+struct BadOptions {
+  std::string name;
+  std::string mode;
+  std::string model;  // relative to the test's folder
+  std::vector<std::string> trained;
+  std::vector<std::string> words;
+};
+
+class BadPolicyOptions : public ModelPolicyTest,
+                         public ::testing::WithParamInterface<BadOptions> {};
+
+TEST_P(BadPolicyOptions, AreRefusedInWords) {
+  const BadOptions& bad = GetParam();
+  if (!bad.trained.empty()) {
+    BundleConfig config = testing::TinyConfig();
+    config.trained_modes = bad.trained;
+    testing::WriteTinyBundle(*folder_ / bad.model, config);
+  }
+  ModelPolicyOptions options;
+  options.mode = bad.mode;
+  if (!bad.model.empty()) options.model.model = (*folder_ / bad.model).string();
+  ExpectThrowsWith<Error>([&] { MakeModelPolicy(options); }, bad.words);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadPolicyOptions,
+    ::testing::Values(
+        BadOptions{"no_model", "i2a", "", {}, {"--model is not given"}},
+        BadOptions{"missing_model", "i2a", "nowhere", {}, {"nowhere is missing", "model bundle"}},
+        BadOptions{"unknown_mode", "act", "model", {}, {"mode is \"act\"", "i2va, i2a, v2a"}},
+        BadOptions{"mode_that_does_not_act", "v2a", "model", {}, {"\"v2a\"", "i2a or i2va"}},
+        BadOptions{"untrained_mode",
+                   "i2a",
+                   "labeller",
+                   {"v2a", "i2v"},
+                   {"\"i2a\"", "not trained for", "v2a, i2v", "--allow-untrained"}}),
+    testing::CaseName());
+
+TEST_F(ModelPolicyTest, UntrainedModeRunsIfAllowed) {
+  BundleConfig config = testing::TinyConfig();
+  config.trained_modes = {"v2a"};
+  testing::WriteTinyBundle(*folder_ / "allowed", config);
+  ModelPolicyOptions options = Options();
+  options.model.model = (*folder_ / "allowed").string();
+  options.model.allow_untrained = true;
+  EXPECT_EQ(MakeModelPolicy(options)
+                ->Act(FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 25)))
+                .frames.size(),
+            static_cast<size_t>(testing::kTinyFrames));
+}
+
+}  // namespace
+}  // namespace aim

@@ -1,0 +1,16 @@
+// aim-label: poses with confidence for robot videos that have no actions.
+#include "aim/policy/label.h"
+
+#include <iostream>
+
+#include "tools/cli/cli.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Recover metric robot poses from videos that have no actions.", "aim-label"};
+  app.footer("Example: aim-label --model assets/tiny --data data/videos --out out/labels");
+  aim::LabelOptions options;
+  aim::cli::AddFlags(app, options);
+  return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    std::cout << aim::RunLabel(options, run).dump(1) << '\n';
+  });
+}

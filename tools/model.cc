@@ -1,0 +1,45 @@
+// aim-model: look at models and measure them.
+#include <iostream>
+
+#include "aim/model/inspect.h"
+#include "aim/policy/evaluate_model.h"
+#include "tools/cli/cli.h"
+
+namespace {
+
+struct InspectOptions {
+  std::string path;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("path", self.path, aim::Any{}, "model bundle (a folder) or safetensors file");
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Look at models and measure what they can do.", "aim-model"};
+  app.require_subcommand(1);
+
+  InspectOptions inspect_options;
+  CLI::App* inspect = app.add_subcommand("inspect", "Say what a bundle or weight file holds.");
+  inspect->footer("Example: aim-model inspect assets/tiny");
+  aim::cli::AddFlags(*inspect, inspect_options, {"path"});
+
+  aim::EvaluateModelOptions evaluate_options;
+  CLI::App* evaluate =
+      app.add_subcommand("evaluate", "Measure every mode on recorded episodes, with intervals.");
+  evaluate->footer(
+      "Example: aim-model evaluate --model assets/tiny --data data/unseen --episodes 50 "
+      "--out out/evaluation.json");
+  aim::cli::AddFlags(*evaluate, evaluate_options);
+
+  return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    if (inspect->parsed()) {
+      std::cout << aim::InspectModel(inspect_options.path).dump(1) << '\n';
+    } else {
+      std::cout << aim::EvaluationTable(aim::RunEvaluateModel(evaluate_options, run));
+    }
+  });
+}
