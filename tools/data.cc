@@ -1,0 +1,42 @@
+// aim-data: make, look at and convert data sets.
+#include <iostream>
+
+#include "aim/data/inspect.h"
+#include "aim/env/env.h"
+#include "aim/eval/demo_collection.h"
+#include "cli/cli.h"
+
+namespace {
+
+struct InspectOptions {
+  std::string path;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("path", self.path, aim::Any{}, "data set, task, or one episode (ActionImages layout)");
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Make and look at robot data sets.", "aim-data"};
+  app.require_subcommand(1);
+
+  aim::DemoCollectionOptions demos_options;
+  CLI::App* demos = app.add_subcommand("demos", "Record scripted demonstrations of the simulator.");
+  demos->footer("Example: aim-data demos --task reach_target --episodes 20 --out data/demos");
+  aim::cli::AddFlags(*demos, demos_options);
+
+  InspectOptions inspect_options;
+  CLI::App* inspect = app.add_subcommand("inspect", "Count and check what a data set holds.");
+  inspect->footer("Example: aim-data inspect data/demos");
+  aim::cli::AddFlags(*inspect, inspect_options, {"path"});
+
+  return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    const nlohmann::json result =
+        demos->parsed() ? aim::RunDemoCollection(demos_options, aim::MakeTabletop, run)
+                        : aim::InspectData(inspect_options.path, run.progress());
+    std::cout << result.dump(1) << '\n';
+  });
+}
