@@ -81,6 +81,25 @@ TEST(BlendWindows, WeighsByConfidenceAndPlace) {
   EXPECT_NEAR(blend[1].pose.world_from_tool.translation.x(), 0.03 / 11, 1e-12);
 }
 
+// q and -q are one rotation: the mean lies between the two, whatever their signs.
+TEST(BlendWindows, RotationsMeetBetween) {
+  const auto turned = [](double angle_rad, double sign) {
+    ToolPose pose;
+    pose.world_from_tool.rotation =
+        Eigen::AngleAxisd(angle_rad, Eigen::Vector3d(0.6, 0, 0.8).normalized());
+    pose.world_from_tool.rotation.coeffs() *= sign;
+    return pose;
+  };
+  const std::vector<DecodedPose> blend =
+      BlendWindows({{0, std::vector<DecodedPose>(3, Seen(turned(0.0, 1), 0.5))},
+                    {1, std::vector<DecodedPose>(3, Seen(turned(0.3, -1), 0.5))}},
+                   4);
+  EXPECT_THAT(blend[1].pose.world_from_tool.rotation,
+              testing::RotationNear(turned(0.1, 1).world_from_tool.rotation, 1e-3));
+  EXPECT_THAT(blend[2].pose.world_from_tool.rotation,
+              testing::RotationNear(turned(0.2, 1).world_from_tool.rotation, 1e-3));
+}
+
 TEST(BlendWindows, UndecodedFramesHaveNoVote) {
   Rng rng(5);
   const ToolPose pose = testing::RandomToolPose(rng);
