@@ -44,6 +44,12 @@ struct Job {
   uint64_t seed = 0;
 };
 
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
 std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const Env& env) {
   const std::vector<std::string> known = env.Tasks();
   if (options.task.empty()) return known;
@@ -51,8 +57,8 @@ std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const
     if (std::find(known.begin(), known.end(), task) == known.end()) {
       throw ConfigError({.where = "task",
                          .got = "\"" + task + "\"",
-                         .expected = "a task of this environment",
-                         .fix = "the nearest is " + NearestKey(task, known)});
+                         .expected = "a task of this environment (" + Joined(known) + ")",
+                         .fix = ""});
     }
   }
   return options.task;

@@ -11,6 +11,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -222,13 +223,14 @@ TEST(EpisodeClaimTest, NeverTwoAtOnce) {
   std::atomic<int> taken{0};
   std::atomic<bool> twice{false};
   std::vector<std::future<void>> threads;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 8; ++i) {
     threads.push_back(std::async(std::launch::async, [&] {
-      for (int k = 0; k < 2000; ++k) {
+      for (int k = 0; k < 10000; ++k) {
         const auto claim = EpisodeClaim::Take(folder / "episode0");
         if (!claim) continue;
         if (++inside > 1) twice = true;
         ++taken;
+        for (int turn = 0; turn < 3; ++turn) std::this_thread::yield();  // lets the others try
         --inside;
       }
     }));
