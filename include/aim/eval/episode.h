@@ -1,0 +1,72 @@
+// One episode of a policy in an environment, and the rules it is played by. data-and-sim.md 6.1.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "aim/env/env.h"
+#include "aim/policy/policy.h"
+
+namespace aim {
+
+// Which scene: an environment makes the same one for the same three values.
+struct EpisodeSpec {
+  std::string task = {};
+  int variation = 0;
+  uint64_t seed = 0;
+};
+
+// The same for every policy that is compared.
+struct EpisodeRules {
+  ExecutionOptions execution;  // horizon 0: one plan, executed whole
+  double period_s = 0.12;      // of one env step
+  int max_env_steps = 0;       // budget; a whole plan and its hold always fit
+  int hold_env_steps = 8;      // final pose held after a whole plan, before success is judged
+  int max_ik_failures = 5;     // in a row; then the episode ends
+};
+
+enum class Termination { kSuccess, kPlanEnd, kTimeout, kIkFailures, kInvalid };
+std::string ToText(Termination termination);  // "success", "plan_end", "timeout", ...
+
+// A plan and the env step at which it was made.
+struct TimedPlan {
+  int first_env_step = 0;
+  Plan plan;
+};
+
+struct EpisodeResult {
+  bool success = false;
+  int env_steps = 0;
+  int replans = 0;      // plans after the first
+  int ik_failures = 0;  // in all
+  Termination termination = Termination::kInvalid;
+  std::string error;  // what went wrong, for an invalid episode
+  std::string prompt;
+  uint64_t first_frame_hash = 0;  // of the first pictures: compared policies saw the same scene
+  double tracking_mm = 0;         // median distance of the reached tip from its target
+  double final_error_mm = 0;      // the same at the last step, after the hold
+  double confidence_mean = 0;     // over the frames of all plans
+  double confidence_min = 0;
+  double undecodable = 0;         // fraction of planned frames
+  double plan_s = 0;              // wall time of a plan, mean; not reproducible
+  std::vector<ToolPose> targets;  // one an env step
+  std::vector<TimedPlan> plans;
+};
+
+// Plays one episode. Deterministic if env and policy are; wall times aside. With a horizon the
+// policy is asked again after each `horizon` steps and success ends the episode; without one its
+// plan is executed to the end, the last target held, and success judged then. An unreachable
+// target is skipped and counted. Errors of env and policy pass through.
+EpisodeResult RunEpisode(Env& env, Policy& policy, const EpisodeSpec& spec, uint64_t policy_seed,
+                         const EpisodeRules& rules);
+
+PolicyInput ToPolicyInput(const Observation& observation);
+
+// Everything but the plans.
+nlohmann::json ToJson(const EpisodeResult& result);
+// Throws FormatError naming `where`.
+EpisodeResult EpisodeResultFromJson(const nlohmann::json& json, const std::string& where);
+
+}  // namespace aim

@@ -1,0 +1,104 @@
+// Closed-loop evaluation of a policy: paired trials, gate, null policies, report.
+// data-and-sim.md 6.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/base/run_context.h"
+#include "aim/env/env.h"
+#include "aim/policy/policy.h"
+
+namespace aim {
+
+struct RolloutOptions {
+  std::string model;
+  std::string mode = "i2a";
+  bool allow_untrained = false;
+  std::string env = "tabletop";
+  std::vector<std::string> task;
+  int episodes = 20;
+  int variation = -1;
+  std::string policy = "model";
+  int replan = 0;
+  int steps = 0;
+  double guidance = 0;
+  int ramp_frames = 0;
+  double min_confidence = 0;
+  int64_t first_seed = 1000000;
+  double max_steps_factor = 1.5;
+  int hold_steps = 8;
+  int max_ik_failures = 5;
+  bool references = true;
+  std::vector<std::string> compare;
+  int image_size = 0;
+  double frame_period_s = 0;
+  int num_videos = 1;
+  int picture_size = 192;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("model", self.model, Any{}, "folder of the model bundle (for --policy model)");
+    visit("mode", self.mode, Limits{"i2a", "i2va"},
+          "what the model generates: act, or imagine and act");
+    visit("allow_untrained", self.allow_untrained, Any{},
+          "run a mode that the model was not trained for");
+    visit("env", self.env, Any{}, "simulator: tabletop");
+    visit("task", self.task, Any{}, "task to run (repeatable); none = all of the simulator's");
+    visit("episodes", self.episodes, Range{1, 1e6}, "trials a task");
+    visit("variation", self.variation, Range{-1, 1e6},
+          "variation of the task; -1 = trial number modulo their count");
+    visit("policy", self.policy, Any{},
+          "model, replay (the scene's own demonstration), null (another scene's) or still");
+    visit("replan", self.replan, Range{0, 10000},
+          "frames executed before looking again; 0 = one plan, executed whole");
+    visit("steps", self.steps, Range{0, 1000}, "denoising steps; 0 = the model's default");
+    visit("guidance", self.guidance, Range{0, 30},
+          "classifier-free weight; 1 = off, 0 = the model's default");
+    visit("ramp_frames", self.ramp_frames, Range{0, 100},
+          "first frames of a plan replaced by a ramp from the present pose");
+    visit("min_confidence", self.min_confidence, Range{0, 1},
+          "planned frames below it repeat the last target");
+    visit("first_seed", self.first_seed, Range{0, 1e15},
+          "scene seed of trial i is first_seed + 100000 * (--seed) + i; training seeds are lower");
+    visit("max_steps_factor", self.max_steps_factor, Range{0.1, 100},
+          "budget of simulator steps, in lengths of the scene's demonstration");
+    visit("hold_steps", self.hold_steps, Range{0, 10000},
+          "simulator steps the last pose of a whole plan is held before success is judged");
+    visit("max_ik_failures", self.max_ik_failures, Range{1, 10000},
+          "unreachable targets in a row that end an episode");
+    visit("references", self.references, Any{},
+          "run the gate and the null policies beside the policy, on the same seeds");
+    visit("compare", self.compare, Any{},
+          "folder of an earlier rollout on the same seeds to test against (repeatable)");
+    visit("image_size", self.image_size, Range{0, 4096},
+          "camera pictures, pixels; 0 = what the model was trained for, else 64");
+    visit("frame_period_s", self.frame_period_s, Range{0, 10},
+          "seconds between pose targets; 0 = what the model was trained for, else 0.12");
+    visit("num_videos", self.num_videos, Range{0, 1000},
+          "successes and failures of each task that get videos and a filmstrip");
+    visit("picture_size", self.picture_size, Range{32, 2048}, "side of those pictures, pixels");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+// How a rollout gets what it does not know: a simulator by options, and the model's policy.
+struct RolloutParts {
+  std::function<std::unique_ptr<Env>(const EnvOptions&)> make_env;  // empty: chosen by options.env
+  std::function<std::unique_ptr<Policy>()> make_model_policy;       // empty: none is built
+};
+
+// Plays `episodes` trials of each task and writes to run.out(): episodes.csv, gate.csv, null.csv,
+// still.csv, report.json, report.html, filmstrips/, videos/ and trials/ (one file a trial, from
+// which --resume goes on). Deterministic in options and run.seed(), wall times aside. A trial that
+// throws is run once more with the same seed; if it throws again it counts as a failure and is
+// listed as invalid. Returns the content of report.json. Throws ConfigError for options that do
+// not fit together or an environment, task or policy that does not exist.
+nlohmann::json RunRollout(const RolloutOptions& options, RunContext& run,
+                          const RolloutParts& parts = {});
+
+}  // namespace aim

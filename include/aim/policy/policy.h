@@ -1,0 +1,91 @@
+// What decides how the robot moves: an observation in, a plan out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aim/codec/clip.h"
+#include "aim/codec/plan.h"
+
+namespace aim {
+
+// What a policy may know when it plans. No simulator type: the same input comes over the wire.
+struct PolicyInput {
+  int height = 0;
+  int width = 0;
+  std::vector<ClipView> views = {};  // one frame each: what the cameras see now
+  ToolPose tool = {};                // measured now, world frame
+  std::string prompt = {};
+  uint64_t seed = 0;  // of the sampling noise of this episode; the same at every replan
+  int replan = 0;     // plans made before this one in the episode
+  int frame = 0;      // frame periods since the episode began
+};
+
+// What a policy was made for; zeros mean that it takes anything.
+struct PolicyNeeds {
+  int image_size = 0;         // square pictures, pixels
+  double frame_period_s = 0;  // time between two poses of its plans
+};
+
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  virtual PolicyNeeds Needs() const { return {}; }
+
+  // Begins an episode. The same seed and the same inputs give the same plans, bit for bit.
+  virtual void Reset(uint64_t seed) = 0;
+
+  // Plans from what is seen now. Frame 0 is the present pose; at least two frames.
+  virtual Plan Act(const PolicyInput& input) = 0;
+};
+
+// Gives the commands of a recorded demonstration, from the present frame on: with the scene's own
+// demonstration the gate of an evaluation, with another scene's its null policy. Holds the last
+// command when they have run out.
+class ReplayPolicy : public Policy {
+ public:
+  // `commands` are one a frame and not empty; the first belongs to the state before any motion.
+  ReplayPolicy(std::vector<ToolPose> commands, double period_s);
+  PolicyNeeds Needs() const override { return {.frame_period_s = period_s_}; }
+  void Reset(uint64_t seed) override;
+  Plan Act(const PolicyInput& input) override;
+
+ private:
+  std::vector<ToolPose> commands_;
+  double period_s_;
+};
+
+// Keeps the tool and the gripper as they were when it was first asked.
+class StillPolicy : public Policy {
+ public:
+  StillPolicy(int num_frames, double period_s);
+  void Reset(uint64_t seed) override;
+  Plan Act(const PolicyInput& input) override;
+
+ private:
+  int num_frames_;
+  double period_s_;
+  bool has_pose_ = false;
+  ToolPose pose_;
+};
+
+// The plan that follows `poses` with full confidence.
+Plan PlanFromPoses(const std::vector<ToolPose>& poses, double period_s);
+
+// How a plan becomes pose targets.
+struct ExecutionOptions {
+  int horizon = 0;            // frames to execute before looking again; 0 = the whole plan
+  int ramp_frames = 0;        // leading frames replaced by a ramp from the present pose
+  double min_confidence = 0;  // frames below it repeat the last target
+};
+
+// Pose targets, one every `period_s`, for the next `horizon` periods of `plan` (all of it for 0).
+// Between the plan's frames positions are linear, rotations SLERP and the gripper steps. Frames
+// that are neither decodable nor filled in, or below min_confidence, keep the target before them
+// (`present` at the start). Throws InputError if a pose is not finite or the plan has less than
+// two frames.
+std::vector<ToolPose> ExecutionTargets(const Plan& plan, const ToolPose& present, double period_s,
+                                       const ExecutionOptions& options = {});
+
+}  // namespace aim

@@ -1,0 +1,232 @@
+#include "aim/eval/episode.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/eval/statistics.h"
+
+namespace aim {
+namespace {
+
+constexpr std::array<const char*, 5> kTerminationNames = {"success", "plan_end", "timeout",
+                                                          "ik_failures", "invalid"};
+
+uint64_t HashPictures(const Observation& observation) {
+  uint64_t hash = 0;
+  for (const ClipView& view : observation.views) {
+    hash = StableHash({reinterpret_cast<const char*>(view.rgb.data()), view.rgb.size()}, hash);
+  }
+  return hash;
+}
+
+double TipDistanceMm(const ToolPose& a, const ToolPose& b) {
+  return 1000 * (a.world_from_tool.translation - b.world_from_tool.translation).norm();
+}
+
+// The state of one episode while it is played.
+class EpisodePlayer {
+ public:
+  EpisodePlayer(Env& env, Policy& policy, const EpisodeRules& rules)
+      : env_(env), policy_(policy), rules_(rules) {}
+
+  EpisodeResult Play(const EpisodeSpec& spec, uint64_t policy_seed) {
+    policy_seed_ = policy_seed;
+    observation_ = env_.Reset(spec.task, spec.variation, spec.seed);
+    last_target_ = observation_.tool;
+    result_.prompt = observation_.prompt;
+    result_.first_frame_hash = HashPictures(observation_);
+    policy_.Reset(policy_seed);
+    result_.termination = rules_.execution.horizon == 0 ? PlayWholePlan() : PlayWithReplanning();
+    result_.success = env_.Success();
+    if (result_.success) result_.termination = Termination::kSuccess;
+    Summarize();
+    return std::move(result_);
+  }
+
+ private:
+  Termination PlayWholePlan() {
+    const std::vector<ToolPose> targets = NextTargets();
+    const int needed = static_cast<int>(targets.size()) + rules_.hold_env_steps;
+    budget_ = std::max(rules_.max_env_steps, needed);
+    for (const ToolPose& target : targets) {
+      if (!Step(target)) return Termination::kIkFailures;
+    }
+    const ToolPose final_target = last_target_;
+    for (int i = 0; i < rules_.hold_env_steps && !env_.Success(); ++i) {
+      if (!Step(final_target)) return Termination::kIkFailures;
+    }
+    return Termination::kPlanEnd;
+  }
+
+  Termination PlayWithReplanning() {
+    budget_ = std::max(rules_.max_env_steps, rules_.execution.horizon);
+    while (result_.env_steps < budget_) {
+      for (const ToolPose& target : NextTargets()) {
+        if (result_.env_steps == budget_) break;
+        if (!Step(target)) return Termination::kIkFailures;
+        if (env_.Success()) return Termination::kSuccess;
+      }
+    }
+    return Termination::kTimeout;
+  }
+
+  std::vector<ToolPose> NextTargets() {
+    PolicyInput input = ToPolicyInput(observation_);
+    input.seed = policy_seed_;
+    input.replan = static_cast<int>(result_.plans.size());
+    input.frame = result_.env_steps;
+    const auto begin = std::chrono::steady_clock::now();
+    Plan plan = policy_.Act(input);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    result_.plan_s += elapsed.count();
+    std::vector<ToolPose> targets =
+        ExecutionTargets(plan, observation_.tool, rules_.period_s, rules_.execution);
+    result_.plans.push_back({result_.env_steps, std::move(plan)});
+    return targets;
+  }
+
+  // False when too many targets in a row were out of reach.
+  bool Step(const ToolPose& target) {
+    StepResult step = env_.Step(target);
+    observation_ = std::move(step.observation);
+    ++result_.env_steps;
+    result_.targets.push_back(target);
+    last_target_ = target;
+    if (step.ik_failed) {
+      ++result_.ik_failures;
+      return ++ik_streak_ < rules_.max_ik_failures;
+    }
+    ik_streak_ = 0;
+    errors_mm_.push_back(TipDistanceMm(target, observation_.tool));
+    return true;
+  }
+
+  void Summarize() {
+    result_.replans = static_cast<int>(result_.plans.size()) - 1;
+    result_.plan_s /= static_cast<double>(result_.plans.size());
+    result_.tracking_mm = errors_mm_.empty() ? 0 : Median(errors_mm_);
+    result_.final_error_mm = TipDistanceMm(last_target_, observation_.tool);
+    std::vector<double> confidences;
+    int undecodable = 0;
+    for (const TimedPlan& timed : result_.plans) {
+      for (const DecodedPose& frame : timed.plan.frames) {
+        confidences.push_back(frame.confidence);
+        undecodable += !frame.decodable;
+      }
+    }
+    result_.confidence_mean = Mean(confidences);
+    result_.confidence_min = *std::min_element(confidences.begin(), confidences.end());
+    result_.undecodable = undecodable / static_cast<double>(confidences.size());
+  }
+
+  Env& env_;
+  Policy& policy_;
+  const EpisodeRules& rules_;
+  Observation observation_;
+  ToolPose last_target_;
+  EpisodeResult result_;
+  std::vector<double> errors_mm_;
+  uint64_t policy_seed_ = 0;
+  int budget_ = 0;
+  int ik_streak_ = 0;
+};
+
+nlohmann::json PoseToJson(const ToolPose& pose) {
+  const Eigen::Vector3d& p = pose.world_from_tool.translation;
+  const Eigen::Quaterniond q = CanonicalSign(pose.world_from_tool.rotation);
+  return {p.x(), p.y(), p.z(), q.x(), q.y(), q.z(), q.w(), pose.gripper_open};
+}
+
+ToolPose PoseFromJson(const nlohmann::json& json) {
+  const auto v = json.get<std::array<double, 8>>();
+  ToolPose pose;
+  pose.world_from_tool.translation = {v[0], v[1], v[2]};
+  pose.world_from_tool.rotation = Eigen::Quaterniond(v[6], v[3], v[4], v[5]);
+  pose.gripper_open = v[7];
+  return pose;
+}
+
+}  // namespace
+
+std::string ToText(Termination termination) {
+  return kTerminationNames[static_cast<size_t>(termination)];
+}
+
+PolicyInput ToPolicyInput(const Observation& observation) {
+  PolicyInput input;
+  input.height = observation.height;
+  input.width = observation.width;
+  input.views = observation.views;
+  input.tool = observation.tool;
+  input.prompt = observation.prompt;
+  return input;
+}
+
+EpisodeResult RunEpisode(Env& env, Policy& policy, const EpisodeSpec& spec, uint64_t policy_seed,
+                         const EpisodeRules& rules) {
+  AIM_CHECK(rules.hold_env_steps >= 0 && rules.max_ik_failures > 0);
+  return EpisodePlayer(env, policy, rules).Play(spec, policy_seed);
+}
+
+nlohmann::json ToJson(const EpisodeResult& result) {
+  nlohmann::json targets = nlohmann::json::array();
+  for (const ToolPose& target : result.targets) targets.push_back(PoseToJson(target));
+  return {{"success", result.success},
+          {"env_steps", result.env_steps},
+          {"replans", result.replans},
+          {"ik_failures", result.ik_failures},
+          {"termination", ToText(result.termination)},
+          {"error", result.error},
+          {"prompt", result.prompt},
+          {"first_frame_hash", result.first_frame_hash},
+          {"tracking_mm", result.tracking_mm},
+          {"final_error_mm", result.final_error_mm},
+          {"confidence_mean", result.confidence_mean},
+          {"confidence_min", result.confidence_min},
+          {"undecodable", result.undecodable},
+          {"plan_s", result.plan_s},
+          {"targets", std::move(targets)}};
+}
+
+EpisodeResult EpisodeResultFromJson(const nlohmann::json& json, const std::string& where) {
+  try {
+    EpisodeResult result;
+    json.at("success").get_to(result.success);
+    json.at("env_steps").get_to(result.env_steps);
+    json.at("replans").get_to(result.replans);
+    json.at("ik_failures").get_to(result.ik_failures);
+    json.at("error").get_to(result.error);
+    json.at("prompt").get_to(result.prompt);
+    json.at("first_frame_hash").get_to(result.first_frame_hash);
+    json.at("tracking_mm").get_to(result.tracking_mm);
+    json.at("final_error_mm").get_to(result.final_error_mm);
+    json.at("confidence_mean").get_to(result.confidence_mean);
+    json.at("confidence_min").get_to(result.confidence_min);
+    json.at("undecodable").get_to(result.undecodable);
+    json.at("plan_s").get_to(result.plan_s);
+    for (const nlohmann::json& target : json.at("targets")) {
+      result.targets.push_back(PoseFromJson(target));
+    }
+    const auto name = json.at("termination").get<std::string>();
+    const auto* found = std::find(kTerminationNames.begin(), kTerminationNames.end(), name);
+    if (found == kTerminationNames.end()) {
+      throw FormatError({.where = where + ": termination",
+                         .got = name,
+                         .expected = "success, plan_end, timeout, ik_failures or invalid",
+                         .fix = "start over with --overwrite"});
+    }
+    result.termination = static_cast<Termination>(found - kTerminationNames.begin());
+    return result;
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError({.where = where,
+                       .got = std::string("not an episode (") + error.what() + ")",
+                       .expected = "what a rollout wrote",
+                       .fix = "start over with --overwrite"});
+  }
+}
+
+}  // namespace aim

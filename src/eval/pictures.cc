@@ -1,0 +1,109 @@
+#include "eval/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/codec/action_image.h"
+#include "aim/media/overlay.h"
+#include "aim/media/video.h"
+
+namespace aim {
+namespace {
+
+constexpr Rgb kPathColor = {255, 210, 60};
+constexpr double kBlendStrength = 0.5;
+constexpr int kFramesAfterEnd = 6;  // a video rests on its last picture
+
+// The plan in force at an env step, and the pose it asks for at plan frame `next`.
+struct ActivePlan {
+  const TimedPlan* timed;
+  size_t next;
+};
+
+ActivePlan PlanAt(const std::vector<TimedPlan>& plans, int env_step) {
+  const TimedPlan* active = &plans.front();
+  for (const TimedPlan& timed : plans) {
+    if (timed.first_env_step <= env_step) active = &timed;
+  }
+  const auto elapsed = static_cast<size_t>(env_step - active->first_env_step);
+  return {active, std::min(elapsed + 1, active->plan.frames.size() - 1)};
+}
+
+void DrawPlan(Image& image, const Camera& camera, const ActivePlan& active) {
+  const std::vector<DecodedPose>& frames = active.timed->plan.frames;
+  std::vector<ToolPose> path;
+  for (size_t i = active.next - 1; i < frames.size(); ++i) {
+    if (frames[i].decodable || frames[i].from_prior) path.push_back(frames[i].pose);
+  }
+  if (path.empty()) return;
+  const ActionImageSpec spec;
+  std::vector<float> action(image.rgb.size());
+  DrawActionImageInto(path[std::min<size_t>(1, path.size() - 1)], camera, spec, action);
+  image = BlendActionImage(image, action, kBlendStrength, spec.pedestal);
+  if (path.size() >= 2) DrawTipPath(image, camera, path, kPathColor);
+}
+
+Image RenderView(Env& env, const Observation& observation, int view, int size) {
+  Image image(size, size);
+  image.rgb = env.RenderReport(view, size);
+  AIM_CHECK(image.rgb.size() == static_cast<size_t>(size) * static_cast<size_t>(size) * 3);
+  AIM_CHECK(static_cast<size_t>(view) < observation.views.size());
+  return image;
+}
+
+}  // namespace
+
+EpisodePictures RenderEpisode(Env& env, const EpisodeSpec& spec, const EpisodeResult& result,
+                              int size) {
+  AIM_CHECK(!result.plans.empty());
+  EpisodePictures pictures;
+  Observation observation = env.Reset(spec.task, spec.variation, spec.seed);
+  pictures.views.resize(observation.views.size());
+  for (size_t step = 0; step <= result.targets.size(); ++step) {
+    if (step > 0) observation = env.Step(result.targets[step - 1]).observation;
+    const ActivePlan active = PlanAt(result.plans, static_cast<int>(step));
+    for (size_t view = 0; view < observation.views.size(); ++view) {
+      Image image = RenderView(env, observation, static_cast<int>(view), size);
+      const Camera camera = CropAndResize(observation.views[view].camera.at(0), 0, 0,
+                                          observation.width, observation.height, size, size);
+      DrawPlan(image, camera, active);
+      pictures.views[view].push_back(std::move(image));
+    }
+  }
+  pictures.same_outcome = env.Success() == result.success;
+  return pictures;
+}
+
+Image EpisodeFilmstrip(const EpisodePictures& pictures, int num_frames) {
+  AIM_CHECK(num_frames >= 2);
+  std::vector<Image> rows;
+  for (const std::vector<Image>& frames : pictures.views) {
+    const double last = static_cast<double>(frames.size() - 1);
+    std::vector<Image> chosen;
+    for (int i = 0; i < num_frames; ++i) {
+      const double position = last * i / (num_frames - 1);
+      chosen.push_back(frames[static_cast<size_t>(std::lround(position))]);
+    }
+    rows.push_back(Filmstrip(chosen));
+  }
+  return StackImages(rows);
+}
+
+std::vector<std::filesystem::path> WriteEpisodeVideos(const EpisodePictures& pictures, double fps,
+                                                      const std::filesystem::path& stem) {
+  std::vector<std::filesystem::path> paths;
+  for (size_t view = 0; view < pictures.views.size(); ++view) {
+    const std::vector<Image>& frames = pictures.views[view];
+    const std::filesystem::path path = stem.string() + "_view" + std::to_string(view) + ".mp4";
+    VideoWriter writer(path, {frames[0].width, frames[0].height, fps});
+    for (const Image& frame : frames) writer.Append(frame);
+    for (int i = 0; i < kFramesAfterEnd; ++i) writer.Append(frames.back());
+    writer.Finish();
+    paths.push_back(path);
+  }
+  return paths;
+}
+
+}  // namespace aim

@@ -1,0 +1,380 @@
+#include "aim/eval/rollout.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/rng.h"
+#include "aim/eval/report.h"
+#include "aim/eval/trial.h"
+#include "aim/media/image.h"
+#include "eval/pictures.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kDefaultImageSize = 64;
+constexpr double kDefaultFramePeriodS = 0.12;
+constexpr int kStripFrames = 8;
+constexpr uint64_t kSeedsARun = 100000;
+
+std::unique_ptr<Env> MakeEnvByName(const std::string& name, const EnvOptions& options) {
+  if (name == "tabletop") return MakeTabletop(options);
+  throw ConfigError({.where = "--env",
+                     .got = '"' + name + '"',
+                     .expected = "tabletop, the one simulator of this build",
+                     .fix = ""});
+}
+
+std::string Join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+// Bytes that are not UTF-8 (a path, an error text of a simulator) are replaced, not refused.
+std::string Dump(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Which trial of which task.
+struct TrialIndex {
+  std::string task;
+  int trial = 0;
+};
+
+class Rollout {
+ public:
+  Rollout(const RolloutOptions& options, RunContext& run, const RolloutParts& parts)
+      : options_(options), run_(run) {
+    options_.Validate();
+    if (options_.policy == "model") MakeModel(parts);
+    MakeEnvironment(parts);
+    ReadComparisons();
+  }
+
+  nlohmann::json Run() {
+    const auto begin = std::chrono::steady_clock::now();
+    run_.PrepareOutFolder();
+    CheckSettings();
+    run_.progress().Start("rollout", static_cast<int64_t>(tasks_.size()) * options_.episodes);
+    for (const std::string& task : tasks_) {
+      for (int trial = 0; trial < options_.episodes; ++trial) {
+        trials_.push_back(LoadOrPlay({task, trial}));
+        const EpisodeResult& result = trials_.back().result;
+        run_.progress().Advance(1, task + " " + ToText(result.termination));
+      }
+    }
+    run_.progress().Finish();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    return WriteResults(elapsed.count());
+  }
+
+ private:
+  void MakeModel(const RolloutParts& parts) {
+    if (!parts.make_model_policy) {
+      throw ConfigError({.where = "--policy",
+                         .got = "\"model\"",
+                         .expected = "replay, null or still: this build has no model policy",
+                         .fix = ""});
+    }
+    model_ = parts.make_model_policy();
+  }
+
+  void MakeEnvironment(const RolloutParts& parts) {
+    const PolicyNeeds needs = model_ ? model_->Needs() : PolicyNeeds{};
+    const auto choose = [](auto asked, auto needed, auto otherwise) {
+      return asked > 0 ? asked : needed > 0 ? needed : otherwise;
+    };
+    EnvOptions env_options;
+    env_options.image_size = choose(options_.image_size, needs.image_size, kDefaultImageSize);
+    period_s_ = choose(options_.frame_period_s, needs.frame_period_s, kDefaultFramePeriodS);
+    env_options.frame_period_s = period_s_;
+    env_ = parts.make_env ? parts.make_env(env_options) : MakeEnvByName(options_.env, env_options);
+    const std::vector<std::string> known = env_->Tasks();
+    tasks_ = options_.task.empty() ? known : options_.task;
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      if (std::find(known.begin(), known.end(), tasks_[i]) == known.end()) {
+        throw ConfigError({.where = "--task",
+                           .got = '"' + tasks_[i] + '"',
+                           .expected = "one of " + Join(known),
+                           .fix = ""});
+      }
+      if (std::find(tasks_.begin(), tasks_.begin() + static_cast<std::ptrdiff_t>(i), tasks_[i]) !=
+          tasks_.begin() + static_cast<std::ptrdiff_t>(i)) {
+        throw ConfigError({.where = "--task",
+                           .got = '"' + tasks_[i] + "\" twice",
+                           .expected = "each task once",
+                           .fix = "raise --episodes for more trials"});
+      }
+      if (options_.variation >= env_->NumVariations(tasks_[i])) {
+        throw ConfigError({.where = "--variation",
+                           .got = std::to_string(options_.variation),
+                           .expected = "below " + std::to_string(env_->NumVariations(tasks_[i])) +
+                                       ", the variations of " + tasks_[i],
+                           .fix = ""});
+      }
+    }
+  }
+
+  void ReadComparisons() {
+    std::vector<EpisodeSpec> scenes;
+    for (const std::string& task : tasks_) {
+      for (int trial = 0; trial < options_.episodes; ++trial) scenes.push_back(Spec({task, trial}));
+    }
+    for (const std::string& folder : options_.compare) {
+      comparisons_.emplace_back(folder, ReadEpisodesCsv(fs::path(folder) / "episodes.csv"));
+      RequireSameScenes(scenes, comparisons_.back().second, folder);
+    }
+  }
+
+  // What must not change between a run and its continuation.
+  nlohmann::json Settings() const {
+    nlohmann::json settings = OptionsToJson(options_);
+    for (const char* free : {"task", "episodes", "compare", "num_videos", "picture_size"}) {
+      settings.erase(free);
+    }
+    settings["seed"] = run_.seed();
+    return settings;
+  }
+
+  void CheckSettings() const {
+    const fs::path path = run_.out() / "trials" / "settings.json";
+    const nlohmann::json settings = Settings();
+    if (fs::exists(path)) {
+      const nlohmann::json before = nlohmann::json::parse(ReadFile(path), nullptr, false);
+      if (!before.is_object()) {
+        throw FormatError(
+            {path.string(), "damaged", "the settings of a rollout", "start over with --overwrite"});
+      }
+      for (const auto& [key, value] : settings.items()) {
+        if (before.contains(key) && before[key] == value) continue;
+        throw ConfigError({.where = key,
+                           .got = value.dump(),
+                           .expected = (before.contains(key) ? before[key].dump() : "nothing") +
+                                       ", as in the run to go on with (" + run_.out().string() +
+                                       ")",
+                           .fix = "choose another --out or start over with --overwrite"});
+      }
+    }
+    WriteFileAtomic(path, Dump(settings, 2) + "\n");
+  }
+
+  EpisodeSpec Spec(const TrialIndex& index) const {
+    const int variations = env_->NumVariations(index.task);
+    return {.task = index.task,
+            .variation = options_.variation >= 0 ? options_.variation : index.trial % variations,
+            .seed = static_cast<uint64_t>(options_.first_seed) + kSeedsARun * run_.seed() +
+                    static_cast<uint64_t>(index.trial)};
+  }
+
+  TrialRecord LoadOrPlay(const TrialIndex& index) {
+    const fs::path path =
+        run_.out() / "trials" / (index.task + "_" + std::to_string(index.trial) + ".json");
+    TrialRecord record;
+    if (fs::exists(path)) {
+      const nlohmann::json json = nlohmann::json::parse(ReadFile(path), nullptr, false);
+      record = TrialRecordFromJson(json, path.string());
+      if (!record.filmstrip.empty()) ++num_strips_[{index.task, record.result.success}];
+      return record;
+    }
+    record = PlayGuarded(index);
+    WriteFileAtomic(path, Dump(ToJson(record), -1) + "\n");
+    return record;
+  }
+
+  // A trial that throws is played again once, with the same seed; then it is listed as invalid.
+  TrialRecord PlayGuarded(const TrialIndex& index) {
+    TrialRecord record;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      try {
+        record = Play(index);
+        record.num_reruns = attempt;
+        return record;
+      } catch (const ConfigError&) {
+        throw;
+      } catch (const InternalError&) {
+        throw;
+      } catch (const std::exception& error) {
+        LogWarning(index.task + " trial " + std::to_string(index.trial) +
+                   " failed: " + error.what());
+        record = {};
+        record.result.error = error.what();
+      }
+      demos_.clear();
+    }
+    record.trial = index.trial;
+    record.spec = Spec(index);
+    record.num_reruns = 1;
+    return record;
+  }
+
+  TrialRecord Play(const TrialIndex& index) {
+    TrialRecord record;
+    record.trial = index.trial;
+    record.spec = Spec(index);
+    const EpisodeSpec other = Spec({index.task, index.trial + 1});
+    const std::shared_ptr<const Demonstration> demo = Demo(record.spec);
+    record.demo_frames = static_cast<int>(demo->clip.poses.size());
+
+    EpisodeRules rules;
+    rules.execution = {
+        .horizon = options_.replan, .ramp_frames = 0, .min_confidence = options_.min_confidence};
+    rules.period_s = period_s_;
+    rules.max_env_steps = static_cast<int>(
+        std::ceil(options_.max_steps_factor * static_cast<double>(demo->commands.size() - 1)));
+    rules.hold_env_steps = options_.hold_steps;
+    rules.max_ik_failures = options_.max_ik_failures;
+
+    ReplayPolicy gate(demo->commands, period_s_);
+    StillPolicy still(static_cast<int>(demo->commands.size()), period_s_);
+    const std::string& asked = options_.policy;
+    if (options_.references || asked == "replay") {
+      record.references["gate"] = Act(gate, record.spec, rules);
+    }
+    if (options_.references || asked == "null") {
+      ReplayPolicy null_policy(Demo(other)->commands, period_s_);
+      record.references["null"] = Act(null_policy, record.spec, rules);
+    }
+    if (options_.references || asked == "still") {
+      record.references["still"] = Act(still, record.spec, rules);
+    }
+    if (model_) {
+      rules.execution.ramp_frames = options_.ramp_frames;
+      record.result = Act(*model_, record.spec, rules);
+    } else {
+      record.result = record.references.at(asked == "replay" ? "gate" : asked);
+    }
+    record.distance = DistanceToExpert(record.result.plans.front(), *demo, period_s_);
+    TakePictures(record);
+    return record;
+  }
+
+  EpisodeResult Act(Policy& policy, const EpisodeSpec& spec, const EpisodeRules& rules) {
+    const std::string scene =
+        spec.task + "|" + std::to_string(spec.variation) + "|" + std::to_string(spec.seed);
+    return RunEpisode(*env_, policy, spec, StableHash(scene, run_.seed()), rules);
+  }
+
+  // The scripted expert's commands in a scene. The null policy of a trial comes from the next one's
+  // scene, so the last two are kept.
+  std::shared_ptr<const Demonstration> Demo(const EpisodeSpec& spec) {
+    for (const auto& [known, demo] : demos_) {
+      if (known.task == spec.task && known.variation == spec.variation && known.seed == spec.seed) {
+        return demo;
+      }
+    }
+    auto demo =
+        std::make_shared<const Demonstration>(env_->Plan(spec.task, spec.variation, spec.seed));
+    if (demo->commands.size() < 2 || demo->clip.poses.size() < 2) {
+      throw IoError(
+          {.where = "the demonstration of " + spec.task + " seed " + std::to_string(spec.seed),
+           .got = std::to_string(demo->commands.size()) + " frames long",
+           .expected = "at least 2",
+           .fix = ""});
+    }
+    if (demos_.size() == 2) demos_.pop_front();
+    demos_.emplace_back(spec, demo);
+    return demo;
+  }
+
+  // The first successes and failures of each task get a filmstrip and videos.
+  void TakePictures(TrialRecord& record) {
+    int& taken = num_strips_[{record.spec.task, record.result.success}];
+    if (taken >= options_.num_videos) return;
+    const EpisodePictures pictures =
+        RenderEpisode(*env_, record.spec, record.result, options_.picture_size);
+    const std::string name = record.spec.task + "_" + std::to_string(record.spec.seed) +
+                             (record.result.success ? "_success" : "_failure");
+    if (!pictures.same_outcome) {
+      LogWarning(name + ": played again for its pictures, the episode ended otherwise");
+    }
+    record.filmstrip = "filmstrips/" + name + ".jpg";
+    WriteImage(run_.out() / record.filmstrip, EpisodeFilmstrip(pictures, kStripFrames));
+    const fs::path stem = run_.out() / "videos" / name;
+    for (const fs::path& path : WriteEpisodeVideos(pictures, 1 / period_s_, stem)) {
+      record.videos.push_back("videos/" + path.filename().string());
+    }
+    ++taken;
+  }
+
+  nlohmann::json WriteResults(double elapsed_s) {
+    const fs::path& out = run_.out();
+    WriteFileAtomic(out / "episodes.csv", EpisodesCsv(trials_, options_.policy));
+    if (options_.references) {
+      for (const char* reference : {"gate", "null", "still"}) {
+        WriteFileAtomic(out / (std::string(reference) + ".csv"), ReferenceCsv(trials_, reference));
+      }
+    }
+    ReportSubject subject;
+    subject.title = (options_.policy == "model" ? options_.model : options_.policy + " policy") +
+                    " in " + options_.env;
+    subject.policy = options_.policy;
+    subject.seed = run_.seed();
+    subject.replan = options_.replan;
+    subject.options = OptionsToJson(options_);
+    subject.run_record = {{"version", Version()},
+                          {"revision", Revision()},
+                          {"seed", run_.seed()},
+                          {"device", run_.device()},
+                          {"seconds", elapsed_s},
+                          {"frame_period_s", period_s_},
+                          {"peak_memory_bytes", PeakMemoryBytes()}};
+    nlohmann::json report = MakeReport(subject, trials_);
+    report["compare"] = nlohmann::json::array();
+    for (const auto& [folder, table] : comparisons_) {
+      report["compare"].push_back(CompareRollouts(trials_, table, folder, run_.seed()));
+    }
+    WriteFileAtomic(out / "report.json", Dump(report, 2) + "\n");
+    WriteFileAtomic(out / "report.html", ReportHtml(report, out));
+    run_.Note("mean_success", report["mean_success"]);
+    run_.Note("num_trials", trials_.size());
+    return report;
+  }
+
+  RolloutOptions options_;
+  RunContext& run_;
+  std::unique_ptr<Policy> model_;
+  std::unique_ptr<Env> env_;
+  double period_s_ = 0;
+  std::vector<std::string> tasks_;
+  std::vector<std::pair<std::string, EpisodeTable>> comparisons_;
+  std::deque<std::pair<EpisodeSpec, std::shared_ptr<const Demonstration>>> demos_;
+  std::map<std::pair<std::string, bool>, int> num_strips_;
+  std::vector<TrialRecord> trials_;
+};
+
+}  // namespace
+
+void RolloutOptions::Validate() const {
+  CheckRanges(*this);
+  const std::vector<std::string> known = {"model", "replay", "null", "still"};
+  if (std::find(known.begin(), known.end(), policy) == known.end()) {
+    throw ConfigError({.where = "--policy",
+                       .got = '"' + policy + '"',
+                       .expected = "one of " + Join(known),
+                       .fix = ""});
+  }
+  if (policy == "model" && model.empty()) {
+    throw ConfigError({.where = "--model",
+                       .got = "not given",
+                       .expected = "the folder of a model bundle",
+                       .fix = "give one, or choose --policy replay, null or still"});
+  }
+}
+
+nlohmann::json RunRollout(const RolloutOptions& options, RunContext& run,
+                          const RolloutParts& parts) {
+  return Rollout(options, run, parts).Run();
+}
+
+}  // namespace aim

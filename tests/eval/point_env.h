@@ -1,0 +1,129 @@
+// The smallest environment: a free point that has to reach a goal. For tests of the rollout loop.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aim/base/error.h"
+#include "aim/base/rng.h"
+#include "aim/env/env.h"
+#include "aim/policy/policy.h"
+
+namespace aim::testing {
+
+// What goes wrong, and how often.
+struct PointFaults {
+  std::function<void(const std::string& task, uint64_t seed)> on_reset = [](auto&&...) {};
+  int lag_env_steps = 0;  // the point arrives this many steps after it was told to
+};
+
+class PointEnv : public Env {
+ public:
+  explicit PointEnv(PointFaults faults = {}) : faults_(std::move(faults)) {}
+
+  std::vector<std::string> Tasks() const override { return {"reach", "stay"}; }
+  int NumVariations(const std::string& task) const override { return task == "reach" ? 2 : 1; }
+
+  Observation Reset(const std::string& task, int variation, uint64_t seed) override {
+    faults_.on_reset(task, seed);
+    task_ = task;
+    Rng rng = Rng(seed).Derive(static_cast<uint64_t>(variation), task);
+    start_ = {rng.Uniform(-0.1, 0.1), rng.Uniform(-0.1, 0.1), 0.3};
+    goal_ = task == "stay" ? start_
+                           : Eigen::Vector3d(rng.Uniform(0.2, 0.4), rng.Uniform(-0.3, 0.3), 0.1);
+    history_.assign(1, start_);
+    tip_ = start_;
+    return See();
+  }
+
+  // Targets beyond one metre are out of reach.
+  StepResult Step(const ToolPose& target) override {
+    const Eigen::Vector3d& p = target.world_from_tool.translation;
+    const bool out_of_reach = p.norm() > 1;
+    history_.push_back(out_of_reach ? history_.back() : p);
+    const size_t last = history_.size() - 1;
+    const auto lag = static_cast<size_t>(faults_.lag_env_steps);
+    tip_ = history_[last > lag ? last - lag : 0];
+    return {See(), out_of_reach};
+  }
+
+  bool Success() const override { return (tip_ - goal_).norm() < 0.01; }
+
+  Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
+    Demonstration demo;
+    demo.clip.prompt = Reset(task, variation, seed).prompt;
+    for (int i = 0; i <= kDemoSteps; ++i) {
+      const double fraction = static_cast<double>(i) / kDemoSteps;
+      ToolPose pose;
+      pose.world_from_tool.translation = start_ + fraction * (goal_ - start_);
+      demo.commands.push_back(pose);
+    }
+    demo.clip.poses = demo.commands;
+    demo.success = true;
+    return demo;
+  }
+
+  Demonstration Plan(const std::string& task, int variation, uint64_t seed) override {
+    Demonstration plan = Demo(task, variation, seed);
+    plan.success = false;
+    return plan;
+  }
+
+  std::vector<uint8_t> RenderReport(int view, int size) override {
+    std::vector<uint8_t> rgb(static_cast<size_t>(size) * static_cast<size_t>(size) * 3, 200);
+    rgb[0] = static_cast<uint8_t>(view);
+    return rgb;
+  }
+
+  static constexpr int kDemoSteps = 10;
+
+ private:
+  Observation See() const {
+    Observation observation;
+    observation.height = 8;
+    observation.width = 8;
+    observation.prompt = "go to the \"goal\", please";
+    observation.tool.world_from_tool.translation = tip_;
+    for (int view = 0; view < 2; ++view) {
+      Camera camera{8, 8, 8, 8, 4, 4, {}};
+      camera.world_from_camera.translation = {0.2, 0.1 * view, -1.5};
+      ClipView seen;
+      seen.camera = {.name = "view" + std::to_string(view), .frames = {camera}};
+      seen.num_frames = 1;
+      seen.rgb.assign(8 * 8 * 3, static_cast<uint8_t>(std::lround(255 * std::abs(goal_.y()))));
+      observation.views.push_back(std::move(seen));
+    }
+    return observation;
+  }
+
+  PointFaults faults_;
+  std::string task_;
+  Eigen::Vector3d start_ = Eigen::Vector3d::Zero();
+  Eigen::Vector3d goal_ = Eigen::Vector3d::Zero();
+  Eigen::Vector3d tip_ = Eigen::Vector3d::Zero();
+  std::vector<Eigen::Vector3d> history_;
+};
+
+// Plans whatever a function says.
+class FunctionPolicy : public Policy {
+ public:
+  using Function = std::function<Plan(const PolicyInput&)>;
+  explicit FunctionPolicy(Function function) : function_(std::move(function)) {}
+  void Reset(uint64_t) override {}
+  Plan Act(const PolicyInput& input) override { return function_(input); }
+
+ private:
+  Function function_;
+};
+
+inline ToolPose PointPose(const Eigen::Vector3d& p_in_world) {
+  ToolPose pose;
+  pose.world_from_tool.translation = p_in_world;
+  return pose;
+}
+
+}  // namespace aim::testing

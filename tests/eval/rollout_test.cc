@@ -1,0 +1,315 @@
+#include "aim/eval/rollout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "eval/point_env.h"
+
+namespace aim {
+namespace {
+
+using testing::FunctionPolicy;
+using ::testing::HasSubstr;
+using testing::PointEnv;
+using testing::PointFaults;
+
+namespace fs = std::filesystem;
+
+// A fresh folder for each test, removed afterwards.
+class RolloutTest : public ::testing::Test {
+ protected:
+  RolloutTest() {
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::path(::testing::TempDir()) / (std::string("aim_rollout_") + info->name());
+    fs::remove_all(folder_);
+    SetLogLevel(LogLevel::kError);
+  }
+  ~RolloutTest() override { fs::remove_all(folder_); }
+
+  RunContext Context(const std::string& name, bool resume = false, uint64_t seed = 0) const {
+    CommonOptions common;
+    common.out = folder_ / name;
+    common.resume = resume;
+    common.seed = seed;
+    return RunContext(common);
+  }
+
+  nlohmann::json Roll(const std::string& name, const RolloutOptions& options,
+                      const PointFaults& faults = {}, bool resume = false) {
+    RolloutParts parts;
+    parts.make_env = [&](const EnvOptions&) { return std::make_unique<PointEnv>(faults); };
+    // A model that does nothing: it fails in "reach" and succeeds in "stay".
+    parts.make_model_policy = [] {
+      return std::make_unique<FunctionPolicy>([](const PolicyInput& input) {
+        return PlanFromPoses({input.tool, input.tool}, 0.12);
+      });
+    };
+    RunContext run = Context(name, resume);
+    return RunRollout(options, run, parts);
+  }
+
+  std::string Text(const std::string& path) const { return ReadFile(folder_ / path); }
+
+  fs::path folder_;
+};
+
+RolloutOptions SmallOptions(const std::string& policy) {
+  RolloutOptions options;
+  options.policy = policy;
+  options.model = "bundle";
+  options.episodes = 4;
+  options.num_videos = 0;
+  return options;
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST_F(RolloutTest, ReplayPassesItsOwnGateAndReferencesStandBesideIt) {
+  const nlohmann::json report = Roll("a", SmallOptions("replay"));
+  EXPECT_EQ(report["mean_success"], 1.0);
+  EXPECT_EQ(report["num_trials"], 8);
+  const nlohmann::json& reach = report["tasks"][0];
+  EXPECT_EQ(reach["task"], "reach");
+  EXPECT_EQ(reach["n"], 4);
+  EXPECT_EQ(reach["gate"]["rate"], 1.0);
+  EXPECT_EQ(reach["null"]["rate"], 0.0);
+  EXPECT_EQ(reach["still"]["rate"], 0.0);
+  EXPECT_EQ(report["tasks"][1]["still"]["rate"], 1.0);
+  EXPECT_TRUE(reach["versus_null"]["underpowered"]);
+}
+
+TEST_F(RolloutTest, EpisodesTableKeepsItsContract) {
+  Roll("a", SmallOptions("replay"));
+  const std::vector<std::string> lines = Lines(Text("a/episodes.csv"));
+  ASSERT_EQ(lines.size(), 9u);
+  EXPECT_EQ(lines[0].rfind(
+                "task,variation,seed,success,steps,replans,ik_failures,termination,policy,", 0),
+            0u);
+  EXPECT_EQ(lines[1].rfind("reach,0,1000000,1,10,0,0,success,replay,0,", 0), 0u) << lines[1];
+  EXPECT_EQ(lines[2].rfind("reach,1,1000001,1,10,0,0,success,replay,1,", 0), 0u) << lines[2];
+  EXPECT_THAT(lines[1], HasSubstr("\"go to the \"\"goal\"\", please\""));
+  EXPECT_EQ(Lines(Text("a/null.csv")).size(), 9u);
+  EXPECT_THAT(Text("a/gate.csv"), HasSubstr(",gate,"));
+}
+
+TEST_F(RolloutTest, SameSeedSameEpisodesOtherSeedOtherScenes) {
+  const RolloutOptions options = SmallOptions("null");
+  Roll("a", options);
+  Roll("b", options);
+  EXPECT_EQ(Text("a/episodes.csv"), Text("b/episodes.csv"));
+  RunContext run = Context("c", false, 1);
+  RolloutParts parts;
+  parts.make_env = [](const EnvOptions&) { return std::make_unique<PointEnv>(); };
+  RunRollout(options, run, parts);
+  EXPECT_THAT(Text("c/episodes.csv"), HasSubstr("reach,0,1100000,"));
+}
+
+TEST_F(RolloutTest, ModelIsPlayedBesideItsReferences) {
+  const nlohmann::json report = Roll("a", SmallOptions("model"));
+  EXPECT_EQ(report["tasks"][0]["rate"], 0.0);
+  EXPECT_EQ(report["tasks"][1]["rate"], 1.0);
+  EXPECT_EQ(report["mean_success"], 0.5);
+  EXPECT_EQ(report["mean_gate"], 1.0);
+  EXPECT_THAT(Text("a/report.html"), HasSubstr("<div class=big>50<small> %"));
+}
+
+TEST_F(RolloutTest, ReferencesCanBeSwitchedOff) {
+  RolloutOptions options = SmallOptions("model");
+  options.references = false;
+  const nlohmann::json report = Roll("a", options);
+  EXPECT_FALSE(report.contains("mean_gate"));
+  EXPECT_FALSE(fs::exists(folder_ / "a/gate.csv"));
+}
+
+TEST_F(RolloutTest, PicturesOfSuccessesAndFailures) {
+  RolloutOptions options = SmallOptions("model");
+  options.num_videos = 1;
+  options.picture_size = 32;
+  const nlohmann::json report = Roll("a", options);
+  ASSERT_EQ(report["filmstrips"].size(), 2u);
+  EXPECT_EQ(report["filmstrips"][0]["file"], "filmstrips/reach_1000000_failure.jpg");
+  EXPECT_EQ(report["filmstrips"][1]["file"], "filmstrips/stay_1000000_success.jpg");
+  EXPECT_TRUE(fs::exists(folder_ / "a/videos/stay_1000000_success_view1.mp4"));
+  EXPECT_THAT(Text("a/report.html"), HasSubstr("data:image/jpeg;base64,/9j/"));
+  EXPECT_THAT(Text("a/report.html"), HasSubstr("go to the &quot;goal&quot;, please"));
+}
+
+// Stopped after some trials and continued, a rollout ends as if it had never stopped.
+TEST_F(RolloutTest, ResumeContinuesAnInterruptedRun) {
+  RolloutOptions options = SmallOptions("replay");
+  Roll("whole", options);
+  bool broken = true;
+  int num_resets = 0;
+  PointFaults faults;
+  faults.on_reset = [&](const std::string& task, uint64_t seed) {
+    ++num_resets;
+    if (broken && task == "stay" && seed == 1000002) throw InternalError("pulled the plug");
+  };
+  EXPECT_THROW(Roll("stopped", options, faults), InternalError);
+  EXPECT_FALSE(fs::exists(folder_ / "stopped/episodes.csv"));
+  broken = false;
+  num_resets = 0;
+  Roll("stopped", options, faults, true);
+  EXPECT_EQ(Text("stopped/episodes.csv"), Text("whole/episodes.csv"));
+  EXPECT_LE(num_resets, 3 * 5);  // three trials, not eight
+}
+
+TEST_F(RolloutTest, ResumeRefusesOtherSettingsButTakesMoreEpisodes) {
+  RolloutOptions options = SmallOptions("replay");
+  Roll("a", options);
+  options.episodes = 5;
+  EXPECT_EQ(Roll("a", options, {}, true)["num_trials"], 10);
+  options.replan = 3;
+  try {
+    Roll("a", options, {}, true);
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("replan is 3; expected 0, as in the run"));
+  }
+}
+
+TEST_F(RolloutTest, CrashedTrialIsRunAgainWithTheSameSeed) {
+  const RolloutOptions options = SmallOptions("replay");
+  Roll("whole", options);
+  std::multiset<uint64_t> tries;
+  PointFaults faults;
+  faults.on_reset = [&](const std::string& task, uint64_t seed) {
+    if (task != "reach" || seed != 1000002) return;
+    tries.insert(seed);
+    // The second scene's null policy resets it first; then its own demonstration is cached.
+    if (tries.size() == 2) throw IoError({"simulator", "gone", "alive", ""});
+  };
+  const nlohmann::json report = Roll("a", options, faults);
+  EXPECT_EQ(report["num_reruns"], 1);
+  EXPECT_TRUE(report["invalid"].empty());
+  EXPECT_EQ(Text("a/episodes.csv"), Text("whole/episodes.csv"));
+}
+
+TEST_F(RolloutTest, TrialThatCrashesTwiceIsListedAndCountsAsFailure) {
+  PointFaults faults;
+  faults.on_reset = [](const std::string& task, uint64_t seed) {
+    if (task == "stay" && seed == 1000003) throw IoError({"simulator", "gone", "alive", ""});
+  };
+  const nlohmann::json report = Roll("a", SmallOptions("replay"), faults);
+  ASSERT_EQ(report["invalid"].size(), 2u);  // its own, and the one whose null policy it gives
+  EXPECT_EQ(report["invalid"][1]["seed"], 1000003);
+  EXPECT_THAT(report["invalid"][1]["error"].get<std::string>(), HasSubstr("simulator is gone"));
+  EXPECT_EQ(report["tasks"][1]["n"], 4);
+  EXPECT_EQ(report["tasks"][1]["rate"], 0.5);
+  EXPECT_THAT(Text("a/episodes.csv"), HasSubstr("stay,0,1000003,0,0,0,0,invalid,replay"));
+  EXPECT_THAT(Text("a/report.html"), HasSubstr("Invalid trials"));
+}
+
+TEST_F(RolloutTest, CompareTestsPairedScenes) {
+  RolloutOptions options = SmallOptions("null");
+  options.episodes = 6;
+  Roll("null", options);
+  options.policy = "replay";
+  options.compare = {(folder_ / "null").string()};
+  const nlohmann::json report = Roll("replay", options);
+  ASSERT_EQ(report["compare"].size(), 1u);
+  EXPECT_EQ(report["compare"][0]["policy"], "null");
+  // The null policy moves in "stay" too, to another scene's start: twelve scenes, all won alone.
+  EXPECT_EQ(report["compare"][0]["only_first"], 12);
+  EXPECT_FALSE(report["compare"][0]["underpowered"]);
+}
+
+struct BadOptions {
+  std::string name;
+  std::function<void(RolloutOptions&, const fs::path& folder)> spoil;
+  std::vector<std::string> words;
+};
+
+class BadOptionsTest : public RolloutTest, public ::testing::WithParamInterface<BadOptions> {};
+
+TEST_P(BadOptionsTest, IsRefusedInOneSentenceAndLeavesNothing) {
+  RolloutOptions options = SmallOptions("replay");
+  Roll("earlier", options);
+  GetParam().spoil(options, folder_);
+  RunContext run = Context("out");
+  RolloutParts parts;
+  if (options.env == "point") {
+    parts.make_env = [](const EnvOptions&) { return std::make_unique<PointEnv>(); };
+  }
+  try {
+    RunRollout(options, run, parts);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    for (const std::string& word : GetParam().words) EXPECT_THAT(error.what(), HasSubstr(word));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "out/episodes.csv"));
+}
+
+RolloutOptions& OnPoint(RolloutOptions& options) {
+  options.env = "point";
+  return options;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadOptionsTest,
+    ::testing::Values(
+        BadOptions{"UnknownEnv",
+                   [](RolloutOptions& options, const fs::path&) { options.env = "moon"; },
+                   {"--env is \"moon\"", "tabletop"}},
+        BadOptions{"UnknownTask",
+                   [](RolloutOptions& options, const fs::path&) {
+                     OnPoint(options).task = {"reach", "fly"};
+                   },
+                   {"--task is \"fly\"", "reach, stay"}},
+        BadOptions{"TaskTwice",
+                   [](RolloutOptions& options, const fs::path&) {
+                     OnPoint(options).task = {"reach", "reach"};
+                   },
+                   {"\"reach\" twice"}},
+        BadOptions{"NoEpisodes",
+                   [](RolloutOptions& options, const fs::path&) { OnPoint(options).episodes = 0; },
+                   {"episodes is 0", "[1, 1"}},
+        BadOptions{"UnknownVariation",
+                   [](RolloutOptions& options, const fs::path&) { OnPoint(options).variation = 1; },
+                   {"--variation is 1", "variations of stay"}},
+        BadOptions{
+            "UnknownPolicy",
+            [](RolloutOptions& options, const fs::path&) { OnPoint(options).policy = "oracle"; },
+            {"--policy is \"oracle\"", "replay"}},
+        BadOptions{"NoModelGiven",
+                   [](RolloutOptions& options, const fs::path&) {
+                     OnPoint(options).policy = "model";
+                     options.model = "";
+                   },
+                   {"--model is not given"}},
+        BadOptions{"OutNotEmpty",
+                   [](RolloutOptions& options, const fs::path& folder) {
+                     OnPoint(options);
+                     WriteFileAtomic(folder / "out/notes.txt", "mine");
+                   },
+                   {"--out is a folder that is not empty", "--resume"}},
+        BadOptions{"NothingToCompare",
+                   [](RolloutOptions& options, const fs::path& folder) {
+                     OnPoint(options).compare = {(folder / "nowhere").string()};
+                   },
+                   {"nowhere/episodes.csv"}},
+        BadOptions{"OtherScenesToCompare",
+                   [](RolloutOptions& options, const fs::path& folder) {
+                     OnPoint(options).compare = {(folder / "earlier").string()};
+                     options.first_seed = 7;
+                   },
+                   {"the same scenes as this run"}}),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace aim

@@ -1,0 +1,30 @@
+// aim-rollout: a policy in closed loop in a simulator, with gate, null policy and report.
+#include "aim/eval/rollout.h"
+
+#include <iostream>
+
+#include "aim/eval/report.h"
+#include "aim/policy/model_policy.h"
+#include "tools/cli/cli.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Roll a policy out in a simulator: success with intervals, report, videos.",
+               "aim-rollout"};
+  app.footer(
+      "Example: aim-rollout --policy replay --task reach_target --episodes 2 --out out/rollout");
+  aim::RolloutOptions options;
+  aim::cli::AddFlags(app, options);
+
+  return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    aim::RolloutParts parts;
+    parts.make_model_policy = [&] {
+      aim::ModelPolicyOptions policy;
+      policy.model = {options.model, options.steps, options.guidance, options.allow_untrained};
+      policy.mode = options.mode;
+      policy.device = run.device();
+      return aim::MakeModelPolicy(policy);
+    };
+    const nlohmann::json report = aim::RunRollout(options, run, parts);
+    std::cout << aim::ReportTable(report);
+  });
+}
