@@ -4,7 +4,7 @@
 
 // Built with associative float arithmetic (see CMakeLists.txt) so that sums become vector sums.
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define AIM_ROW_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define AIM_ROW_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define AIM_ROW_CLONES
 #endif
@@ -131,7 +131,7 @@ AIM_ROW_CLONES void Rotate(float* __restrict x, const float* __restrict cos, con
 namespace {
 
 // exp(x) by 2^k times a polynomial on [-ln 2 / 2, ln 2 / 2] (Taylor, 7 terms: 2e-8 relative).
-inline float FastExp(float x) {
+__attribute__((always_inline)) inline float FastExp(float x) {
   const float clamped = x < -87.0f ? -87.0f : (x > 87.0f ? 87.0f : x);
   const float scaled = clamped * 1.44269504f;
   const int32_t k = static_cast<int32_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));

@@ -1,6 +1,7 @@
 #include "aim/train/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -82,7 +83,8 @@ void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, const at::Tensor&
   weight.add_(update, -lr * size);
 }
 
-double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr) {
+double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr,
+                       int num_threads) {
   const c10::NoGradGuard guard;
   AIM_CHECK(grads.size() == slots_.size() && weights.size() == slots_.size());
   double square = 0;
@@ -98,14 +100,18 @@ double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, doubl
     for (at::Tensor& grad : grads) grad.mul_(options_.clip_norm / norm);
   }
   ++num_steps_;
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    at::Tensor& weight = weights.at(slots_[i].name);
-    if (slots_[i].is_muon) {
-      StepMuon(slots_[i], weight, grads[i], lr);
+  // One thread a weight: regions of two threads inside every small operation would mostly wait.
+  ParallelFor(static_cast<int64_t>(slots_.size()), num_threads, [&](int64_t i) {
+    const c10::NoGradGuard no_grad;
+    at::set_num_threads(1);
+    const Slot& slot = slots_[static_cast<size_t>(i)];
+    at::Tensor& weight = weights.at(slot.name);
+    if (slot.is_muon) {
+      StepMuon(slot, weight, grads[static_cast<size_t>(i)], lr);
     } else {
-      StepAdam(slots_[i], weight, grads[i], lr);
+      StepAdam(slot, weight, grads[static_cast<size_t>(i)], lr);
     }
-  }
+  });
   return norm;
 }
 

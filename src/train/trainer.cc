@@ -54,6 +54,13 @@ at::Tensor SegmentWeights(const CanvasPlan& plan, double video_weight) {
   return weights;
 }
 
+// Matrices of products in the compute type are rounded to it once a step, not once a microbatch.
+bool IsComputeMatrix(const std::string& name, const at::Tensor& weight) {
+  const bool is_float32_part = name.rfind("time_", 0) == 0 || name.rfind("segment_", 0) == 0 ||
+                               name.find("modulation") != std::string::npos;
+  return weight.dim() >= 2 && !is_float32_part;
+}
+
 CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& batch) {
   const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4), batch.latents.size(5), batch.latents.size(6)};
   return PlanCanvas(*draw.mode, shape, dit.options, draw.first_pose_given);
@@ -154,14 +161,15 @@ StepReport Trainer::Step(const LatentCache& cache) {
   std::vector<std::vector<at::Tensor>> grads(parts.size());
   std::vector<double> losses(parts.size());
   const int workers = options_.num_workers > 0 ? options_.num_workers : NumProcessors();
+  Dit dit{dit_, {}, compute_dtype_};
+  std::vector<at::Tensor> leaves;
+  for (const auto& [name, weight] : weights_) {
+    const at::ScalarType dtype = IsComputeMatrix(name, weight) ? compute_dtype_ : at::kFloat;
+    leaves.push_back(weight.detach().to(dtype).requires_grad_(true));
+    dit.weights[name] = leaves.back();
+  }
   ParallelFor(static_cast<int64_t>(parts.size()), workers, [&](int64_t i) {
     at::set_num_threads(1);
-    Dit dit{dit_, {}, compute_dtype_};
-    std::vector<at::Tensor> leaves;
-    for (const auto& [name, weight] : weights_) {
-      leaves.push_back(weight.detach().requires_grad_(true));
-      dit.weights[name] = leaves.back();
-    }
     const auto& part = parts[static_cast<size_t>(i)];
     std::vector<int64_t> indices;
     for (const SampleDraw& draw : part) indices.push_back(draw.clip);
@@ -171,24 +179,28 @@ StepReport Trainer::Step(const LatentCache& cache) {
   });
 
   const c10::NoGradGuard guard;
-  at::set_num_threads(workers);
-  std::vector<at::Tensor> sum;
-  size_t leaf = 0;
-  for (const auto& [name, weight] : weights_) {
-    at::Tensor total = at::zeros_like(weight);
+  std::vector<at::Tensor> sums(leaves.size());
+  std::vector<std::string> names;
+  for (const auto& [name, weight] : weights_) names.push_back(name);
+  ParallelFor(static_cast<int64_t>(names.size()), workers, [&](int64_t i) {
+    const c10::NoGradGuard no_grad;
+    const size_t leaf = static_cast<size_t>(i);
+    sums[leaf] = at::zeros_like(weights_.at(names[leaf]));
     for (const auto& part : grads) {
-      if (part[leaf].defined()) total.add_(part[leaf]);
+      if (part[leaf].defined()) sums[leaf].add_(part[leaf]);
     }
-    sum.push_back(total);
-    ++leaf;
-  }
+  });
   StepReport report;
   report.loss = std::accumulate(losses.begin(), losses.end(), 0.0);
   report.lr = LearningRate(options_, train_step_);
-  report.grad_norm = optimizer_.Step(weights_, sum, report.lr);
+  report.grad_norm = optimizer_.Step(weights_, sums, report.lr, workers);
   // A short average at the start: the first weights should not linger.
   const double keep = std::min(options_.ema, (1.0 + static_cast<double>(train_step_)) / (10.0 + static_cast<double>(train_step_)));
-  for (const auto& [name, weight] : weights_) average_.at(name).lerp_(weight, 1.0 - keep);
+  ParallelFor(static_cast<int64_t>(names.size()), workers, [&](int64_t i) {
+    const c10::NoGradGuard no_grad;
+    const std::string& name = names[static_cast<size_t>(i)];
+    average_.at(name).lerp_(weights_.at(name), 1.0 - keep);
+  });
   ++train_step_;
   return report;
 }

@@ -24,7 +24,7 @@ class Optimizer {
   Optimizer(const TrainOptions& options, const WeightMap& weights, at::ScalarType matrix_dtype);
 
   // grads are in the order of the map's names. Returns the gradients' norm before clipping.
-  double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr);
+  double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr, int num_threads = 1);
 
   WeightMap State() const;
   // Throws InputError listing what does not fit.
