@@ -18,8 +18,10 @@ namespace {
 // Radius of the fitted disc around a blob, in units of its width.
 constexpr double kWindowSigmas = 3.0;
 constexpr double kDiscFraction = 0.97;  // of B's disc, whose edge is no part of the Gaussian
-// The method's own error: a generated blob is never a perfect Gaussian.
-constexpr double kFloorSigmas = 0.01;
+// Standard deviation, in blob widths, of what the pixels around a blob do not tell: first the
+// method's own error; then, if the blobs do not agree on a pose, that of pictures which are smooth
+// but not consistent between views, as a model generates them.
+constexpr std::array<double, 3> kFloorSigmas = {0.01, 0.1, 0.3};
 // Predicted error of the anchors at which confidence is one half.
 constexpr double kHalfConfidenceM = 0.010;
 constexpr double kLargestErrorM = 0.10;  // predicted; beyond it the pose is not determined
@@ -141,13 +143,37 @@ FitProblem MakeProblem(FrameBlobs& blobs, std::span<const Camera> cameras,
   FitProblem problem;
   problem.anchors_in_tool = AnchorPoints(ToolPose{}, spec);
   problem.views = std::move(blobs.views);
-  for (const Camera& camera : cameras) {
-    problem.cameras.emplace_back(camera);
-    const double floor_px = kFloorSigmas * SigmaPx(spec, camera.width, camera.height);
-    problem.variance_floor.push_back(
-        {floor_px * floor_px, floor_px * floor_px, floor_px * floor_px});
-  }
+  for (const Camera& camera : cameras) problem.cameras.emplace_back(camera);
   return problem;
+}
+
+void SetFloor(FitProblem& problem, std::span<const Camera> cameras, const ActionImageSpec& spec,
+              double floor_sigmas) {
+  problem.variance_floor.clear();
+  for (const Camera& camera : cameras) {
+    const double floor_px = floor_sigmas * SigmaPx(spec, camera.width, camera.height);
+    const double variance = floor_px * floor_px;
+    problem.variance_floor.push_back({variance, variance, variance});
+  }
+}
+
+// The pose under the smallest floor that lets all expected blobs agree, or under the one with which
+// most do. Leaves that floor in `problem`.
+std::optional<RigidFit> FitWithFloors(FitProblem& problem, std::span<const Camera> cameras,
+                                      const ActionImageSpec& spec) {
+  std::optional<RigidFit> best;
+  double best_floor = kFloorSigmas.front();
+  for (const double floor_sigmas : kFloorSigmas) {
+    SetFloor(problem, cameras, spec, floor_sigmas);
+    const std::optional<RigidFit> fit = SearchPose(problem);
+    if (fit && (!best || fit->num_used > best->num_used)) {
+      best = fit;
+      best_floor = floor_sigmas;
+    }
+    if (best && best->num_used == best->num_expected) break;
+  }
+  SetFloor(problem, cameras, spec, best_floor);
+  return best;
 }
 
 // Root mean square error of the three anchors that the blobs' noise and disagreement predict,
@@ -222,10 +248,10 @@ DecodedPose DecodePictures(std::span<const Picture<T>> pictures, std::span<const
   FrameBlobs blobs = FindBlobs(pictures, cameras, options);
   DecodedPose decoded;
   decoded.pose.gripper_open = blobs.gripper_open;
-  const FitProblem problem = MakeProblem(blobs, cameras, options.spec);
+  FitProblem problem = MakeProblem(blobs, cameras, options.spec);
   decoded.visible = FoundBlobs(problem);
   if (cameras.size() < 2) return decoded;
-  const std::optional<RigidFit> fit = SearchPose(problem);
+  const std::optional<RigidFit> fit = FitWithFloors(problem, cameras, options.spec);
   if (!fit) return decoded;
   const double used_fraction = static_cast<double>(fit->num_used) / std::max(1, fit->num_expected);
   const double error_m = PredictedErrorM(problem, *fit);

@@ -25,6 +25,11 @@ void PreferCallingThread() {
   std::call_once(once, [] { setenv("LP_NUM_THREADS", "0", /*overwrite=*/0); });
 }
 
+std::mutex& DrawingMutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 EGLDisplay OpenDisplay() {
   const auto get_platform_display = reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(
       eglGetProcAddress("eglGetPlatformDisplayEXT"));
@@ -43,6 +48,7 @@ EGLDisplay OpenDisplay() {
 }  // namespace
 
 GlContext::GlContext() {
+  const DrawingTurn turn(DrawingMutex());
   PreferCallingThread();
   // Displays are shared by the whole process and never terminated: other contexts live on them.
   display_ = OpenDisplay();
@@ -70,19 +76,22 @@ GlContext::GlContext() {
 }
 
 GlContext::~GlContext() {
+  const DrawingTurn turn(DrawingMutex());
   if (eglGetCurrentContext() == context_) {
     eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
   }
   eglDestroyContext(display_, context_);
 }
 
-void GlContext::MakeCurrent() {
-  if (eglGetCurrentContext() == context_) return;
+DrawingTurn GlContext::MakeCurrent() {
+  DrawingTurn turn(DrawingMutex());
+  if (eglGetCurrentContext() == context_) return turn;
   // The client interface is a setting of the thread.
   eglBindAPI(EGL_OPENGL_API);
   if (!eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
     FailGl("eglMakeCurrent");
   }
+  return turn;
 }
 
 }  // namespace aim

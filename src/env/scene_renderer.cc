@@ -8,7 +8,7 @@ namespace aim {
 
 SceneRenderer::SceneRenderer(const mjModel* model, Look look, GlContext& context)
     : model_(model), look_(look), context_(context), buffer_size_(model->vis.global.offwidth) {
-  context_.MakeCurrent();
+  const DrawingTurn turn = context_.MakeCurrent();
   mjv_defaultScene(&scene_);
   mjv_makeScene(model, &scene_, 200);
   mjr_defaultContext(&gl_);
@@ -25,7 +25,7 @@ SceneRenderer::SceneRenderer(const mjModel* model, Look look, GlContext& context
 }
 
 SceneRenderer::~SceneRenderer() {
-  context_.MakeCurrent();
+  const DrawingTurn turn = context_.MakeCurrent();
   mjr_freeContext(&gl_);
   mjv_freeScene(&scene_);
 }
@@ -33,7 +33,7 @@ SceneRenderer::~SceneRenderer() {
 void SceneRenderer::RenderInto(const mjData* data, int view, int size, std::span<uint8_t> rgb) {
   const size_t row_bytes = static_cast<size_t>(size) * 3;
   AIM_CHECK(rgb.size() == row_bytes * static_cast<size_t>(size));
-  context_.MakeCurrent();
+  const DrawingTurn turn = context_.MakeCurrent();
   if (size > buffer_size_) {
     mjr_resizeOffscreen(size, size, &gl_);
     buffer_size_ = size;

@@ -35,7 +35,9 @@ class ModeTest : public ::testing::TestWithParam<ModeCase> {};
 
 // method.md 9, G4, T = 41.
 TEST_P(ModeTest, GivenFramesAreThoseOfTheRelease) {
-  EXPECT_EQ(Runs(PlanCanvas(FindMode(GetParam().mode), ReleasedShape(), {}).given), GetParam().runs);
+  const DitOptions options;
+  const CanvasPlan plan = PlanCanvas(FindMode(GetParam().mode), ReleasedShape(), options);
+  EXPECT_EQ(Runs(plan.given), GetParam().runs);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ModeTest,
@@ -45,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(All, ModeTest,
                                            ModeCase{"i2v", "1x1 10x0 1x1 10x0"},
                                            ModeCase{"i2a", "2x1 10x0 2x1 10x0"},
                                            ModeCase{"v1_given", "12x1 10x0 1x1 10x0 1x1 10x0"}),
-                         [](const auto& info) { return info.param.mode; });
+                         [](const auto& mode_info) { return mode_info.param.mode; });
 
 TEST(CanvasTest, AnUnknownFirstPoseIsOpen) {
   EXPECT_EQ(Runs(PlanCanvas(FindMode("v2a"), ReleasedShape(), {}, false).given), "11x1 11x0 11x1 11x0");

@@ -73,10 +73,10 @@ TEST_F(DitParity, CameraVectorAFrame) {
 }
 
 TEST_F(DitParity, CameraVectorAToken) {
-  UseCamera("ray_token");
-  EXPECT_LE(
-      RelativeError(Forward("timestep", "camera_tokens"), tensors_.at("expected/camera_tokens")),
-      1e-5);
+  UseCamera("ray_token", false);
+  EXPECT_LE(RelativeError(Forward("timestep_tokens", "camera_tokens"),
+                          tensors_.at("expected/camera_tokens")),
+            1e-5);
 }
 
 TEST_F(DitParity, WeightsAreThoseTheOptionsAskFor) {
