@@ -12,6 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+const DitOptions kDefaults;
+
 CanvasShape ReleasedShape() { return {2, 11, 32, 32}; }
 
 // "2x1 10x0" = two given frames, then ten open ones.
@@ -35,8 +37,7 @@ class ModeTest : public ::testing::TestWithParam<ModeCase> {};
 
 // method.md 9, G4, T = 41.
 TEST_P(ModeTest, GivenFramesAreThoseOfTheRelease) {
-  const DitOptions options;
-  const CanvasPlan plan = PlanCanvas(FindMode(GetParam().mode), ReleasedShape(), options);
+  const CanvasPlan plan = PlanCanvas(FindMode(GetParam().mode), ReleasedShape(), kDefaults);
   EXPECT_EQ(Runs(plan.given), GetParam().runs);
 }
 
@@ -50,9 +51,9 @@ INSTANTIATE_TEST_SUITE_P(All, ModeTest,
                          [](const auto& mode_info) { return mode_info.param.mode; });
 
 TEST(CanvasTest, AnUnknownFirstPoseIsOpen) {
-  EXPECT_EQ(Runs(PlanCanvas(FindMode("v2a"), ReleasedShape(), {}, false).given), "11x1 11x0 11x1 11x0");
+  EXPECT_EQ(Runs(PlanCanvas(FindMode("v2a"), ReleasedShape(), kDefaults, false).given), "11x1 11x0 11x1 11x0");
   // What is given whole stays given.
-  EXPECT_EQ(Runs(PlanCanvas(FindMode("a2v"), ReleasedShape(), {}, false).given), "1x1 10x0 12x1 10x0 11x1");
+  EXPECT_EQ(Runs(PlanCanvas(FindMode("a2v"), ReleasedShape(), kDefaults, false).given), "1x1 10x0 12x1 10x0 11x1");
 }
 
 TEST(CanvasTest, FramePositionsRunOnOrRestart) {
@@ -66,7 +67,7 @@ TEST(CanvasTest, FramePositionsRunOnOrRestart) {
 
 TEST(CanvasTest, GathersSegmentsInOrder) {
   const CanvasShape shape{2, 3, 1, 1};
-  const CanvasPlan plan = PlanCanvas(FindMode("i2a"), shape, {});
+  const CanvasPlan plan = PlanCanvas(FindMode("i2a"), shape, kDefaults);
   // Value = 100 view + 10 kind + frame.
   const at::Tensor latents = (at::arange(2).view({2, 1, 1}) * 100 + at::arange(2).view({1, 2, 1}) * 10 + at::arange(3))
                                  .view({1, 2, 2, 1, 3, 1, 1});

@@ -105,21 +105,37 @@ TEST(PairedBootstrap, EqualPoliciesDifferByNothing) {
   EXPECT_EQ(difference.interval.high, 0);
 }
 
-TEST(MeanOverTasks, IntervalHoldsTheMeanAndShrinksWithTrials) {
-  const auto width = [](size_t trials) {
-    std::vector<std::vector<uint8_t>> tasks(4, std::vector<uint8_t>(trials, 0));
-    for (auto& task : tasks) {
-      for (size_t i = 0; i < trials; i += 2) task[i] = 1;
+TEST(MeanRate, OneTaskIsWilsons) {
+  const Interval wilson = WilsonInterval(13, 20);
+  const Interval mean = MeanRateInterval(std::vector<TaskCount>{{13, 20}});
+  EXPECT_NEAR(mean.low, wilson.low, 1e-12);
+  EXPECT_NEAR(mean.high, wilson.high, 1e-12);
+}
+
+// Standard error of the mean of four rates of 1/2 with n trials each: 0.25 / sqrt(n).
+TEST(MeanRate, ShrinksAsTheNormalApproximation) {
+  const Interval interval = MeanRateInterval(std::vector<TaskCount>(4, {200, 400}));
+  EXPECT_NEAR(interval.high - interval.low, 2 * 1.96 * 0.25 / 20, 1e-3);
+}
+
+// The true mean of random tasks lies inside in at least 93 % of runs, at the ends of [0, 1] too.
+TEST(MeanRate, Covers) {
+  Rng rng(17);
+  int num_covered = 0;
+  constexpr int kRuns = 1000;
+  for (int run = 0; run < kRuns; ++run) {
+    std::vector<TaskCount> tasks(5);
+    double truth = 0;
+    for (TaskCount& task : tasks) {
+      const double rate = rng.Uniform() < 0.5 ? 0.97 : rng.Uniform();
+      truth += rate / 5;
+      task.num_trials = 12;
+      for (int i = 0; i < 12; ++i) task.num_successes += rng.Uniform() < rate;
     }
-    Rng rng(5);
-    const Interval interval = MeanOverTasksInterval(tasks, rng);
-    EXPECT_LE(interval.low, 0.5);
-    EXPECT_GE(interval.high, 0.5);
-    return interval.high - interval.low;
-  };
-  // Standard error of the mean of four rates of 1/2: 0.25 / sqrt(n).
-  EXPECT_NEAR(width(100), 2 * 1.96 * 0.025, 0.02);
-  EXPECT_LT(width(400), width(100));
+    const Interval interval = MeanRateInterval(tasks);
+    num_covered += interval.low <= truth && truth <= interval.high;
+  }
+  EXPECT_GE(num_covered, 930);
 }
 
 // By hand: sorted 0.01 * 4, 0.02 * 3, 0.03 * 2 = 0.06, 0.2 * 1, then made monotone.

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "aim/base/summary.h"
 #include "aim/diffusion/generate.h"
 #include "aim/model/hashed_words.h"
 #include "aim/model/pca_autoencoder.h"
