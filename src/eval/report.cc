@@ -178,25 +178,17 @@ void AddNullTests(nlohmann::json& report, const std::vector<std::pair<std::strin
   report["versus_null"] = PooledTest(pairs, rng.Derive(0, "versus_null"));
 }
 
-void AddMeans(nlohmann::json& report, const std::vector<std::pair<std::string, Group>>& tasks,
-              const Rng& rng) {
-  std::vector<std::vector<uint8_t>> outcomes;
-  for (const auto& task : tasks) outcomes.push_back(Outcomes(task.second));
+void AddMeans(nlohmann::json& report) {
+  std::vector<TaskCount> counts;
   std::vector<double> rates;
   std::vector<double> gated;
   for (const nlohmann::json& task : report["tasks"]) {
     rates.push_back(task["rate"]);
+    counts.push_back({task["successes"], task["n"]});
     if (task.value("gate_ok", true)) gated.push_back(task["rate"]);
   }
-  Rng draws = rng.Derive(0, "mean");
   report["mean_success"] = Mean(rates);
-  // The bootstrap has nothing to resample where all outcomes agree: then the pooled Wilson
-  // interval.
-  const nlohmann::json pooled = report["pooled"];
-  const Interval interval = MeanOverTasksInterval(outcomes, draws);
-  const bool degenerate = interval.low == interval.high;
-  report["mean_success_interval"] = degenerate ? pooled["interval"] : ToJson(interval);
-  report["mean_success_interval_method"] = degenerate ? "wilson" : "bootstrap";
+  report["mean_success_interval"] = ToJson(MeanRateInterval(counts));
   report["mean_success_gated"] = Number(Mean(gated));
   for (const char* reference : {"gate", "null", "still"}) {
     std::vector<double> reference_rates;
@@ -302,7 +294,7 @@ nlohmann::json MakeReport(const ReportSubject& subject, const std::vector<TrialR
   report["pooled"] = RateJson(Outcomes(all));
   report["tasks"] = nlohmann::json::array();
   for (const auto& [name, group] : tasks) report["tasks"].push_back(TaskJson(name, group));
-  AddMeans(report, tasks, rng);
+  AddMeans(report);
   AddNullTests(report, tasks, rng);
   report["confidence"] = ConfidenceJson(all);
   report["controller"] = ControllerJson(all);

@@ -24,7 +24,7 @@ main{max-width:1120px;margin:0 auto;padding:28px 24px 60px}
 h1{font-size:22px;margin:0 0 2px}h2{font-size:17px;margin:34px 0 10px}
 p{margin:6px 0}.soft{color:var(--soft)}.small{font-size:13px}
 .card{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:18px 20px}
-.head{display:flex;gap:44px;align-items:center;margin-top:16px}.head .facts{flex:1}
+.head{display:flex;gap:44px;align-items:center;margin-top:16px}.head .facts{flex:1;display:grid;grid-template-columns:repeat(3,1fr);gap:16px 26px}
 .big{font-size:54px;font-weight:650;line-height:1;color:var(--good);white-space:nowrap}
 .big small{font-size:26px;font-weight:500}
 .facts{display:flex;gap:26px;flex-wrap:wrap}.head>div:first-child{white-space:nowrap}.fact{max-width:210px}.fact b{display:block;font-size:21px;font-weight:600}

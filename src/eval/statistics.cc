@@ -87,23 +87,21 @@ MeanDifference PairedBootstrap(std::span<const PairedTask> tasks, Rng& rng, int 
   return result;
 }
 
-Interval MeanOverTasksInterval(std::span<const std::vector<uint8_t>> tasks, Rng& rng,
-                               int num_draws) {
-  AIM_CHECK(!tasks.empty() && num_draws > 0);
-  std::vector<double> draws;
-  for (int draw = 0; draw < num_draws; ++draw) {
-    double sum = 0;
-    for (const std::vector<uint8_t>& outcomes : tasks) {
-      AIM_CHECK(!outcomes.empty());
-      int successes = 0;
-      for (size_t j = 0; j < outcomes.size(); ++j) {
-        successes += outcomes[DrawIndex(outcomes.size(), rng)] != 0;
-      }
-      sum += static_cast<double>(successes) / static_cast<double>(outcomes.size());
-    }
-    draws.push_back(sum / static_cast<double>(tasks.size()));
+Interval MeanRateInterval(std::span<const TaskCount> tasks) {
+  AIM_CHECK(!tasks.empty());
+  double mean = 0;
+  double below = 0;  // sums of squared half widths
+  double above = 0;
+  for (const TaskCount& task : tasks) {
+    AIM_CHECK(task.num_trials > 0);
+    const double rate = task.num_successes / static_cast<double>(task.num_trials);
+    const Interval interval = WilsonInterval(task.num_successes, task.num_trials);
+    mean += rate;
+    below += (rate - interval.low) * (rate - interval.low);
+    above += (interval.high - rate) * (interval.high - rate);
   }
-  return CentralInterval(draws);
+  const auto count = static_cast<double>(tasks.size());
+  return {(mean - std::sqrt(below)) / count, (mean + std::sqrt(above)) / count};
 }
 
 std::vector<double> HolmCorrection(std::span<const double> p_values) {

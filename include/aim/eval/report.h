@@ -20,9 +20,9 @@ struct ReportSubject {
   nlohmann::json run_record;  // version, revision, device, seconds
 };
 
-// Every number of the report: per task and in the mean, with Wilson (tasks) and bootstrap (mean)
-// intervals, references, exact McNemar tests against the null policy (Holm over tasks), controller
-// floor, confidence. A rate counts invalid trials as failures and lists them. `trials` not empty.
+// Every number of the report: per task and in the mean, with 95 % intervals, references, exact
+// McNemar tests against the null policy (Holm over tasks), controller floor, confidence. A rate
+// counts invalid trials as failures and lists them. `trials` not empty.
 nlohmann::json MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
 
 // Throws InputError, naming `where`, unless the table has exactly these scenes, in any order.

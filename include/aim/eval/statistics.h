@@ -39,10 +39,14 @@ struct MeanDifference {
 };
 MeanDifference PairedBootstrap(std::span<const PairedTask> tasks, Rng& rng, int num_draws = 2000);
 
-// 95 % interval of the mean over tasks (each of equal weight) from draws that resample the trials
-// within each task: the tasks are the ones asked about, not a sample of others.
-Interval MeanOverTasksInterval(std::span<const std::vector<uint8_t>> tasks, Rng& rng,
-                               int num_draws = 2000);
+// 95 % interval of the mean of the tasks' rates, each of equal weight: the tasks' Wilson intervals
+// joined by MOVER (Zou and Donner, Statistics in Medicine 27, 2008). Unlike a bootstrap it stays
+// honest where all trials of a task agree. With one task it is Wilson's.
+struct TaskCount {
+  int num_successes = 0;
+  int num_trials = 0;
+};
+Interval MeanRateInterval(std::span<const TaskCount> tasks);
 
 // Holm's step-down correction; entry i is the corrected p value of entry i.
 std::vector<double> HolmCorrection(std::span<const double> p_values);
