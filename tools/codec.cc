@@ -11,14 +11,16 @@ int main(int argc, char** argv) {
 
   aim::EncodeOptions encode_options;
   CLI::App* encode = app.add_subcommand("encode", "Draw one action video a view.");
-  encode->footer("Example: aim-codec encode --poses poses.csv --cameras cameras.json --out action");
+  encode->footer(
+      "Example: aim-codec encode --poses assets/example/poses.csv"
+      " --cameras assets/example/cameras.json --out out/action");
   aim::cli::AddFlags(*encode, encode_options);
 
   aim::DecodeOptions decode_options;
   CLI::App* decode = app.add_subcommand("decode", "Find the poses that all views show together.");
   decode->footer(
-      "Example: aim-codec decode --images action/view0.npy --images action/view1.npy"
-      " --cameras cameras.json --out decoded.csv");
+      "Example: aim-codec decode --images out/action/view0.npy --images out/action/view1.npy"
+      " --cameras assets/example/cameras.json --out out/decoded.csv");
   aim::cli::AddFlags(*decode, decode_options);
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {

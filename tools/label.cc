@@ -7,7 +7,7 @@
 
 int main(int argc, char** argv) {
   CLI::App app{"Recover metric robot poses from videos that have no actions.", "aim-label"};
-  app.footer("Example: aim-label --model assets/tiny --data data/videos --out out/labels");
+  app.footer("Example: aim-label --model assets/tiny --data data/demos --out out/labels");
   aim::LabelOptions options;
   aim::cli::AddFlags(app, options);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {

@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   CLI::App* evaluate =
       app.add_subcommand("evaluate", "Measure every mode on recorded episodes, with intervals.");
   evaluate->footer(
-      "Example: aim-model evaluate --model assets/tiny --data data/unseen --episodes 50 "
+      "Example: aim-model evaluate --model assets/tiny --data data/demos --episodes 4 "
       "--out out/evaluation.json");
   aim::cli::AddFlags(*evaluate, evaluate_options);
 

@@ -1,0 +1,63 @@
+// The command at the end of every tool's --help works as it is written. In the order below each
+// finds what it reads: the example data, and what the ones before it wrote.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "support/run_command.h"
+
+namespace aim::testing {
+namespace {
+
+struct Example {
+  const char* tool;        // with its subcommand
+  const char* shortening;  // added so that the test is quick; the recipe itself takes an hour
+};
+
+constexpr Example kExamples[] = {
+    {"aim-codec encode", ""},
+    {"aim-codec decode", ""},
+    {"aim-data demos", ""},
+    {"aim-data inspect", ""},
+    {"aim-generate", ""},
+    {"aim-label", ""},
+    {"aim-model inspect", ""},
+    {"aim-model evaluate", ""},
+    {"aim-rollout", ""},
+    {"aim-train",
+     " --set train.steps=2 --set train.validation_episodes=2 --set clips.per_episode=1"},
+};
+
+// The text behind "Example:", its lines joined.
+std::string ExampleOf(const std::string& help) {
+  const size_t begin = help.find("Example: ");
+  if (begin == std::string::npos) return "";
+  std::string text = help.substr(begin + 9);
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  return text;
+}
+
+TEST(ExamplesTest, EveryToolsExampleWorks) {
+  const TemporaryFolder folder;
+  const std::filesystem::path source = std::getenv("AIM_SOURCE_DIR");
+  for (const char* name : {"assets", "configs"}) {
+    std::filesystem::create_directory_symlink(source / name, folder / name);
+  }
+  const std::string here = "cd '" + folder.path().string() + "' && PATH=\"" +
+                           std::getenv("AIM_BIN_DIR") + ":$PATH\" && ";
+  for (const Example& example : kExamples) {
+    const CommandResult help = RunCommand({"/bin/bash", "-c", here + example.tool + " --help"});
+    const std::string command = ExampleOf(help.out);
+    ASSERT_THAT(command, ::testing::HasSubstr(example.tool)) << help.err;
+    const CommandResult run = RunCommand({"/bin/bash", "-c", here + command + example.shortening});
+    ASSERT_EQ(run.exit_code, 0) << command << "\n" << run.err;
+  }
+}
+
+}  // namespace
+}  // namespace aim::testing
