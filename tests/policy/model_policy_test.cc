@@ -118,7 +118,7 @@ TEST_F(ModelPolicyTest, StepsAndGuidanceReachTheSampler) {
   ModelPolicyOptions options = Options();
   options.model.steps = 2;
   EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
-  options.model.steps = 4;  // the default
+  options.model.steps = 1;  // the default of a clean prediction
   EXPECT_TRUE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
   options.model.guidance = 3;
   EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
