@@ -4,8 +4,10 @@
 #include "tools/cli/cli.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Train a model on videos with action images by masked latent training.", "aim-train"};
-  app.footer("Example: aim-train --config configs/train/tiny.toml --data data/demos --out runs/tiny");
+  CLI::App app{"Train a model on videos with action images by masked latent training.",
+               "aim-train"};
+  app.footer(
+      "Example: aim-train --config configs/train/tiny.toml --data data/demos --out runs/tiny");
   aim::TrainRunOptions options;
   aim::cli::AddFlags(app, options);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {

@@ -7,15 +7,16 @@
 namespace aim {
 namespace {
 
-void AppendSegment(CanvasPlan& plan, const SegmentRule& rule, Given given, int view, ContentKind kind,
-                   const CanvasShape& shape, const DitOptions& options) {
+void AppendSegment(CanvasPlan& plan, const SegmentRule& rule, Given given, int view,
+                   ContentKind kind, const CanvasShape& shape, const DitOptions& options) {
   if (!rule.present) return;
   const int64_t begin = plan.num_frames();
   const int64_t length = rule.first_only ? 1 : shape.latent_frames;
   plan.segments.push_back({view, kind, begin, length});
   for (int64_t frame = 0; frame < length; ++frame) {
     plan.given.push_back(given == Given::kAll || (given == Given::kFirst && frame == 0));
-    plan.layout.frame_positions.push_back(options.frame_positions == "segment" ? frame : begin + frame);
+    plan.layout.frame_positions.push_back(options.frame_positions == "segment" ? frame
+                                                                               : begin + frame);
     plan.layout.segment_ids.push_back(2 * view + (kind == ContentKind::kAction ? 1 : 0));
   }
 }
@@ -64,7 +65,8 @@ at::Tensor GatherCamera(const CanvasPlan& plan, const at::Tensor& camera) {
   return at::cat(parts, 1);
 }
 
-at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma, const at::Tensor& given) {
+at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma,
+                           const at::Tensor& given) {
   const at::Tensor timestep = sigma.to(at::kFloat).unsqueeze(1) * 1000.0;
   return options.timestep_mode == "given_zero" ? timestep * (1 - given) : timestep;
 }

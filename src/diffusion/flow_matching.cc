@@ -19,8 +19,8 @@ at::Tensor ToClean(const DitOptions& options, const at::Tensor& output, const at
   return options.prediction == "clean" ? output : latents - sigma * output;
 }
 
-at::Tensor ToVelocity(const DitOptions& options, const at::Tensor& output, const at::Tensor& latents,
-                      const at::Tensor& sigma) {
+at::Tensor ToVelocity(const DitOptions& options, const at::Tensor& output,
+                      const at::Tensor& latents, const at::Tensor& sigma) {
   return options.prediction == "clean" ? (latents - output) / sigma : output;
 }
 

@@ -18,7 +18,8 @@ struct Batch {
 };
 
 Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
-  const ClipEncoder encoder{model.autoencoder, model.text, model.dit->options, model.spec, model.num_frames};
+  const ClipEncoder encoder{model.autoencoder, model.text, model.dit->options, model.spec,
+                            model.num_frames};
   std::vector<at::Tensor> latents, cameras, texts;
   for (const Clip& clip : clips) {
     EncodedClip encoded = encoder.Encode(clip);
@@ -26,7 +27,8 @@ Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
     if (encoded.camera.defined()) cameras.push_back(encoded.camera);
     texts.push_back(encoded.text);
   }
-  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras), at::stack(texts)};
+  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras),
+          at::stack(texts)};
 }
 
 // Noise of each clip from its own stream, so that batching changes nothing.
@@ -45,22 +47,26 @@ bool IsGiven(const CanvasPlan& plan, const CanvasSegment& segment) {
 }
 
 // Pixels of one segment for every clip: [B, 3, T, H, W].
-at::Tensor DecodeSegment(const GeneratorModel& model, const CanvasSegment& segment, const at::Tensor& canvas) {
-  return model.autoencoder->Decode(canvas.narrow(2, segment.begin, segment.length).contiguous(), segment.kind)
+at::Tensor DecodeSegment(const GeneratorModel& model, const CanvasSegment& segment,
+                         const at::Tensor& canvas) {
+  return model.autoencoder
+      ->Decode(canvas.narrow(2, segment.begin, segment.length).contiguous(), segment.kind)
       .to(at::kCPU)
       .clamp(-1, 1);
 }
 
 }  // namespace
 
-std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& action_videos, const std::vector<ClipView>& views,
-                                     const DecoderOptions& options) {
+std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& action_videos,
+                                            const std::vector<ClipView>& views,
+                                            const DecoderOptions& options) {
   std::vector<at::Tensor> unit;
   std::vector<std::span<const float>> spans;
   std::vector<CameraTrack> cameras;
   for (size_t v = 0; v < action_videos.size(); ++v) {
     unit.push_back(((action_videos[v] + 1) * 0.5).contiguous());
-    spans.emplace_back(unit.back().const_data_ptr<float>(), static_cast<size_t>(unit.back().numel()));
+    spans.emplace_back(unit.back().const_data_ptr<float>(),
+                       static_cast<size_t>(unit.back().numel()));
     cameras.push_back(views[v].camera);
   }
   return DecodeVideo(spans, static_cast<int>(action_videos[0].size(1)), cameras, options);
@@ -71,8 +77,8 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
                                     const Rng& rng) {
   const at::InferenceMode guard;
   const Batch batch = EncodeBatch(model, clips);
-  const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4), batch.latents.size(5),
-                          batch.latents.size(6)};
+  const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4),
+                          batch.latents.size(5), batch.latents.size(6)};
   const CanvasPlan plan = PlanCanvas(mode, shape, model.dit->options, options.first_pose_given);
   Conditions conditions;
   conditions.text = batch.text;
@@ -81,8 +87,8 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
     conditions.null_text = model.text->Encode("").unsqueeze(0).expand_as(batch.text).contiguous();
   }
   const at::Tensor canvas = GatherCanvas(plan, batch.latents);
-  const at::Tensor out =
-      Denoise(*model.dit, plan, canvas, BatchNoise(canvas.sizes(), rng), conditions, options.sampler);
+  const at::Tensor out = Denoise(*model.dit, plan, canvas, BatchNoise(canvas.sizes(), rng),
+                                 conditions, options.sampler);
 
   std::vector<GeneratedClip> generated(clips.size());
   for (const CanvasSegment& segment : plan.segments) {
@@ -96,7 +102,8 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   }
   for (size_t i = 0; i < clips.size(); ++i) {
     if (!generated[i].action_videos.empty()) {
-      generated[i].poses = DecodeActionVideos(generated[i].action_videos, clips[i].views, options.decoder);
+      generated[i].poses =
+          DecodeActionVideos(generated[i].action_videos, clips[i].views, options.decoder);
     }
   }
   return generated;
@@ -113,9 +120,11 @@ void PoseErrors::Add(const std::vector<DecodedPose>& decoded, const std::vector<
     const Rigid3d& found = decoded[frame].pose.world_from_tool;
     const Rigid3d& expected = truth[frame].world_from_tool;
     position_mm.push_back(1000.0 * (found.translation - expected.translation).norm());
-    rotation_deg.push_back(AngleBetween(found.rotation, expected.rotation) * 180.0 / std::numbers::pi);
+    rotation_deg.push_back(AngleBetween(found.rotation, expected.rotation) * 180.0 /
+                           std::numbers::pi);
     confidence.push_back(decoded[frame].confidence);
-    if ((decoded[frame].pose.gripper_open > 0.5) == (truth[frame].gripper_open > 0.5)) ++gripper_right;
+    if ((decoded[frame].pose.gripper_open > 0.5) == (truth[frame].gripper_open > 0.5))
+      ++gripper_right;
   }
 }
 

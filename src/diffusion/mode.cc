@@ -18,12 +18,28 @@ std::string Join(const std::vector<std::string>& words) {
 const std::vector<Mode>& AllModes() {
   using enum Given;
   static const std::vector<Mode> modes = {
-      {"i2va", {true, false, kFirst}, {true, false, kFirst}, kFirst, "imagine and act: first frames -> video and actions"},
+      {"i2va",
+       {true, false, kFirst},
+       {true, false, kFirst},
+       kFirst,
+       "imagine and act: first frames -> video and actions"},
       {"i2a", {true, true, kAll}, {true, false, kFirst}, kAll, "act: first frames -> actions"},
       {"v2a", {true, false, kAll}, {true, false, kFirst}, kAll, "label: video -> actions"},
-      {"a2v", {true, false, kFirst}, {true, false, kAll}, kFirst, "simulate: first frames and actions -> video"},
-      {"i2v", {true, false, kFirst}, {false, false, kNone}, kFirst, "imagine: first frames -> video"},
-      {"v1_given", {true, false, kFirst}, {true, false, kFirst}, kAll, "view 0's video -> the other views and actions"},
+      {"a2v",
+       {true, false, kFirst},
+       {true, false, kAll},
+       kFirst,
+       "simulate: first frames and actions -> video"},
+      {"i2v",
+       {true, false, kFirst},
+       {false, false, kNone},
+       kFirst,
+       "imagine: first frames -> video"},
+      {"v1_given",
+       {true, false, kFirst},
+       {true, false, kFirst},
+       kAll,
+       "view 0's video -> the other views and actions"},
   };
   return modes;
 }
@@ -37,7 +53,8 @@ const Mode& FindMode(const std::string& name) {
   throw ConfigError({"mode", "\"" + name + "\"", "one of " + Join(names), ""});
 }
 
-void CheckTrained(const std::string& name, const std::vector<std::string>& trained, bool allow_untrained) {
+void CheckTrained(const std::string& name, const std::vector<std::string>& trained,
+                  bool allow_untrained) {
   FindMode(name);
   if (allow_untrained || std::find(trained.begin(), trained.end(), name) != trained.end()) return;
   throw ConfigError({"mode", "\"" + name + "\", which this model was not trained for",

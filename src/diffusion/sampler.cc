@@ -25,7 +25,8 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
   const bool guided = options.guidance > 1.0;
   const DitContext context = PrepareContext(dit, plan.layout, conditions.text, conditions.camera);
   DitContext null_context;
-  if (guided) null_context = PrepareContext(dit, plan.layout, conditions.null_text, conditions.camera);
+  if (guided)
+    null_context = PrepareContext(dit, plan.layout, conditions.null_text, conditions.camera);
 
   const std::vector<double> sigmas = InferenceSigmas(options.steps, options.shift);
   at::Tensor x = at::where(keep, canvas, noise.to(canvas.device()));

@@ -28,18 +28,21 @@ bool EndsWith(const std::string& text, const std::string& end) {
 at::Tensor NormalTensor(const std::vector<int64_t>& shape, double deviation, Rng rng) {
   at::Tensor tensor = at::empty(shape, at::kFloat);
   float* values = tensor.data_ptr<float>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(deviation * rng.Normal());
+  for (int64_t i = 0; i < tensor.numel(); ++i)
+    values[i] = static_cast<float>(deviation * rng.Normal());
   return tensor;
 }
 
 // Residual branches and the prediction start at zero: the network begins as the identity.
 bool StartsAtZero(const std::string& name) {
-  return EndsWith(name, "_attn.o.weight") || EndsWith(name, "ffn.2.weight") || name == "head.head.weight" ||
-         EndsWith(name, "cam_encoder.2.weight");
+  return EndsWith(name, "_attn.o.weight") || EndsWith(name, "ffn.2.weight") ||
+         name == "head.head.weight" || EndsWith(name, "cam_encoder.2.weight");
 }
 
-at::Tensor InitialTensor(const std::string& name, const std::vector<int64_t>& shape, const Rng& rng) {
-  if (EndsWith(name, "norm_q.weight") || EndsWith(name, "norm_k.weight") || EndsWith(name, "norm3.weight")) {
+at::Tensor InitialTensor(const std::string& name, const std::vector<int64_t>& shape,
+                         const Rng& rng) {
+  if (EndsWith(name, "norm_q.weight") || EndsWith(name, "norm_k.weight") ||
+      EndsWith(name, "norm3.weight")) {
     return at::ones(shape, at::kFloat);
   }
   if (name.rfind("blocks.", 0) == 0 && EndsWith(name, ".modulation")) {
@@ -49,7 +52,8 @@ at::Tensor InitialTensor(const std::string& name, const std::vector<int64_t>& sh
     return modulation;
   }
   if (EndsWith(name, "projector.weight")) return at::eye(shape[0], at::kFloat);
-  if (EndsWith(name, ".bias") || name == "head.modulation" || StartsAtZero(name)) return at::zeros(shape, at::kFloat);
+  if (EndsWith(name, ".bias") || name == "head.modulation" || StartsAtZero(name))
+    return at::zeros(shape, at::kFloat);
   double fan_in = 1;
   for (size_t i = 1; i < shape.size(); ++i) fan_in *= static_cast<double>(shape[i]);
   const bool is_small = name == "segment_embedding.weight" || name.rfind("time_projection", 0) == 0;
@@ -71,7 +75,8 @@ Shapes DitWeightShapes(const DitOptions& options) {
   AddLinear(shapes, "time_projection.1", 6 * dim, dim);
   AddLinear(shapes, "head.head", options.out_channels * patch * patch, dim);
   shapes["head.modulation"] = {1, 2, dim};
-  if (options.segment_embeddings > 0) shapes["segment_embedding.weight"] = {options.segment_embeddings, dim};
+  if (options.segment_embeddings > 0)
+    shapes["segment_embedding.weight"] = {options.segment_embeddings, dim};
   for (int i = 0; i < options.num_layers; ++i) {
     const std::string block = "blocks." + std::to_string(i) + ".";
     shapes[block + "modulation"] = {1, 6, dim};
@@ -81,7 +86,8 @@ Shapes DitWeightShapes(const DitOptions& options) {
     shapes[block + "norm3.bias"] = {dim};
     AddLinear(shapes, block + "ffn.0", options.ffn_dim, dim);
     AddLinear(shapes, block + "ffn.2", dim, options.ffn_dim);
-    if (options.camera.mode != "none") AddLinear(shapes, block + "cam_encoder.2", dim, options.camera.features);
+    if (options.camera.mode != "none")
+      AddLinear(shapes, block + "cam_encoder.2", dim, options.camera.features);
     if (options.camera.projector) AddLinear(shapes, block + "projector", dim, dim);
   }
   return shapes;
@@ -89,7 +95,8 @@ Shapes DitWeightShapes(const DitOptions& options) {
 
 std::map<std::string, at::Tensor> InitialDitWeights(const DitOptions& options, const Rng& rng) {
   std::map<std::string, at::Tensor> weights;
-  for (const auto& [name, shape] : DitWeightShapes(options)) weights[name] = InitialTensor(name, shape, rng);
+  for (const auto& [name, shape] : DitWeightShapes(options))
+    weights[name] = InitialTensor(name, shape, rng);
   return weights;
 }
 

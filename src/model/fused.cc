@@ -26,7 +26,9 @@ bool HasKernels(const at::Tensor& x) {
 class RowReader {
  public:
   RowReader(const at::Tensor& tensor, int64_t width)
-      : is_float_(tensor.scalar_type() == at::kFloat), data_(tensor.const_data_ptr()), width_(width) {
+      : is_float_(tensor.scalar_type() == at::kFloat),
+        data_(tensor.const_data_ptr()),
+        width_(width) {
     AIM_CHECK(tensor.is_contiguous());
     AIM_CHECK(is_float_ || tensor.scalar_type() == at::kBFloat16);
   }
@@ -79,7 +81,8 @@ Groups GroupsOf(const at::Tensor& x, const at::Tensor& modulation) {
 }
 
 void ForEachGroup(const Groups& groups, const std::function<void(int64_t)>& body) {
-  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, groups.size * groups.width));
+  const int64_t grain =
+      std::max<int64_t>(1, 16384 / std::max<int64_t>(1, groups.size * groups.width));
   at::parallel_for(0, groups.count, grain, [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) body(group);
   });
@@ -102,7 +105,8 @@ struct ModulatedNormFunction : public Function<ModulatedNormFunction> {
                             const at::Tensor& scale, const at::Tensor& camera, int64_t out_dtype,
                             double eps) {
     const Groups groups = GroupsOf(x, shift);
-    const at::Tensor out = at::empty(x.sizes(), x.options().dtype(static_cast<at::ScalarType>(out_dtype)));
+    const at::Tensor out =
+        at::empty(x.sizes(), x.options().dtype(static_cast<at::ScalarType>(out_dtype)));
     const RowReader reader(x, groups.width);
     const RowWriter writer(out, groups.width);
     const bool has_camera = camera.defined() && camera.numel() > 0;
@@ -122,14 +126,16 @@ struct ModulatedNormFunction : public Function<ModulatedNormFunction> {
         rows::Modulate(values, norm.mean, norm.inv_std, shifts + group * groups.width,
                        scales + group * groups.width, target, groups.width);
         if (has_camera) {
-          rows::AddInPlace(camera_reader.Row(row, buffer.data() + 2 * groups.width), target, groups.width);
+          rows::AddInPlace(camera_reader.Row(row, buffer.data() + 2 * groups.width), target,
+                           groups.width);
         }
         writer.Commit(row, target);
       }
     });
     context->save_for_backward({x, scale, stats});
     context->saved_data["has_camera"] = has_camera;
-    if (has_camera) context->saved_data["camera_dtype"] = static_cast<int64_t>(camera.scalar_type());
+    if (has_camera)
+      context->saved_data["camera_dtype"] = static_cast<int64_t>(camera.scalar_type());
     return out;
   }
 
@@ -158,9 +164,9 @@ struct ModulatedNormFunction : public Function<ModulatedNormFunction> {
         float* d_xhat = buffer.data() + 2 * width;
         const float mean = stats[2 * row];
         const float inv_std = stats[2 * row + 1];
-        const rows::NormSums sums =
-            rows::ModulateBackward(values, mean, inv_std, scales + group * width, gradient,
-                                   d_shifts + group * width, d_scales + group * width, d_xhat, width);
+        const rows::NormSums sums = rows::ModulateBackward(
+            values, mean, inv_std, scales + group * width, gradient, d_shifts + group * width,
+            d_scales + group * width, d_xhat, width);
         float* target = writer.Target(row, buffer.data() + 3 * width);
         rows::NormBackward(values, mean, inv_std, d_xhat, sums, target, width);
         writer.Commit(row, target);
@@ -187,7 +193,8 @@ struct GatedAddFunction : public Function<GatedAddFunction> {
       std::vector<float> buffer(static_cast<size_t>(3 * groups.width));
       for (int64_t row = group * groups.size; row < (group + 1) * groups.size; ++row) {
         float* target = writer.Target(row, buffer.data() + 2 * groups.width);
-        rows::MultiplyAdd(x_reader.Row(row, buffer.data()), y_reader.Row(row, buffer.data() + groups.width),
+        rows::MultiplyAdd(x_reader.Row(row, buffer.data()),
+                          y_reader.Row(row, buffer.data() + groups.width),
                           gates + group * groups.width, target, groups.width);
         writer.Commit(row, target);
       }
@@ -213,9 +220,9 @@ struct GatedAddFunction : public Function<GatedAddFunction> {
       std::vector<float> buffer(static_cast<size_t>(3 * groups.width));
       for (int64_t row = group * groups.size; row < (group + 1) * groups.size; ++row) {
         float* target = writer.Target(row, buffer.data() + 2 * groups.width);
-        rows::GateBackward(d_out_reader.Row(row, buffer.data()), y_reader.Row(row, buffer.data() + groups.width),
-                           gates + group * groups.width, target, d_gates + group * groups.width,
-                           groups.width);
+        rows::GateBackward(
+            d_out_reader.Row(row, buffer.data()), y_reader.Row(row, buffer.data() + groups.width),
+            gates + group * groups.width, target, d_gates + group * groups.width, groups.width);
         writer.Commit(row, target);
       }
     });
@@ -246,7 +253,8 @@ RopeTables TablesOf(const at::Tensor& cos, const at::Tensor& sin) {
 
 struct NormRopeFunction : public Function<NormRopeFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& cos, const at::Tensor& sin, int64_t num_heads, double eps) {
+                            const at::Tensor& cos, const at::Tensor& sin, int64_t num_heads,
+                            double eps) {
     const int64_t width = x.size(2);
     const Groups groups{x.size(0) * x.size(1), 1, width};
     const at::Tensor out = at::empty_like(x);
@@ -301,7 +309,8 @@ struct NormRopeFunction : public Function<NormRopeFunction> {
         if (incoming != gradient) std::copy(incoming, incoming + width, gradient);
         tables.Turn(gradient, row, num_heads, -1.0f);
         float* target = writer.Target(row, buffer.data() + 2 * width);
-        rows::RmsBackward(values, inv_rms[row], weights, gradient, parts + part * width, target, width);
+        rows::RmsBackward(values, inv_rms[row], weights, gradient, parts + part * width, target,
+                          width);
         writer.Commit(row, target);
       }
     });
@@ -404,10 +413,12 @@ at::Tensor GeluTanh(const at::Tensor& x) {
 at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                          const at::Tensor& camera, at::ScalarType out_dtype, double eps) {
   const bool out_has_kernel = out_dtype == at::kFloat || out_dtype == at::kBFloat16;
-  if (!HasKernels(x) || !out_has_kernel) return ModulatedNormPlain(x, shift, scale, camera, out_dtype, eps);
-  return ModulatedNormFunction::apply(x.contiguous(), shift.contiguous(), scale.contiguous(),
-                                      camera.defined() ? camera.contiguous() : at::empty({0}, x.options()),
-                                      static_cast<int64_t>(out_dtype), eps);
+  if (!HasKernels(x) || !out_has_kernel)
+    return ModulatedNormPlain(x, shift, scale, camera, out_dtype, eps);
+  return ModulatedNormFunction::apply(
+      x.contiguous(), shift.contiguous(), scale.contiguous(),
+      camera.defined() ? camera.contiguous() : at::empty({0}, x.options()),
+      static_cast<int64_t>(out_dtype), eps);
 }
 
 at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {

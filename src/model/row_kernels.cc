@@ -54,9 +54,10 @@ AIM_ROW_CLONES void Modulate(const float* __restrict x, float mean, float inv_st
 }
 
 AIM_ROW_CLONES NormSums ModulateBackward(const float* __restrict x, float mean, float inv_std,
-                                         const float* __restrict scale, const float* __restrict d_out,
-                                         float* __restrict d_shift, float* __restrict d_scale,
-                                         float* __restrict d_xhat, int64_t n) {
+                                         const float* __restrict scale,
+                                         const float* __restrict d_out, float* __restrict d_shift,
+                                         float* __restrict d_scale, float* __restrict d_xhat,
+                                         int64_t n) {
   float sum = 0;
   float dot = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -72,8 +73,8 @@ AIM_ROW_CLONES NormSums ModulateBackward(const float* __restrict x, float mean, 
 }
 
 AIM_ROW_CLONES void NormBackward(const float* __restrict x, float mean, float inv_std,
-                                 const float* __restrict d_xhat, NormSums sums, float* __restrict d_x,
-                                 int64_t n) {
+                                 const float* __restrict d_xhat, NormSums sums,
+                                 float* __restrict d_x, int64_t n) {
   const float mean_gradient = sums.sum / static_cast<float>(n);
   const float mean_dot = sums.dot / static_cast<float>(n);
   for (int64_t i = 0; i < n; ++i) {
@@ -100,14 +101,15 @@ AIM_ROW_CLONES void GateBackward(const float* __restrict d_out, const float* __r
   }
 }
 
-AIM_ROW_CLONES void ScaleByWeight(const float* __restrict x, float inv_rms, const float* __restrict weight,
-                                  float* __restrict out, int64_t n) {
+AIM_ROW_CLONES void ScaleByWeight(const float* __restrict x, float inv_rms,
+                                  const float* __restrict weight, float* __restrict out,
+                                  int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = x[i] * inv_rms * weight[i];
 }
 
-AIM_ROW_CLONES void RmsBackward(const float* __restrict x, float inv_rms, const float* __restrict weight,
-                                const float* __restrict d_out, float* __restrict d_weight,
-                                float* __restrict d_x, int64_t n) {
+AIM_ROW_CLONES void RmsBackward(const float* __restrict x, float inv_rms,
+                                const float* __restrict weight, const float* __restrict d_out,
+                                float* __restrict d_weight, float* __restrict d_x, int64_t n) {
   float dot = 0;
   for (int64_t i = 0; i < n; ++i) {
     d_weight[i] += d_out[i] * x[i] * inv_rms;
@@ -117,8 +119,8 @@ AIM_ROW_CLONES void RmsBackward(const float* __restrict x, float inv_rms, const 
   for (int64_t i = 0; i < n; ++i) d_x[i] = inv_rms * (d_out[i] * weight[i] - x[i] * pull);
 }
 
-AIM_ROW_CLONES void Rotate(float* __restrict x, const float* __restrict cos, const float* __restrict sin,
-                           float sign, int64_t pairs) {
+AIM_ROW_CLONES void Rotate(float* __restrict x, const float* __restrict cos,
+                           const float* __restrict sin, float sign, int64_t pairs) {
   for (int64_t i = 0; i < pairs; ++i) {
     const float re = x[2 * i];
     const float im = x[2 * i + 1];

@@ -22,13 +22,15 @@ struct NormSums {
   float dot;
 };
 NormSums ModulateBackward(const float* x, float mean, float inv_std, const float* scale,
-                          const float* d_out, float* d_shift, float* d_scale, float* d_xhat, int64_t n);
+                          const float* d_out, float* d_shift, float* d_scale, float* d_xhat,
+                          int64_t n);
 // d_x = inv_std * (d_xhat - sums.sum / n - xhat * sums.dot / n)
 void NormBackward(const float* x, float mean, float inv_std, const float* d_xhat, NormSums sums,
                   float* d_x, int64_t n);
 
-void AddInPlace(const float* x, float* out, int64_t n);                          // out += x
-void MultiplyAdd(const float* x, const float* y, const float* gate, float* out, int64_t n);  // x + y gate
+void AddInPlace(const float* x, float* out, int64_t n);  // out += x
+void MultiplyAdd(const float* x, const float* y, const float* gate, float* out,
+                 int64_t n);  // x + y gate
 // d_y = d_out * gate; d_gate += d_out * y
 void GateBackward(const float* d_out, const float* y, const float* gate, float* d_y, float* d_gate,
                   int64_t n);

@@ -33,7 +33,8 @@ DataSource ParseSource(const std::string& text) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data() + at_sign + 1, end, source.ratio);
   if (error != std::errc() || stop != end || !(source.ratio > 0 && source.ratio <= 1)) {
-    throw ConfigError({"--data ratio", "\"" + text.substr(at_sign + 1) + "\"", "a number in (0, 1]", "write DIR@RATIO"});
+    throw ConfigError({"--data ratio", "\"" + text.substr(at_sign + 1) + "\"", "a number in (0, 1]",
+                       "write DIR@RATIO"});
   }
   return source;
 }
@@ -51,8 +52,11 @@ bool TryRead(const EpisodePath& path, Episode& episode) {
 
 }  // namespace
 
-DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes, uint64_t seed) {
-  if (data.empty()) throw ConfigError({"--data", "missing", "at least one data set", "make one with aim-data demos"});
+DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
+                           uint64_t seed) {
+  if (data.empty())
+    throw ConfigError(
+        {"--data", "missing", "at least one data set", "make one with aim-data demos"});
   std::vector<EpisodePath> episodes;
   for (const std::string& text : data) {
     const DataSource source = ParseSource(text);
@@ -62,19 +66,22 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
   }
   if (static_cast<int>(episodes.size()) <= validation_episodes) {
     throw ConfigError({"train.validation_episodes", std::to_string(validation_episodes),
-                       "fewer than the " + std::to_string(episodes.size()) + " episodes found", "add data or hold out fewer"});
+                       "fewer than the " + std::to_string(episodes.size()) + " episodes found",
+                       "add data or hold out fewer"});
   }
-  std::stable_sort(episodes.begin(), episodes.end(), [&](const EpisodePath& a, const EpisodePath& b) {
-    return NameFraction(a, seed) < NameFraction(b, seed);
-  });
+  std::stable_sort(episodes.begin(), episodes.end(),
+                   [&](const EpisodePath& a, const EpisodePath& b) {
+                     return NameFraction(a, seed) < NameFraction(b, seed);
+                   });
   DataSplit split;
   split.validation.assign(episodes.begin(), episodes.begin() + validation_episodes);
   split.training.assign(episodes.begin() + validation_episodes, episodes.end());
   return split;
 }
 
-PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes, int num_frames,
-                              const PcaOptions& options, const ActionImageSpec& spec, Progress& progress) {
+PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes,
+                              int num_frames, const PcaOptions& options,
+                              const ActionImageSpec& spec, Progress& progress) {
   PcaFitter fitter(options);
   const size_t count = std::min(episodes.size(), static_cast<size_t>(num_episodes));
   progress.Start("fit autoencoder", static_cast<int64_t>(count));
@@ -85,8 +92,10 @@ PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_
       const int start = static_cast<int>(i % 4) * static_cast<int>(episode.clip.poses.size()) / 4;
       const Clip clip = CutClip(episode.clip, start, num_frames);
       for (const ClipView& view : clip.views) {
-        fitter.AddClip(VideoTensor(view, clip.height, clip.width, num_frames).unsqueeze(0), ContentKind::kVideo);
-        fitter.AddClip(ActionTensor(clip.poses, view.camera, spec).unsqueeze(0), ContentKind::kAction);
+        fitter.AddClip(VideoTensor(view, clip.height, clip.width, num_frames).unsqueeze(0),
+                       ContentKind::kVideo);
+        fitter.AddClip(ActionTensor(clip.poses, view.camera, spec).unsqueeze(0),
+                       ContentKind::kAction);
       }
     }
     progress.Advance(1);
@@ -95,13 +104,15 @@ PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_
   return fitter.Solve();
 }
 
-LatentCache OpenOrBuildCache(const std::filesystem::path& dir, const std::vector<EpisodePath>& episodes,
-                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
-                             int clips_per_episode, Progress& progress) {
+LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
+                             const std::vector<EpisodePath>& episodes, const ClipEncoder& encoder,
+                             const std::string& autoencoder_fingerprint, int clips_per_episode,
+                             Progress& progress) {
   std::ostringstream origin;
-  origin << autoencoder_fingerprint << ' ' << encoder.dit.camera.mode << ' ' << encoder.num_frames << ' '
-         << clips_per_episode << ' ' << encoder.text->dim();
-  for (const EpisodePath& episode : episodes) origin << '\n' << episode.path.lexically_normal().string();
+  origin << autoencoder_fingerprint << ' ' << encoder.dit.camera.mode << ' ' << encoder.num_frames
+         << ' ' << clips_per_episode << ' ' << encoder.text->dim();
+  for (const EpisodePath& episode : episodes)
+    origin << '\n' << episode.path.lexically_normal().string();
   const std::string key = std::to_string(StableHash(origin.str()));
   if (!LatentCache::IsComplete(dir, key)) {
     progress.Start("encode clips", static_cast<int64_t>(episodes.size()));

@@ -19,21 +19,26 @@ constexpr int64_t kItemsPerShard = 64;
 
 std::filesystem::path ShardPath(const std::filesystem::path& dir, int64_t shard) {
   std::string number = std::to_string(shard);
-  return dir / ("shard_" + std::string(6 - std::min<size_t>(6, number.size()), '0') + number + ".safetensors");
+  return dir / ("shard_" + std::string(6 - std::min<size_t>(6, number.size()), '0') + number +
+                ".safetensors");
 }
 
 at::Tensor StackOrEmpty(const std::vector<at::Tensor>& tensors) {
   return tensors.empty() ? at::empty({0}) : at::stack(tensors);
 }
 
-void WriteShard(const std::filesystem::path& path, const std::string& key, const std::vector<EncodedClip>& clips) {
+void WriteShard(const std::filesystem::path& path, const std::string& key,
+                const std::vector<EncodedClip>& clips) {
   std::vector<at::Tensor> latents, cameras, texts;
   for (const EncodedClip& clip : clips) {
     latents.push_back(clip.latents.to(at::kHalf));
     if (clip.camera.defined()) cameras.push_back(clip.camera);
     texts.push_back(clip.text);
   }
-  WriteSafetensors(path, {{"latents", StackOrEmpty(latents)}, {"camera", StackOrEmpty(cameras)}, {"text", StackOrEmpty(texts)}},
+  WriteSafetensors(path,
+                   {{"latents", StackOrEmpty(latents)},
+                    {"camera", StackOrEmpty(cameras)},
+                    {"text", StackOrEmpty(texts)}},
                    {{"key", key}});
 }
 
@@ -63,20 +68,22 @@ void BuildLatentCache(const std::filesystem::path& dir, const std::string& key, 
     }
     on_progress(end - begin);
   });
-  const nlohmann::json manifest = {{"format", "aim-latents-1"}, {"key", key}, {"shards", num_shards}};
+  const nlohmann::json manifest = {
+      {"format", "aim-latents-1"}, {"key", key}, {"shards", num_shards}};
   WriteFileAtomic(dir / "cache.json", manifest.dump(2) + "\n");
 }
 
 bool LatentCache::IsComplete(const std::filesystem::path& dir, const std::string& key) {
   if (!std::filesystem::exists(dir / "cache.json")) return false;
-  const nlohmann::json manifest = nlohmann::json::parse(ReadFile(dir / "cache.json"), nullptr, false);
+  const nlohmann::json manifest =
+      nlohmann::json::parse(ReadFile(dir / "cache.json"), nullptr, false);
   return manifest.is_object() && manifest.value("key", "") == key;
 }
 
 LatentCache LatentCache::Open(const std::filesystem::path& dir, const std::string& key) {
   if (!IsComplete(dir, key)) {
-    throw InputError({dir.string(), "not a finished latent cache of this data and autoencoder", "cache.json with key " + key,
-                      "remove the folder; it is built anew"});
+    throw InputError({dir.string(), "not a finished latent cache of this data and autoencoder",
+                      "cache.json with key " + key, "remove the folder; it is built anew"});
   }
   const nlohmann::json manifest = nlohmann::json::parse(ReadFile(dir / "cache.json"));
   LatentCache cache;
@@ -101,7 +108,8 @@ EncodedBatch LatentCache::Get(const std::vector<int64_t>& indices) const {
     if (shards_[shard].camera.dim() > 1) cameras.push_back(shards_[shard].camera[row]);
     texts.push_back(shards_[shard].text[row]);
   }
-  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras), at::stack(texts)};
+  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras),
+          at::stack(texts)};
 }
 
 }  // namespace aim

@@ -14,7 +14,8 @@ MetricsFile::MetricsFile(std::filesystem::path path, int64_t train_step) : path_
     std::istringstream lines(ReadFile(path_));
     for (std::string line; std::getline(lines, line);) {
       const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
-      if (object.is_object() && object.value("train_step", train_step + 1) <= train_step) kept += line + "\n";
+      if (object.is_object() && object.value("train_step", train_step + 1) <= train_step)
+        kept += line + "\n";
     }
   }
   WriteFileAtomic(path_, kept);

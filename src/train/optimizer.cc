@@ -16,7 +16,9 @@ namespace {
 constexpr double kAdamEpsilon = 1e-8;
 constexpr double kMuonMomentum = 0.95;
 
-bool Contains(const std::string& text, const char* word) { return text.find(word) != std::string::npos; }
+bool Contains(const std::string& text, const char* word) {
+  return text.find(word) != std::string::npos;
+}
 
 bool IsBlockMatrix(const std::string& name, const at::Tensor& weight) {
   return weight.dim() == 2 && name.rfind("blocks.", 0) == 0 &&
@@ -31,7 +33,9 @@ double LearningRate(const TrainOptions& options, int64_t train_step) {
     rate *= static_cast<double>(train_step + 1) / static_cast<double>(options.warmup_steps);
   }
   const int64_t left = options.steps - train_step;
-  if (left < options.decay_steps) rate *= static_cast<double>(std::max<int64_t>(left, 0)) / static_cast<double>(options.decay_steps);
+  if (left < options.decay_steps)
+    rate *=
+        static_cast<double>(std::max<int64_t>(left, 0)) / static_cast<double>(options.decay_steps);
   return rate;
 }
 
@@ -48,7 +52,8 @@ at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype) {
   return is_tall ? x.t() : x;
 }
 
-Optimizer::Optimizer(const TrainOptions& options, const WeightMap& weights, at::ScalarType matrix_dtype)
+Optimizer::Optimizer(const TrainOptions& options, const WeightMap& weights,
+                     at::ScalarType matrix_dtype)
     : options_(options), matrix_dtype_(matrix_dtype) {
   for (const auto& [name, weight] : weights) {
     Slot slot;
@@ -69,7 +74,8 @@ void Optimizer::StepAdam(const Slot& slot, at::Tensor& weight, const at::Tensor&
   slot.m.lerp_(grad, 1.0 - options_.beta1);
   at::Tensor v = slot.v;
   v.mul_(options_.beta2).addcmul_(grad, grad, 1.0 - options_.beta2);
-  weight.addcdiv_(slot.m, v.sqrt().div_(std::sqrt(correction2)).add_(kAdamEpsilon), -lr / correction1);
+  weight.addcdiv_(slot.m, v.sqrt().div_(std::sqrt(correction2)).add_(kAdamEpsilon),
+                  -lr / correction1);
 }
 
 // The update has about the size of AdamW's: 0.2 sqrt(max(n, m)) times a matrix of unit singular
@@ -78,7 +84,8 @@ void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, const at::Tensor&
   at::Tensor m = slot.m;
   m.mul_(kMuonMomentum).add_(grad);
   const at::Tensor update = Orthogonalize(grad.add(m, kMuonMomentum), matrix_dtype_);
-  const double size = 0.2 * std::sqrt(static_cast<double>(std::max(weight.size(0), weight.size(1))));
+  const double size =
+      0.2 * std::sqrt(static_cast<double>(std::max(weight.size(0), weight.size(1))));
   if (slot.decays) weight.mul_(1.0 - lr * options_.weight_decay);
   weight.add_(update, -lr * size);
 }
@@ -94,7 +101,8 @@ double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, doubl
   }
   const double norm = std::sqrt(square);
   if (!std::isfinite(norm)) {
-    throw InputError({"the gradient", "not finite", "finite numbers", "lower train.lr or look at the data"});
+    throw InputError(
+        {"the gradient", "not finite", "finite numbers", "lower train.lr or look at the data"});
   }
   if (options_.clip_norm > 0 && norm > options_.clip_norm) {
     for (at::Tensor& grad : grads) grad.mul_(options_.clip_norm / norm);

@@ -62,9 +62,10 @@ struct Setup {
 
 std::vector<std::string> ModesOf(const ModeMix& mix) {
   std::vector<std::string> names;
-  ModeMix::ForEachField(mix, [&](const char* name, const double& share, const Limits&, const char*) {
-    if (share > 0) names.emplace_back(name);
-  });
+  ModeMix::ForEachField(mix,
+                        [&](const char* name, const double& share, const Limits&, const char*) {
+                          if (share > 0) names.emplace_back(name);
+                        });
   return names;
 }
 
@@ -84,8 +85,9 @@ BundleConfig ConfigOf(const TrainRunOptions& options, const Clip& sample) {
 }
 
 // The autoencoder of the initial bundle, of an earlier start of this run, or a new fit.
-std::unique_ptr<PcaAutoencoder> ObtainAutoencoder(const TrainRunOptions& options, const Bundle* init,
-                                                  const DataSplit& split, RunContext& run) {
+std::unique_ptr<PcaAutoencoder> ObtainAutoencoder(const TrainRunOptions& options,
+                                                  const Bundle* init, const DataSplit& split,
+                                                  RunContext& run) {
   const std::filesystem::path file = run.out() / "autoencoder.safetensors";
   if (init != nullptr) {
     const auto* pca = dynamic_cast<const PcaAutoencoder*>(init->autoencoder.get());
@@ -93,18 +95,20 @@ std::unique_ptr<PcaAutoencoder> ObtainAutoencoder(const TrainRunOptions& options
     return std::make_unique<PcaAutoencoder>(*pca);
   }
   if (std::filesystem::exists(file)) {
-    return std::make_unique<PcaAutoencoder>(options.autoencoder, ReadSafetensors(file), file.string());
+    return std::make_unique<PcaAutoencoder>(options.autoencoder, ReadSafetensors(file),
+                                            file.string());
   }
-  auto fitted = std::make_unique<PcaAutoencoder>(FitAutoencoder(split.training, options.clips.autoencoder_episodes,
-                                                                options.clips.num_frames, options.autoencoder, {},
-                                                                run.progress()));
+  auto fitted = std::make_unique<PcaAutoencoder>(
+      FitAutoencoder(split.training, options.clips.autoencoder_episodes, options.clips.num_frames,
+                     options.autoencoder, {}, run.progress()));
   WriteSafetensors(file, fitted->weights());
   return fitted;
 }
 
 Setup Prepare(const TrainRunOptions& options, RunContext& run) {
   options.Validate();
-  const DataSplit split = ListTrainingData(options.data, options.train.validation_episodes, run.seed());
+  const DataSplit split =
+      ListTrainingData(options.data, options.train.validation_episodes, run.seed());
   const Clip sample = ReadEpisode(split.training.front()).clip;
   std::optional<Bundle> init;
   Setup setup;
@@ -124,24 +128,31 @@ Setup Prepare(const TrainRunOptions& options, RunContext& run) {
   for (const EpisodePath& path : split.validation) {
     setup.validation.push_back(CutClip(ReadEpisode(path).clip, 0, setup.config.num_frames));
   }
-  const std::filesystem::path cache_dir = options.clips.dir.empty() ? run.out() / "cache" : std::filesystem::path(options.clips.dir);
-  setup.cache = OpenOrBuildCache(cache_dir, split.training, setup.Encoder(), Fingerprint(setup.autoencoder->weights()),
+  const std::filesystem::path cache_dir =
+      options.clips.dir.empty() ? run.out() / "cache" : std::filesystem::path(options.clips.dir);
+  setup.cache = OpenOrBuildCache(cache_dir, split.training, setup.Encoder(),
+                                 Fingerprint(setup.autoencoder->weights()),
                                  options.clips.per_episode, run.progress());
-  if (setup.cache->size() == 0) throw InputError({"--data", "without a readable episode", "at least one", "see the warnings above"});
+  if (setup.cache->size() == 0)
+    throw InputError(
+        {"--data", "without a readable episode", "at least one", "see the warnings above"});
   run.Note("training_clips", setup.cache->size());
   run.Note("validation_clips", setup.validation.size());
   return setup;
 }
 
-nlohmann::json Validate(const Setup& setup, const Trainer& trainer, const TrainRunOptions& options, uint64_t seed) {
+nlohmann::json Validate(const Setup& setup, const Trainer& trainer, const TrainRunOptions& options,
+                        uint64_t seed) {
   at::set_num_threads(NumProcessors());
   const Dit dit{setup.config.dit, trainer.averaged_weights(), at::kFloat};
-  const GeneratorModel model{&dit, setup.autoencoder.get(), setup.text.get(), setup.config.action_image, setup.config.num_frames};
+  const GeneratorModel model{&dit, setup.autoencoder.get(), setup.text.get(),
+                             setup.config.action_image, setup.config.num_frames};
   GenerateOptions generate;
   generate.sampler.shift = setup.config.diffusion_shift;
   nlohmann::json report;
   for (const std::string& mode : ModesOf(options.train.mix)) {
-    report[mode] = ValidateMode(model, FindMode(mode), setup.validation, generate, Rng(seed).Derive(0, mode));
+    report[mode] =
+        ValidateMode(model, FindMode(mode), setup.validation, generate, Rng(seed).Derive(0, mode));
   }
   return report;
 }
@@ -149,7 +160,8 @@ nlohmann::json Validate(const Setup& setup, const Trainer& trainer, const TrainR
 void SaveCheckpoint(const Trainer& trainer, const std::filesystem::path& out, int keep) {
   trainer.Save(CheckpointPath(out, trainer.train_step()));
   std::vector<std::filesystem::path> found = ListCheckpoints(out);
-  for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) std::filesystem::remove_all(found[i]);
+  for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i)
+    std::filesystem::remove_all(found[i]);
 }
 
 // Means over the steps since the last line.
@@ -161,8 +173,10 @@ struct Window {
 
   nlohmann::json Line(const StepReport& last, int64_t train_step, int batch_size) const {
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    return {{"train_step", train_step}, {"loss", loss / static_cast<double>(steps)},
-            {"grad_norm", grad_norm / static_cast<double>(steps)}, {"lr", last.lr},
+    return {{"train_step", train_step},
+            {"loss", loss / static_cast<double>(steps)},
+            {"grad_norm", grad_norm / static_cast<double>(steps)},
+            {"lr", last.lr},
             {"samples_per_s", static_cast<double>(steps * batch_size) / seconds}};
   }
 };
@@ -173,17 +187,22 @@ void TrainRunOptions::Validate() const {
   CheckRanges(*this);
   dit.Validate();
   autoencoder.Validate();
-  if (ModesOf(train.mix).empty()) throw ConfigError({"train.mix", "zero for every mode", "at least one mode above 0", ""});
+  if (ModesOf(train.mix).empty())
+    throw ConfigError({"train.mix", "zero for every mode", "at least one mode above 0", ""});
 }
 
 std::ostream& operator<<(std::ostream& out, const TrainReport& report) {
-  return out << nlohmann::json{{"train_step", report.train_step}, {"loss", report.loss},
-                               {"samples_per_s", report.samples_per_s}, {"bundle", report.bundle.string()}}.dump();
+  return out << nlohmann::json{{"train_step", report.train_step},
+                               {"loss", report.loss},
+                               {"samples_per_s", report.samples_per_s},
+                               {"bundle", report.bundle.string()}}
+                    .dump();
 }
 
 TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
   Setup setup = Prepare(options, run);
-  Trainer trainer(setup.config.dit, options.train, run.seed(), std::move(setup.initial_weights), setup.text->Encode(""));
+  Trainer trainer(setup.config.dit, options.train, run.seed(), std::move(setup.initial_weights),
+                  setup.text->Encode(""));
   const auto checkpoints = ListCheckpoints(run.out());
   if (run.common().resume && !checkpoints.empty()) trainer.Load(checkpoints.back());
   MetricsFile metrics(run.out() / "metrics.jsonl", trainer.train_step());
@@ -210,14 +229,16 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
       SaveCheckpoint(trainer, run.out(), options.train.keep_checkpoints);
     }
     if (!setup.validation.empty() && (train_step % options.train.validate_every == 0 || is_last)) {
-      metrics.Append({{"train_step", train_step}, {"validation", Validate(setup, trainer, options, run.seed())}});
+      metrics.Append({{"train_step", train_step},
+                      {"validation", Validate(setup, trainer, options, run.seed())}});
       window.start = Clock::now();
     }
   }
   run.progress().Finish();
   report.train_step = trainer.train_step();
   report.bundle = run.out() / "bundle";
-  WriteBundle(report.bundle, setup.config, trainer.averaged_weights(), setup.autoencoder->weights());
+  WriteBundle(report.bundle, setup.config, trainer.averaged_weights(),
+              setup.autoencoder->weights());
   return report;
 }
 

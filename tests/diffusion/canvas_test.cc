@@ -51,37 +51,46 @@ INSTANTIATE_TEST_SUITE_P(All, ModeTest,
                          [](const auto& mode_info) { return mode_info.param.mode; });
 
 TEST(CanvasTest, AnUnknownFirstPoseIsOpen) {
-  EXPECT_EQ(Runs(PlanCanvas(FindMode("v2a"), ReleasedShape(), kDefaults, false).given), "11x1 11x0 11x1 11x0");
+  EXPECT_EQ(Runs(PlanCanvas(FindMode("v2a"), ReleasedShape(), kDefaults, false).given),
+            "11x1 11x0 11x1 11x0");
   // What is given whole stays given.
-  EXPECT_EQ(Runs(PlanCanvas(FindMode("a2v"), ReleasedShape(), kDefaults, false).given), "1x1 10x0 12x1 10x0 11x1");
+  EXPECT_EQ(Runs(PlanCanvas(FindMode("a2v"), ReleasedShape(), kDefaults, false).given),
+            "1x1 10x0 12x1 10x0 11x1");
 }
 
 TEST(CanvasTest, FramePositionsRunOnOrRestart) {
   DitOptions options;
   const CanvasShape shape{2, 3, 8, 8};
-  EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.frame_positions, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.frame_positions,
+              ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
   options.frame_positions = "segment";
-  EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.frame_positions, ElementsAre(0, 0, 1, 2, 0, 0, 1, 2));
-  EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.segment_ids, ElementsAre(0, 1, 1, 1, 2, 3, 3, 3));
+  EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.frame_positions,
+              ElementsAre(0, 0, 1, 2, 0, 0, 1, 2));
+  EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.segment_ids,
+              ElementsAre(0, 1, 1, 1, 2, 3, 3, 3));
 }
 
 TEST(CanvasTest, GathersSegmentsInOrder) {
   const CanvasShape shape{2, 3, 1, 1};
   const CanvasPlan plan = PlanCanvas(FindMode("i2a"), shape, kDefaults);
   // Value = 100 view + 10 kind + frame.
-  const at::Tensor latents = (at::arange(2).view({2, 1, 1}) * 100 + at::arange(2).view({1, 2, 1}) * 10 + at::arange(3))
-                                 .view({1, 2, 2, 1, 3, 1, 1});
+  const at::Tensor latents =
+      (at::arange(2).view({2, 1, 1}) * 100 + at::arange(2).view({1, 2, 1}) * 10 + at::arange(3))
+          .view({1, 2, 2, 1, 3, 1, 1});
   const at::Tensor canvas = GatherCanvas(plan, latents).flatten();
-  const std::vector<int64_t> values(canvas.const_data_ptr<int64_t>(), canvas.const_data_ptr<int64_t>() + canvas.numel());
+  const std::vector<int64_t> values(canvas.const_data_ptr<int64_t>(),
+                                    canvas.const_data_ptr<int64_t>() + canvas.numel());
   EXPECT_THAT(values, ElementsAre(0, 10, 11, 12, 100, 110, 111, 112));
 }
 
 TEST(CanvasTest, GivenFramesHaveTimestepZeroIfTheModelMarksThem) {
   DitOptions options;
   const at::Tensor given = at::tensor({1.0f, 0.0f}).view({1, 2});
-  EXPECT_TRUE(at::equal(CanvasTimesteps(options, at::tensor({0.5f}), given), at::tensor({500.0f}).view({1, 1})));
+  EXPECT_TRUE(at::equal(CanvasTimesteps(options, at::tensor({0.5f}), given),
+                        at::tensor({500.0f}).view({1, 1})));
   options.timestep_mode = "given_zero";
-  EXPECT_TRUE(at::equal(CanvasTimesteps(options, at::tensor({0.5f}), given), at::tensor({0.0f, 500.0f}).view({1, 2})));
+  EXPECT_TRUE(at::equal(CanvasTimesteps(options, at::tensor({0.5f}), given),
+                        at::tensor({0.0f, 500.0f}).view({1, 2})));
 }
 
 TEST(ModeTest, RefusalsNameTheModes) {
@@ -89,7 +98,8 @@ TEST(ModeTest, RefusalsNameTheModes) {
     CheckTrained("i2v", {"i2a", "v2a"}, false);
     FAIL() << "accepted an untrained mode";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr("i2v"), HasSubstr("i2a, v2a"), HasSubstr("--allow-untrained")));
+    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr("i2v"), HasSubstr("i2a, v2a"),
+                                               HasSubstr("--allow-untrained")));
   }
   CheckTrained("i2v", {"i2a"}, true);
   EXPECT_THROW(FindMode("i2x"), ConfigError);

@@ -13,7 +13,8 @@ namespace {
 TEST(FlowMatchingTest, SigmasOfTheRelease) {
   const std::vector<double> four = InferenceSigmas(4, 5.0);
   ASSERT_EQ(four.size(), 5U);
-  for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(four[i], (std::vector<double>{1, .9375, .833333, .625, 0})[i], 1e-6);
+  for (size_t i = 0; i < 5; ++i)
+    EXPECT_NEAR(four[i], (std::vector<double>{1, .9375, .833333, .625, 0})[i], 1e-6);
   const std::vector<double> fifty = InferenceSigmas(50, 5.0);
   EXPECT_NEAR(fifty[1], .995935, 1e-6);
   EXPECT_NEAR(fifty[24], .844156, 1e-6);
@@ -60,7 +61,9 @@ class SamplerTest : public ::testing::Test {
     conditions_.text = NormalNoise({2, 3, 6}, rng);
     conditions_.null_text = at::zeros({2, 3, 6});
   }
-  at::Tensor Run(const SamplerOptions& options) { return Denoise(dit_, plan_, canvas_, noise_, conditions_, options); }
+  at::Tensor Run(const SamplerOptions& options) {
+    return Denoise(dit_, plan_, canvas_, noise_, conditions_, options);
+  }
 
   Dit dit_ = RandomDit("clean");
   CanvasPlan plan_;
@@ -85,7 +88,8 @@ TEST_F(SamplerTest, WhatIsNotGivenIsNotRead) {
 }
 
 TEST_F(SamplerTest, OneStepOfACleanPredictionIsThePrediction) {
-  const at::Tensor start = at::where(GivenMask(plan_).view({1, 1, -1, 1, 1}).to(at::kBool), canvas_, noise_);
+  const at::Tensor start =
+      at::where(GivenMask(plan_).view({1, 1, -1, 1, 1}).to(at::kBool), canvas_, noise_);
   const DitContext context = PrepareContext(dit_, plan_.layout, conditions_.text, {});
   const at::Tensor prediction = ForwardDit(dit_, start, at::full({2, 1}, 1000.0f), context);
   EXPECT_TRUE(at::allclose(Run({.steps = 1}).select(2, 3), prediction.select(2, 3), 1e-5, 1e-5));

@@ -38,7 +38,8 @@ class DitParity : public ::testing::Test {
     dit_.options.camera.projector = projector;
     for (const auto& [name, tensor] : tensors_) {
       if (name.rfind("camera_weights/", 0) != 0) continue;
-      if (projector || name.find("projector") == std::string::npos) dit_.weights[name.substr(15)] = tensor;
+      if (projector || name.find("projector") == std::string::npos)
+        dit_.weights[name.substr(15)] = tensor;
     }
   }
 

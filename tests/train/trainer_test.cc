@@ -30,7 +30,8 @@ Clip MakeClip(uint64_t seed) {
   for (int frame = 0; frame < kFrames; ++frame) {
     ToolPose pose = start;
     pose.world_from_tool.translation += frame * Eigen::Vector3d(0.01, -0.008, 0.005);
-    pose.world_from_tool.rotation = pose.world_from_tool.rotation * ExpRotation({0.02 * frame, 0, 0.03 * frame});
+    pose.world_from_tool.rotation =
+        pose.world_from_tool.rotation * ExpRotation({0.02 * frame, 0, 0.03 * frame});
     pose.gripper_open = frame < 5 ? 1.0 : 0.0;
     clip.poses.push_back(pose);
   }
@@ -87,9 +88,13 @@ class TrainerTest : public ::testing::Test {
     }
     autoencoder_ = std::make_unique<PcaAutoencoder>(fitter.Solve());
     const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
-    BuildLatentCache(folder_.path() / "cache", "key", 3, 2,
-                     [&](int64_t item) { return std::vector<EncodedClip>{encoder.Encode(item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item)))}; },
-                     [](int64_t) {});
+    BuildLatentCache(
+        folder_.path() / "cache", "key", 3, 2,
+        [&](int64_t item) {
+          return std::vector<EncodedClip>{
+              encoder.Encode(item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item)))};
+        },
+        [](int64_t) {});
   }
 
   Trainer MakeTrainer(const TrainOptions& options) const {
@@ -114,7 +119,9 @@ class TrainerTest : public ::testing::Test {
 TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
   const std::filesystem::path dir = folder_.path() / "one";
-  BuildLatentCache(dir, "one", 1, 1, [&](int64_t) { return std::vector<EncodedClip>{encoder.Encode(clip_)}; }, [](int64_t) {});
+  BuildLatentCache(
+      dir, "one", 1, 1, [&](int64_t) { return std::vector<EncodedClip>{encoder.Encode(clip_)}; },
+      [](int64_t) {});
   const LatentCache cache = LatentCache::Open(dir, "one");
   TrainOptions options = QuickTraining();
   options.mix = {.i2a = 1, .i2va = 0, .v2a = 0, .a2v = 0, .i2v = 0};
@@ -129,7 +136,8 @@ TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   Clip known = clip_;  // what a policy sees: first pictures, first pose
   for (ClipView& view : known.views) view.num_frames = 1;
   known.poses.resize(1);
-  const auto generated = Generate({&dit, autoencoder_.get(), &text_, {}, kFrames}, FindMode("i2a"), {known}, generate, Rng(9));
+  const auto generated = Generate({&dit, autoencoder_.get(), &text_, {}, kFrames}, FindMode("i2a"),
+                                  {known}, generate, Rng(9));
   PoseErrors errors;
   errors.Add(generated[0].poses, clip_.poses);
   EXPECT_EQ(errors.not_decodable, 0);
@@ -176,7 +184,8 @@ TEST(DrawBatchTest, AnEpochVisitsEveryClipOnce) {
   options.batch_size = 4;
   std::vector<int> visits(10);
   for (int64_t step = 0; step < 5; ++step) {
-    for (const SampleDraw& draw : DrawBatch(options, 7, step, 10)) ++visits[static_cast<size_t>(draw.clip)];
+    for (const SampleDraw& draw : DrawBatch(options, 7, step, 10))
+      ++visits[static_cast<size_t>(draw.clip)];
   }
   EXPECT_THAT(visits, ::testing::Each(2));
 }

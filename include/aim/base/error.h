@@ -55,7 +55,7 @@ class InternalError : public std::logic_error {
 
 }  // namespace aim
 
-#define AIM_CHECK(condition) \
-  do {                       \
+#define AIM_CHECK(condition)                                            \
+  do {                                                                  \
     if (!(condition)) ::aim::FailCheck(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -19,10 +19,10 @@ class Rng {
   Rng Derive(uint64_t index, std::string_view purpose) const;
 
   uint64_t Next();
-  double Uniform();                        // [0, 1)
+  double Uniform();                         // [0, 1)
   double Uniform(double low, double high);  // [low, high)
-  int64_t UniformInt(int64_t count);       // {0, ..., count - 1}; count > 0
-  double Normal();                         // mean 0, variance 1 (Box-Muller, no cached half)
+  int64_t UniformInt(int64_t count);        // {0, ..., count - 1}; count > 0
+  double Normal();                          // mean 0, variance 1 (Box-Muller, no cached half)
 
  private:
   uint64_t seed_;

@@ -56,6 +56,7 @@ at::Tensor GatherCamera(const CanvasPlan& plan, const at::Tensor& camera);
 
 // [B, F] timesteps (1000 sigma), 0 for given frames if the model marks them so, else [B, 1].
 //   sigma [B] float32;  given [B, F] float32, 1 where given
-at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma, const at::Tensor& given);
+at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma,
+                           const at::Tensor& given);
 
 }  // namespace aim

@@ -19,7 +19,7 @@ std::vector<double> InferenceSigmas(int num_steps, double shift);
 //   latents, output  [B, C, F, h, w];  sigma  broadcastable, > 0
 at::Tensor ToClean(const DitOptions& options, const at::Tensor& output, const at::Tensor& latents,
                    const at::Tensor& sigma);
-at::Tensor ToVelocity(const DitOptions& options, const at::Tensor& output, const at::Tensor& latents,
-                      const at::Tensor& sigma);
+at::Tensor ToVelocity(const DitOptions& options, const at::Tensor& output,
+                      const at::Tensor& latents, const at::Tensor& sigma);
 
 }  // namespace aim

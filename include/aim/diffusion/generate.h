@@ -27,9 +27,10 @@ struct GenerateOptions {
 };
 
 struct GeneratedClip {
-  std::vector<at::Tensor> videos;         // per view [3, T, H, W] in [-1, 1]; empty if not generated
-  std::vector<at::Tensor> action_videos;  // per view [3, T, H, W] in [-1, 1]; empty if not generated
-  std::vector<DecodedPose> poses;         // one a frame; empty if no actions were generated
+  std::vector<at::Tensor> videos;  // per view [3, T, H, W] in [-1, 1]; empty if not generated
+  std::vector<at::Tensor>
+      action_videos;               // per view [3, T, H, W] in [-1, 1]; empty if not generated
+  std::vector<DecodedPose> poses;  // one a frame; empty if no actions were generated
 };
 
 // Generates what `mode` leaves open in each clip (all of one size and number of views; the cameras

@@ -31,6 +31,7 @@ const std::vector<Mode>& AllModes();
 const Mode& FindMode(const std::string& name);
 
 // Throws ConfigError, naming the trained modes, if `name` is not among them and not allowed.
-void CheckTrained(const std::string& name, const std::vector<std::string>& trained, bool allow_untrained);
+void CheckTrained(const std::string& name, const std::vector<std::string>& trained,
+                  bool allow_untrained);
 
 }  // namespace aim

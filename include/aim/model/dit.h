@@ -23,7 +23,7 @@ struct Dit {
 
 // Where the latent frames of a canvas stand. All vectors have one entry a latent frame.
 struct CanvasLayout {
-  int64_t height = 0;                    // latent pixels
+  int64_t height = 0;  // latent pixels
   int64_t width = 0;
   std::vector<int64_t> frame_positions;  // RoPE index of each latent frame
   std::vector<int64_t> segment_ids;      // row of the segment embedding; ignored without one
@@ -33,11 +33,11 @@ struct CanvasLayout {
 // block, RoPE tables. Differentiable in the weights.
 struct DitContext {
   CanvasLayout layout;
-  at::Tensor rope_cos;                 // [N, head_dim / 2] f32
+  at::Tensor rope_cos;  // [N, head_dim / 2] f32
   at::Tensor rope_sin;
-  std::vector<at::Tensor> text_key;    // per block [B, heads, L, head_dim], compute dtype
+  std::vector<at::Tensor> text_key;  // per block [B, heads, L, head_dim], compute dtype
   std::vector<at::Tensor> text_value;
-  std::vector<at::Tensor> camera;      // per block [B, N, dim], compute dtype; empty without cameras
+  std::vector<at::Tensor> camera;  // per block [B, N, dim], compute dtype; empty without cameras
 };
 
 //   text    [B, L, text_dim]    features, zeros past each prompt's end (attended, as released)

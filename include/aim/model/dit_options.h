@@ -59,7 +59,8 @@ struct DitOptions {
     visit("camera", self.camera, Any{}, "");
     visit("timestep_mode", self.timestep_mode, Limits{"scalar", "given_zero"},
           "scalar: one timestep for all tokens (released); given_zero: 0 for given latents");
-    visit("prediction", self.prediction, Limits{"velocity", "clean"}, "what the head's output means");
+    visit("prediction", self.prediction, Limits{"velocity", "clean"},
+          "what the head's output means");
     visit("frame_positions", self.frame_positions, Limits{"canvas", "segment"},
           "RoPE frame index: running over the canvas (released) or restarting in each segment");
     visit("segment_embeddings", self.segment_embeddings, Range{0, 64},

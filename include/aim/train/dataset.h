@@ -21,17 +21,20 @@ struct DataSplit {
 
 // `data` are DIR or DIR@RATIO; a ratio below 1 keeps that share of the episodes (by hash). Throws
 // InputError for a missing folder, ConfigError for a bad ratio or too few episodes.
-DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes, uint64_t seed);
+DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
+                           uint64_t seed);
 
 // Principal components of the videos and action images of up to `num_episodes` episodes.
-PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes, int num_frames,
-                              const PcaOptions& options, const ActionImageSpec& spec, Progress& progress);
+PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes,
+                              int num_frames, const PcaOptions& options,
+                              const ActionImageSpec& spec, Progress& progress);
 
 // Opens the cache of the clips of `episodes`, building what is missing. Clip 0 of an episode starts
 // at its first frame, the others at evenly spread later frames. Damaged episodes are left out and
 // named in the log.
-LatentCache OpenOrBuildCache(const std::filesystem::path& dir, const std::vector<EpisodePath>& episodes,
-                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
-                             int clips_per_episode, Progress& progress);
+LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
+                             const std::vector<EpisodePath>& episodes, const ClipEncoder& encoder,
+                             const std::string& autoencoder_fingerprint, int clips_per_episode,
+                             Progress& progress);
 
 }  // namespace aim

@@ -11,7 +11,7 @@ namespace aim {
 
 struct TrainReport {
   int64_t train_step = 0;
-  double loss = 0;              // mean of the last logged steps
+  double loss = 0;  // mean of the last logged steps
   double samples_per_s = 0;
   std::filesystem::path bundle;
 };

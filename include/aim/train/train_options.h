@@ -61,10 +61,13 @@ struct TrainOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("steps", self.steps, Range{1, 1e9}, "optimizer steps in all, earlier ones of a resumed run included");
+    visit("steps", self.steps, Range{1, 1e9},
+          "optimizer steps in all, earlier ones of a resumed run included");
     visit("batch_size", self.batch_size, Range{1, 65536}, "samples a step, over all workers");
-    visit("microbatch", self.microbatch, Range{1, 4096}, "samples in one forward pass; memory is linear in it");
-    visit("num_workers", self.num_workers, Range{0, 256}, "threads that each work on microbatches; 0 = one a core");
+    visit("microbatch", self.microbatch, Range{1, 4096},
+          "samples in one forward pass; memory is linear in it");
+    visit("num_workers", self.num_workers, Range{0, 256},
+          "threads that each work on microbatches; 0 = one a core");
     visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
           "of matrix products; auto = bf16 where the processor has units for it");
     visit("optimizer", self.optimizer, Limits{"adamw", "muon"},
@@ -75,18 +78,23 @@ struct TrainOptions {
     visit("weight_decay", self.weight_decay, Range{0, 1}, "decoupled, on matrices only");
     visit("clip_norm", self.clip_norm, Range{0, 1e9}, "largest gradient norm; 0 = no clipping");
     visit("warmup_steps", self.warmup_steps, Range{0, 1e9}, "linear rise of the rate at the start");
-    visit("decay_steps", self.decay_steps, Range{0, 1e9}, "linear fall of the rate to 0 at the end");
+    visit("decay_steps", self.decay_steps, Range{0, 1e9},
+          "linear fall of the rate to 0 at the end");
     visit("ema", self.ema, Range{0, 0.99999}, "averaging of the weights that are shipped; 0 = off");
     visit("shift", self.shift, Range{0.01, 1000}, "timestep shift; larger = more noise");
-    visit("sigma_floor", self.sigma_floor, Range{1e-3, 1}, "losses of clean predictions are divided by max(sigma, floor)^2");
-    visit("video_weight", self.video_weight, Range{0, 100}, "weight of video latents; actions have 1");
+    visit("sigma_floor", self.sigma_floor, Range{1e-3, 1},
+          "losses of clean predictions are divided by max(sigma, floor)^2");
+    visit("video_weight", self.video_weight, Range{0, 100},
+          "weight of video latents; actions have 1");
     visit("text_dropout", self.text_dropout, Range{0, 1}, "share of samples with an empty prompt");
-    visit("first_pose_dropout", self.first_pose_dropout, Range{0, 1}, "share of v2a samples whose first pose is not given");
+    visit("first_pose_dropout", self.first_pose_dropout, Range{0, 1},
+          "share of v2a samples whose first pose is not given");
     visit("mix", self.mix, Any{}, "");
     visit("checkpoint_every", self.checkpoint_every, Range{1, 1e9}, "steps between checkpoints");
     visit("keep_checkpoints", self.keep_checkpoints, Range{1, 1e6}, "newest checkpoints kept");
     visit("validate_every", self.validate_every, Range{1, 1e9}, "steps between validations");
-    visit("validation_episodes", self.validation_episodes, Range{0, 100000}, "episodes held out of training");
+    visit("validation_episodes", self.validation_episodes, Range{0, 100000},
+          "episodes held out of training");
     visit("log_every", self.log_every, Range{1, 1e9}, "steps between lines of metrics.jsonl");
   }
 };
@@ -101,8 +109,10 @@ struct ClipOptions {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("num_frames", self.num_frames, Range{1, 1025}, "frames of a clip, 1 + 4 n");
-    visit("per_episode", self.per_episode, Range{1, 1000}, "clips cut from an episode: its start and later starts");
-    visit("autoencoder_episodes", self.autoencoder_episodes, Range{1, 1e6}, "episodes the autoencoder is fitted on");
+    visit("per_episode", self.per_episode, Range{1, 1000},
+          "clips cut from an episode: its start and later starts");
+    visit("autoencoder_episodes", self.autoencoder_episodes, Range{1, 1e6},
+          "episodes the autoencoder is fitted on");
     visit("dir", self.dir, Any{}, "folder of the latent cache; empty = inside the run");
   }
 };

@@ -26,13 +26,15 @@ std::vector<SampleDraw> DrawBatch(const TrainOptions& options, uint64_t seed, in
                                   int64_t num_clips);
 
 // Samples whose canvases have the same segments, at most `microbatch` together.
-std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws, int microbatch);
+std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
+                                                           int microbatch);
 
 // Sum over the samples of the mean loss of what is not given (float32 scalar, differentiable):
 // (prediction - target)^2, video latents weighted, clean predictions divided by
 // max(sigma, sigma_floor)^2. tiny.md section 3.
-at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options, const std::vector<SampleDraw>& draws,
-                        const EncodedBatch& batch, const at::Tensor& null_text);
+at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
+                        const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
+                        const at::Tensor& null_text);
 
 struct StepReport {
   double loss = 0;       // mean over the batch
