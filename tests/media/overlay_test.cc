@@ -140,28 +140,5 @@ TEST(OverlayTest, LabelsAreCutAtTheBorder) {
   EXPECT_NE(image.rgb, before.rgb);
 }
 
-// For people: AIM_TEST_PICTURES=<folder> keeps what the tests above check in numbers.
-TEST(OverlayTest, SamplePicture) {
-  const char* folder = std::getenv("AIM_TEST_PICTURES");
-  if (folder == nullptr) GTEST_SKIP() << "AIM_TEST_PICTURES is not set";
-  std::vector<Image> frames;
-  for (int i = 0; i < 5; ++i) {
-    Image image(160, 160);
-    for (size_t k = 0; k < image.rgb.size(); ++k) {
-      image.rgb[k] = static_cast<uint8_t>(90 + k % 3 * 20 + k / 9600 % 2 * 10);
-    }
-    std::vector<ToolPose> path;
-    for (int j = 0; j <= i; ++j) path.push_back(PoseAt(-0.3 + 0.1 * j, 0.1 - 0.05 * j, j % 2));
-    for (ToolPose& pose : path) {
-      pose.world_from_tool.rotation = ExpRotation({0.4, 0.5, 0.6});
-    }
-    DrawTipPath(image, MakeCamera(160), path, {255, 220, 60});
-    DrawToolPose(image, MakeCamera(160), path.back());
-    DrawLabel(image, "frame " + std::to_string(i), 3, 3);
-    frames.push_back(image);
-  }
-  WriteImage(std::filesystem::path(folder) / "filmstrip.png", Filmstrip(frames));
-}
-
 }  // namespace
 }  // namespace aim
