@@ -12,7 +12,10 @@ namespace aim {
 struct CameraConditioningOptions {
   std::string mode = "none";
   int features = 24;
+  int pool = 16;
   bool projector = false;
+  std::string frame = "relative";
+  std::string axes = "opencv";
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -20,7 +23,13 @@ struct CameraConditioningOptions {
           "pooled_latent: one vector a latent frame from the VAE latents of the Plücker video "
           "(released); ray_token: the Plücker rays of each token");
     visit("features", self.features, Range{1, 1 << 20}, "numbers a camera vector has");
+    visit("pool", self.pool, Range{1, 256},
+          "pooled_latent: rows and columns that the latents are averaged to (released: 16)");
     visit("projector", self.projector, Any{}, "square matrix behind the self-attention (released)");
+    visit("frame", self.frame, Limits{"relative", "absolute"},
+          "rays are seen from the first camera of view 0 (trained) or from the world");
+    visit("axes", self.axes, Limits{"opencv", "rlbench"},
+          "axes of that first camera: x right, y down, or x left, y up (released)");
   }
 };
 
