@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "aim/base/error.h"
-#include "aim/geometry/plucker.h"
 
 namespace aim {
 namespace {
@@ -51,34 +50,10 @@ std::vector<std::vector<uint8_t>> VideoBytes(const at::Tensor& video) {
   return frames;
 }
 
-at::Tensor RayTokens(const std::vector<CameraTrack>& cameras, int64_t latent_frames,
-                     int64_t temporal_factor, int64_t rows, int64_t columns, int64_t patch) {
-  const Rigid3d& world_from_reference = cameras.at(0).at(0).world_from_camera;
-  std::vector<at::Tensor> views;
-  for (const CameraTrack& camera : cameras) {
-    std::vector<at::Tensor> frames;
-    for (int64_t latent = 0; latent < latent_frames; ++latent) {
-      if (latent > 0 && camera.frames.size() == 1) {
-        frames.push_back(frames[0]);
-        continue;
-      }
-      at::Tensor rays = at::empty({6, rows * patch, columns * patch}, at::kFloat);
-      PluckerRaysInto(camera.at(static_cast<size_t>(latent * temporal_factor)),
-                      world_from_reference, static_cast<int>(rows * patch),
-                      static_cast<int>(columns * patch),
-                      std::span<float>(rays.data_ptr<float>(), static_cast<size_t>(rays.numel())));
-      frames.push_back(rays.view({6, rows, patch, columns, patch})
-                           .permute({1, 3, 0, 2, 4})
-                           .reshape({rows * columns, -1}));
-    }
-    views.push_back(at::stack(frames));
-  }
-  return at::stack(views);
-}
-
 EncodedClip ClipEncoder::Encode(const Clip& clip) const {
   const int64_t temporal = autoencoder->temporal_factor();
   const int64_t spatial = autoencoder->spatial_factor();
+  const c10::Device device = autoencoder->device();
   const int64_t latent_frames = LatentFrames(num_frames, temporal, "num_frames");
   const int64_t h = clip.height / spatial, w = clip.width / spatial;
   EncodedClip encoded;
@@ -98,19 +73,16 @@ EncodedClip ClipEncoder::Encode(const Clip& clip) const {
     const int video_frames = UsableFrames(view.num_frames, num_frames);
     if (video_frames > 0) {
       const at::Tensor video = VideoTensor(view, clip.height, clip.width, video_frames);
-      put(0, autoencoder->Encode(video.unsqueeze(0), ContentKind::kVideo));
+      put(0, autoencoder->Encode(video.unsqueeze(0).to(device), ContentKind::kVideo));
     }
     const int pose_frames = UsableFrames(static_cast<int>(clip.poses.size()), num_frames);
     if (pose_frames > 0) {
       const std::vector<ToolPose> poses(clip.poses.begin(), clip.poses.begin() + pose_frames);
-      put(1, autoencoder->Encode(ActionTensor(poses, view.camera, spec).unsqueeze(0),
-                                 ContentKind::kAction));
+      const at::Tensor video = ActionTensor(poses, view.camera, spec);
+      put(1, autoencoder->Encode(video.unsqueeze(0).to(device), ContentKind::kAction));
     }
   }
-  if (dit.camera.mode == "ray_token") {
-    encoded.camera =
-        RayTokens(cameras, latent_frames, temporal, h / dit.patch, w / dit.patch, dit.patch);
-  }
+  encoded.camera = CameraVectors(dit, *autoencoder, cameras, {num_frames, clip.height, clip.width});
   encoded.text = text->Encode(clip.prompt);
   return encoded;
 }

@@ -31,6 +31,12 @@ class Autoencoder {
   virtual int64_t channels() const = 0;         // C
   virtual int64_t spatial_factor() const = 0;   // H / h
   virtual int64_t temporal_factor() const = 0;  // video frames of every latent frame but the first
+
+  // Where Encode and Decode expect their tensors.
+  virtual c10::Device device() const { return c10::Device(c10::kCPU); }
+
+  // Gives memory back that the next call takes again; a code that is small keeps it.
+  virtual void ReleaseWeights() const {}
 };
 
 // Latent frames of a clip of `num_frames`, and back. The first throws InputError, naming `where`,

@@ -8,6 +8,7 @@
 #include "aim/codec/action_image.h"
 #include "aim/codec/clip.h"
 #include "aim/model/autoencoder.h"
+#include "aim/model/camera_conditioning.h"
 #include "aim/model/dit_options.h"
 #include "aim/model/text_encoder.h"
 
@@ -28,12 +29,6 @@ at::Tensor ActionTensor(const std::vector<ToolPose>& poses, const CameraTrack& c
 
 // Bytes [H, W, 3] per frame of a video [3, T, H, W] in [-1, 1] (clamped, rounded).
 std::vector<std::vector<uint8_t>> VideoBytes(const at::Tensor& video);
-
-// The Plücker rays each token looks along: for every view, latent frame and token the rays through
-// the centres of a patch x patch grid inside the token, relative to view 0 frame 0, as
-// [V, T_l, rows * columns, 6 * patch * patch].
-at::Tensor RayTokens(const std::vector<CameraTrack>& cameras, int64_t latent_frames,
-                     int64_t temporal_factor, int64_t rows, int64_t columns, int64_t patch);
 
 // What decides how a clip is encoded.
 struct ClipEncoder {

@@ -17,6 +17,9 @@ class TextEncoder {
   // too long loses its end. "" is the null prompt of guidance.
   virtual at::Tensor Encode(const std::string& prompt) const = 0;
 
+  // Gives memory back that the next call takes again; an encoder that is small keeps it.
+  virtual void ReleaseWeights() const {}
+
   virtual int64_t max_tokens() const = 0;
   virtual int64_t dim() const = 0;
 };
