@@ -47,6 +47,7 @@ class PcaAutoencoder : public Autoencoder {
   int64_t channels() const override { return options_.channels; }
   int64_t spatial_factor() const override { return options_.block_px; }
   int64_t temporal_factor() const override { return 4; }
+  c10::Device device() const override { return weights_.begin()->second.device(); }
 
   const PcaOptions& options() const { return options_; }
   const WeightMap& weights() const { return weights_; }
