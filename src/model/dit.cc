@@ -2,11 +2,15 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <unordered_map>
 
 #include "aim/base/error.h"
 #include "aim/tensor/shape.h"
 #include "fused.h"
+#include "rounded_ops.h"
 
 namespace aim {
 namespace {
@@ -23,6 +27,11 @@ at::Tensor Linear(const Dit& dit, const at::Tensor& x, const std::string& name,
                     Weight(dit, name + ".bias").to(dtype));
 }
 
+// The type of timestep, modulation, norms and residual stream.
+at::ScalarType IslandDtype(const Dit& dit) {
+  return dit.numerics == Numerics::kTrained ? dit.compute_dtype : at::kFloat;
+}
+
 at::Tensor Linear(const Dit& dit, const at::Tensor& x, const std::string& name) {
   return Linear(dit, x, name, dit.compute_dtype);
 }
@@ -37,27 +46,94 @@ at::Tensor Attend(const at::Tensor& query, const at::Tensor& key, const at::Tens
   return out.transpose(1, 2).reshape({query.size(0), query.size(2), -1});
 }
 
-// [B, G] -> [B, G, freq_dim]: cosines first (wan22.md 2.3), computed in float64.
+// The row-wise pieces in the numerics of `dit`.
+at::Tensor Modulate(const Dit& dit, const at::Tensor& x, const at::Tensor& shift,
+                    const at::Tensor& scale, const at::Tensor& camera) {
+  return dit.numerics == Numerics::kTrained
+             ? rounded::ModulatedNorm(x, shift, scale, camera, dit.options.eps)
+             : ModulatedNorm(x, shift, scale, camera, dit.compute_dtype, dit.options.eps);
+}
+
+at::Tensor AddGated(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
+                    const at::Tensor& gate) {
+  return dit.numerics == Numerics::kTrained ? rounded::GatedAdd(x, y, gate) : GatedAdd(x, y, gate);
+}
+
+// RMSNorm with the weight of that name; rotated if there are tables.
+at::Tensor Normalize(const Dit& dit, const at::Tensor& x, const std::string& name,
+                     const at::Tensor& cos, const at::Tensor& sin) {
+  const at::Tensor weight = Weight(dit, name).to(IslandDtype(dit));
+  return dit.numerics == Numerics::kTrained
+             ? rounded::NormRope(x, weight, cos, sin, dit.options.num_heads, dit.options.eps)
+             : NormRope(x, weight, cos, sin, dit.options.num_heads, dit.options.eps);
+}
+
+// [U] -> [U, width]: cosines first (wan22.md 2.3), computed in float64.
 at::Tensor TimeSinusoid(const at::Tensor& timestep, int64_t width) {
   const int64_t half = width / 2;
   const at::Tensor frequency =
       at::pow(10000.0,
               at::arange(half, timestep.options().dtype(at::kDouble)) / -static_cast<double>(half));
   const at::Tensor angle = timestep.to(at::kDouble).unsqueeze(-1) * frequency;
-  return at::cat({angle.cos(), angle.sin()}, -1).to(at::kFloat);
+  return at::cat({angle.cos(), angle.sin()}, -1);
 }
 
-struct TimeEmbedding {
-  at::Tensor head;    // [B, G, dim]
-  at::Tensor blocks;  // [B, G, 6, dim]
+// Timesteps as the values that occur and which of them each group has. Groups that always share one
+// are joined, so that one a token usually becomes one a latent frame.
+struct DistinctTimesteps {
+  std::vector<float> values;   // [U]
+  std::vector<int64_t> index;  // [B, groups]
+  int64_t groups = 1;
 };
 
-TimeEmbedding EmbedTime(const Dit& dit, const at::Tensor& timestep) {
-  at::Tensor e =
-      Linear(dit, TimeSinusoid(timestep, dit.options.freq_dim), "time_embedding.0", at::kFloat);
-  e = Linear(dit, at::silu(e), "time_embedding.2", at::kFloat);
-  const at::Tensor e0 = Linear(dit, at::silu(e), "time_projection.1", at::kFloat);
-  return {e, e0.view({e.size(0), e.size(1), 6, dit.options.dim})};
+DistinctTimesteps FindDistinct(const at::Tensor& timestep) {
+  const at::Tensor all = timestep.to(at::kCPU, at::kFloat).contiguous();
+  const int64_t batch = all.size(0), given = all.size(1);
+  const float* data = all.const_data_ptr<float>();
+  DistinctTimesteps distinct;
+  std::unordered_map<uint32_t, int64_t> seen;
+  std::vector<int64_t> index;
+  for (int64_t i = 0; i < batch * given; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, data + i, sizeof(bits));
+    const auto [entry, is_new] = seen.emplace(bits, static_cast<int64_t>(seen.size()));
+    if (is_new) distinct.values.push_back(data[i]);
+    index.push_back(entry->second);
+  }
+  const auto runs_agree = [&](int64_t groups) {
+    const int64_t run = given / groups;
+    for (int64_t i = 0; i < batch * given; ++i) {
+      if (index[static_cast<size_t>(i)] != index[static_cast<size_t>(i / run * run)]) return false;
+    }
+    return true;
+  };
+  while (given % distinct.groups != 0 || !runs_agree(distinct.groups)) ++distinct.groups;
+  for (int64_t i = 0; i < batch * distinct.groups; ++i)
+    distinct.index.push_back(index[static_cast<size_t>(i * (given / distinct.groups))]);
+  return distinct;
+}
+
+void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
+  const at::ScalarType dtype = IslandDtype(dit);
+  const DistinctTimesteps distinct = FindDistinct(timestep);
+  const c10::Device device = state.tokens.device();
+  const at::Tensor sinusoid =
+      TimeSinusoid(at::tensor(distinct.values).to(dtype), dit.options.freq_dim)
+          .to(dtype)
+          .to(device, /*non_blocking=*/true);
+  const at::Tensor e = Linear(dit, sinusoid, "time_embedding.0", dtype);
+  state.time_head = Linear(dit, at::silu(e), "time_embedding.2", dtype);
+  state.time_blocks = Linear(dit, at::silu(state.time_head), "time_projection.1", dtype)
+                          .view({-1, 6, dit.options.dim});
+  state.time_rows = at::tensor(distinct.index)
+                        .view({timestep.size(0), distinct.groups})
+                        .to(device, /*non_blocking=*/true);
+}
+
+// Rows [U, dim] as the modulation of each group: [B, G, dim].
+at::Tensor OfGroups(const at::Tensor& rows, const at::Tensor& time_rows) {
+  return rows.index_select(0, time_rows.flatten())
+      .view({time_rows.size(0), time_rows.size(1), rows.size(1)});
 }
 
 // Angles of one axis: position * 10000^(-2 j / n), j = 0 .. n/2 - 1. [positions, n/2] float64.
@@ -110,10 +186,9 @@ at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const std::string&
   const std::string name = block + "self_attn.";
   const int64_t heads = dit.options.num_heads;
   const auto norm_rope = [&](const std::string& which) {
-    const at::Tensor projected = Linear(dit, x, name + which);
-    const at::Tensor weight = Weight(dit, name + "norm_" + which + ".weight").to(at::kFloat);
     return SplitHeads(
-        NormRope(projected, weight, context.rope_cos, context.rope_sin, heads, dit.options.eps),
+        Normalize(dit, Linear(dit, x, name + which), name + "norm_" + which + ".weight",
+                  context.rope_cos, context.rope_sin),
         heads);
   };
   const at::Tensor attended =
@@ -126,114 +201,182 @@ at::Tensor CrossAttention(const Dit& dit, const at::Tensor& x, const std::string
                           const DitContext& context, size_t index) {
   const std::string name = block + "cross_attn.";
   const at::Tensor query =
-      NormRope(Linear(dit, x, name + "q"), Weight(dit, name + "norm_q.weight").to(at::kFloat), {},
-               {}, dit.options.num_heads, dit.options.eps);
+      Normalize(dit, Linear(dit, x, name + "q"), name + "norm_q.weight", {}, {});
   const at::Tensor attended = Attend(SplitHeads(query, dit.options.num_heads),
                                      context.text_key[index], context.text_value[index]);
   return Linear(dit, attended, name + "o");
 }
 
-// wan22.md 2.4 with the camera added behind the modulation (method.md 3.3).
-at::Tensor Block(const Dit& dit, const at::Tensor& tokens, const TimeEmbedding& time,
-                 const DitContext& context, size_t index) {
-  const std::string block = "blocks." + std::to_string(index) + ".";
-  const double eps = dit.options.eps;
-  const at::Tensor modulation =
-      Weight(dit, block + "modulation").to(at::kFloat).unsqueeze(0) + time.blocks;
-  const auto part = [&](int64_t i) { return modulation.select(2, i); };
-  const at::Tensor camera = context.camera.empty() ? at::Tensor() : context.camera[index];
-
-  at::Tensor x = tokens;
-  const at::Tensor a = ModulatedNorm(x, part(0), part(1), camera, dit.compute_dtype, eps);
-  x = GatedAdd(x, SelfAttention(dit, a, block, context), part(2));
+at::Tensor AffineNorm(const Dit& dit, const at::Tensor& x, const std::string& name) {
+  const at::ScalarType dtype = IslandDtype(dit);
+  const at::Tensor weight = Weight(dit, name + ".weight").to(dtype);
+  const at::Tensor bias = Weight(dit, name + ".bias").to(dtype);
+  if (dit.numerics == Numerics::kTrained)
+    return at::layer_norm(x, {x.size(2)}, weight, bias, dit.options.eps);
   // An affine norm is a modulation that is the same for every sample.
-  const auto for_all = [&](const at::Tensor& row) {
-    return row.to(at::kFloat).expand({x.size(0), 1, -1});
-  };
-  const at::Tensor c =
-      ModulatedNorm(x, for_all(Weight(dit, block + "norm3.bias")),
-                    for_all(Weight(dit, block + "norm3.weight") - 1), {}, dit.compute_dtype, eps);
-  x = x + CrossAttention(dit, c, block, context, index);
-  const at::Tensor b = ModulatedNorm(x, part(3), part(4), {}, dit.compute_dtype, eps);
-  const at::Tensor hidden = GeluTanh(Linear(dit, b, block + "ffn.0"));
-  return GatedAdd(x, Linear(dit, hidden, block + "ffn.2"), part(5));
+  const auto for_all = [&](const at::Tensor& row) { return row.expand({x.size(0), 1, -1}); };
+  return Modulate(dit, x, for_all(bias), for_all(weight - 1), {});
 }
 
-std::vector<at::Tensor> CameraTokens(const Dit& dit, const at::Tensor& camera,
-                                     int64_t tokens_per_frame) {
-  std::vector<at::Tensor> tokens;
-  for (int i = 0; i < dit.options.num_layers; ++i) {
-    const at::Tensor token = Linear(dit, camera, "blocks." + std::to_string(i) + ".cam_encoder.2");
-    tokens.push_back(
-        token.expand({camera.size(0), camera.size(1), tokens_per_frame, dit.options.dim})
-            .reshape({camera.size(0), camera.size(1) * tokens_per_frame, dit.options.dim}));
+// wan22.md 2.4 with the camera added behind the modulation (method.md 3.3).
+at::Tensor Block(const Dit& dit, const DitState& state, const at::Tensor& tokens,
+                 const DitContext& context, size_t index) {
+  const std::string block = "blocks." + std::to_string(index) + ".";
+  const at::ScalarType dtype = IslandDtype(dit);
+  const at::Tensor modulation = Weight(dit, block + "modulation").to(dtype) + state.time_blocks;
+  const auto part = [&](int64_t i) { return OfGroups(modulation.select(1, i), state.time_rows); };
+  const at::Tensor camera = context.camera.empty() ? at::Tensor() : context.camera[index];
+
+  const at::Tensor a = Modulate(dit, tokens, part(0), part(1), camera);
+  at::Tensor x = AddGated(dit, tokens, SelfAttention(dit, a, block, context), part(2));
+  x = x + CrossAttention(dit, AffineNorm(dit, x, block + "norm3"), block, context, index);
+  const at::Tensor b = Modulate(dit, x, part(3), part(4), {});
+  const at::Tensor hidden = GeluTanh(Linear(dit, b, block + "ffn.0"));
+  return AddGated(dit, x, Linear(dit, hidden, block + "ffn.2"), part(5));
+}
+
+// Fills what depends on the text.
+void SetText(const Dit& dit, const at::Tensor& text, DitContext& context) {
+  const DitOptions& options = dit.options;
+  const at::Tensor features =
+      Linear(dit, GeluTanh(Linear(dit, text, "text_embedding.0")), "text_embedding.2");
+  context.text_key.clear();
+  context.text_value.clear();
+  for (int i = 0; i < options.num_layers; ++i) {
+    const std::string name = "blocks." + std::to_string(i) + ".cross_attn.";
+    const at::Tensor key =
+        Normalize(dit, Linear(dit, features, name + "k"), name + "norm_k.weight", {}, {});
+    context.text_key.push_back(SplitHeads(key, options.num_heads));
+    context.text_value.push_back(SplitHeads(Linear(dit, features, name + "v"), options.num_heads));
   }
-  return tokens;
+}
+
+int64_t TokensPerFrame(const DitOptions& options, const CanvasLayout& layout) {
+  return (layout.height / options.patch) * (layout.width / options.patch);
+}
+
+// Tensors [B, ...] of one context behind those of the other.
+std::vector<at::Tensor> JoinBatches(const std::vector<at::Tensor>& first,
+                                    const std::vector<at::Tensor>& second) {
+  AIM_CHECK(first.size() == second.size());
+  std::vector<at::Tensor> joined;
+  for (size_t i = 0; i < first.size(); ++i) joined.push_back(at::cat({first[i], second[i]}));
+  return joined;
 }
 
 }  // namespace
 
+at::ScalarType WeightDtype(const Dit& dit, const std::string& name) {
+  if (dit.numerics == Numerics::kTrained) return dit.compute_dtype;
+  const bool is_island = name.find("norm") != std::string::npos ||
+                         name.find("modulation") != std::string::npos ||
+                         name.rfind("time_", 0) == 0 || name.rfind("segment_", 0) == 0;
+  return is_island ? at::kFloat : dit.compute_dtype;
+}
+
+void CastWeights(Dit& dit) {
+  for (auto& [name, weight] : dit.weights) weight = weight.to(WeightDtype(dit, name));
+}
+
 DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::Tensor& text,
                           const at::Tensor& camera) {
   const DitOptions& options = dit.options;
-  CheckShape(text, {-1, -1, options.text_dim}, "text");
+  CheckShape(text, {"B", "L", options.text_dim}, "text");
   DitContext context;
   context.layout = layout;
   const at::Tensor angles = RopeAngles(layout, options.head_dim(), options.patch);
   context.rope_cos = angles.cos().to(at::kFloat).to(text.device());
   context.rope_sin = angles.sin().to(at::kFloat).to(text.device());
+  if (options.segment_embeddings > 0)
+    context.segment_rows = at::tensor(layout.segment_ids).to(text.device());
+  SetText(dit, text, context);
+  if (options.camera.mode == "none") return context;
 
-  const at::Tensor features =
-      Linear(dit, GeluTanh(Linear(dit, text, "text_embedding.0")), "text_embedding.2");
+  const int64_t frames = static_cast<int64_t>(layout.frame_positions.size());
+  const bool is_ray_token = options.camera.mode == "ray_token";
+  CheckShape(camera,
+             {text.size(0), frames, is_ray_token ? TokensPerFrame(options, layout) : 1,
+              options.camera.features},
+             "camera");
   for (int i = 0; i < options.num_layers; ++i) {
-    const std::string name = "blocks." + std::to_string(i) + ".cross_attn.";
-    const at::Tensor key = NormRope(Linear(dit, features, name + "k"),
-                                    Weight(dit, name + "norm_k.weight").to(at::kFloat), {}, {},
-                                    options.num_heads, options.eps);
-    context.text_key.push_back(SplitHeads(key, options.num_heads));
-    context.text_value.push_back(SplitHeads(Linear(dit, features, name + "v"), options.num_heads));
-  }
-  if (options.camera.mode != "none") {
-    const int64_t frames = static_cast<int64_t>(layout.frame_positions.size());
-    const int64_t tokens = (layout.height / options.patch) * (layout.width / options.patch);
-    CheckShape(camera,
-               {text.size(0), frames, options.camera.mode == "ray_token" ? tokens : 1,
-                options.camera.features},
-               "camera");
-    context.camera = CameraTokens(dit, camera, tokens);
+    context.camera.push_back(
+        Linear(dit, camera, "blocks." + std::to_string(i) + ".cam_encoder.2").flatten(1, 2));
   }
   return context;
 }
 
-at::Tensor ForwardDit(const Dit& dit, const at::Tensor& latents, const at::Tensor& timestep,
+DitContext WithText(const Dit& dit, const DitContext& context, const at::Tensor& text) {
+  CheckShape(text, {context.text_key.at(0).size(0), "L", dit.options.text_dim}, "text");
+  DitContext other = context;
+  SetText(dit, text, other);
+  return other;
+}
+
+DitContext JoinContexts(const DitContext& first, const DitContext& second) {
+  DitContext joined = first;
+  joined.text_key = JoinBatches(first.text_key, second.text_key);
+  joined.text_value = JoinBatches(first.text_value, second.text_value);
+  joined.camera = JoinBatches(first.camera, second.camera);
+  return joined;
+}
+
+DitState BeginForward(const Dit& dit, const at::Tensor& latents, const at::Tensor& timestep,
                       const DitContext& context) {
   const DitOptions& options = dit.options;
   const CanvasLayout& layout = context.layout;
   const int64_t frames = static_cast<int64_t>(layout.frame_positions.size());
-  CheckShape(latents, {-1, options.in_channels, frames, layout.height, layout.width}, "latents");
-  CheckShape(timestep, {latents.size(0), -1}, "timestep");
-
-  const at::Tensor patch_weight =
-      Weight(dit, "patch_embedding.weight").flatten(1).to(dit.compute_dtype);
-  at::Tensor x = at::linear(Patchify(latents, options.patch).to(dit.compute_dtype), patch_weight,
+  const int64_t batch = context.text_key.at(0).size(0);
+  CheckShape(latents, {batch, options.in_channels, frames, layout.height, layout.width}, "latents");
+  const at::Tensor grouped =
+      timestep.defined() && timestep.dim() == 1 ? timestep.unsqueeze(1) : timestep;
+  CheckShape(grouped, {batch, "G"}, "timestep");
+  const int64_t num_tokens = frames * TokensPerFrame(options, layout);
+  if (grouped.size(1) < 1 || num_tokens % grouped.size(1) != 0) {
+    throw InputError({.where = "timestep",
+                      .got = ShapeText(timestep.sizes()),
+                      .expected = "one number a sample, a latent frame (" + std::to_string(frames) +
+                                  ") or a token (" + std::to_string(num_tokens) + ")",
+                      .fix = ""});
+  }
+  DitState state;
+  const at::Tensor weight = Weight(dit, "patch_embedding.weight").flatten(1).to(dit.compute_dtype);
+  state.tokens = at::linear(Patchify(latents, options.patch).to(dit.compute_dtype), weight,
                             Weight(dit, "patch_embedding.bias").to(dit.compute_dtype))
-                     .to(at::kFloat);
+                     .to(IslandDtype(dit));
   if (options.segment_embeddings > 0) {
     const at::Tensor rows = Weight(dit, "segment_embedding.weight")
-                                .index_select(0, at::tensor(layout.segment_ids).to(x.device()));
-    x = (x.view({x.size(0), frames, -1, options.dim}) + rows.view({1, frames, 1, options.dim}))
-            .flatten(1, 2);
+                                .to(IslandDtype(dit))
+                                .index_select(0, context.segment_rows);
+    state.tokens = (state.tokens.view({batch, frames, -1, options.dim}) +
+                    rows.view({1, frames, 1, options.dim}))
+                       .flatten(1, 2);
   }
-  const TimeEmbedding time = EmbedTime(dit, timestep);
-  for (int i = 0; i < options.num_layers; ++i)
-    x = Block(dit, x, time, context, static_cast<size_t>(i));
+  EmbedTime(dit, grouped, state);
+  return state;
+}
 
+at::Tensor RunBlocks(const Dit& dit, const DitState& state, const DitContext& context, int first,
+                     int last) {
+  at::Tensor tokens = state.tokens;
+  for (int i = first; i < last; ++i)
+    tokens = Block(dit, state, tokens, context, static_cast<size_t>(i));
+  return tokens;
+}
+
+at::Tensor FinishForward(const Dit& dit, const DitState& state, const DitContext& context) {
   const at::Tensor modulation =
-      Weight(dit, "head.modulation").to(at::kFloat).unsqueeze(0) + time.head.unsqueeze(2);
-  const at::Tensor out = ModulatedNorm(x, modulation.select(2, 0), modulation.select(2, 1), {},
-                                       dit.compute_dtype, options.eps);
-  return Unpatchify(Linear(dit, out, "head.head").to(at::kFloat), layout, options.out_channels,
-                    options.patch);
+      Weight(dit, "head.modulation").to(IslandDtype(dit)) + state.time_head.unsqueeze(1);
+  const auto part = [&](int64_t i) { return OfGroups(modulation.select(1, i), state.time_rows); };
+  const at::Tensor out = Modulate(dit, state.tokens, part(0), part(1), {});
+  return Unpatchify(Linear(dit, out, "head.head").to(at::kFloat), context.layout,
+                    dit.options.out_channels, dit.options.patch);
+}
+
+at::Tensor ForwardDit(const Dit& dit, const at::Tensor& latents, const at::Tensor& timestep,
+                      const DitContext& context) {
+  DitState state = BeginForward(dit, latents, timestep, context);
+  state.tokens = RunBlocks(dit, state, context, 0, dit.options.num_layers);
+  return FinishForward(dit, state, context);
 }
 
 }  // namespace aim

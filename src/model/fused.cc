@@ -88,6 +88,12 @@ void ForEachGroup(const Groups& groups, const std::function<void(int64_t)>& body
   });
 }
 
+// body(first row, one past the last): rows that need nothing of each other.
+void ForEachRowRange(int64_t num_rows, int64_t width,
+                     const std::function<void(int64_t, int64_t)>& body) {
+  at::parallel_for(0, num_rows, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, width)), body);
+}
+
 struct NormStats {
   float mean;
   float inv_std;
@@ -98,6 +104,16 @@ NormStats StatsOf(const float* x, int64_t width, double eps) {
   const float mean = rows::Sum(x, width) / n;
   const float variance = rows::SquaredDistance(x, mean, width) / n;
   return {mean, 1.0f / std::sqrt(variance + static_cast<float>(eps))};
+}
+
+// [B, N, D] as [B, G, N / G, D]: the tokens of each of G equal runs.
+at::Tensor Runs(const at::Tensor& x, int64_t num_runs) {
+  return x.reshape({x.size(0), num_runs, x.size(1) / num_runs, x.size(2)});
+}
+
+// [B, N, D] -> [B, G, D], added up in float32.
+at::Tensor SumRuns(const at::Tensor& x, int64_t num_runs) {
+  return Runs(x, num_runs).sum(2, /*keepdim=*/false, at::kFloat);
 }
 
 struct ModulatedNormFunction : public Function<ModulatedNormFunction> {
@@ -113,29 +129,35 @@ struct ModulatedNormFunction : public Function<ModulatedNormFunction> {
     const RowReader camera_reader(has_camera ? camera : x, groups.width);
     const float* shifts = shift.const_data_ptr<float>();
     const float* scales = scale.const_data_ptr<float>();
-    const at::Tensor stats = at::empty({groups.count * groups.size, 2}, shift.options());
+    const int64_t num_rows = groups.count * groups.size;
+    const int64_t rows_per_camera = has_camera ? num_rows / (camera.size(0) * camera.size(1)) : 1;
+    const at::Tensor stats = at::empty({num_rows, 2}, shift.options());
     float* saved = stats.data_ptr<float>();
-    ForEachGroup(groups, [&](int64_t group) {
+    ForEachRowRange(num_rows, groups.width, [&](int64_t begin, int64_t end) {
       std::vector<float> buffer(static_cast<size_t>(3 * groups.width));
-      for (int64_t row = group * groups.size; row < (group + 1) * groups.size; ++row) {
+      for (int64_t row = begin; row < end; ++row) {
+        const int64_t offset = row / groups.size * groups.width;
         const float* values = reader.Row(row, buffer.data());
         const NormStats norm = StatsOf(values, groups.width, eps);
         saved[2 * row] = norm.mean;
         saved[2 * row + 1] = norm.inv_std;
         float* target = writer.Target(row, buffer.data() + groups.width);
-        rows::Modulate(values, norm.mean, norm.inv_std, shifts + group * groups.width,
-                       scales + group * groups.width, target, groups.width);
+        rows::Modulate(values, norm.mean, norm.inv_std, shifts + offset, scales + offset, target,
+                       groups.width);
         if (has_camera) {
-          rows::AddInPlace(camera_reader.Row(row, buffer.data() + 2 * groups.width), target,
-                           groups.width);
+          rows::AddInPlace(
+              camera_reader.Row(row / rows_per_camera, buffer.data() + 2 * groups.width), target,
+              groups.width);
         }
         writer.Commit(row, target);
       }
     });
     context->save_for_backward({x, scale, stats});
     context->saved_data["has_camera"] = has_camera;
-    if (has_camera)
+    if (has_camera) {
       context->saved_data["camera_dtype"] = static_cast<int64_t>(camera.scalar_type());
+      context->saved_data["camera_rows"] = camera.size(1);
+    }
     return out;
   }
 
@@ -174,7 +196,10 @@ struct ModulatedNormFunction : public Function<ModulatedNormFunction> {
     });
     at::Tensor d_camera;
     if (context->saved_data["has_camera"].toBool()) {
-      d_camera = d_out.to(static_cast<at::ScalarType>(context->saved_data["camera_dtype"].toInt()));
+      const int64_t camera_rows = context->saved_data["camera_rows"].toInt();
+      d_camera = camera_rows == d_out.size(1) ? d_out : SumRuns(d_out, camera_rows);
+      d_camera =
+          d_camera.to(static_cast<at::ScalarType>(context->saved_data["camera_dtype"].toInt()));
     }
     return {d_x, d_shift, d_scale, d_camera, {}, {}};
   }
@@ -189,13 +214,13 @@ struct GatedAddFunction : public Function<GatedAddFunction> {
     const RowReader y_reader(y, groups.width);
     const RowWriter writer(out, groups.width);
     const float* gates = gate.const_data_ptr<float>();
-    ForEachGroup(groups, [&](int64_t group) {
+    ForEachRowRange(groups.count * groups.size, groups.width, [&](int64_t begin, int64_t end) {
       std::vector<float> buffer(static_cast<size_t>(3 * groups.width));
-      for (int64_t row = group * groups.size; row < (group + 1) * groups.size; ++row) {
+      for (int64_t row = begin; row < end; ++row) {
         float* target = writer.Target(row, buffer.data() + 2 * groups.width);
         rows::MultiplyAdd(x_reader.Row(row, buffer.data()),
                           y_reader.Row(row, buffer.data() + groups.width),
-                          gates + group * groups.width, target, groups.width);
+                          gates + row / groups.size * groups.width, target, groups.width);
         writer.Commit(row, target);
       }
     });
@@ -367,26 +392,24 @@ struct GeluFunction : public Function<GeluFunction> {
   }
 };
 
-// [B, G, D] -> [B, N, D] by repeating each group's row for its tokens.
-at::Tensor Spread(const at::Tensor& modulation, int64_t num_tokens) {
-  const int64_t groups = modulation.size(1);
-  return modulation.unsqueeze(2)
-      .expand({modulation.size(0), groups, num_tokens / groups, modulation.size(2)})
-      .reshape({modulation.size(0), num_tokens, modulation.size(2)});
-}
-
 }  // namespace
 
 at::Tensor ModulatedNormPlain(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                               const at::Tensor& camera, at::ScalarType out_dtype, double eps) {
-  const int64_t n = x.size(1);
-  at::Tensor out = at::layer_norm(x.to(at::kFloat), {x.size(2)}, {}, {}, eps);
-  out = (out * (1 + Spread(scale, n)) + Spread(shift, n)).to(out_dtype);
-  return camera.defined() ? out + camera.to(out_dtype) : out;
+  const at::Tensor norm = at::layer_norm(x.to(at::kFloat), {x.size(2)}, {}, {}, eps);
+  at::Tensor out =
+      at::addcmul(shift.unsqueeze(2), Runs(norm, shift.size(1)), 1 + scale.unsqueeze(2))
+          .to(out_dtype)
+          .view(x.sizes());
+  if (!camera.defined()) return out;
+  return (Runs(out, camera.size(1)) + camera.to(out_dtype).unsqueeze(2)).view(x.sizes());
 }
 
 at::Tensor GatedAddPlain(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
-  return (x.to(at::kFloat) + y.to(at::kFloat) * Spread(gate, x.size(1))).to(x.scalar_type());
+  const int64_t runs = gate.size(1);
+  return at::addcmul(Runs(x.to(at::kFloat), runs), Runs(y.to(at::kFloat), runs), gate.unsqueeze(2))
+      .view(x.sizes())
+      .to(x.scalar_type());
 }
 
 at::Tensor NormRopePlain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cos,

@@ -11,7 +11,7 @@ namespace aim {
 //   x             [B, N, D]  f32 or bf16
 //   shift, scale  [B, G, D]  f32; N is a multiple of G and group g modulates tokens
 //                            [g N / G, (g + 1) N / G)
-//   camera        undefined, or [B, N, D] in out_dtype
+//   camera        undefined, or [B, C, D] in out_dtype, each row added to N / C tokens
 //   returns       [B, N, D]  out_dtype
 at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                          const at::Tensor& camera, at::ScalarType out_dtype, double eps);

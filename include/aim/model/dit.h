@@ -13,13 +13,29 @@
 
 namespace aim {
 
+// What is computed in which type. wan22.md 6.1. With compute_dtype float32 both give the same.
+enum class Numerics {
+  // Official: matrix products and attention in compute_dtype; timestep, modulation, norms, RoPE and
+  // the residual stream in float32.
+  kAccurate,
+  // As the released weights were trained (DiffSynth): everything, the residual stream too, is
+  // rounded to compute_dtype after each operation; sums inside a norm are float32.
+  kTrained,
+};
+
 struct Dit {
   DitOptions options;
   std::map<std::string, at::Tensor> weights;  // names of spec/wan22.md 2.6 and method.md 3.3
-  // Matrix products run in this type (float or bfloat16); norms, modulation, RoPE and the residual
-  // stream stay in float32.
-  at::ScalarType compute_dtype = at::kFloat;
+  at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16
+  Numerics numerics = Numerics::kAccurate;
 };
+
+// The type in which a forward pass reads a weight. Weights that have it are used as they are,
+// others are cast at every use.
+at::ScalarType WeightDtype(const Dit& dit, const std::string& name);
+
+// Casts every weight to its WeightDtype, one at a time. Results do not change.
+void CastWeights(Dit& dit);
 
 // Where the latent frames of a canvas stand. All vectors have one entry a latent frame.
 struct CanvasLayout {
@@ -35,9 +51,11 @@ struct DitContext {
   CanvasLayout layout;
   at::Tensor rope_cos;  // [N, head_dim / 2] f32
   at::Tensor rope_sin;
+  at::Tensor segment_rows;           // [F] int64; undefined without a segment embedding
   std::vector<at::Tensor> text_key;  // per block [B, heads, L, head_dim], compute dtype
   std::vector<at::Tensor> text_value;
-  std::vector<at::Tensor> camera;  // per block [B, N, dim], compute dtype; empty without cameras
+  std::vector<at::Tensor>
+      camera;  // per block [B, F * P, dim], compute dtype; empty without cameras
 };
 
 //   text    [B, L, text_dim]    features, zeros past each prompt's end (attended, as released)
@@ -47,17 +65,49 @@ struct DitContext {
 DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::Tensor& text,
                           const at::Tensor& camera);
 
+// The same cameras and layout under another text [B, L, text_dim]: the other branch of guidance.
+// Shares what does not depend on the text.
+DitContext WithText(const Dit& dit, const DitContext& context, const at::Tensor& text);
+
+// Both contexts as one batch (rows of `first`, then of `second`): guidance in a single pass. Same
+// layout; texts of one length.
+DitContext JoinContexts(const DitContext& first, const DitContext& second);
+
 // One pass of the network: what the head predicts for every latent voxel.
 //
 //   latents   [B, C, F, h, w]  canvas at the noise level of `timestep`, float32
-//   timestep  [B, G] float32 in [0, 1000]; group g holds the g-th of G equal runs of tokens:
+//   timestep  [B] or [B, G] float32 in [0, 1000]; group g holds the g-th of G equal runs of tokens:
 //             G = 1 one for all, G = F one a latent frame, G = N one a token
-//   returns   [B, C, F, h, w]  float32: velocity (noise - clean) or clean, as options.prediction says
+//   returns   [B, C, F, h, w]  float32: velocity (noise - clean) or clean, as options.prediction
+//   says
 //
-// N = F * (h / patch) * (w / patch), ordered F, h, w. Differentiable in latents and weights; not
-// random. Formulas: spec/wan22.md 2.2 to 2.5, method.md 3.3.
+// N = F * (h / patch) * (w / patch), ordered F, h, w. All on the device of the weights, but for the
+// timestep, which is read on the CPU (elsewhere it costs a synchronisation): its embedding is
+// computed once for each distinct value. Differentiable in latents and weights; not random. Throws
+// InputError with the tensor, its shape and the one expected. Formulas: spec/wan22.md 2.2 to 2.5,
+// method.md 3.3.
 at::Tensor ForwardDit(const Dit& dit, const at::Tensor& latents, const at::Tensor& timestep,
                       const DitContext& context);
+
+// A forward pass between two blocks. ForwardDit is BeginForward, RunBlocks over all, FinishForward;
+// callers that skip blocks replace or add to `tokens` themselves.
+struct DitState {
+  at::Tensor tokens;       // [B, N, dim] residual stream: float32, or compute dtype if kTrained
+  at::Tensor time_head;    // [U, dim] embedding of each distinct timestep
+  at::Tensor time_blocks;  // [U, 6, dim]
+  at::Tensor time_rows;    // [B, G] int64: which of the U a group has
+};
+
+// Embeds latents and timesteps, as ForwardDit takes them: the tokens before block 0.
+DitState BeginForward(const Dit& dit, const at::Tensor& latents, const at::Tensor& timestep,
+                      const DitContext& context);
+
+// Tokens behind blocks `first` .. `last` - 1 of `state`, whose tokens stand before block `first`.
+at::Tensor RunBlocks(const Dit& dit, const DitState& state, const DitContext& context, int first,
+                     int last);
+
+// What the head predicts from the tokens behind the last block: [B, C, F, h, w] float32.
+at::Tensor FinishForward(const Dit& dit, const DitState& state, const DitContext& context);
 
 // Name and shape of every weight the options ask for.
 std::map<std::string, std::vector<int64_t>> DitWeightShapes(const DitOptions& options);
