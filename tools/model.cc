@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "aim/model/inspect.h"
+#include "aim/policy/drift.h"
 #include "aim/policy/evaluate_model.h"
 #include "tools/cli/cli.h"
 
@@ -35,9 +36,19 @@ int main(int argc, char** argv) {
       "--out out/evaluation.json");
   aim::cli::AddFlags(*evaluate, evaluate_options);
 
+  aim::DriftOptions drift_options;
+  CLI::App* drift = app.add_subcommand(
+      "drift", "Generate the same under two settings and compare the decoded poses.");
+  drift->footer(
+      "Example: aim-model drift --model assets/tiny --data data/demos --episodes 2 "
+      "--against steps=2 --out out/drift.json");
+  aim::cli::AddFlags(*drift, drift_options);
+
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     if (inspect->parsed()) {
       std::cout << aim::InspectModel(inspect_options.path).dump(1) << '\n';
+    } else if (drift->parsed()) {
+      std::cout << aim::RunDrift(drift_options, run).dump(1) << '\n';
     } else {
       std::cout << aim::EvaluationTable(aim::RunEvaluateModel(evaluate_options, run));
     }

@@ -11,67 +11,13 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/base/log.h"
-#include "aim/data/cut_clip.h"
 #include "aim/diffusion/validation.h"
 #include "aim/policy/clip_generator.h"
 #include "aim/tensor/device.h"
-#include "policy/episode_items.h"
-#include "policy/fit_view.h"
+#include "policy/truth_clips.h"
 
 namespace aim {
 namespace {
-
-// Clips with their truth, and what could not be read.
-struct EvaluationData {
-  std::vector<Clip> clips;
-  std::vector<std::string> tasks;
-  nlohmann::json damaged = nlohmann::json::array();
-};
-
-Clip ReadClip(const EpisodeItem& item, const BundleConfig& config, std::string& task) {
-  const Episode episode = item.Read();
-  task = episode.task;
-  const Clip& clip = episode.clip;
-  if (clip.views.size() != static_cast<size_t>(config.num_views)) {
-    throw InputError({item.path.string(), std::to_string(clip.views.size()) + " views",
-                      std::to_string(config.num_views) + ", the number this model was trained for",
-                      ""});
-  }
-  if (clip.poses.size() != static_cast<size_t>(clip.views[0].num_frames)) {
-    throw InputError({item.path.string(), std::to_string(clip.poses.size()) + " poses",
-                      "one for each of " + std::to_string(clip.views[0].num_frames) + " frames",
-                      ""});
-  }
-  return FitClip(CutClip(clip, 0, config.num_frames), config.image_width, config.image_height);
-}
-
-EvaluationData ReadData(const EvaluateModelOptions& options, const BundleConfig& config,
-                        Progress& progress) {
-  const std::vector<EpisodeItem> items = ListEpisodeItems(options.data);
-  const size_t count = std::min(items.size(), static_cast<size_t>(options.episodes));
-  EvaluationData data;
-  progress.Start("read", static_cast<int64_t>(count));
-  for (size_t i = 0; i < count; ++i) {
-    const EpisodeItem& item = items[i * items.size() / count];
-    try {
-      std::string task;
-      data.clips.push_back(ReadClip(item, config, task));
-      data.tasks.push_back(std::move(task));
-    } catch (const InputError& error) {
-      LogWarning("left out " + item.name + ": " + error.what());
-      data.damaged.push_back({{"episode", item.name}, {"problem", error.what()}});
-    }
-    progress.Advance(1);
-  }
-  progress.Finish();
-  if (!data.clips.empty()) return data;
-  throw InputError({.where = options.data,
-                    .got = "without an episode that can be measured (" +
-                           std::string(data.damaged[0]["problem"]) + ")",
-                    .expected = "at least one",
-                    .fix = ""});
-}
 
 // What the true action images, and videos, come back as without any generation.
 ClipQuality MeasureFloor(const GeneratorModel& model, const Clip& clip, bool with_autoencoder,
@@ -114,7 +60,7 @@ class Evaluation {
   }
 
   nlohmann::json Run() {
-    data_ = ReadData(options_, config_, run_.progress());
+    data_ = ReadTruthClips(options_.data, options_.episodes, config_, run_.progress());
     if (!run_.out().empty()) run_.PrepareOutFile();
     nlohmann::json report = {{"model", options_.model.model},
                              {"fingerprint", Fingerprint(bundle_.dit.weights)},
@@ -181,7 +127,7 @@ class Evaluation {
   Bundle bundle_;
   GeneratorModel model_;
   GenerateOptions generate_;
-  EvaluationData data_;
+  TruthClips data_;
 };
 
 std::string Fixed(const nlohmann::json& value, int digits, double scale = 1) {
