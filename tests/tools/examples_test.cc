@@ -26,6 +26,7 @@ constexpr Example kExamples[] = {
     {"aim-label", ""},
     {"aim-model inspect", ""},
     {"aim-model evaluate", ""},
+    {"aim-model drift", ""},
     {"aim-rollout", ""},
     {"aim-train",
      " --set train.steps=2 --set train.validation_episodes=2 --set clips.per_episode=1"},
