@@ -47,6 +47,19 @@ void AssignInteger(Integer& field, const nlohmann::json& value, const std::strin
   }
 }
 
+template <class Item>
+void AssignList(std::vector<Item>& field, const nlohmann::json& value, const std::string& key,
+                const std::string& expected) {
+  if (!value.is_array()) ThrowWrongType(value, key, expected);
+  std::vector<Item> items;
+  for (size_t i = 0; i < value.size(); ++i) {
+    Item item{};
+    AssignJson(item, value[i], key + "[" + std::to_string(i) + "]");
+    items.push_back(item);
+  }
+  field = std::move(items);
+}
+
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -129,6 +142,18 @@ void AssignJson(double& field, const nlohmann::json& value, const std::string& k
 void AssignJson(std::string& field, const nlohmann::json& value, const std::string& key) {
   if (!value.is_string()) ThrowWrongType(value, key, "text in quotes");
   field = value.get<std::string>();
+}
+
+void AssignJson(std::vector<bool>& field, const nlohmann::json& value, const std::string& key) {
+  AssignList(field, value, key, "a list of flags, like [true, false]");
+}
+
+void AssignJson(std::vector<int>& field, const nlohmann::json& value, const std::string& key) {
+  AssignList(field, value, key, "a list of whole numbers, like [1, 2]");
+}
+
+void AssignJson(std::vector<double>& field, const nlohmann::json& value, const std::string& key) {
+  AssignList(field, value, key, "a list of numbers, like [0.5, 1]");
 }
 
 void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,

@@ -36,6 +36,9 @@ struct JobOptions {
   std::string sampler = "euler";
   std::string name;
   std::vector<std::string> task;
+  std::vector<int> widths = {1, 2};
+  std::vector<double> scales;
+  std::vector<bool> masks;
   OptimizerOptions train;
 
   template <class Self, class Visitor>
@@ -48,6 +51,9 @@ struct JobOptions {
     visit("sampler", self.sampler, Limits({"euler", "unipc"}), "sampler");
     visit("name", self.name, Any{}, "a name");
     visit("task", self.task, Any{}, "tasks");
+    visit("widths", self.widths, Range{1, 64}, "widths");
+    visit("scales", self.scales, Range{0, 2}, "scales");
+    visit("masks", self.masks, Any{}, "masks");
     visit("train", self.train, Any{}, "training");
   }
 };
@@ -62,6 +68,9 @@ JobOptions FarFromDefaults() {
   options.sampler = "unipc";
   options.name = "a \"b\" \\ \n\t# = [x] \xc3\xa9";
   options.task = {"reach, push", "", "it's"};
+  options.widths = {};
+  options.scales = {0.1 + 0.2, 2, 1e-9};
+  options.masks = {false, true, false};
   options.train = {1e-5, 3};
   return options;
 }
@@ -87,9 +96,10 @@ TEST(OptionsTest, TomlRestoresEveryField) {
 }
 
 TEST(OptionsTest, KeysJoinWithDots) {
-  EXPECT_THAT(OptionKeys(JobOptions{}),
-              ::testing::ElementsAre("fast", "num_steps", "offset", "seed", "guidance", "sampler",
-                                     "name", "task", "train.lr", "train.batch_size"));
+  EXPECT_THAT(
+      OptionKeys(JobOptions{}),
+      ::testing::ElementsAre("fast", "num_steps", "offset", "seed", "guidance", "sampler", "name",
+                             "task", "widths", "scales", "masks", "train.lr", "train.batch_size"));
 }
 
 TEST(OptionsTest, TextOfACommandLineTakesTheFieldsType) {
@@ -108,6 +118,12 @@ TEST(OptionsTest, TextOfACommandLineTakesTheFieldsType) {
   EXPECT_EQ(options.seed, std::numeric_limits<uint64_t>::max());
   SetOptionText(options, "task", "[\"a\", \"b\"]");
   EXPECT_THAT(options.task, ::testing::ElementsAre("a", "b"));
+  SetOptionText(options, "widths", "[4, 8, 8]");
+  SetOptionText(options, "scales", "0.5");
+  SetOptionText(options, "masks", "true");
+  EXPECT_THAT(options.widths, ::testing::ElementsAre(4, 8, 8));
+  EXPECT_THAT(options.scales, ::testing::ElementsAre(0.5));
+  EXPECT_THAT(options.masks, ::testing::ElementsAre(true));
 }
 
 TEST(OptionsTest, DefaultsLieWithinTheirLimits) { EXPECT_NO_THROW(CheckRanges(JobOptions{})); }
@@ -167,6 +183,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"TextFromNumber", "name", 3, {"name is 3", "text"}},
         BadValue{"ListFromText", "task", "a", {"task is \"a\"", "list of texts"}},
         BadValue{"ListOfNumbers", "task", json::array({1}), {"task is [1]", "list of texts"}},
+        BadValue{"ListOfWidthsFromText", "widths", "4", {"widths is \"4\"", "list of whole"}},
+        BadValue{"ListItemFraction", "widths", json::array({1, 1.5}), {"widths[1] is 1.5"}},
+        BadValue{"ListItemOutOfRange", "widths", json::array({1, 65}), {"widths is 65", "[1, 64]"}},
+        BadValue{"ListItemNull", "scales", json::array({nullptr}), {"scales[0] is null"}},
+        BadValue{"ListOfFlagsFromNumbers", "masks", json::array({1}), {"masks[0] is 1", "true or"}},
         BadValue{"UnknownKey", "num_step", 3, {"job.toml: num_step", "did you mean num_steps?"}},
         BadValue{"WrongSection", "trian.lr", 3, {"trian.lr", "did you mean train.lr?"}},
         BadValue{"NoSection", "batch_size", 3, {"batch_size", "did you mean train.batch_size?"}}),

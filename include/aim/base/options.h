@@ -34,7 +34,8 @@ struct Limits {
 
 // A struct with   template <class Self, class Visitor> static void ForEachField(Self&, Visitor&&)
 // that calls visit(name, field, limits, help). Fields: bool, int, int64_t, uint64_t, double,
-// std::string, std::vector<std::string>, or another option struct (limits Any{}).
+// std::string, lists (std::vector) of bool, int, double or std::string, or another option struct
+// (limits Any{}). The limits of a list hold for each of its items.
 template <class T>
 concept OptionStruct = requires(T& options) {
   std::remove_cvref_t<T>::ForEachField(options, [](auto&&...) {});
@@ -62,6 +63,9 @@ void AssignJson(int64_t& field, const nlohmann::json& value, const std::string& 
 void AssignJson(uint64_t& field, const nlohmann::json& value, const std::string& key);
 void AssignJson(double& field, const nlohmann::json& value, const std::string& key);
 void AssignJson(std::string& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(std::vector<bool>& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(std::vector<int>& field, const nlohmann::json& value, const std::string& key);
+void AssignJson(std::vector<double>& field, const nlohmann::json& value, const std::string& key);
 void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
                 const std::string& key);
 // Throws ConfigError unless a number lies in the range, a text (or each of a list) is a choice.
@@ -122,7 +126,13 @@ void SetOption(Options& options, const std::string& key, const nlohmann::json& v
   if (!found) ThrowUnknownKey(key, OptionKeys(options), where);
 }
 
-// The same for text from a command line: a text field takes it as it is, others parse it.
+template <class Field>
+inline constexpr bool kIsList = false;
+template <class Item>
+inline constexpr bool kIsList<std::vector<Item>> = true;
+
+// The same for text from a command line: a text field takes it as it is, others parse it; a list
+// is written "[1, 2]", a list of one item also as that item.
 template <class Options>
 void SetOptionText(Options& options, const std::string& key, const std::string& text,
                    const std::string& where = "--set") {
@@ -131,8 +141,9 @@ void SetOptionText(Options& options, const std::string& key, const std::string& 
     using Field = std::remove_cvref_t<decltype(field)>;
     if (name != key) return;
     if constexpr (std::is_same_v<Field, std::string>) value = text;
-    if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
-      if (!value.is_array()) value = nlohmann::json::array({text});
+    if constexpr (kIsList<Field>) {
+      if (std::is_same_v<Field, std::vector<std::string>> && !value.is_array()) value = text;
+      if (!value.is_array()) value = nlohmann::json::array({value});
     }
   });
   SetOption(options, key, value, where);
