@@ -276,19 +276,33 @@ WeightMap ReadSafetensors(const std::filesystem::path& path) {
 
 void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensors,
                       const Metadata& metadata) {
+  std::map<std::string, TensorInfo> infos;
+  for (const auto& [name, tensor] : tensors) {
+    infos[name] = {tensor.scalar_type(), tensor.sizes().vec()};
+  }
+  StreamSafetensors(
+      path, infos, [&](const std::string& name) { return tensors.at(name); }, metadata);
+}
+
+void StreamSafetensors(const std::filesystem::path& path,
+                       const std::map<std::string, TensorInfo>& tensors,
+                       const std::function<at::Tensor(const std::string&)>& load,
+                       const Metadata& metadata) {
   // Falling element size keeps every tensor aligned to its own.
-  std::vector<std::pair<std::string, at::Tensor>> order(tensors.begin(), tensors.end());
+  std::vector<std::pair<std::string, TensorInfo>> order(tensors.begin(), tensors.end());
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return a.second.element_size() > b.second.element_size();
+    return c10::elementSize(a.second.dtype) > c10::elementSize(b.second.dtype);
   });
   json header = json::object();
   if (!metadata.empty()) header[kMetadataKey] = metadata;
   size_t position = 0;
-  for (const auto& [name, tensor] : order) {
-    header[name] = {{"dtype", NameOfDtype(tensor.scalar_type(), name)},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {position, position + tensor.nbytes()}}};
-    position += tensor.nbytes();
+  for (const auto& [name, info] : order) {
+    const std::optional<size_t> bytes = ShapeBytes(info.shape, info.dtype);
+    AIM_CHECK(bytes.has_value());
+    header[name] = {{"dtype", NameOfDtype(info.dtype, name)},
+                    {"shape", info.shape},
+                    {"data_offsets", {position, position + *bytes}}};
+    position += *bytes;
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -296,8 +310,10 @@ void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensor
   WriteFileAtomic(path, [&](const std::filesystem::path& temporary) {
     std::ofstream out(temporary, std::ios::binary);
     out << LittleEndianLength(text.size()) << text;
-    for (const auto& [name, tensor] : order) {
-      const at::Tensor bytes = tensor.detach().cpu().contiguous();
+    for (const auto& [name, info] : order) {
+      if (!out) break;
+      const at::Tensor bytes = load(name).detach().cpu().contiguous();
+      AIM_CHECK(bytes.scalar_type() == info.dtype && bytes.sizes() == at::IntArrayRef(info.shape));
       out.write(static_cast<const char*>(bytes.const_data_ptr()),
                 static_cast<std::streamsize>(bytes.nbytes()));
     }

@@ -80,6 +80,36 @@ TEST_F(SafetensorsTest, RoundTripOfEveryDtype) {
   EXPECT_EQ(Fingerprint(read.tensors), Fingerprint(tensors));
 }
 
+// One tensor at a time gives the same bytes; a writer that fails leaves nothing behind.
+TEST_F(SafetensorsTest, StreamsTensorByTensor) {
+  const WeightMap tensors = EveryDtype();
+  std::map<std::string, TensorInfo> infos;
+  for (const auto& [name, tensor] : tensors) {
+    infos[name] = {tensor.scalar_type(), tensor.sizes().vec()};
+  }
+  WriteSafetensors(folder_ / "whole.safetensors", tensors, {{"k", "v"}});
+  size_t calls = 0;
+  const auto load = [&](const std::string& name) {
+    ++calls;
+    return tensors.at(name);
+  };
+  StreamSafetensors(folder_ / "streamed.safetensors", infos, load, {{"k", "v"}});
+  EXPECT_EQ(calls, tensors.size());
+  EXPECT_EQ(ReadFile(folder_ / "streamed.safetensors"), ReadFile(folder_ / "whole.safetensors"));
+
+  const auto fail = [&](const std::string& name) -> at::Tensor {
+    if (name != tensors.begin()->first) return tensors.at(name);
+    throw InputError({.where = name, .got = "bad", .expected = "good", .fix = ""});
+  };
+  std::filesystem::remove(folder_ / "streamed.safetensors");
+  EXPECT_THROW(StreamSafetensors(folder_ / "streamed.safetensors", infos, fail), InputError);
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    files += entry.is_regular_file() ? 1 : 0;
+  }
+  EXPECT_EQ(files, 1u) << "the whole file alone";
+}
+
 TEST_F(SafetensorsTest, DataStartsAtEightBytes) {
   WriteSafetensors(folder_ / "w.safetensors", {{"a", at::ones({3})}});
   const std::string bytes = ReadFile(folder_ / "w.safetensors");

@@ -1,9 +1,12 @@
 // The safetensors format: 8-byte length, JSON header, raw little-endian tensors. wan22.md 7.1.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "aim/tensor/weights.h"
 
@@ -30,5 +33,18 @@ WeightMap ReadSafetensors(const std::filesystem::path& path);
 // in the format.
 void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensors,
                       const Metadata& metadata = {});
+
+struct TensorInfo {
+  at::ScalarType dtype = at::kFloat;
+  std::vector<int64_t> shape;
+};
+
+// The same for tensors that need not exist all at once: `load` is called once for each name, in the
+// order of the file, and returns what `tensors` promises. What it throws passes through, and then
+// no file is left behind.
+void StreamSafetensors(const std::filesystem::path& path,
+                       const std::map<std::string, TensorInfo>& tensors,
+                       const std::function<at::Tensor(const std::string&)>& load,
+                       const Metadata& metadata = {});
 
 }  // namespace aim
