@@ -3,12 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <unordered_map>
 
 #include "aim/base/error.h"
 #include "aim/tensor/shape.h"
+#include "dit_embedding.h"
 #include "fused.h"
 #include "rounded_ops.h"
 
@@ -68,59 +66,17 @@ at::Tensor Normalize(const Dit& dit, const at::Tensor& x, const std::string& nam
              : NormRope(x, weight, cos, sin, dit.options.num_heads, dit.options.eps);
 }
 
-// [U] -> [U, width]: cosines first (wan22.md 2.3), computed in float64.
-at::Tensor TimeSinusoid(const at::Tensor& timestep, int64_t width) {
-  const int64_t half = width / 2;
-  const at::Tensor frequency =
-      at::pow(10000.0,
-              at::arange(half, timestep.options().dtype(at::kDouble)) / -static_cast<double>(half));
-  const at::Tensor angle = timestep.to(at::kDouble).unsqueeze(-1) * frequency;
-  return at::cat({angle.cos(), angle.sin()}, -1);
-}
-
-// Timesteps as the values that occur and which of them each group has. Groups that always share one
-// are joined, so that one a token usually becomes one a latent frame.
-struct DistinctTimesteps {
-  std::vector<float> values;   // [U]
-  std::vector<int64_t> index;  // [B, groups]
-  int64_t groups = 1;
-};
-
-DistinctTimesteps FindDistinct(const at::Tensor& timestep) {
-  const at::Tensor all = timestep.to(at::kCPU, at::kFloat).contiguous();
-  const int64_t batch = all.size(0), given = all.size(1);
-  const float* data = all.const_data_ptr<float>();
-  DistinctTimesteps distinct;
-  std::unordered_map<uint32_t, int64_t> seen;
-  std::vector<int64_t> index;
-  for (int64_t i = 0; i < batch * given; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, data + i, sizeof(bits));
-    const auto [entry, is_new] = seen.emplace(bits, static_cast<int64_t>(seen.size()));
-    if (is_new) distinct.values.push_back(data[i]);
-    index.push_back(entry->second);
-  }
-  const auto runs_agree = [&](int64_t groups) {
-    const int64_t run = given / groups;
-    for (int64_t i = 0; i < batch * given; ++i) {
-      if (index[static_cast<size_t>(i)] != index[static_cast<size_t>(i / run * run)]) return false;
-    }
-    return true;
-  };
-  while (given % distinct.groups != 0 || !runs_agree(distinct.groups)) ++distinct.groups;
-  for (int64_t i = 0; i < batch * distinct.groups; ++i)
-    distinct.index.push_back(index[static_cast<size_t>(i * (given / distinct.groups))]);
-  return distinct;
-}
-
 void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
   const at::ScalarType dtype = IslandDtype(dit);
   const DistinctTimesteps distinct = FindDistinct(timestep);
+  // Matrix products of few rows round differently: as many rows as there were, up to that point, so
+  // that joining equal timesteps changes no bit.
+  std::vector<float> rows = distinct.values;
+  rows.resize(std::max(rows.size(), static_cast<size_t>(std::min<int64_t>(timestep.numel(), 16))));
   const c10::Device device = state.tokens.device();
-  const at::Tensor sinusoid =
-      TimeSinusoid(at::tensor(distinct.values).to(dtype), dit.options.freq_dim)
-          .to(dtype)
-          .to(device, /*non_blocking=*/true);
+  const at::Tensor sinusoid = TimeSinusoid(at::tensor(rows).to(dtype), dit.options.freq_dim)
+                                  .to(dtype)
+                                  .to(device, /*non_blocking=*/true);
   const at::Tensor e = Linear(dit, sinusoid, "time_embedding.0", dtype);
   state.time_head = Linear(dit, at::silu(e), "time_embedding.2", dtype);
   state.time_blocks = Linear(dit, at::silu(state.time_head), "time_projection.1", dtype)
@@ -132,53 +88,7 @@ void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
 
 // Rows [U, dim] as the modulation of each group: [B, G, dim].
 at::Tensor OfGroups(const at::Tensor& rows, const at::Tensor& time_rows) {
-  return rows.index_select(0, time_rows.flatten())
-      .view({time_rows.size(0), time_rows.size(1), rows.size(1)});
-}
-
-// Angles of one axis: position * 10000^(-2 j / n), j = 0 .. n/2 - 1. [positions, n/2] float64.
-at::Tensor AxisAngles(const at::Tensor& positions, int64_t n) {
-  const at::Tensor frequency =
-      at::pow(10000.0, at::arange(n / 2, at::kDouble) * (-2.0 / static_cast<double>(n)));
-  return positions.to(at::kDouble).unsqueeze(1) * frequency.unsqueeze(0);
-}
-
-// [N, head_dim / 2] angles over (frame, row, column). wan22.md 2.4.
-at::Tensor RopeAngles(const CanvasLayout& layout, int64_t head_dim, int64_t patch) {
-  const int64_t frames = static_cast<int64_t>(layout.frame_positions.size());
-  const int64_t rows = layout.height / patch;
-  const int64_t columns = layout.width / patch;
-  const int64_t space = 2 * (head_dim / 6);
-  const int64_t time = head_dim - 2 * space;
-  const at::Tensor f =
-      AxisAngles(at::tensor(layout.frame_positions), time).view({frames, 1, 1, -1});
-  const at::Tensor r = AxisAngles(at::arange(rows), space).view({1, rows, 1, -1});
-  const at::Tensor c = AxisAngles(at::arange(columns), space).view({1, 1, columns, -1});
-  return at::cat({f.expand({frames, rows, columns, time / 2}),
-                  r.expand({frames, rows, columns, space / 2}),
-                  c.expand({frames, rows, columns, space / 2})},
-                 -1)
-      .reshape({frames * rows * columns, head_dim / 2});
-}
-
-// [B, C, F, h, w] -> [B, N, C * patch * patch] in the order (c, row, column) of the patch Conv3d.
-at::Tensor Patchify(const at::Tensor& latents, int64_t patch) {
-  const int64_t b = latents.size(0), c = latents.size(1), f = latents.size(2);
-  const int64_t rows = latents.size(3) / patch, columns = latents.size(4) / patch;
-  return latents.reshape({b, c, f, rows, patch, columns, patch})
-      .permute({0, 2, 3, 5, 1, 4, 6})
-      .reshape({b, f * rows * columns, c * patch * patch});
-}
-
-// The head's rows hold (row, column, c) with the channel fastest. wan22.md 2.5.
-at::Tensor Unpatchify(const at::Tensor& tokens, const CanvasLayout& layout, int64_t channels,
-                      int64_t patch) {
-  const int64_t b = tokens.size(0);
-  const int64_t f = static_cast<int64_t>(layout.frame_positions.size());
-  const int64_t rows = layout.height / patch, columns = layout.width / patch;
-  return tokens.view({b, f, rows, columns, patch, patch, channels})
-      .permute({0, 6, 1, 2, 4, 3, 5})
-      .reshape({b, channels, f, layout.height, layout.width});
+  return rows.index({time_rows});
 }
 
 at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const std::string& block,
@@ -249,10 +159,6 @@ void SetText(const Dit& dit, const at::Tensor& text, DitContext& context) {
     context.text_key.push_back(SplitHeads(key, options.num_heads));
     context.text_value.push_back(SplitHeads(Linear(dit, features, name + "v"), options.num_heads));
   }
-}
-
-int64_t TokensPerFrame(const DitOptions& options, const CanvasLayout& layout) {
-  return (layout.height / options.patch) * (layout.width / options.patch);
 }
 
 // Tensors [B, ...] of one context behind those of the other.
@@ -344,9 +250,8 @@ DitState BeginForward(const Dit& dit, const at::Tensor& latents, const at::Tenso
                             Weight(dit, "patch_embedding.bias").to(dit.compute_dtype))
                      .to(IslandDtype(dit));
   if (options.segment_embeddings > 0) {
-    const at::Tensor rows = Weight(dit, "segment_embedding.weight")
-                                .to(IslandDtype(dit))
-                                .index_select(0, context.segment_rows);
+    const at::Tensor rows =
+        Weight(dit, "segment_embedding.weight").to(IslandDtype(dit)).index({context.segment_rows});
     state.tokens = (state.tokens.view({batch, frames, -1, options.dim}) +
                     rows.view({1, frames, 1, options.dim}))
                        .flatten(1, 2);

@@ -7,9 +7,13 @@
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
+#include "model/dit_embedding.h"
+#include "tests/support/throws.h"
 
 namespace aim {
 namespace {
@@ -97,14 +101,228 @@ TEST_F(DitParity, TimestepPerFrameEqualsTimestepPerToken) {
   EXPECT_LE(RelativeError(by_frame, by_token), 1e-6);
 }
 
-TEST_F(DitParity, WrongShapesAreNamed) {
-  try {
-    PrepareContext(dit_, layout_, at::zeros({2, 5, 11}), {});
-    FAIL() << "accepted text of the wrong width";
-  } catch (const InputError& error) {
-    EXPECT_THAT(error.what(),
-                ::testing::AllOf(::testing::HasSubstr("text"), ::testing::HasSubstr("[2, 5, 11]")));
+TEST_F(DitParity, TimestepASampleNeedsNoGroups) {
+  const at::Tensor one_each = tensors_.at("inputs/timestep");
+  tensors_["inputs/flat"] = one_each.squeeze(1);
+  tensors_["inputs/spread"] = one_each.expand({2, 18});
+  EXPECT_TRUE(Forward("flat").equal(Forward("timestep")));
+  EXPECT_LE(RelativeError(Forward("spread"), Forward("timestep")), 1e-6);
+}
+
+TEST_F(DitParity, BlocksInPartsEqualTheWholePass) {
+  UseCamera("pooled_latent", true);
+  const at::Tensor& latents = tensors_.at("inputs/latents");
+  const at::Tensor& timestep = tensors_.at("inputs/timestep_tokens");
+  const DitContext context = PrepareContext(dit_, layout_, tensors_.at("inputs/text"),
+                                            tensors_.at("inputs/camera_pooled"));
+  DitState state = BeginForward(dit_, latents, timestep, context);
+  state.tokens = RunBlocks(dit_, state, context, 0, 1);
+  state.tokens = RunBlocks(dit_, state, context, 1, dit_.options.num_layers);
+  EXPECT_TRUE(
+      FinishForward(dit_, state, context).equal(ForwardDit(dit_, latents, timestep, context)));
+}
+
+// Guidance: a second text shares the cameras, and both branches fit into one batch.
+TEST_F(DitParity, TwoTextsUnderTheSameCameras) {
+  UseCamera("pooled_latent", true);
+  const at::Tensor& latents = tensors_.at("inputs/latents");
+  const at::Tensor& timestep = tensors_.at("inputs/timestep");
+  const at::Tensor& text = tensors_.at("inputs/text");
+  const at::Tensor& camera = tensors_.at("inputs/camera_pooled");
+  const at::Tensor null_text = text * -0.5;
+  const DitContext context = PrepareContext(dit_, layout_, text, camera);
+  const DitContext other = WithText(dit_, context, null_text);
+  const at::Tensor expected =
+      ForwardDit(dit_, latents, timestep, PrepareContext(dit_, layout_, null_text, camera));
+  EXPECT_TRUE(ForwardDit(dit_, latents, timestep, other).equal(expected));
+
+  const at::Tensor both = ForwardDit(dit_, latents.repeat({2, 1, 1, 1, 1}), timestep.repeat({2, 1}),
+                                     JoinContexts(context, other));
+  EXPECT_LE(RelativeError(both.narrow(0, 0, 2), ForwardDit(dit_, latents, timestep, context)),
+            1e-6);
+  EXPECT_LE(RelativeError(both.narrow(0, 2, 2), expected), 1e-6);
+}
+
+// In float32 nothing is rounded away, so both numerics are one function.
+TEST_F(DitParity, TrainedNumericsInFloat32) {
+  UseCamera("pooled_latent", true);
+  dit_.numerics = Numerics::kTrained;
+  EXPECT_LE(
+      RelativeError(Forward("timestep", "camera_pooled"), tensors_.at("expected/camera_pooled")),
+      1e-5);
+  UseCamera("ray_token", false);
+  EXPECT_LE(RelativeError(Forward("timestep_tokens", "camera_tokens"),
+                          tensors_.at("expected/camera_tokens")),
+            1e-5);
+}
+
+// wan22.md 6.2: bf16 is within 3e-2 (relative L2) of float32; keeping the residual stream in
+// float32 is the closer of the two.
+TEST_F(DitParity, BothNumericsInBfloat16) {
+  const at::Tensor expected = tensors_.at("expected/tokens");
+  const auto error = [&](Numerics numerics) {
+    dit_.compute_dtype = at::kBFloat16;
+    dit_.numerics = numerics;
+    const at::Tensor got = Forward("timestep_tokens");
+    EXPECT_EQ(got.scalar_type(), at::kFloat);
+    return ((got - expected).norm() / expected.norm()).item<double>();
+  };
+  const double accurate = error(Numerics::kAccurate);
+  const double trained = error(Numerics::kTrained);
+  EXPECT_LE(accurate, 2e-2);
+  EXPECT_LE(trained, 3e-2);
+  EXPECT_LT(accurate, trained);
+}
+
+TEST_F(DitParity, TypeOfTheResidualStream) {
+  const DitContext context = PrepareContext(dit_, layout_, tensors_.at("inputs/text"), {});
+  for (const Numerics numerics : {Numerics::kAccurate, Numerics::kTrained}) {
+    dit_.compute_dtype = at::kBFloat16;
+    dit_.numerics = numerics;
+    const DitState state =
+        BeginForward(dit_, tensors_.at("inputs/latents"), tensors_.at("inputs/timestep"), context);
+    const at::ScalarType expected = numerics == Numerics::kTrained ? at::kBFloat16 : at::kFloat;
+    EXPECT_EQ(state.tokens.scalar_type(), expected);
+    EXPECT_EQ(state.time_blocks.scalar_type(), expected);
   }
+}
+
+TEST_F(DitParity, CastWeightsChangesNoResult) {
+  for (const Numerics numerics : {Numerics::kAccurate, Numerics::kTrained}) {
+    dit_.compute_dtype = at::kBFloat16;
+    dit_.numerics = numerics;
+    const at::Tensor before = Forward("timestep");
+    const auto weights = dit_.weights;
+    CastWeights(dit_);
+    EXPECT_EQ(dit_.weights.at("blocks.0.ffn.0.weight").scalar_type(), at::kBFloat16);
+    EXPECT_TRUE(Forward("timestep").equal(before));
+    dit_.weights = weights;
+  }
+}
+
+TEST_F(DitParity, WrongShapesAreNamed) {
+  const at::Tensor& latents = tensors_.at("inputs/latents");
+  const at::Tensor& text = tensors_.at("inputs/text");
+  const at::Tensor& timestep = tensors_.at("inputs/timestep");
+  const DitContext context = PrepareContext(dit_, layout_, text, {});
+  using testing::ExpectThrowsWith;
+  ExpectThrowsWith<InputError>(
+      [&] {
+        PrepareContext(dit_, layout_, at::zeros({2, 5, 11}), {});
+      },
+      {"text", "[2, 5, 11]"});
+  ExpectThrowsWith<InputError>(
+      [&] {
+        WithText(dit_, context, at::zeros({3, 5, 12}));
+      },
+      {"text", "[3, 5, 12]"});
+  ExpectThrowsWith<InputError>(
+      [&] { ForwardDit(dit_, latents.narrow(2, 0, 2), timestep, context); },
+      {"latents", "[2, 4, 2, 4, 6]"});
+  ExpectThrowsWith<InputError>(
+      [&] {
+        ForwardDit(dit_, latents, at::zeros({2, 7}), context);
+      },
+      {"timestep", "[2, 7]", "latent frame (3)", "token (18)"});
+  ExpectThrowsWith<InputError>([&] { ForwardDit(dit_, latents, at::zeros({3}), context); },
+                               {"timestep", "[3"});
+}
+
+TEST(FindDistinct, JoinsTokensOfEqualTimestep) {
+  at::Tensor timestep = at::full({2, 12}, 700.0f);
+  timestep[0].narrow(0, 0, 3).zero_();
+  const DistinctTimesteps frames = FindDistinct(timestep);
+  EXPECT_THAT(frames.values, ::testing::ElementsAre(0.0f, 700.0f));
+  EXPECT_EQ(frames.groups, 4);
+  EXPECT_THAT(frames.index, ::testing::ElementsAre(0, 1, 1, 1, 1, 1, 1, 1));
+  EXPECT_EQ(FindDistinct(at::full({2, 12}, 5.0f)).groups, 1);
+  timestep[1][7] = 1;  // no run of equal tokens is left
+  EXPECT_EQ(FindDistinct(timestep).groups, 12);
+}
+
+// wan22.md appendix B.7.
+TEST(DitEmbedding, GoldenSinusoid) {
+  const at::Tensor sinusoid = TimeSinusoid(at::tensor({999.0}), 256)[0];
+  const std::vector<std::pair<int64_t, double>> expected = {
+      {0, 0.99964985},    {1, 0.96378248},    {2, -0.39899176},
+      {64, -0.84446970},  {127, 0.99424316},  {128, -0.02646075},
+      {129, -0.26668959}, {192, -0.53560333}, {255, 0.10714724}};
+  for (const auto& [i, value] : expected) EXPECT_NEAR(sinusoid[i].item<double>(), value, 1e-8) << i;
+}
+
+TEST(DitEmbedding, GoldenRopeAngles) {
+  const CanvasLayout layout{4, 4, {0, 1}, {0, 0}};
+  const at::Tensor angles = RopeAngles(layout, 128, 2);  // 2 x 2 tokens a frame
+  ASSERT_EQ(angles.sizes(), at::IntArrayRef({8, 64}));
+  const auto angle = [&](int64_t token, int64_t pair) {
+    return angles[token][pair].item<double>();
+  };
+  EXPECT_NEAR(angle(4, 0), 1, 1e-12);  // frame 1, row 0, column 0
+  EXPECT_NEAR(angle(4, 1), 0.65793322, 1e-8);
+  EXPECT_NEAR(angle(4, 21), 1.51991e-4, 1e-9);
+  EXPECT_NEAR(angle(2, 22), 1, 1e-12);  // row 1
+  EXPECT_NEAR(angle(2, 23), 0.64494668, 1e-8);
+  EXPECT_NEAR(angle(2, 42), 1.55052e-4, 1e-9);
+  EXPECT_NEAR(angle(1, 43), 1, 1e-12);  // column 1
+  EXPECT_NEAR(angle(1, 63), 1.55052e-4, 1e-9);
+  EXPECT_EQ(angle(0, 0), 0);
+  EXPECT_EQ(angle(3, 0), 0);
+}
+
+DitOptions Released(int channels, int dim, int ffn_dim, int num_heads, int num_layers) {
+  DitOptions options;
+  options.in_channels = options.out_channels = channels;
+  options.dim = dim;
+  options.ffn_dim = ffn_dim;
+  options.num_heads = num_heads;
+  options.num_layers = num_layers;
+  options.text_dim = 4096;
+  return options;
+}
+
+DitOptions ReleasedWithCameras() {
+  DitOptions options = Released(48, 3072, 14336, 24, 30);
+  options.camera.mode = "pooled_latent";
+  options.camera.features = 12288;
+  options.camera.projector = true;
+  return options;
+}
+
+int64_t NumParameters(const DitOptions& options) {
+  int64_t total = 0;
+  for (const auto& [name, shape] : DitWeightShapes(options)) {
+    int64_t count = 1;
+    for (const int64_t extent : shape) count *= extent;
+    total += count;
+  }
+  return total;
+}
+
+// wan22.md 2.1, method.md 3.3. The last two are the published sizes of Wan2.1, by formula.
+TEST(DitWeights, ReleasedSizes) {
+  const DitOptions base = Released(48, 3072, 14336, 24, 30);
+  EXPECT_EQ(DitWeightShapes(base).size(), 825);
+  EXPECT_EQ(NumParameters(base), 4999787712);
+  EXPECT_EQ(DitWeightShapes(ReleasedWithCameras()).size(), 945);
+  EXPECT_EQ(NumParameters(ReleasedWithCameras()), 6415549632);
+  EXPECT_EQ(NumParameters(Released(16, 1536, 8960, 12, 30)), 1418996800);
+  EXPECT_EQ(NumParameters(Released(16, 5120, 13824, 40, 40)), 14288491584);
+}
+
+// Every product at the released width, with weights that take no memory (one number each). Two
+// layers: all are of one shape.
+TEST(DitWeights, ReleasedShapesFitTogether) {
+  Dit dit{ReleasedWithCameras(), {}};
+  dit.options.num_layers = 2;
+  for (const auto& [name, shape] : DitWeightShapes(dit.options))
+    dit.weights[name] = at::full({1}, 1e-3f).expand(shape);
+  const DitContext context = PrepareContext(dit, {4, 2, {0, 1}, {0, 0}}, at::ones({1, 4, 4096}),
+                                            at::ones({1, 2, 1, 12288}));
+  EXPECT_EQ(context.camera.at(1).sizes(), at::IntArrayRef({1, 2, 3072}));
+  const at::Tensor out =
+      ForwardDit(dit, at::ones({1, 48, 2, 4, 2}), at::tensor({0.0f, 700.0f}).view({1, 2}), context);
+  EXPECT_EQ(out.sizes(), at::IntArrayRef({1, 48, 2, 4, 2}));
+  EXPECT_TRUE(out.isfinite().all().item<bool>());
 }
 
 // wan22.md appendix B.4: the official module at tiny width, weights and inputs by formula.

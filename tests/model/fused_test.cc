@@ -60,6 +60,21 @@ TEST_P(FusedTest, ModulatedNorm) {
              tolerance);
 }
 
+// One camera vector for several tokens, as for all of them its own copy.
+TEST_P(FusedTest, ModulatedNormWithSharedCamera) {
+  const auto [dtype, tolerance] = GetParam();
+  const auto shared = [dtype = dtype](const Inputs& in) {
+    return ModulatedNorm(in[0], in[1], in[2], in[3], dtype, 1e-6);
+  };
+  const auto copied = [dtype = dtype](const Inputs& in) {
+    return ModulatedNormPlain(in[0], in[1], in[2], in[3].repeat_interleave(3, 1), dtype, 1e-6);
+  };
+  ExpectSame(
+      shared, copied,
+      {Random({2, 6, 40}), Random({2, 1, 40}), Random({2, 1, 40}), Random({2, 2, 40}, dtype)},
+      tolerance);
+}
+
 TEST_P(FusedTest, GatedAdd) {
   const auto [dtype, tolerance] = GetParam();
   const auto call = [](auto op) {

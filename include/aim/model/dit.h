@@ -93,9 +93,9 @@ at::Tensor ForwardDit(const Dit& dit, const at::Tensor& latents, const at::Tenso
 // callers that skip blocks replace or add to `tokens` themselves.
 struct DitState {
   at::Tensor tokens;       // [B, N, dim] residual stream: float32, or compute dtype if kTrained
-  at::Tensor time_head;    // [U, dim] embedding of each distinct timestep
+  at::Tensor time_head;    // [U, dim] embeddings of the distinct timesteps
   at::Tensor time_blocks;  // [U, 6, dim]
-  at::Tensor time_rows;    // [B, G] int64: which of the U a group has
+  at::Tensor time_rows;    // [B, G] int64: which of them a group has
 };
 
 // Embeds latents and timesteps, as ForwardDit takes them: the tokens before block 0.
