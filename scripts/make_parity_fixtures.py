@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes a small random model of the Wan family as a Diffusers pipeline folder, and what Diffusers and
-Transformers make of random inputs, for comparison with another implementation:
+"""Writes a small random model of the Wan family as a Diffusers pipeline folder, and what Diffusers
+and Transformers make of random inputs, for comparison with another implementation:
 
-    OUT/pipeline/           model_index.json, transformer/, vae/, text_encoder/, tokenizer/, scheduler/
-    OUT/PART.inputs.safetensors, OUT/PART.expected.safetensors   of PART dit, vae-encode, vae-decode, text
-    OUT/prompts.json        prompts and their token ids
+    OUT/pipeline/      model_index.json, transformer/, vae/, text_encoder/, tokenizer/, scheduler/
+    OUT/PART.inputs.safetensors, OUT/PART.expected.safetensors   PART as below
+    OUT/prompts.json   prompts and their token ids
 
     dit         latents [B,C,F,h,w], timestep [B] or [B,N], text [B,L,D], camera [B,F,2C,h,w]
                 -> velocity [B,C,F,h,w]
@@ -66,7 +66,7 @@ def parse_arguments():
     add("--vae-version", choices=["2.1", "2.2"], default="2.2")
     add("--per-token", action="store_true", help="timesteps [B,N] with latent frame 0 given")
     add("--camera", action="store_true", help="camera conditioning")
-    add("--normalization", default="nmt_nfkc", help="SentencePiece's rule; identity makes small files")
+    add("--normalization", default="nmt_nfkc", help="SentencePiece's rule; identity: small files")
     add("--batch", type=int, default=2)
     add("--heads", type=int, default=2, help="attention heads of the DiT")
     add("--head-dim", type=int, default=12)
@@ -150,8 +150,9 @@ def add_camera(transformer, layers, camera):
     """
     channels, height, width = camera.shape[2] // 2, camera.shape[3], camera.shape[4]
     pooled = F.adaptive_avg_pool3d(camera, (channels, POOL, POOL)).flatten(2)  # [B, F, C * POOL^2]
+    tokens_a_frame = height // 2 * (width // 2)
     for block, layer in zip(transformer.blocks, layers):
-        tokens = layer["cam_encoder"]["2"](pooled).repeat_interleave(height // 2 * (width // 2), dim=1)
+        tokens = layer["cam_encoder"]["2"](pooled).repeat_interleave(tokens_a_frame, dim=1)
         block.attn1.register_forward_pre_hook(
             lambda module, inputs, tokens=tokens: (inputs[0] + tokens, *inputs[1:]))
         block.attn1.register_forward_hook(
@@ -165,7 +166,8 @@ def make_vae(args, draw):
                    out_channels=12, patch_size=2) if is_residual else {}
     model = diffusers.AutoencoderKLWan(
         base_dim=args.vae_dim, z_dim=args.channels, dim_mult=args.dim_mult,
-        num_res_blocks=args.res_blocks, temperal_downsample=[i >= stages - 3 for i in range(stages - 1)],
+        num_res_blocks=args.res_blocks,
+        temperal_downsample=[i >= stages - 3 for i in range(stages - 1)],
         latents_mean=(0.3 * draw.normal(args.channels)).tolist(),
         latents_std=(0.5 + draw.uniform(args.channels)).tolist(),
         scale_factor_spatial=2 ** (stages - 1) * (2 if is_residual else 1), **patched)
@@ -183,8 +185,8 @@ def train_tokenizer(normalization):
     """
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS), model_writer=written, vocab_size=230, hard_vocab_limit=False,
-        model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0,
+        sentence_iterator=iter(CORPUS), model_writer=written, vocab_size=230,
+        hard_vocab_limit=False, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0,
         normalization_rule_name=normalization, num_threads=1, minloglevel=2)
     model_bytes = written.getvalue()
     model = sentencepiece_model_pb2.ModelProto.FromString(model_bytes)
@@ -218,7 +220,8 @@ def make_dit_case(args, draw, transformer, camera_layers):
     # Diffusers computes the sinusoid in float32: at large timesteps it is off by more than 1e-5.
     timestep = 80 * draw.uniform(args.batch)
     if args.per_token:
-        given = timestep[:, None, None].repeat(1, args.latent_frames, shape[1] // 2 * (shape[2] // 2))
+        tokens_a_frame = shape[1] // 2 * (shape[2] // 2)
+        given = timestep[:, None, None].repeat(1, args.latent_frames, tokens_a_frame)
         given[:, 0] = 0
         timestep = given.flatten(1)
     inputs["timestep"] = timestep
