@@ -186,8 +186,8 @@ def train_tokenizer(normalization):
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(CORPUS), model_writer=written, vocab_size=230,
-        hard_vocab_limit=False, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0,
-        normalization_rule_name=normalization, num_threads=1, minloglevel=2)
+        hard_vocab_limit=False, model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+        character_coverage=1.0, normalization_rule_name=normalization, num_threads=1, minloglevel=2)
     model_bytes = written.getvalue()
     model = sentencepiece_model_pb2.ModelProto.FromString(model_bytes)
     core = tokenizers.Tokenizer(tokenizers.models.Unigram(
