@@ -1,5 +1,5 @@
-// The codec against the published rules, written with ATen operators as a PyTorch program runs them
-// (method.md 1.3 and 1.4), on the same pictures and one thread. Run: bin/codec_bench [repeats]
+// The codec against the published rules as a PyTorch program runs them, on the same pictures and
+// one thread. tests/codec/published_codec_test.cc proves the rules. Run: bin/codec_bench [repeats]
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
@@ -15,6 +15,7 @@
 
 #include "aim/base/rng.h"
 #include "aim/codec/decoder.h"
+#include "bench/published_codec.h"
 
 namespace {
 
@@ -76,86 +77,6 @@ std::vector<double> MedianMs(int repeats, const std::vector<std::function<void()
   return medians;
 }
 
-// method.md 1.3: centres [N, 3, 2] (u, v), openness [N] -> pictures [N, H, W, 3].
-at::Tensor PublishedRasterizer(const at::Tensor& centres, const at::Tensor& openness) {
-  const double sigma = 0.05 * kSizePx;
-  const at::Tensor grid = at::arange(kSizePx, centres.options());
-  const at::Tensor dx =
-      grid.view({1, 1, kSizePx, 1}) - centres.select(2, 0).unsqueeze(1).unsqueeze(1);
-  const at::Tensor dy =
-      grid.view({1, kSizePx, 1, 1}) - centres.select(2, 1).unsqueeze(1).unsqueeze(1);
-  at::Tensor picture = at::exp(-(dx.square() + dy.square()) / (2 * sigma * sigma));
-  const at::Tensor blue = picture.select(3, 2);
-  const at::Tensor background =
-      at::where(openness > 0.5, 0.25, 0.0).to(at::kFloat).view({-1, 1, 1});
-  blue.copy_(at::where(blue <= 0.25, background, blue));
-  return picture;
-}
-
-at::Tensor ToTensor(const Eigen::MatrixXd& matrix) {
-  at::Tensor tensor = at::empty({matrix.rows(), matrix.cols()}, at::kFloat);
-  for (Eigen::Index r = 0; r < matrix.rows(); ++r) {
-    for (Eigen::Index c = 0; c < matrix.cols(); ++c)
-      tensor[r][c] = static_cast<float>(matrix(r, c));
-  }
-  return tensor;
-}
-
-struct TensorCamera {
-  at::Tensor rotation, centre, intrinsics;  // world from camera
-};
-
-TensorCamera ToTensors(const Camera& camera) {
-  Eigen::Matrix3d intrinsics;
-  intrinsics << camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1;
-  return {ToTensor(camera.world_from_camera.rotation.toRotationMatrix()),
-          ToTensor(camera.world_from_camera.translation).squeeze(1), ToTensor(intrinsics)};
-}
-
-// Bilinear samples of h [H, W] at indices x, y [n].
-at::Tensor Sample(const at::Tensor& h, at::Tensor x, at::Tensor y) {
-  x = x.clamp(0, kSizePx - 1);
-  y = y.clamp(0, kSizePx - 1);
-  const at::Tensor grid = at::stack({2 * x / (kSizePx - 1) - 1, 2 * y / (kSizePx - 1) - 1}, -1);
-  return at::grid_sampler(h.view({1, 1, kSizePx, kSizePx}), grid.view({1, 1, -1, 2}), 0, 1, true)
-      .view({-1});
-}
-
-// method.md 1.4 for one anchor: maps [V, H, W].
-at::Tensor PublishedPoint(const at::Tensor& maps, const std::vector<TensorCamera>& cameras) {
-  const at::Tensor grid = at::arange(kSizePx, maps.options()) + 0.5;
-  const at::Tensor weights = maps / (maps.sum({1, 2}, true) + 1e-8);
-  const at::Tensor u = (weights * grid.view({1, 1, kSizePx})).sum({1, 2});
-  const at::Tensor v = (weights * grid.view({1, kSizePx, 1})).sum({1, 2});
-  const TensorCamera& first = cameras[0];
-  const at::Tensor& k = first.intrinsics;
-  at::Tensor direction =
-      at::stack({(u[0] - k[0][2]) / k[0][0], (v[0] - k[1][2]) / k[1][1], at::ones({})});
-  direction = first.rotation.matmul(direction);
-  direction = direction / (direction.norm() + 1e-8);
-  const at::Tensor distances = at::linspace(0.6, 1.8, kDepths, maps.options());
-  const at::Tensor points = first.centre + distances.unsqueeze(1) * direction;
-  at::Tensor score = at::ones({kDepths}, maps.options());
-  for (size_t view = 0; view < cameras.size(); ++view) {
-    const at::Tensor in_camera = (points - cameras[view].centre).matmul(cameras[view].rotation);
-    const at::Tensor pixels = in_camera.matmul(cameras[view].intrinsics.t());
-    const at::Tensor depth = in_camera.select(1, 2) + 1e-8;
-    score = score * Sample(maps[static_cast<int64_t>(view)], pixels.select(1, 0) / depth,
-                           pixels.select(1, 1) / depth);
-  }
-  return points[score.argmax()];
-}
-
-// The published decoder: bytes [V, H, W, 3] -> tip and axis.
-at::Tensor PublishedDecoder(const at::Tensor& bytes, const std::vector<TensorCamera>& cameras) {
-  const at::Tensor maps = bytes.to(at::kFloat) / 255.0;
-  const at::Tensor tip = PublishedPoint(maps.select(3, 0), cameras);
-  const at::Tensor side = PublishedPoint(maps.select(3, 1), cameras);
-  const at::Tensor closed = (bytes.select(3, 2) > 128).any();
-  const at::Tensor axis = side - tip;
-  return at::cat({tip, axis / (axis.norm() + 1e-8), closed.to(at::kFloat).view({1})});
-}
-
 void BenchRasterizer(int repeats, const std::vector<ToolPose>& poses,
                      const std::vector<Camera>& cameras) {
   const auto num_pictures = static_cast<int64_t>(poses.size() * cameras.size());
@@ -182,7 +103,7 @@ void BenchRasterizer(int repeats, const std::vector<ToolPose>& poses,
     }
   };
   const std::vector<double> ms =
-      MedianMs(repeats, {[&] { PublishedRasterizer(centres, openness); }, draw,
+      MedianMs(repeats, {[&] { aim::bench::PublishedRasterizer(centres, openness, kSizePx); }, draw,
                          [&] { std::fill(video.begin(), video.end(), 0.5f); }});
   const double count = static_cast<double>(num_pictures);
   const double published_ms = ms[0] / count, ours_ms = ms[1] / count, fill_ms = ms[2] / count;
@@ -215,9 +136,11 @@ void BenchDecoder(int repeats, const std::vector<ToolPose>& poses,
     }
     tensors.push_back(frame);
   }
-  const std::vector<TensorCamera> tensor_cameras{ToTensors(cameras[0]), ToTensors(cameras[1])};
+  const std::vector<aim::bench::TensorCamera> tensor_cameras{aim::bench::ToTensors(cameras[0]),
+                                                             aim::bench::ToTensors(cameras[1])};
   const auto published = [&] {
-    for (const at::Tensor& frame : tensors) PublishedDecoder(frame, tensor_cameras);
+    for (const at::Tensor& frame : tensors)
+      aim::bench::PublishedDecoder(frame, tensor_cameras, {0.6, 1.8, kDepths});
   };
   const auto floats = [&] {
     for (size_t i = 0; i < poses.size(); ++i) {
