@@ -17,8 +17,9 @@ constexpr int kReachPx = 7;  // samples this far to both sides of the edge
 constexpr int kSamples = 2 * kReachPx + 1;
 constexpr int kTableReachPx = kReachPx + 2;
 constexpr int kTablePerPx = 32;
-// The step is smeared in the linearisation: widely first, so that it is caught from afar.
-constexpr std::array<double, 5> kStepWidthsPx{3.0, 2.0, 1.3, 1.0, 0.8};
+// The step is smeared in the linearisation: widely first, so that it is caught from afar, then
+// narrowly, because a wide one oversteps and does not settle.
+constexpr std::array<double, 7> kStepWidthsPx{3.0, 1.5, 1.0, 0.7, 0.5, 0.4, 0.35};
 // What the local parabola leaves of the noise is correlated along a spoke.
 constexpr double kCorrelation = 1.5;
 constexpr double kAgreementSquared = 16.0;
