@@ -44,6 +44,14 @@ std::shared_ptr<const MappedFile> MappedFile::Open(const std::filesystem::path& 
       new MappedFile(static_cast<std::byte*>(data), size_bytes));
 }
 
+void MappedFile::Release(size_t begin, size_t size_bytes) const {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t first = (begin + page - 1) / page * page;
+  const size_t last = (begin + size_bytes) / page * page;
+  // Advice only: where it is not taken the pages stay until memory is short.
+  if (first < last) madvise(data_ + first, last - first, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(data_, size_bytes_);
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <span>
 
 namespace aim {
 
@@ -17,8 +18,13 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // Gives the pages that lie wholly within [begin, begin + size_bytes) of the file back to the
+  // system; they are read again when touched. What was written to them is lost.
+  void Release(size_t begin, size_t size_bytes) const;
+
   std::byte* data() const { return data_; }
   size_t size_bytes() const { return size_bytes_; }
+  std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
 
  private:
   MappedFile(std::byte* data, size_t size_bytes) : data_(data), size_bytes_(size_bytes) {}

@@ -200,7 +200,7 @@ std::vector<BadFile> BadFiles() {
       {"duplicate",
        with(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
             R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})"),
-       "tensor a is named twice"},
+       "header: key a is named twice"},
       {"duplicate_field",
        with(R"({"a":{"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]}})"),
        "named twice"},

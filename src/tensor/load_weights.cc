@@ -1,0 +1,109 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/tensor/weight_file.h"
+#include "tensor/mapped_tensor.h"
+#include "tensor/zip_archive.h"
+
+namespace aim {
+namespace {
+
+// Elements looked at in one go: the temporaries of a check stay in the cache.
+constexpr int64_t kChunk = 1 << 18;
+
+bool IsFinite(const at::Tensor& values) {
+  // Eight-bit floats have no isfinite of their own.
+  const at::Tensor wide = values.element_size() == 1 ? values.to(at::kFloat) : values;
+  return wide.isfinite().all().item<bool>();
+}
+
+// Needs no second tensor of the weight's size, unless it is not contiguous.
+bool HasOnlyFinite(const at::Tensor& weight) {
+  if (!weight.is_floating_point() || weight.numel() == 0) return true;
+  if (!weight.device().is_cpu()) return IsFinite(weight);
+  const at::Tensor flat = weight.reshape({-1});
+  for (int64_t begin = 0; begin < flat.numel(); begin += kChunk) {
+    if (!IsFinite(flat.slice(0, begin, std::min(begin + kChunk, flat.numel())))) return false;
+  }
+  return true;
+}
+
+// CRCs of records, each compared once though many tensors may view it.
+class RecordCheck {
+ public:
+  void Check(const MappedPiece& piece) {
+    if (!piece.crc || !checked_.emplace(piece.file.get(), piece.begin).second) return;
+    CheckCrc(piece.bytes(), *piece.crc, piece.where);
+  }
+
+ private:
+  std::set<std::pair<const MappedFile*, size_t>> checked_;
+};
+
+std::string Join(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+}  // namespace
+
+void CheckRecords(const WeightMap& mapped) {
+  RecordCheck records;
+  for (const auto& [name, weight] : mapped) {
+    const MappedPiece* piece = PieceOf(weight);
+    if (piece == nullptr || !piece->crc) continue;
+    records.Check(*piece);
+    piece->file->Release(piece->begin, piece->size_bytes);
+  }
+}
+
+WeightMap LoadWeights(const WeightMap& mapped, at::ScalarType dtype, c10::Device device,
+                      const std::string& where) {
+  c10::NoGradGuard no_grad;
+  RecordCheck records;
+  WeightMap loaded;
+  std::vector<std::string> broken;
+  std::vector<std::string> overflowed;
+  for (const auto& [name, weight] : mapped) {
+    const MappedPiece* piece = PieceOf(weight);
+    if (piece != nullptr) records.Check(*piece);
+    const at::ScalarType target = weight.is_floating_point() ? dtype : weight.scalar_type();
+    const bool fits =
+        weight.scalar_type() == target && weight.device() == device && weight.is_contiguous();
+    if (!HasOnlyFinite(weight)) {
+      broken.push_back(name);
+    } else if (fits) {
+      loaded[name] = weight;
+    } else {
+      at::Tensor copy = at::empty(weight.sizes(), weight.options().dtype(target).device(device));
+      copy.copy_(weight);
+      const bool narrows = static_cast<int64_t>(c10::elementSize(target)) < weight.element_size() ||
+                           (target == at::kHalf && weight.scalar_type() == at::kBFloat16);
+      if (narrows && !HasOnlyFinite(copy)) overflowed.push_back(name);
+      loaded[name] = std::move(copy);
+    }
+    if (piece != nullptr && !fits) piece->file->Release(piece->begin, piece->size_bytes);
+  }
+  if (!broken.empty()) {
+    throw InputError({.where = where,
+                      .got = "holding NaN or Inf in " + Join(broken),
+                      .expected = "finite weights",
+                      .fix = "the training that wrote it diverged or the file is damaged"});
+  }
+  if (!overflowed.empty()) {
+    throw InputError({.where = where,
+                      .got = "holding values that " + std::string(c10::toString(dtype)) +
+                             " cannot in " + Join(overflowed),
+                      .expected = "values that it can hold",
+                      .fix = "use bfloat16 or float32"});
+  }
+  return loaded;
+}
+
+}  // namespace aim

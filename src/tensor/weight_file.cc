@@ -1,0 +1,243 @@
+#include "aim/tensor/weight_file.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <regex>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "tensor/strict_json.h"
+#include "tensor/torch_zip.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr char kIndexSuffix[] = ".index.json";
+
+enum class Content { kSafetensors, kTorchZip, kIndex };
+
+std::string Join(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+// What a file is by its first bytes.
+Content Recognise(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    throw InputError({.where = path.string(),
+                      .got = fs::exists(path) ? "unreadable" : "missing",
+                      .expected = "a weight file or a folder of them",
+                      .fix = ""});
+  }
+  std::string head(16, '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<size_t>(in.gcount()));
+  if (head.starts_with("PK")) return Content::kTorchZip;
+  if (head.size() > 8 && head[8] == '{') return Content::kSafetensors;
+  if (head.starts_with("{")) return Content::kIndex;
+  std::string got = "of an unknown format";
+  std::string fix;
+  if (head.starts_with("\x80\x02")) {
+    got = "in the format of torch before 1.6";
+    fix = "load it with a newer torch and save it again";
+  } else if (head.starts_with("version https://")) {
+    got = "a Git LFS pointer";
+    fix = "fetch the file itself, for example with git lfs pull";
+  } else if (head.size() < 9) {
+    got = "truncated at " + std::to_string(head.size()) + " bytes";
+  }
+  throw FormatError({.where = path.string(),
+                     .got = got,
+                     .expected = "safetensors, a torch.save file, or the index of shards",
+                     .fix = fix});
+}
+
+WeightFile OpenOne(const fs::path& path, Content content) {
+  WeightFile opened{.tensors = {}, .metadata = {}, .format = "torch zip", .files = {path}};
+  if (content == Content::kTorchZip) {
+    opened.tensors = MapTorchZip(MappedFile::Open(path), path.string());
+    return opened;
+  }
+  SafetensorsFile file = OpenSafetensors(path);
+  opened.tensors = std::move(file.tensors);
+  opened.metadata = std::move(file.metadata);
+  opened.format = "safetensors";
+  return opened;
+}
+
+// Opens the shards one after the other; a name may stand in one of them alone.
+WeightFile OpenShards(const std::vector<fs::path>& paths, const std::string& where) {
+  WeightFile merged{.tensors = {}, .metadata = {}, .format = "safetensors shards", .files = paths};
+  std::vector<std::string> doubled;
+  for (const fs::path& path : paths) {
+    const Content content = Recognise(path);
+    if (content == Content::kIndex) {
+      throw FormatError({.where = where,
+                         .got = "naming " + path.filename().string() + ", itself an index",
+                         .expected = "files that hold tensors",
+                         .fix = ""});
+    }
+    if (content == Content::kTorchZip) merged.format = "torch zip";
+    WeightFile shard = OpenOne(path, content);
+    merged.metadata.merge(shard.metadata);
+    merged.tensors.merge(shard.tensors);
+    for (const auto& [name, tensor] : shard.tensors) doubled.push_back(name);
+  }
+  if (doubled.empty()) return merged;
+  throw FormatError({.where = where,
+                     .got = "holding " + Join(doubled) + " in two shards",
+                     .expected = "each tensor in one of them",
+                     .fix = ""});
+}
+
+[[noreturn]] void FailMissing(const std::string& where, const std::vector<std::string>& missing) {
+  throw InputError(
+      {.where = where,
+       .got = "missing " + std::to_string(missing.size()) + " shards (" + Join(missing) + ")",
+       .expected = "all the files beside it",
+       .fix = "download the missing ones"});
+}
+
+// Tensor -> file name, as the index says.
+std::map<std::string, std::string> ReadIndex(const fs::path& path) {
+  const std::string where = path.string();
+  const json index = ParseJsonObject(ReadFile(path), where);
+  const auto found = index.find("weight_map");
+  if (found == index.end() || !found->is_object() || found->empty()) {
+    throw FormatError({.where = where,
+                       .got = "without weight_map",
+                       .expected = "an index that gives each tensor its file",
+                       .fix = ""});
+  }
+  std::map<std::string, std::string> files;
+  for (const auto& [name, value] : found->items()) {
+    const std::string file = value.is_string() ? value.get<std::string>() : "";
+    if (file.empty() || file == "." || file == ".." ||
+        file.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
+      throw FormatError(
+          {.where = where + ": weight_map." + name,
+           .got = value.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 100),
+           .expected = "the name of a file in the same folder",
+           .fix = ""});
+    }
+    files[name] = file;
+  }
+  return files;
+}
+
+WeightFile OpenIndex(const fs::path& path) {
+  const std::map<std::string, std::string> index = ReadIndex(path);
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : index) names.insert(file);
+  std::vector<fs::path> paths;
+  std::vector<std::string> missing;
+  for (const std::string& name : names) {
+    paths.push_back(path.parent_path() / name);
+    if (!fs::exists(paths.back())) missing.push_back(name);
+  }
+  if (!missing.empty()) FailMissing(path.string(), missing);
+  WeightFile opened = OpenShards(paths, path.string());
+
+  std::vector<std::string> absent;
+  std::vector<std::string> unlisted;
+  for (const auto& [tensor, file] : index) {
+    const auto found = opened.tensors.find(tensor);
+    if (found == opened.tensors.end()) {
+      absent.push_back(tensor + " (" + file + ")");
+      continue;
+    }
+    const MappedPiece* piece = PieceOf(found->second);
+    if (piece != nullptr && !piece->where.starts_with((path.parent_path() / file).string() + ":")) {
+      absent.push_back(tensor + " (" + file + ", but found elsewhere)");
+    }
+  }
+  for (const auto& [tensor, value] : opened.tensors) {
+    if (!index.contains(tensor)) unlisted.push_back(tensor);
+  }
+  if (absent.empty() && unlisted.empty()) return opened;
+  std::string got;
+  if (!absent.empty()) got = "naming tensors that their shards lack: " + Join(absent);
+  if (!unlisted.empty()) {
+    got += (got.empty() ? "" : ", and ") + ("leaving out what its shards hold: " + Join(unlisted));
+  }
+  throw FormatError({.where = path.string(),
+                     .got = got,
+                     .expected = "an index of exactly what its shards hold",
+                     .fix = "take index and shards from one release"});
+}
+
+// "model-00002-of-00003.safetensors" belongs to a set of three; all must be there.
+void CheckSetComplete(const std::vector<fs::path>& paths, const std::string& where) {
+  static const std::regex pattern(R"((.*)-(\d{5})-of-(\d{5})(\.[A-Za-z]+))");
+  std::set<std::string> present;
+  for (const fs::path& path : paths) present.insert(path.filename().string());
+  std::set<std::string> missing;
+  for (const std::string& name : present) {
+    std::smatch match;
+    if (!std::regex_match(name, match, pattern)) continue;
+    for (int i = 1; i <= std::stoi(match[3]); ++i) {
+      std::string number = std::to_string(i);
+      number.insert(0, 5 - number.size(), '0');
+      const std::string expected =
+          match[1].str() + "-" + number + "-of-" + match[3].str() + match[4].str();
+      if (!present.contains(expected)) missing.insert(expected);
+    }
+  }
+  if (!missing.empty()) FailMissing(where, {missing.begin(), missing.end()});
+}
+
+WeightFile OpenFolder(const fs::path& folder) {
+  std::vector<fs::path> indices;
+  std::vector<fs::path> safetensors;
+  std::vector<fs::path> others;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const std::string extension = entry.path().extension().string();
+    if (name.starts_with(".") || entry.is_directory()) continue;
+    if (name.ends_with(kIndexSuffix)) indices.push_back(entry.path());
+    if (extension == ".safetensors") safetensors.push_back(entry.path());
+    if (extension == ".pth" || extension == ".pt" || extension == ".ckpt" || extension == ".bin") {
+      others.push_back(entry.path());
+    }
+  }
+  for (std::vector<fs::path>* list : {&indices, &safetensors, &others}) std::ranges::sort(*list);
+  if (indices.size() == 1) return OpenIndex(indices.front());
+  std::vector<fs::path>& candidates =
+      !indices.empty() ? indices : (safetensors.empty() ? others : safetensors);
+  if (candidates.size() == 1) return OpenWeights(candidates.front());
+  if (indices.empty() && safetensors.size() > 1) {
+    CheckSetComplete(safetensors, folder.string());
+    return OpenShards(safetensors, folder.string());
+  }
+  std::vector<std::string> names;
+  for (const fs::path& path : candidates) names.push_back(path.filename().string());
+  throw InputError({.where = folder.string(),
+                    .got = names.empty() ? "a folder without weights"
+                                         : "a folder of several weight files (" + Join(names) + ")",
+                    .expected = "one weight file, or an index and its shards",
+                    .fix = names.empty() ? "" : "name the file itself"});
+}
+
+}  // namespace
+
+WeightFile OpenWeights(const fs::path& path) {
+  if (fs::is_directory(path)) return OpenFolder(path);
+  const Content content = Recognise(path);
+  return content == Content::kIndex ? OpenIndex(path) : OpenOne(path, content);
+}
+
+}  // namespace aim
