@@ -108,7 +108,7 @@ DIRTY = [
     "put_it_down. Now.", "x\u0300\u0345\u0301", "ᄒ\u1161\u11ab", "각\u11a8", "&#x1F642; &#55357;",
     "𝒜 ① ½ ™",
     "&lbrack;x&rsqb; &plus;&num;&percnt;", "&AMP &LT;x&GT", "e\u0301\u0301", "&#38;amp;",
-    "&#x26;lt;",
+    "&#x26;lt;", "&frac12&#59; &#59;",
 ]
 
 

@@ -135,6 +135,7 @@ std::optional<Reference> FindStrict(std::u32string_view text, size_t begin) {
   if (IsNumericStart(text, begin)) {
     const std::optional<Reference> numeric = ReadNumeric(text, begin);
     if (!numeric || numeric->length != length) return std::nullopt;
+    if (numeric->value == U";") return std::nullopt;  // could close what stands before it
     return numeric;
   }
   name += ';';
