@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <memory>
 
 #include "aim/base/error.h"
 
@@ -64,18 +66,21 @@ AIM_WIDE_VECTORS void ScaleInto(const float* factors, float scale, int count, fl
   for (int i = 0; i < count; ++i) out[i] = scale * factors[i];
 }
 
-// A whole plane: `outside` everywhere but in the Gaussian's window.
-void DrawGaussian(const AxisProfile& columns, const AxisProfile& rows, int width, int height,
-                  float* out) {
+// A whole plane: the outer product of both axes, zeros where an axis has none. Wide stores that
+// cross cache lines cost twice, so each row starts with single values up to a line's border.
+AIM_WIDE_VECTORS void DrawGaussian(const float* columns, const float* rows, int width, int height,
+                                   float* out) {
+  constexpr size_t kLineBytes = 64;
   for (int row = 0; row < height; ++row, out += width) {
-    if (row < rows.begin || row >= rows.end) {
-      std::fill(out, out + width, 0.0f);
-      continue;
-    }
-    std::fill(out, out + columns.begin, 0.0f);
-    ScaleInto(columns.values.data() + columns.begin, rows.values[static_cast<size_t>(row)],
-              columns.end - columns.begin, out + columns.begin);
-    std::fill(out + columns.end, out + width, 0.0f);
+    const float scale = rows[row];
+    const size_t past_bytes = reinterpret_cast<uintptr_t>(out) % kLineBytes;
+    const size_t head = (kLineBytes - past_bytes) % kLineBytes / sizeof(float);
+    const int start = std::min(width, static_cast<int>(head));
+    for (int i = 0; i < start; ++i) out[i] = scale * columns[i];
+    if (start == width) continue;
+    float* line = std::assume_aligned<kLineBytes>(out + start);
+    const float* factors = columns + start;
+    for (int i = 0; i < width - start; ++i) line[i] = scale * factors[i];
   }
 }
 
@@ -121,9 +126,9 @@ void DrawFrame(const ToolPose& pose, const Camera& camera, const ActionImageSpec
       DrawOnPedestal(projection->uv, sigma_px, spec.pedestal, background, camera.width,
                      camera.height, out);
     } else {
-      DrawGaussian(MakeAxisProfile(projection->uv.x(), sigma_px, camera.width),
-                   MakeAxisProfile(projection->uv.y(), sigma_px, camera.height), camera.width,
-                   camera.height, out);
+      DrawGaussian(MakeAxisProfile(projection->uv.x(), sigma_px, camera.width).values.data(),
+                   MakeAxisProfile(projection->uv.y(), sigma_px, camera.height).values.data(),
+                   camera.width, camera.height, out);
     }
   }
 }
