@@ -1,6 +1,7 @@
 // aim-model: look at models and measure them.
 #include <iostream>
 
+#include "aim/model/convert.h"
 #include "aim/model/inspect.h"
 #include "aim/policy/drift.h"
 #include "aim/policy/evaluate_model.h"
@@ -13,7 +14,7 @@ struct InspectOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("path", self.path, aim::Any{}, "model bundle (a folder) or safetensors file");
+    visit("path", self.path, aim::Any{}, "model bundle (a folder) or weight file");
   }
 };
 
@@ -27,6 +28,14 @@ int main(int argc, char** argv) {
   CLI::App* inspect = app.add_subcommand("inspect", "Say what a bundle or weight file holds.");
   inspect->footer("Example: aim-model inspect assets/tiny");
   aim::cli::AddFlags(*inspect, inspect_options, {"path"});
+
+  aim::ConvertOptions convert_options;
+  CLI::App* convert =
+      app.add_subcommand("convert", "Write any weight file as safetensors, one weight at a time.");
+  convert->footer(
+      "Example: aim-model convert assets/tiny/dit.safetensors out/dit_bf16.safetensors --dtype "
+      "bf16");
+  aim::cli::AddFlags(*convert, convert_options, {"source", "destination"});
 
   aim::EvaluateModelOptions evaluate_options;
   CLI::App* evaluate =
@@ -47,6 +56,8 @@ int main(int argc, char** argv) {
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     if (inspect->parsed()) {
       std::cout << aim::InspectModel(inspect_options.path).dump(1) << '\n';
+    } else if (convert->parsed()) {
+      std::cout << aim::RunConvert(convert_options, run).dump(1) << '\n';
     } else if (drift->parsed()) {
       std::cout << aim::RunDrift(drift_options, run).dump(1) << '\n';
     } else {

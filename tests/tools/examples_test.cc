@@ -25,6 +25,7 @@ constexpr Example kExamples[] = {
     {"aim-generate", ""},
     {"aim-label", ""},
     {"aim-model inspect", ""},
+    {"aim-model convert", ""},
     {"aim-model evaluate", ""},
     {"aim-model drift", ""},
     {"aim-rollout", ""},
