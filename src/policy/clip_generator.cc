@@ -14,12 +14,22 @@ void ModelOptions::Validate() const {
                      .fix = "add --model BUNDLE"});
 }
 
+LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device) {
+  LoadOptions load;
+  load.device = ParseDevice(device);
+  const bool is_bf16 = options.dtype == "auto" ? load.device.is_cuda() : options.dtype == "bf16";
+  load.dtype = is_bf16 ? at::kBFloat16 : at::kFloat;
+  load.numerics = options.numerics == "trained" ? Numerics::kTrained : Numerics::kAccurate;
+  load.offload = options.offload;
+  load.text_cache = options.text_cache;
+  return load;
+}
+
 SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance) {
   SamplerOptions sampler;
-  sampler.shift = config.diffusion_shift;
-  // A clean prediction at full noise is the mean of what may follow: one step acts best (measured in
-  // docs/results.md). A velocity is integrated in the released number of steps.
-  sampler.steps = config.dit.prediction == "clean" ? 1 : 50;
+  sampler.shift = config.diffusion.shift;
+  sampler.steps = config.diffusion.steps;
+  sampler.guidance = config.diffusion.guidance;
   if (steps > 0) sampler.steps = steps;
   if (guidance > 0) sampler.guidance = guidance;
   CheckRanges(sampler);
@@ -39,7 +49,7 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   options.Validate();
   mode_ = FindMode(mode);
   CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
-  bundle_ = LoadBundle(options.model, ParseDevice(device));
+  bundle_ = LoadBundle(options.model, LoadOptionsFor(options, device));
   sampler_ = SamplerFor(bundle_.config, options.steps, options.guidance);
 }
 

@@ -52,7 +52,7 @@ class Evaluation {
     for (const std::string& mode : modes_) {
       CheckTrained(mode, config_.trained_modes, options.model.allow_untrained);
     }
-    bundle_ = LoadBundle(options.model.model, ParseDevice(run.device()));
+    bundle_ = LoadBundle(options.model.model, LoadOptionsFor(options.model, run.device()));
     model_ = {&bundle_.dit, bundle_.autoencoder.get(), bundle_.text.get(), config_.action_image,
               config_.num_frames};
     generate_.sampler = SamplerFor(config_, options.model.steps, options.model.guidance);

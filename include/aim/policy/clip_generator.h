@@ -52,6 +52,9 @@ class ClipGenerator {
   SamplerOptions sampler_;
 };
 
+// How the options ask for a bundle to be loaded.
+LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device);
+
 // How a bundle is sampled: its own shift; `steps` and `guidance` replace the defaults unless 0.
 SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance);
 

@@ -11,6 +11,10 @@ struct ModelOptions {
   std::string model;
   int steps = 0;
   double guidance = 0;
+  std::string dtype = "auto";
+  std::string numerics = "accurate";
+  bool offload = false;
+  std::string text_cache;
   bool allow_untrained = false;
 
   template <class Self, class Visitor>
@@ -20,6 +24,14 @@ struct ModelOptions {
           "denoising steps, time is linear in them; 0 = the model's default");
     visit("guidance", self.guidance, Range{0, 30},
           "classifier-free weight of the text; 1 = off, 0 = the model's default");
+    visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
+          "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA");
+    visit("numerics", self.numerics, Limits{"accurate", "trained"},
+          "accurate: norms and residuals in f32; trained: rounded as in the release's training");
+    visit("offload", self.offload, Any{},
+          "keep autoencoder and text encoder out of memory while the network runs");
+    visit("text_cache", self.text_cache, Any{},
+          "folder that keeps what the text encoder makes of each prompt");
     visit("allow_untrained", self.allow_untrained, Any{},
           "run a mode that the model was not trained for");
   }

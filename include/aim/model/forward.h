@@ -1,0 +1,44 @@
+// aim-model forward: one part of a model on given tensors, for comparison with other programs.
+#pragma once
+
+#include <string>
+
+#include "aim/base/options.h"
+#include "aim/base/run_context.h"
+
+namespace aim {
+
+struct ForwardOptions {
+  std::string model;
+  std::string part;
+  std::string inputs;
+  std::string prompt;
+  std::string dtype = "f32";
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("model", self.model, Any{}, "folder of the model bundle");
+    visit("part", self.part, Limits{"", "dit", "vae-encode", "vae-decode", "text"},
+          "which part of it to run");
+    visit("inputs", self.inputs, Any{}, "safetensors file with the tensors that the part reads");
+    visit("prompt", self.prompt, Any{}, "text: tokenise this in place of token_ids");
+    visit("dtype", self.dtype, Limits{"f32", "bf16"}, "of weights and matrix products");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+// Reads `inputs`, runs the part on run.device() and writes run.out(), a safetensors file of
+// float32:
+//
+//   dit         latents [B, C, F, h, w], timestep [B] or [B, N], text [B, L, D] (attended as it is,
+//               padded or not), camera [B, F, 2 C, h, w] if the model takes cameras  -> velocity
+//               (clean, for a model that predicts that)
+//   vae-encode  video [B, 3, T, H, W] in [-1, 1]  -> latent [B, C, F, h, w], normalised mean
+//   vae-decode  latent  -> video, clamped to [-1, 1]
+//   text        token_ids [B, L] int64, or the prompt  -> features [B, L, D], zero at padding
+//
+// Throws ConfigError, and InputError naming the file and tensor that is missing or has the wrong
+// shape or type.
+void RunForward(const ForwardOptions& options, RunContext& run);
+
+}  // namespace aim
