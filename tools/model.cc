@@ -1,8 +1,10 @@
-// aim-model: look at models and measure them.
+// aim-model: look at models, make them from the files of others, measure them.
 #include <iostream>
 
 #include "aim/model/convert.h"
+#include "aim/model/forward.h"
 #include "aim/model/inspect.h"
+#include "aim/model/make_bundle.h"
 #include "aim/policy/drift.h"
 #include "aim/policy/evaluate_model.h"
 #include "tools/cli/cli.h"
@@ -21,7 +23,8 @@ struct InspectOptions {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Look at models and measure what they can do.", "aim-model"};
+  CLI::App app{"Look at models, make them from the files of others, measure what they can do.",
+               "aim-model"};
   app.require_subcommand(1);
 
   InspectOptions inspect_options;
@@ -36,6 +39,21 @@ int main(int argc, char** argv) {
       "Example: aim-model convert assets/tiny/dit.safetensors out/dit_bf16.safetensors --dtype "
       "bf16");
   aim::cli::AddFlags(*convert, convert_options, {"source", "destination"});
+
+  aim::MakeBundleOptions bundle_options;
+  CLI::App* bundle =
+      app.add_subcommand("bundle", "Make a bundle of the files of a release or of Diffusers.");
+  bundle->footer(
+      "Example: aim-model bundle --from-diffusers tests/data/parity/pipeline --out out/random_wan");
+  aim::cli::AddFlags(*bundle, bundle_options);
+
+  aim::ForwardOptions forward_options;
+  CLI::App* forward = app.add_subcommand(
+      "forward", "Run one part of a model on given tensors, to compare with another program.");
+  forward->footer(
+      "Example: aim-model forward --model out/random_wan --part dit --inputs "
+      "tests/data/parity/dit.inputs.safetensors --out out/velocity.safetensors");
+  aim::cli::AddFlags(*forward, forward_options);
 
   aim::EvaluateModelOptions evaluate_options;
   CLI::App* evaluate =
@@ -58,6 +76,10 @@ int main(int argc, char** argv) {
       std::cout << aim::InspectModel(inspect_options.path).dump(1) << '\n';
     } else if (convert->parsed()) {
       std::cout << aim::RunConvert(convert_options, run).dump(1) << '\n';
+    } else if (bundle->parsed()) {
+      std::cout << aim::RunMakeBundle(bundle_options, run).dump(1) << '\n';
+    } else if (forward->parsed()) {
+      aim::RunForward(forward_options, run);
     } else if (drift->parsed()) {
       std::cout << aim::RunDrift(drift_options, run).dump(1) << '\n';
     } else {

@@ -26,6 +26,8 @@ constexpr Example kExamples[] = {
     {"aim-label", ""},
     {"aim-model inspect", ""},
     {"aim-model convert", ""},
+    {"aim-model bundle", ""},
+    {"aim-model forward", ""},
     {"aim-model evaluate", ""},
     {"aim-model drift", ""},
     {"aim-rollout", ""},
@@ -47,7 +49,7 @@ std::string ExampleOf(const std::string& help) {
 TEST(ExamplesTest, EveryToolsExampleWorks) {
   const TemporaryFolder folder;
   const std::filesystem::path source = std::getenv("AIM_SOURCE_DIR");
-  for (const char* name : {"assets", "configs"}) {
+  for (const char* name : {"assets", "configs", "tests"}) {
     std::filesystem::create_directory_symlink(source / name, folder / name);
   }
   const std::string here = "cd '" + folder.path().string() + "' && PATH=\"" +

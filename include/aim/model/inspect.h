@@ -6,12 +6,21 @@
 
 namespace aim {
 
-// A bundle:       {"kind": "bundle", "path", "config": model.toml, "parameters", "files": {name:
+// A bundle:       {"kind": "bundle", "path", "config": model.toml,
+// "parameters", "files": {name:
 //                 {"bytes", "tensors", "parameters", "fingerprint"}}}
-// A weight file:  {"kind": "safetensors", "path", "bytes", "parameters", "fingerprint", "metadata",
-//                 "tensors": [{"name", "dtype", "shape"}]}
-// Fingerprints are of the tensors as they are stored. A bundle is checked as if it were to be used.
-// Throws InputError, FormatError, ConfigError.
-nlohmann::json InspectModel(const std::filesystem::path& path);
+// A weight file:  {"kind": "safetensors" | "safetensors shards" | "torch zip",
+// "path", "files": [path],
+//                 "bytes", "parameters", "fingerprint", "metadata",
+//                 "architecture", "summary", "sizes", "dtypes": {dtype:
+//                 tensors}, "tensors": [{"name", "dtype", "shape"}]}
+// Fingerprints are of the tensors as they are stored, whatever the container.
+// "architecture" is that of ArchitectureName, "summary" says it to people ("Wan
+// DiT, 30 layers, ..."), and "sizes" are its options as model.toml would hold
+// them; a file whose weights do not make sense together has "problem" instead.
+// Files are read a tensor at a time: one larger than the memory is no obstacle.
+// The weights of a bundle are checked as if it were to be used: names, shapes,
+// NaN. Throws InputError, FormatError, ConfigError.
+nlohmann::json InspectModel(const std::filesystem::path &path);
 
-}  // namespace aim
+} // namespace aim
