@@ -67,8 +67,13 @@ at::Tensor GatherCamera(const CanvasPlan& plan, const at::Tensor& camera) {
 
 at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma,
                            const at::Tensor& given) {
-  const at::Tensor timestep = sigma.to(at::kFloat).unsqueeze(1) * 1000.0;
-  return options.timestep_mode == "given_zero" ? timestep * (1 - given) : timestep;
+  return MarkGiven(options, sigma.to(at::kFloat) * 1000.0, given);
+}
+
+at::Tensor MarkGiven(const DitOptions& options, const at::Tensor& timestep,
+                     const at::Tensor& given) {
+  const at::Tensor column = timestep.unsqueeze(1);
+  return options.timestep_mode == "given_zero" ? column * (1 - given) : column;
 }
 
 }  // namespace aim

@@ -58,6 +58,17 @@ TEST(CanvasTest, AnUnknownFirstPoseIsOpen) {
             "1x1 10x0 12x1 10x0 11x1");
 }
 
+TEST(CanvasTest, ModesHoldForAnyNumberOfViews) {
+  const auto runs = [](const char* mode, int num_views) {
+    return Runs(PlanCanvas(FindMode(mode), {num_views, 11, 32, 32}, kDefaults).given);
+  };
+  EXPECT_EQ(runs("i2v", 1), "1x1 10x0");
+  EXPECT_EQ(runs("i2a", 1), "2x1 10x0");
+  EXPECT_EQ(runs("v1_given", 1), "12x1 10x0");
+  EXPECT_EQ(runs("v2a", 3), "12x1 10x0 12x1 10x0 12x1 10x0");
+  EXPECT_EQ(runs("v1_given", 3), "12x1 10x0 1x1 10x0 1x1 10x0 1x1 10x0 1x1 10x0");
+}
+
 TEST(CanvasTest, FramePositionsRunOnOrRestart) {
   DitOptions options;
   const CanvasShape shape{2, 3, 8, 8};

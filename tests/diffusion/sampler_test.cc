@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "aim/diffusion/flow_matching.h"
+#include "aim/diffusion/scheduler.h"
 
 namespace aim {
 namespace {
@@ -101,6 +102,48 @@ TEST_F(SamplerTest, GuidanceOneIsNoGuidance) {
   EXPECT_TRUE(at::allclose(Run({.steps = 2, .guidance = 4.0}), plain, 1e-4, 1e-4));
   conditions_.null_text = at::zeros({2, 3, 6});
   EXPECT_FALSE(at::allclose(Run({.steps = 2, .guidance = 4.0}), plain, 1e-3, 1e-3));
+}
+
+TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
+  for (const std::string sampler : {"euler", "unipc"}) {
+    for (const std::string cache : {"none", "cosine", "first_block"}) {
+      const at::Tensor out =
+          Run({.steps = 6, .guidance = 2.0, .shift = 5.0, .sampler = sampler, .cache = cache});
+      EXPECT_TRUE(out.isfinite().all().item<bool>());
+      for (int64_t frame = 0; frame < 8; ++frame) {
+        const bool is_same = at::equal(out.select(2, frame), canvas_.select(2, frame));
+        EXPECT_EQ(is_same, plan_.given[static_cast<size_t>(frame)]) << sampler << ' ' << cache;
+      }
+    }
+  }
+}
+
+TEST_F(SamplerTest, BatchedGuidanceIsSequentialGuidance) {
+  SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
+  const at::Tensor sequential = Run(options);
+  options.guidance_mode = "batched";
+  EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4));
+}
+
+TEST_F(SamplerTest, ACacheTreatsEachClipOfABatchAlone) {
+  const SamplerOptions options{.steps = 8, .shift = 5.0, .cache = "first_block"};
+  const at::Tensor both = Run(options);
+  canvas_ = canvas_.narrow(0, 1, 1);
+  noise_ = noise_.narrow(0, 1, 1);
+  conditions_.text = conditions_.text.narrow(0, 1, 1);
+  EXPECT_TRUE(at::equal(Run(options), both.narrow(0, 1, 1)));
+}
+
+// method.md 9, G7: a given element beside open ones, velocities that do not change.
+TEST(EulerGoldenTest, MaskedStepsOfTheRelease) {
+  const std::unique_ptr<Scheduler> scheduler = MakeScheduler({.steps = 4, .shift = 5.0});
+  const at::Tensor start = at::tensor({2.0f, 1.0f, 0.5f, -1.0f, 0.0f, 3.0f});
+  const at::Tensor velocity = at::tensor({9.0f, 1.0f, -2.0f, 0.5f, 4.0f, -1.0f});
+  const at::Tensor keep = at::arange(6) == 0;
+  at::Tensor x = at::where(keep, start, scheduler->Step(start, velocity));
+  EXPECT_TRUE(at::allclose(x, at::tensor({2.0f, .9375f, .625f, -1.03125f, -.25f, 3.0625f})));
+  for (int i = 1; i < 4; ++i) x = at::where(keep, start, scheduler->Step(x, velocity));
+  EXPECT_TRUE(at::allclose(x, at::tensor({2.0f, 0.0f, 2.5f, -1.5f, -4.0f, 4.0f}), 1e-5, 1e-6));
 }
 
 }  // namespace

@@ -59,4 +59,8 @@ at::Tensor GatherCamera(const CanvasPlan& plan, const at::Tensor& camera);
 at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma,
                            const at::Tensor& given);
 
+// The same for timesteps that are known: timestep [B] float32.
+at::Tensor MarkGiven(const DitOptions& options, const at::Tensor& timestep,
+                     const at::Tensor& given);
+
 }  // namespace aim

@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
+
 #include "aim/base/rng.h"
 #include "aim/diffusion/canvas.h"
 
@@ -12,12 +14,29 @@ struct SamplerOptions {
   int steps = 4;
   double guidance = 1.0;
   double shift = 30.0;
+  std::string sampler = "euler";
+  std::string timestep_rounding = "none";
+  std::string sigma_grid = "auto";
+  std::string guidance_mode = "sequential";
+  std::string cache = "none";
+  double cache_threshold = 0.1;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("steps", self.steps, Range{1, 1000}, "denoising steps; time is linear in it");
     visit("guidance", self.guidance, Range{1, 30}, "classifier-free weight of the text; 1 = off");
     visit("shift", self.shift, Range{0.01, 1000}, "timestep shift of the schedule");
+    visit("sampler", self.sampler, Limits{"euler", "unipc"}, "how steps are taken");
+    visit("timestep_rounding", self.timestep_rounding, Limits{"auto", "none", "bf16", "trunc"},
+          "how the network is shown its timesteps");
+    visit("sigma_grid", self.sigma_grid, Limits{"auto", "full", "official", "diffusers"},
+          "noise levels of the steps; auto: full for euler, official for unipc");
+    visit("guidance_mode", self.guidance_mode, Limits{"sequential", "batched"},
+          "the two passes of guidance one after the other, or as one batch: twice the memory");
+    visit("cache", self.cache, Limits{"none", "cosine", "first_block"},
+          "leaves out passes that would change little: the release's rule, or block by block");
+    visit("cache_threshold", self.cache_threshold, Range{0, 10},
+          "first_block: relative change below which the other blocks are left out");
   }
 };
 
@@ -28,7 +47,9 @@ struct Conditions {
   at::Tensor camera;     // [B, F, P, K] or undefined
 };
 
-// Euler steps from noise to clean. Given frames of `canvas` keep their values bit for bit.
+// Steps from noise to clean. Given frames of `canvas` keep their values bit for bit. With a cache
+// the clips of a batch go one after the other, so that none depends on another; the first and the
+// last step of first_block are whole.
 //
 //   canvas   [B, C, F, h, w]  clean where plan.given, ignored elsewhere
 //   noise    [B, C, F, h, w]  standard normal

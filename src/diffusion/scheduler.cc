@@ -1,0 +1,161 @@
+#include "aim/diffusion/scheduler.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "aim/base/error.h"
+#include "aim/diffusion/flow_matching.h"
+
+namespace aim {
+namespace {
+
+[[noreturn]] void ThrowUnknown(const std::string& where, const std::string& got,
+                               const std::string& expected) {
+  throw ConfigError({where, '"' + got + '"', expected, ""});
+}
+
+float RoundTimestep(double timestep, const std::string& rounding) {
+  if (rounding == "none") return static_cast<float>(timestep);
+  if (rounding == "bf16") return static_cast<float>(c10::BFloat16(static_cast<float>(timestep)));
+  if (rounding == "trunc") return static_cast<float>(std::trunc(timestep));
+  ThrowUnknown("timestep_rounding", rounding, "auto, none, bf16 or trunc");
+}
+
+// Sigmas before they become float32, without the final 0.
+std::vector<double> Grid(const std::string& grid, int steps, double shift) {
+  double first = 1, last = 0;
+  if (grid == "official") {
+    first = static_cast<double>(0.999f);
+  } else if (grid == "diffusers") {
+    last = 1e-3;
+  } else if (grid != "full") {
+    ThrowUnknown("sigma_grid", grid, "auto, full, official or diffusers");
+  }
+  std::vector<double> sigmas;
+  for (int i = 0; i < steps; ++i) {
+    sigmas.push_back(ShiftSigma(first + (last - first) * i / steps, shift));
+  }
+  if (grid == "diffusers" && sigmas[0] > 1 - 1e-6) sigmas[0] -= 1e-6;
+  return sigmas;
+}
+
+class EulerScheduler : public Scheduler {
+ public:
+  EulerScheduler(Schedule schedule, bool predicts_clean)
+      : Scheduler(std::move(schedule), predicts_clean) {}
+
+  at::Tensor Step(const at::Tensor& sample, const at::Tensor& output) override {
+    const double sigma = schedule_.sigmas.at(index_);
+    const double next = schedule_.sigmas.at(index_ + 1);
+    ++index_;
+    const at::Tensor level = sample.new_full({}, sigma);
+    const at::Tensor velocity = predicts_clean_ ? (sample - output) / level : output;
+    return sample + velocity * (next - sigma);
+  }
+
+ private:
+  size_t index_ = 0;
+};
+
+// wan22.md 5.2 in its words: alpha = 1 - sigma, lambda = ln alpha - ln sigma.
+class UniPcScheduler : public Scheduler {
+ public:
+  UniPcScheduler(Schedule schedule, bool predicts_clean)
+      : Scheduler(std::move(schedule), predicts_clean) {}
+
+  at::Tensor Step(const at::Tensor& sample, const at::Tensor& output) override {
+    const double sigma = schedule_.sigmas.at(index_);
+    const at::Tensor clean = predicts_clean_ ? output : sample - output * sigma;
+    const at::Tensor corrected = index_ > 0 ? Correct(clean) : sample;
+    older_ = newer_;
+    newer_ = clean;
+    const size_t steps_left = schedule_.timesteps.size() - index_;
+    order_ = std::min({size_t{2}, steps_left, index_ + 1});
+    last_sample_ = corrected;
+    const at::Tensor next = Predict(corrected);
+    ++index_;
+    return next;
+  }
+
+ private:
+  double Alpha(size_t i) const { return 1.0 - schedule_.sigmas[i]; }
+  double Lambda(size_t i) const { return std::log(Alpha(i)) - std::log(schedule_.sigmas[i]); }
+
+  // UniC: the sample at this noise level again, now that the network has seen it.
+  at::Tensor Correct(const at::Tensor& clean) const {
+    const size_t i = index_;
+    const double h = Lambda(i) - Lambda(i - 1);
+    const double phi = std::expm1(-h);
+    const at::Tensor base =
+        last_sample_ * (schedule_.sigmas[i] / schedule_.sigmas[i - 1]) - newer_ * (Alpha(i) * phi);
+    const at::Tensor change = clean - newer_;
+    if (order_ == 1) return base - change * (Alpha(i) * phi * 0.5);
+    const double r = (Lambda(i - 2) - Lambda(i - 1)) / h;
+    const double g1 = phi / -h - 1;
+    const double g2 = g1 / -h - 0.5;
+    const double b1 = g1 / phi;
+    const double b2 = 2 * g2 / phi;
+    const double rho_older = (b2 - b1) / (r - 1);
+    const double rho_change = b1 - rho_older;
+    return base - ((older_ - newer_) * (rho_older / r) + change * rho_change) * (Alpha(i) * phi);
+  }
+
+  // UniP: on to the next noise level. At 0, where lambda is infinite, that is the clean sample.
+  at::Tensor Predict(const at::Tensor& sample) const {
+    const size_t i = index_;
+    if (schedule_.sigmas[i + 1] == 0) return newer_;
+    const double h = Lambda(i + 1) - Lambda(i);
+    const double phi = std::expm1(-h);
+    const at::Tensor base =
+        sample * (schedule_.sigmas[i + 1] / schedule_.sigmas[i]) - newer_ * (Alpha(i + 1) * phi);
+    if (order_ == 1) return base;
+    const double r = (Lambda(i - 1) - Lambda(i)) / h;
+    return base - (older_ - newer_) * (Alpha(i + 1) * phi * 0.5 / r);
+  }
+
+  size_t index_ = 0;
+  size_t order_ = 1;  // of the last prediction
+  at::Tensor newer_, older_, last_sample_;
+};
+
+}  // namespace
+
+Schedule MakeSchedule(const SchedulerOptions& options) {
+  if (options.kind != "euler" && options.kind != "unipc")
+    ThrowUnknown("sampler", options.kind, "euler or unipc");
+  if (options.steps < 1)
+    throw ConfigError({"steps", std::to_string(options.steps), "at least 1", ""});
+  const bool is_unipc = options.kind == "unipc";
+  std::string grid = options.sigma_grid;
+  if (grid == "auto") grid = is_unipc ? "official" : "full";
+  std::string rounding = options.timestep_rounding;
+  if (rounding == "auto") rounding = is_unipc ? "trunc" : "none";
+  Schedule schedule;
+  schedule.sigmas = grid == "full" ? InferenceSigmas(options.steps, options.shift)
+                                   : Grid(grid, options.steps, options.shift);
+  if (grid != "full") schedule.sigmas.push_back(0);
+  // Where lambda = ln(1 - sigma) - ln(sigma) must be finite, sigma cannot be 1.
+  if (is_unipc && schedule.sigmas[0] > 1 - 1e-6) schedule.sigmas[0] -= 1e-6;
+  for (size_t i = 0; i + 1 < schedule.sigmas.size(); ++i) {
+    double& sigma = schedule.sigmas[i];
+    const auto rounded = static_cast<float>(sigma);
+    // The full grid's timesteps are products of float32, the others' of float64.
+    schedule.timesteps.push_back(grid == "full" ? RoundTimestep(rounded * 1000.0f, rounding)
+                                                : RoundTimestep(sigma * 1000.0, rounding));
+    if (grid != "full") sigma = rounded;
+  }
+  return schedule;
+}
+
+std::unique_ptr<Scheduler> MakeScheduler(const SchedulerOptions& options) {
+  if (options.prediction != "velocity" && options.prediction != "clean")
+    ThrowUnknown("prediction", options.prediction, "velocity or clean");
+  const bool predicts_clean = options.prediction == "clean";
+  if (options.kind == "unipc")
+    return std::make_unique<UniPcScheduler>(MakeSchedule(options), predicts_clean);
+  return std::make_unique<EulerScheduler>(MakeSchedule(options), predicts_clean);
+}
+
+}  // namespace aim

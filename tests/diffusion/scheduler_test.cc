@@ -1,0 +1,145 @@
+#include "aim/diffusion/scheduler.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "aim/base/error.h"
+#include "aim/tensor/safetensors.h"
+
+namespace aim {
+namespace {
+
+using ::testing::ElementsAre;
+
+// The network of wan22.md B.5 and of the fixture.
+at::Tensor ToyVelocity(const at::Tensor& sample, float timestep) {
+  return sample * 0.7 - 0.2 + sample.cos() * (0.001 * timestep);
+}
+
+// The sample after each step, [n, 4].
+at::Tensor RunToy(const SchedulerOptions& options) {
+  const std::unique_ptr<Scheduler> scheduler = MakeScheduler(options);
+  at::Tensor sample = at::tensor({1.0f, -0.5f, 0.25f, 2.0f});
+  std::vector<at::Tensor> samples;
+  for (size_t i = 0; i < scheduler->schedule().timesteps.size(); ++i) {
+    const double sigma = scheduler->schedule().sigmas[i];
+    at::Tensor output = ToyVelocity(sample, scheduler->schedule().timesteps[i]);
+    if (options.prediction == "clean") output = sample - output * sigma;
+    sample = scheduler->Step(sample, output);
+    samples.push_back(sample);
+  }
+  return at::stack(samples);
+}
+
+double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+// wan22.md B.5.
+TEST(UniPcTest, GoldenTrajectories) {
+  const auto expect = [](int steps, int64_t row, const std::vector<float>& values) {
+    const at::Tensor samples =
+        RunToy({.kind = "unipc", .timestep_rounding = "trunc", .steps = steps});
+    EXPECT_LE(LargestDifference(samples[row], at::tensor(values)), 2e-6) << steps << ", " << row;
+  };
+  expect(1, 0, {-0.039553881f, -0.82663959f, -0.69275486f, 1.2158878f});
+  expect(2, 0, {0.82662547f, -0.55447626f, 0.092769369f, 1.8692274f});
+  expect(2, 1, {0.041153848f, -0.65449572f, -0.48566818f, 1.1498511f});
+  expect(4, 0, {0.93497914f, -0.52043033f, 0.1910336f, 1.9509562f});
+  expect(4, 1, {0.83066756f, -0.5435406f, 0.10527491f, 1.8645051f});
+  expect(4, 2, {0.64381504f, -0.55454057f, -0.019340374f, 1.6779011f});
+  expect(4, 3, {0.17545384f, -0.51850265f, -0.27567774f, 1.1107943f});
+  expect(10, 1, {0.9507944f, -0.51453692f, 0.20622434f, 1.9621702f});
+  expect(10, 9, {0.32842186f, -0.41808668f, -0.10796493f, 1.1284777f});
+}
+
+// wan22.md B.6.
+TEST(EulerTest, GoldenTrajectory) {
+  const at::Tensor samples = RunToy({.steps = 4});
+  EXPECT_LE(
+      LargestDifference(samples[0], at::tensor({0.93498111, -0.5204739, 0.19100547, 1.9510092})),
+      1e-6);
+  EXPECT_LE(
+      LargestDifference(samples[3], at::tensor({0.16620791, -0.52568448, -0.28993696, 1.1181543})),
+      1e-6);
+}
+
+// method.md 9, G5.
+TEST(ScheduleTest, TimestepsOfTheReleaseAreRoundedSigmasAreNot) {
+  const Schedule ten = MakeSchedule({.timestep_rounding = "bf16", .steps = 10});
+  EXPECT_THAT(ten.timesteps, ElementsAre(1000, 980, 952, 920, 884, 832, 768, 680, 556, 358));
+  EXPECT_NEAR(ten.sigmas[1], .9782609, 1e-7);
+  const Schedule fifty = MakeSchedule({.timestep_rounding = "bf16", .steps = 50});
+  EXPECT_EQ(fifty.timesteps[24], 844);
+  EXPECT_EQ(fifty.timesteps[49], 92.5);
+}
+
+// wan22.md 5.2.
+TEST(ScheduleTest, GridsOfUniPc) {
+  const Schedule official =
+      MakeSchedule({.kind = "unipc", .timestep_rounding = "auto", .steps = 10});
+  EXPECT_THAT(official.timesteps, ElementsAre(999, 978, 952, 920, 882, 833, 768, 681, 555, 356));
+  const Schedule diffusers = MakeSchedule(
+      {.kind = "unipc", .sigma_grid = "diffusers", .timestep_rounding = "auto", .steps = 50});
+  EXPECT_EQ(diffusers.timesteps[0], 999);
+  EXPECT_EQ(diffusers.timesteps[49], 96);
+}
+
+// Diffusers 0.42.1; scripts/make_scheduler_fixture.py.
+TEST(SchedulerParityTest, Diffusers) {
+  const char* root = std::getenv("AIM_SOURCE_DIR");
+  ASSERT_NE(root, nullptr) << "run by ctest, or set AIM_SOURCE_DIR to the repository";
+  const WeightMap fixture =
+      ReadSafetensors(std::string(root) + "/tests/data/scheduler_fixture.safetensors");
+  int num_cases = 0;
+  for (const auto& [name, samples] : fixture) {
+    if (name.find('.') != std::string::npos) continue;
+    const size_t second = name.rfind('_');
+    const size_t first = name.find('_');
+    SchedulerOptions options{.kind = name.substr(0, first),
+                             .steps = std::stoi(name.substr(first + 1)),
+                             .shift = std::stod(name.substr(second + 1))};
+    if (options.kind == "unipc") {
+      options.sigma_grid = "diffusers";
+      options.timestep_rounding = "trunc";
+    }
+    const Schedule schedule = MakeSchedule(options);
+    for (size_t i = 0; i < schedule.timesteps.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      EXPECT_NEAR(schedule.timesteps[i], fixture.at(name + ".timesteps")[row].item<float>(), 1e-3);
+      EXPECT_NEAR(schedule.sigmas[i], fixture.at(name + ".sigmas")[row].item<float>(), 1e-7);
+    }
+    EXPECT_LE(LargestDifference(RunToy(options), samples),
+              1e-6 * samples.abs().max().item<double>())
+        << name;
+    ++num_cases;
+  }
+  EXPECT_EQ(num_cases, 16);
+}
+
+TEST(SchedulerTest, CleanAndVelocityPredictionsGiveTheSameSteps) {
+  for (const std::string kind : {"euler", "unipc"}) {
+    const at::Tensor velocity = RunToy({.kind = kind, .steps = 6});
+    const at::Tensor clean = RunToy({.kind = kind, .prediction = "clean", .steps = 6});
+    EXPECT_LE(LargestDifference(velocity, clean), 5e-6) << kind;
+  }
+}
+
+TEST(SchedulerTest, UniPcOnTheFullGridIsFinite) {
+  EXPECT_TRUE(
+      RunToy({.kind = "unipc", .sigma_grid = "full", .steps = 5}).isfinite().all().item<bool>());
+}
+
+TEST(SchedulerTest, RefusalsNameTheWords) {
+  EXPECT_THROW(MakeScheduler({.kind = "heun"}), ConfigError);
+  EXPECT_THROW(MakeScheduler({.sigma_grid = "karras"}), ConfigError);
+  EXPECT_THROW(MakeScheduler({.timestep_rounding = "up"}), ConfigError);
+  EXPECT_THROW(MakeScheduler({.prediction = "noise"}), ConfigError);
+  EXPECT_THROW(MakeScheduler({.steps = 0}), ConfigError);
+}
+
+}  // namespace
+}  // namespace aim
