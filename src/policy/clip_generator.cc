@@ -30,6 +30,8 @@ SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance
   sampler.shift = config.diffusion.shift;
   sampler.steps = config.diffusion.steps;
   sampler.guidance = config.diffusion.guidance;
+  sampler.sampler = config.diffusion.sampler;
+  sampler.timestep_rounding = config.diffusion.timestep_rounding;
   if (steps > 0) sampler.steps = steps;
   if (guidance > 0) sampler.guidance = guidance;
   CheckRanges(sampler);
@@ -50,6 +52,7 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   mode_ = FindMode(mode);
   CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
   bundle_ = LoadBundle(options.model, LoadOptionsFor(options, device));
+  offload_ = options.offload;
   sampler_ = SamplerFor(bundle_.config, options.steps, options.guidance);
 }
 
@@ -78,8 +81,13 @@ std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
                                               const ClipRequest& request, const Rng& rng) const {
   const BundleConfig& config = bundle_.config;
   for (const Clip& clip : clips) CheckShape(clip, "clip");
-  const GeneratorModel model{&bundle_.dit, bundle_.autoencoder.get(), bundle_.text.get(),
-                             config.action_image, config.num_frames};
+  const GeneratorModel model{&bundle_.dit,
+                             bundle_.autoencoder.get(),
+                             bundle_.text.get(),
+                             config.action_image,
+                             config.num_frames,
+                             cameras_.get(),
+                             offload_};
   GenerateOptions options;
   options.sampler = sampler_;
   options.first_pose_given = request.first_pose_given;
