@@ -1,5 +1,6 @@
 #include "row_kernels.h"
 
+#include <cmath>
 #include <cstring>
 
 // Built with associative float arithmetic (see CMakeLists.txt) so that sums become vector sums.
@@ -174,6 +175,18 @@ AIM_ROW_CLONES void GeluBackward(const float* __restrict x, const float* __restr
     const float gate = 1.0f / (1.0f + FastExp(-2.0f * u));
     const float slope = 2.0f * kRootTwoOverPi * (1.0f + 3.0f * kCubic * square);
     d_x[i] = d_out[i] * (gate + x[i] * gate * (1.0f - gate) * slope);
+  }
+}
+
+AIM_ROW_CLONES void NormSilu(const float* __restrict x, const float* __restrict gamma, float root_n,
+                             float* __restrict out, int64_t n) {
+  float sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i] * x[i];
+  const float norm = std::sqrt(sum);
+  const float scale = root_n / (norm > 1e-12f ? norm : 1e-12f);
+  for (int64_t i = 0; i < n; ++i) {
+    const float y = x[i] * scale * gamma[i];
+    out[i] = y / (1.0f + FastExp(-y));
   }
 }
 

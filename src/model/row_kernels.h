@@ -47,4 +47,8 @@ void Rotate(float* x, const float* cos, const float* sin, float sign, int64_t pa
 void Gelu(const float* x, float* out, int64_t n);
 void GeluBackward(const float* x, const float* d_out, float* d_x, int64_t n);
 
+// RMSNorm without an added eps, then SiLU: y = x root_n / max(|x|, 1e-12) * gamma, y / (1 +
+// exp(-y)).
+void NormSilu(const float* x, const float* gamma, float root_n, float* out, int64_t n);
+
 }  // namespace aim::rows
