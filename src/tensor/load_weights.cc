@@ -1,61 +1,17 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "aim/base/error.h"
 #include "aim/tensor/weight_file.h"
+#include "tensor/finite.h"
 #include "tensor/mapped_tensor.h"
 #include "tensor/zip_archive.h"
 
 namespace aim {
 namespace {
-
-// Elements of an eight-bit type that are widened in one go.
-constexpr int64_t kChunk = 1 << 18;
-
-// NaN and Inf are the numbers whose exponent bits are all set. One pass, no temporaries, no threads
-// to wait for: it is as fast as memory is read.
-template <class Word>
-bool NoneHasBits(const void* data, int64_t count, Word exponent) {
-  const Word* words = static_cast<const Word*>(data);
-  constexpr int64_t kBlock = 4096;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t end = std::min(begin + kBlock, count);
-    bool is_broken = false;
-    for (int64_t i = begin; i < end; ++i) is_broken |= (words[i] & exponent) == exponent;
-    if (is_broken) return false;
-  }
-  return true;
-}
-
-// Needs no second tensor of the weight's size, unless it is not contiguous.
-bool HasOnlyFinite(const at::Tensor& weight) {
-  if (!weight.is_floating_point() || weight.numel() == 0) return true;
-  if (!weight.device().is_cpu()) return weight.isfinite().all().item<bool>();
-  const at::Tensor flat = weight.reshape({-1});
-  const void* data = flat.const_data_ptr();
-  switch (flat.scalar_type()) {
-    case at::kDouble:
-      return NoneHasBits<uint64_t>(data, flat.numel(), 0x7ff0000000000000);
-    case at::kFloat:
-      return NoneHasBits<uint32_t>(data, flat.numel(), 0x7f800000);
-    case at::kHalf:
-      return NoneHasBits<uint16_t>(data, flat.numel(), 0x7c00);
-    case at::kBFloat16:
-      return NoneHasBits<uint16_t>(data, flat.numel(), 0x7f80);
-    default:
-      break;
-  }
-  for (int64_t begin = 0; begin < flat.numel(); begin += kChunk) {
-    const at::Tensor chunk = flat.slice(0, begin, std::min(begin + kChunk, flat.numel()));
-    const at::Tensor wide = chunk.to(at::kFloat);
-    if (!NoneHasBits<uint32_t>(wide.const_data_ptr(), wide.numel(), 0x7f800000)) return false;
-  }
-  return true;
-}
 
 // CRCs of records, each compared once though many tensors may view it.
 class RecordCheck {

@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
 #include "aim/tensor/shape.h"
+#include "tensor/finite.h"
 
 namespace aim {
 namespace {
@@ -20,13 +21,6 @@ std::string Join(const std::vector<std::string>& items) {
 
 void AddPart(std::string& text, const std::string& part) {
   text += (text.empty() ? "" : ", and ") + part;
-}
-
-bool HasOnlyFinite(const at::Tensor& weight) {
-  if (!weight.is_floating_point() || weight.numel() == 0) return true;
-  // Eight-bit floats have no isfinite of their own.
-  const at::Tensor wide = weight.element_size() == 1 ? weight.to(at::kFloat) : weight;
-  return wide.isfinite().all().item<bool>();
 }
 
 // Mixes eight bytes a step: a file of gigabytes takes seconds.

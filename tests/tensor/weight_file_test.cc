@@ -73,6 +73,20 @@ TEST(TorchZipTest, WrongCrcOfARecordIsSeenWhenItIsRead) {
   ExpectThrowsWith<FormatError>([&] { LoadWeights(mapped, at::kHalf, at::kCPU, "w"); }, words);
 }
 
+TEST(TorchZipTest, DamagedPickleIsSeenAtOnce) {
+  TemporaryFolder folder;
+  auto records = testing::FakeTorchRecords(testing::PickledDict(testing::PickledTensor({})));
+  records[0].crc ^= 1;
+  WriteFileAtomic(folder / "w.pth", testing::MakeZip(records));
+  ExpectThrowsWith<FormatError>([&] { OpenWeights(folder / "w.pth"); },
+                                {"w.pth: record archive/data.pkl is damaged"});
+  records[0].crc ^= 1;
+  records.emplace_back("archive/byteorder", "big");
+  WriteFileAtomic(folder / "w.pth", testing::MakeZip(records));
+  ExpectThrowsWith<FormatError>([&] { OpenWeights(folder / "w.pth"); },
+                                {"archive/byteorder is of another byte order"});
+}
+
 // a in the first shard, b in the second.
 void WriteShards(const TemporaryFolder& folder, const std::string& map) {
   WriteSafetensors(folder / "m-00001-of-00002.safetensors", {{"a", at::ones({2})}});
