@@ -17,5 +17,8 @@ target_link_libraries(aim_torch INTERFACE
   "$<BUILD_INTERFACE:${AIM_TORCH_ROOT}/lib/libtorch_cpu.so;${AIM_TORCH_ROOT}/lib/libc10.so>")
 if(AIM_CUDA)
   target_link_libraries(aim_torch INTERFACE "$<BUILD_INTERFACE:-Wl,--no-as-needed;${AIM_TORCH_ROOT}/lib/libtorch_cuda.so;${AIM_TORCH_ROOT}/lib/libc10_cuda.so;-Wl,--as-needed>")
+  # libtorch_cuda.so finds cuDNN, NCCL and the rest of its wheels at run time by its own RPATH; the
+  # linker, which does not search there, must not ask for them.
+  target_link_options(aim_torch INTERFACE "$<BUILD_INTERFACE:-Wl,--allow-shlib-undefined>")
 endif()
 target_link_options(aim_torch INTERFACE "$<BUILD_INTERFACE:-Wl,-rpath,${AIM_TORCH_ROOT}/lib>")

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Times this project's model parts against Diffusers on the CPU: same random weights, same inputs,
+same number of threads, runs of the two taking turns. Prints one table of ratios and writes JSON.
+
+    bench/against_diffusers.py --bin build/release/bin/model_bench --rounds 5 --out out/bench.json
+
+Needs torch, diffusers and safetensors. A ratio is the median over rounds of the ratios of the two
+neighbouring runs, so that a machine that slows down for a while slows both.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+import diffusers
+import safetensors.torch
+import torch
+
+# 2816 tokens: two views of video and actions, 41 frames at 256 x 256 pixels (latents 16 x 16).
+FRAMES, SIDE, CHANNELS = 44, 16, 48
+HEADS, HEAD_DIM, LAYERS, FFN, TEXT_DIM, TEXT_LENGTH = 8, 64, 8, 2048, 4096, 512
+DIT = dict(in_channels=CHANNELS, out_channels=CHANNELS, dim=HEADS * HEAD_DIM, ffn_dim=FFN,
+           num_heads=HEADS, num_layers=LAYERS, patch=2, freq_dim=256, text_dim=TEXT_DIM, eps=1e-6)
+
+
+def random_transformer(generator):
+    model = diffusers.WanTransformer3DModel(
+        patch_size=(1, 2, 2), num_attention_heads=HEADS, attention_head_dim=HEAD_DIM,
+        in_channels=CHANNELS, out_channels=CHANNELS, text_dim=TEXT_DIM, freq_dim=256, ffn_dim=FFN,
+        num_layers=LAYERS, cross_attn_norm=True, qk_norm="rms_norm_across_heads", eps=1e-6)
+    for name, weight in sorted(model.named_parameters()):
+        if "norm" in name and name.endswith("weight"):
+            weight.data.fill_(1.0)
+        elif weight.dim() == 1:
+            weight.data.zero_()
+        else:
+            fan_in = weight[0].numel() if "table" not in name else 25
+            weight.data = torch.randn(weight.shape, generator=generator) / fan_in ** 0.5
+    return model.eval()
+
+
+class Ours:
+    """model_bench on one set of tensors; each call is one process that warms up and runs once."""
+
+    def __init__(self, binary, folder, config, tensors):
+        files = [folder / "config.json", folder / "tensors.safetensors"]
+        self.command = [str(binary), *map(str, files)]
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps(config | {"repeats": 1}))
+        safetensors.torch.save_file({name: t.contiguous() for name, t in tensors.items()},
+                                    folder / "tensors.safetensors")
+
+    def run(self):
+        done = subprocess.run(self.command, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+
+def seconds(work):
+    """Wall and processor time."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - start, time.process_time() - cpu_start
+
+
+def compare(name, reference, ours, rounds):
+    """One row: medians of both and of the ratio of neighbours."""
+    expected = reference()  # warm
+    theirs, mine, ratios, cpu_ratios = [], [], [], []
+    for _ in range(rounds):
+        wall, cpu = seconds(reference)
+        report = ours.run()
+        theirs.append(wall)
+        mine.append(report["seconds"][0])
+        ratios.append(wall / mine[-1])
+        cpu_ratios.append(cpu / report["cpu_seconds"][0])
+    error = abs(report["checksum"] - expected.sum(dtype=torch.float64).item())
+    error /= expected.abs().sum(dtype=torch.float64).item()
+    return dict(part=name, diffusers_s=statistics.median(theirs), ours_s=statistics.median(mine),
+                ratio=statistics.median(ratios), lowest_ratio=min(ratios),
+                highest_ratio=max(ratios), cpu_ratio=statistics.median(cpu_ratios),
+                checksum_error=error)
+
+
+def compare_dit(arguments, folder, generator):
+    model = random_transformer(generator)
+    latents = torch.randn(1, CHANNELS, FRAMES, SIDE, SIDE, generator=generator)
+    text = torch.randn(1, TEXT_LENGTH, TEXT_DIM, generator=generator)
+    timestep = torch.tensor([61.25])
+    weights = {"weights/" + n: p.data for n, p in model.named_parameters()}
+    inputs = {"inputs/latents": latents, "inputs/text": text, "inputs/timestep": timestep}
+    config = dict(part="dit", threads=arguments.threads, dit=DIT,
+                  frame_positions=list(range(FRAMES)))
+
+    def reference():
+        return model(latents, timestep, text, return_dict=False)[0]
+
+    for dtype in arguments.dtypes:
+        ours = Ours(arguments.bin, folder / f"dit_{dtype}", config | {"dtype": dtype},
+                    weights | inputs)
+        if dtype == "bf16":
+            low = model.to(torch.bfloat16)
+            yield compare("DiT forward, bf16", lambda: low(
+                latents.bfloat16(), timestep, text.bfloat16(), return_dict=False)[0].float(),
+                ours, arguments.rounds)
+        else:
+            yield compare("DiT forward, fp32", reference, ours, arguments.rounds)
+
+
+def compare_vae_decode(arguments, folder, generator):
+    """The 2.2 autoencoder at a fifth of its width, one segment of 17 frames at 256 x 256 pixels."""
+    options = dict(base_dim=32, decoder_base_dim=48, z_dim=CHANNELS, dim_mult=[1, 2, 4, 4],
+                   num_res_blocks=2, patch_size=2, is_residual=True)
+    model = diffusers.AutoencoderKLWan(
+        attn_scales=[], temperal_downsample=[False, True, True], in_channels=12, out_channels=12,
+        scale_factor_spatial=16, latents_mean=[0.0] * CHANNELS, latents_std=[1.0] * CHANNELS,
+        **options).eval()
+    for name, weight in sorted(model.named_parameters()):
+        if "gamma" in name:
+            weight.data.fill_(1.0)
+        elif weight.dim() == 1:
+            weight.data.zero_()
+        else:
+            weight.data = torch.randn(weight.shape, generator=generator) / weight[0].numel() ** 0.5
+    latents = torch.randn(1, CHANNELS, 5, SIDE, SIDE, generator=generator)
+    weights = {"weights/" + name: p.data for name, p in model.named_parameters()}
+    config = dict(part="vae-decode", threads=arguments.threads,
+                  vae=options | {"temporal_downsample": [False, True, True], "latents_mean": [],
+                                 "latents_std": []})
+    ours = Ours(arguments.bin, folder / "vae", config, weights | {"inputs/latents": latents})
+    yield compare("VAE decode, fp32", lambda: model.decode(latents, return_dict=False)[0], ours,
+                  arguments.rounds)
+
+
+def describe(row):
+    return (f"{row['part']:20} Diffusers {row['diffusers_s']:.3f} s  ours {row['ours_s']:.3f} s  "
+            f"ratio {row['ratio']:.2f} [{row['lowest_ratio']:.2f}, {row['highest_ratio']:.2f}]  "
+            f"of processor time {row['cpu_ratio']:.2f}  "
+            f"checksum off by {row['checksum_error']:.1e}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--bin", type=pathlib.Path, default="build/release/bin/model_bench")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--dtypes", nargs="+", default=["f32"], choices=["f32", "bf16"])
+    parser.add_argument("--parts", nargs="+", default=["dit", "vae"], choices=["dit", "vae"])
+    parser.add_argument("--out", type=pathlib.Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    generator = torch.Generator().manual_seed(1)
+    parts = {"dit": compare_dit, "vae": compare_vae_decode}
+    rows = []
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        for part in arguments.parts:
+            for row in parts[part](arguments, pathlib.Path(folder), generator):
+                rows.append(row)
+                print(describe(row), flush=True)
+    if arguments.out:
+        versions = dict(torch=torch.__version__, diffusers=diffusers.__version__)
+        arguments.out.write_text(json.dumps(dict(rows=rows, versions=versions,
+                                                 threads=arguments.threads), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
