@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     aim::RolloutParts parts;
     parts.make_model_policy = [&] {
       aim::ModelPolicyOptions policy;
-      policy.model = {options.model, options.steps, options.guidance, options.allow_untrained};
+      policy.model = options.model;
       policy.mode = options.mode;
       policy.device = run.device();
       return aim::MakeModelPolicy(policy);

@@ -18,8 +18,8 @@ struct Batch {
 };
 
 Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
-  const ClipEncoder encoder{model.autoencoder, model.text, model.dit->options, model.spec,
-                            model.num_frames};
+  const ClipEncoder encoder{model.autoencoder, model.text,       model.dit->options,
+                            model.spec,        model.num_frames, model.cameras};
   std::vector<at::Tensor> latents, cameras, texts;
   for (const Clip& clip : clips) {
     EncodedClip encoded = encoder.Encode(clip);
@@ -27,8 +27,10 @@ Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
     if (encoded.camera.defined()) cameras.push_back(encoded.camera);
     texts.push_back(encoded.text);
   }
-  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras),
-          at::stack(texts)};
+  const c10::Device device = model.dit->weights.begin()->second.device();
+  Batch batch{at::stack(latents).to(device), {}, at::stack(texts).to(device)};
+  if (!cameras.empty()) batch.camera = at::stack(cameras).to(device);
+  return batch;
 }
 
 // Noise of each clip from its own stream, so that batching changes nothing.
@@ -50,7 +52,10 @@ bool IsGiven(const CanvasPlan& plan, const CanvasSegment& segment) {
 at::Tensor DecodeSegment(const GeneratorModel& model, const CanvasSegment& segment,
                          const at::Tensor& canvas) {
   return model.autoencoder
-      ->Decode(canvas.narrow(2, segment.begin, segment.length).contiguous(), segment.kind)
+      ->Decode(canvas.narrow(2, segment.begin, segment.length)
+                   .to(model.autoencoder->device())
+                   .contiguous(),
+               segment.kind)
       .to(at::kCPU)
       .clamp(-1, 1);
 }
@@ -84,7 +89,15 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   conditions.text = batch.text;
   if (batch.camera.defined()) conditions.camera = GatherCamera(plan, batch.camera);
   if (options.sampler.guidance > 1.0) {
-    conditions.null_text = model.text->Encode("").unsqueeze(0).expand_as(batch.text).contiguous();
+    conditions.null_text = model.text->Encode("")
+                               .to(batch.text.device())
+                               .unsqueeze(0)
+                               .expand_as(batch.text)
+                               .contiguous();
+  }
+  if (model.offload) {
+    model.autoencoder->ReleaseWeights();
+    model.text->ReleaseWeights();
   }
   const at::Tensor canvas = GatherCanvas(plan, batch.latents);
   const at::Tensor out = Denoise(*model.dit, plan, canvas, BatchNoise(canvas.sizes(), rng),

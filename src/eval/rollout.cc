@@ -316,8 +316,9 @@ class Rollout {
       }
     }
     ReportSubject subject;
-    subject.title = (options_.policy == "model" ? options_.model : options_.policy + " policy") +
-                    " in " + options_.env;
+    subject.title =
+        (options_.policy == "model" ? options_.model.model : options_.policy + " policy") + " in " +
+        options_.env;
     subject.policy = options_.policy;
     subject.seed = run_.seed();
     subject.replan = options_.replan;
@@ -364,7 +365,7 @@ void RolloutOptions::Validate() const {
                        .expected = "one of " + Join(known),
                        .fix = ""});
   }
-  if (policy == "model" && model.empty()) {
+  if (policy == "model" && model.model.empty()) {
     throw ConfigError({.where = "--model",
                        .got = "not given",
                        .expected = "the folder of a model bundle",

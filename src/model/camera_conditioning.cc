@@ -45,6 +45,25 @@ at::Tensor RayVideo(const CameraTrack& camera, const Rigid3d& world_from_referen
   return at::stack(frames, 1);
 }
 
+// Cameras and grid as bytes.
+std::string Key(const std::vector<CameraTrack>& cameras, const CameraGrid& grid) {
+  std::string key;
+  const auto add = [&](auto value) {
+    key.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  for (const int64_t size : {grid.num_frames, grid.height, grid.width}) add(size);
+  for (const CameraTrack& track : cameras) {
+    add(track.frames.size());
+    for (const Camera& camera : track.frames) {
+      for (const int size : {camera.width, camera.height}) add(size);
+      for (const double value : {camera.fx, camera.fy, camera.cx, camera.cy}) add(value);
+      for (const double value : camera.world_from_camera.rotation.coeffs()) add(value);
+      for (const double value : camera.world_from_camera.translation) add(value);
+    }
+  }
+  return key;
+}
+
 }  // namespace
 
 at::Tensor RayTokens(const DitOptions& options, const Autoencoder& autoencoder,
@@ -112,6 +131,22 @@ at::Tensor CameraVectors(const DitOptions& options, const Autoencoder& autoencod
   if (options.camera.mode == "none") return {};
   if (options.camera.mode == "ray_token") return RayTokens(options, autoencoder, cameras, grid);
   return PoolCameraLatents(options.camera, CameraLatents(options, autoencoder, cameras, grid));
+}
+
+at::Tensor CameraCache::Get(const DitOptions& options, const Autoencoder& autoencoder,
+                            const std::vector<CameraTrack>& cameras, const CameraGrid& grid) {
+  constexpr size_t kMaxEntries = 64;
+  const std::string key = Key(cameras, grid);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = vectors_.find(key);
+    if (found != vectors_.end()) return found->second;
+  }
+  const at::Tensor vectors = CameraVectors(options, autoencoder, cameras, grid);
+  const std::lock_guard lock(mutex_);
+  if (vectors_.size() >= kMaxEntries) vectors_.clear();
+  vectors_[key] = vectors;
+  return vectors;
 }
 
 }  // namespace aim

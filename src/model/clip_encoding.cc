@@ -60,10 +60,10 @@ EncodedClip ClipEncoder::Encode(const Clip& clip) const {
   encoded.latents = at::zeros(
       {static_cast<int64_t>(clip.views.size()), 2, autoencoder->channels(), latent_frames, h, w},
       at::kFloat);
-  std::vector<CameraTrack> cameras;
+  std::vector<CameraTrack> tracks;
   for (size_t v = 0; v < clip.views.size(); ++v) {
     const ClipView& view = clip.views[v];
-    cameras.push_back(view.camera);
+    tracks.push_back(view.camera);
     const auto put = [&](int64_t kind, const at::Tensor& latent) {
       encoded.latents.select(0, static_cast<int64_t>(v))
           .select(0, kind)
@@ -82,7 +82,9 @@ EncodedClip ClipEncoder::Encode(const Clip& clip) const {
       put(1, autoencoder->Encode(video.unsqueeze(0).to(device), ContentKind::kAction));
     }
   }
-  encoded.camera = CameraVectors(dit, *autoencoder, cameras, {num_frames, clip.height, clip.width});
+  const CameraGrid grid{num_frames, clip.height, clip.width};
+  encoded.camera = cameras != nullptr ? cameras->Get(dit, *autoencoder, tracks, grid)
+                                      : CameraVectors(dit, *autoencoder, tracks, grid);
   encoded.text = text->Encode(clip.prompt);
   return encoded;
 }

@@ -76,6 +76,9 @@ Sources FromDiffusers(const fs::path& path) {
   sources.config.text.umt5 = folder.text;
   sources.config.diffusion.shift = folder.scheduler.shift;
   sources.config.diffusion.sampler = folder.scheduler.kind;
+  const bool is_unipc = folder.scheduler.kind == "unipc";
+  sources.config.diffusion.sigma_grid = is_unipc ? "diffusers" : "full";
+  sources.config.diffusion.timestep_rounding = is_unipc ? "trunc" : "none";
   sources.dit = folder.dit_weights;
   sources.vae = folder.vae_weights;
   sources.text = folder.text_weights;

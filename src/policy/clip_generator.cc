@@ -25,15 +25,25 @@ LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& devic
   return load;
 }
 
-SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance) {
+SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& options) {
   SamplerOptions sampler;
   sampler.shift = config.diffusion.shift;
   sampler.steps = config.diffusion.steps;
   sampler.guidance = config.diffusion.guidance;
   sampler.sampler = config.diffusion.sampler;
   sampler.timestep_rounding = config.diffusion.timestep_rounding;
-  if (steps > 0) sampler.steps = steps;
-  if (guidance > 0) sampler.guidance = guidance;
+  sampler.sigma_grid = config.diffusion.sigma_grid;
+  sampler.guidance_mode = options.guidance_mode;
+  sampler.cache = options.cache;
+  sampler.cache_threshold = options.cache_threshold;
+  if (options.steps > 0) sampler.steps = options.steps;
+  if (options.guidance > 0) sampler.guidance = options.guidance;
+  if (options.sampler != "auto" && options.sampler != sampler.sampler) {
+    // The levels and timesteps that belong to it, not those of the model's own.
+    sampler.sampler = options.sampler;
+    sampler.timestep_rounding = "auto";
+    sampler.sigma_grid = "auto";
+  }
   CheckRanges(sampler);
   return sampler;
 }
@@ -53,7 +63,7 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
   bundle_ = LoadBundle(options.model, LoadOptionsFor(options, device));
   offload_ = options.offload;
-  sampler_ = SamplerFor(bundle_.config, options.steps, options.guidance);
+  sampler_ = SamplerFor(bundle_.config, options);
 }
 
 void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const {

@@ -55,7 +55,7 @@ class Evaluation {
     bundle_ = LoadBundle(options.model.model, LoadOptionsFor(options.model, run.device()));
     model_ = {&bundle_.dit, bundle_.autoencoder.get(), bundle_.text.get(), config_.action_image,
               config_.num_frames};
-    generate_.sampler = SamplerFor(config_, options.model.steps, options.model.guidance);
+    generate_.sampler = SamplerFor(config_, options.model);
     generate_.decoder.spec = config_.action_image;
   }
 

@@ -66,7 +66,7 @@ class RolloutTest : public ::testing::Test {
 RolloutOptions SmallOptions(const std::string& policy) {
   RolloutOptions options;
   options.policy = policy;
-  options.model = "bundle";
+  options.model.model = "bundle";
   options.episodes = 4;
   options.num_videos = 0;
   return options;
@@ -289,7 +289,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadOptions{"NoModelGiven",
                    [](RolloutOptions& options, const fs::path&) {
                      OnPoint(options).policy = "model";
-                     options.model = "";
+                     options.model.model = "";
                    },
                    {"--model is not given"}},
         BadOptions{"OutNotEmpty",

@@ -125,5 +125,30 @@ TEST(CameraVectors, HaveTheShapeOfTheirMode) {
             at::IntArrayRef({2, 3, 1, 768}));
 }
 
+// Counts what goes through it.
+class Counting : public Subsampling {
+ public:
+  at::Tensor Encode(const at::Tensor& video, ContentKind kind) const override {
+    ++calls;
+    return Subsampling::Encode(video, kind);
+  }
+  mutable int calls = 0;
+};
+
+TEST(CameraCache, EncodesARigOnce) {
+  DitOptions options = Options("pooled_latent");
+  options.camera.features = 3 * 16 * 16;
+  const Counting code;
+  CameraCache cache;
+  const at::Tensor first = cache.Get(options, code, Rig(2), kGrid);
+  EXPECT_EQ(code.calls, 4);
+  EXPECT_TRUE(first.equal(CameraVectors(options, Subsampling(), Rig(2), kGrid)));
+  EXPECT_TRUE(first.equal(cache.Get(options, code, Rig(2), kGrid)));
+  EXPECT_EQ(code.calls, 4);
+  std::vector<CameraTrack> other = Rig(2);
+  other[1].frames[0].fx *= 1.01;
+  EXPECT_FALSE(first.equal(cache.Get(options, code, other, kGrid)));
+}
+
 }  // namespace
 }  // namespace aim

@@ -17,6 +17,8 @@ struct GeneratorModel {
   const TextEncoder* text = nullptr;
   ActionImageSpec spec;
   int num_frames = 17;
+  CameraCache* cameras = nullptr;  // remembers camera vectors from call to call; may be absent
+  bool offload = false;  // autoencoder and text encoder give their memory back before denoising
 };
 
 struct GenerateOptions {
@@ -35,8 +37,8 @@ struct GeneratedClip {
 
 // Generates what `mode` leaves open in each clip (all of one size and number of views; the cameras
 // and the prompt of each are used). Only segments the mode asks for are denoised, and only those
-// that were not given are decoded. Clip i's noise comes from rng.Derive(i, "noise"), so a batch gives
-// what single clips give.
+// that were not given are decoded. Clip i's noise comes from rng.Derive(i, "noise"), so a batch
+// gives what single clips give.
 std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
                                     const Rng& rng);

@@ -11,22 +11,20 @@
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
 #include "aim/env/env.h"
+#include "aim/policy/model_options.h"
 #include "aim/policy/policy.h"
 
 namespace aim {
 
 struct RolloutOptions {
-  std::string model;
+  ModelOptions model;
   std::string mode = "i2a";
-  bool allow_untrained = false;
   std::string env = "tabletop";
   std::vector<std::string> task;
   int episodes = 20;
   int variation = -1;
   std::string policy = "model";
   int replan = 0;
-  int steps = 0;
-  double guidance = 0;
   int ramp_frames = 0;
   double min_confidence = 0;
   int64_t first_seed = 1000000;
@@ -42,11 +40,9 @@ struct RolloutOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("model", self.model, Any{}, "folder of the model bundle (for --policy model)");
+    ModelOptions::ForEachField(self.model, visit);
     visit("mode", self.mode, Limits{"i2a", "i2va"},
           "what the model generates: act, or imagine and act");
-    visit("allow_untrained", self.allow_untrained, Any{},
-          "run a mode that the model was not trained for");
     visit("env", self.env, Any{}, "simulator: tabletop");
     visit("task", self.task, Any{}, "task to run (repeatable); none = all of the simulator's");
     visit("episodes", self.episodes, Range{1, 1e6}, "trials a task");
@@ -56,9 +52,6 @@ struct RolloutOptions {
           "model, replay (the scene's own demonstration), null (another scene's) or still");
     visit("replan", self.replan, Range{0, 10000},
           "frames executed before looking again; 0 = one plan, executed whole");
-    visit("steps", self.steps, Range{0, 1000}, "denoising steps; 0 = the model's default");
-    visit("guidance", self.guidance, Range{0, 30},
-          "classifier-free weight; 1 = off, 0 = the model's default");
     visit("ramp_frames", self.ramp_frames, Range{0, 100},
           "first frames of a plan replaced by a ramp from the present pose");
     visit("min_confidence", self.min_confidence, Range{0, 1},

@@ -65,6 +65,7 @@ struct SamplingDefaults {
   double guidance = 1.0;
   std::string sampler = "euler";
   std::string timestep_rounding = "none";
+  std::string sigma_grid = "auto";
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -75,6 +76,8 @@ struct SamplingDefaults {
     visit("sampler", self.sampler, Limits{"euler", "unipc"}, "how steps are taken");
     visit("timestep_rounding", self.timestep_rounding, Limits{"none", "bf16", "trunc"},
           "how the network was shown its timesteps");
+    visit("sigma_grid", self.sigma_grid, Limits{"auto", "full", "official", "diffusers"},
+          "noise levels of the steps; auto: full for euler, official for unipc");
   }
 };
 

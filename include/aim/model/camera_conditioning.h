@@ -3,6 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <map>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "aim/geometry/camera.h"
@@ -50,5 +53,17 @@ at::Tensor CameraLatents(const DitOptions& options, const Autoencoder& autoencod
 //   returns  [B, F, 1, features]
 // Throws ConfigError unless features is a multiple of pool^2.
 at::Tensor PoolCameraLatents(const CameraConditioningOptions& options, const at::Tensor& camera);
+
+// CameraVectors that remembers what it made: a fixed rig sends the same rays through the
+// autoencoder before every plan. Thread-safe; holds one model's vectors.
+class CameraCache {
+ public:
+  at::Tensor Get(const DitOptions& options, const Autoencoder& autoencoder,
+                 const std::vector<CameraTrack>& cameras, const CameraGrid& grid);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, at::Tensor> vectors_;  // by the bytes of cameras and grid
+};
 
 }  // namespace aim

@@ -36,7 +36,8 @@ struct ClipEncoder {
   const TextEncoder* text = nullptr;
   DitOptions dit;
   ActionImageSpec spec;
-  int num_frames = 17;  // T; T_l = 1 + (T - 1) / temporal_factor
+  int num_frames = 17;             // T; T_l = 1 + (T - 1) / temporal_factor
+  CameraCache* cameras = nullptr;  // remembers camera vectors; may be absent
 
   // Frames that a view or the poses lack leave zero latents: a policy knows only the first. With
   // fewer poses than num_frames only the first latent of the actions is encoded (it holds frame 0

@@ -23,4 +23,4 @@ namespace aim {
 // NaN. Throws InputError, FormatError, ConfigError.
 nlohmann::json InspectModel(const std::filesystem::path &path);
 
-} // namespace aim
+}  // namespace aim

@@ -48,6 +48,8 @@ class ClipGenerator {
 
  private:
   Bundle bundle_;
+  std::unique_ptr<CameraCache> cameras_ = std::make_unique<CameraCache>();
+  bool offload_ = false;
   Mode mode_;
   SamplerOptions sampler_;
 };
@@ -55,7 +57,7 @@ class ClipGenerator {
 // How the options ask for a bundle to be loaded.
 LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device);
 
-// How a bundle is sampled: its own shift; `steps` and `guidance` replace the defaults unless 0.
-SamplerOptions SamplerFor(const BundleConfig& config, int steps, double guidance);
+// How a bundle is sampled: as it says, but for what `options` say.
+SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& options);
 
 }  // namespace aim

@@ -20,7 +20,6 @@ struct GenerateClipOptions {
   std::string prompt;
   std::string first_pose;
   std::string poses;
-  std::string sampler = "euler";
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -37,7 +36,6 @@ struct GenerateClipOptions {
           "\"x y z qx qy qz qw open\" of the tool at the first frame: metres, world frame, open in "
           "[0, 1] (i2a, i2va; may be left out for v2a)");
     visit("poses", self.poses, Any{}, "poses.csv, one row a frame (a2v)");
-    visit("sampler", self.sampler, Limits{"euler"}, "how the noise is taken away");
   }
   // Every input that the mode needs is there and none that it does not read. Throws ConfigError.
   void Validate() const;

@@ -11,6 +11,10 @@ struct ModelOptions {
   std::string model;
   int steps = 0;
   double guidance = 0;
+  std::string sampler = "auto";
+  std::string guidance_mode = "sequential";
+  std::string cache = "none";
+  double cache_threshold = 0.1;
   std::string dtype = "auto";
   std::string numerics = "accurate";
   bool offload = false;
@@ -24,6 +28,14 @@ struct ModelOptions {
           "denoising steps, time is linear in them; 0 = the model's default");
     visit("guidance", self.guidance, Range{0, 30},
           "classifier-free weight of the text; 1 = off, 0 = the model's default");
+    visit("sampler", self.sampler, Limits{"auto", "euler", "unipc"},
+          "how the noise is taken away; auto: the model's own");
+    visit("guidance_mode", self.guidance_mode, Limits{"sequential", "batched"},
+          "the two passes of guidance one after the other, or as one batch: twice the memory");
+    visit("cache", self.cache, Limits{"none", "cosine", "first_block"},
+          "leave out passes that would change little: the release's rule, or block by block");
+    visit("cache_threshold", self.cache_threshold, Range{0, 10},
+          "first_block: relative change below which the other blocks are left out");
     visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
           "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA");
     visit("numerics", self.numerics, Limits{"accurate", "trained"},
