@@ -1,0 +1,115 @@
+// A bundle of the released architecture (Wan VAE, UMT5, pooled cameras, velocity) in the same
+// pipeline as the small model: random weights, small sizes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "aim/base/error.h"
+#include "aim/model/make_bundle.h"
+#include "aim/policy/clip_generator.h"
+#include "policy/tiny_bundle.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+constexpr int kFrames = 5;
+constexpr int kSize = 32;
+
+class WanBundleTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new testing::TemporaryFolder;
+    MakeBundleOptions options;
+    options.from_diffusers =
+        std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/parity/pipeline";
+    options.image_height = options.image_width = kSize;
+    options.num_frames = kFrames;
+    options.num_views = 2;
+    RunContext run({.out = *folder_ / "bundle"});
+    RunMakeBundle(options, run);
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static ModelOptions Options() {
+    ModelOptions options;
+    options.model = (*folder_ / "bundle").string();
+    options.steps = 3;
+    return options;
+  }
+
+  static GeneratedClip Run(const ModelOptions& options, const std::string& mode) {
+    const ClipGenerator generator(options, mode, "cpu");
+    const Clip clip = testing::MakeSyntheticClip(kFrames, 4, kSize);
+    return generator.Run({clip}, {.temporal_prior = false}, Rng(9))[0];
+  }
+
+  static double Difference(const GeneratedClip& a, const GeneratedClip& b) {
+    double largest = 0;
+    for (size_t view = 0; view < a.action_videos.size(); ++view) {
+      const at::Tensor gap = (a.action_videos[view] - b.action_videos[view]).abs().max();
+      largest = std::max(largest, gap.item<double>());
+    }
+    return largest;
+  }
+
+  static testing::TemporaryFolder* folder_;
+};
+testing::TemporaryFolder* WanBundleTest::folder_ = nullptr;
+
+TEST_F(WanBundleTest, EveryTrainedModeRuns) {
+  for (const std::string mode : {"i2va", "i2a", "v2a", "i2v"}) {
+    const GeneratedClip clip = Run(Options(), mode);
+    const bool makes_actions = mode != "i2v";
+    const bool makes_video = mode == "i2v" || mode == "i2va";
+    EXPECT_EQ(clip.action_videos.size(), makes_actions ? 2u : 0u) << mode;
+    EXPECT_EQ(clip.videos.size(), makes_video ? 2u : 0u) << mode;
+    EXPECT_EQ(clip.poses.size(), makes_actions ? kFrames : 0u) << mode;
+    for (const at::Tensor& video : makes_actions ? clip.action_videos : clip.videos) {
+      EXPECT_EQ(video.sizes(), at::IntArrayRef({3, kFrames, kSize, kSize})) << mode;
+      EXPECT_TRUE(video.isfinite().all().item<bool>()) << mode;
+    }
+  }
+}
+
+TEST_F(WanBundleTest, AModeTheReleaseWasNotTrainedForIsRefused) {
+  testing::ExpectThrowsWith<ConfigError>([] { Run(Options(), "a2v"); }, {"a2v", "i2va", "i2a"});
+}
+
+// What is kept out of memory, cached or computed in one batch changes nothing.
+TEST_F(WanBundleTest, DoingLessWorkChangesNothing) {
+  const GeneratedClip plain = Run(Options(), "i2a");
+  ModelOptions offload = Options();
+  offload.offload = true;
+  EXPECT_LE(Difference(plain, Run(offload, "i2a")), 1e-6);
+  ModelOptions cached = Options();
+  cached.text_cache = (*folder_ / "text").string();
+  EXPECT_LE(Difference(plain, Run(cached, "i2a")), 1e-6);
+  EXPECT_LE(Difference(plain, Run(cached, "i2a")), 1e-6) << "the second time from the disk";
+  ModelOptions batched = Options();
+  batched.guidance_mode = "batched";
+  EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
+}
+
+TEST_F(WanBundleTest, SettingsThatMatterChangeSomething) {
+  const GeneratedClip plain = Run(Options(), "i2a");
+  const auto changed = [&](auto&& change) {
+    ModelOptions options = Options();
+    change(options);
+    return Difference(plain, Run(options, "i2a"));
+  };
+  EXPECT_GT(changed([](ModelOptions& o) { o.steps = 4; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.guidance = 1; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.sampler = "euler"; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.dtype = "bf16"; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) {
+              o.cache = "first_block";
+              o.cache_threshold = 10;
+            }),
+            1e-4);
+}
+
+}  // namespace
+}  // namespace aim
