@@ -276,10 +276,13 @@ std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
   const WeightMap stored = OpenPart(file, OriginalUmt5Names, Umt5WeightShapes(umt5));
   const auto load = [stored, file, options] { return ReadPart(stored, file, options); };
   const std::filesystem::path tokenizer = path / config.text.tokenizer_file;
-  auto encoder = std::make_unique<Umt5Encoder>(umt5, load, Tokenizer::Open(tokenizer));
-  if (options.text_cache.empty()) return encoder;
-  return std::make_unique<CachedTextEncoder>(std::move(encoder), options.text_cache,
-                                             TextKey(stored, tokenizer, options.dtype));
+  std::unique_ptr<TextEncoder> encoder =
+      std::make_unique<Umt5Encoder>(umt5, load, Tokenizer::Open(tokenizer));
+  if (!options.text_cache.empty()) {
+    encoder = std::make_unique<CachedTextEncoder>(std::move(encoder), options.text_cache,
+                                                  TextKey(stored, tokenizer, options.dtype));
+  }
+  return std::make_unique<RememberingTextEncoder>(std::move(encoder));
 }
 
 WeightMap LoadTextWeights(const std::filesystem::path& path, const BundleConfig& config,

@@ -100,4 +100,18 @@ at::Tensor CachedTextEncoder::Encode(const std::string& prompt) const {
   return rows;
 }
 
+at::Tensor RememberingTextEncoder::Encode(const std::string& prompt) const {
+  constexpr size_t kMaxPrompts = 64;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = rows_.find(prompt);
+    if (found != rows_.end()) return found->second;
+  }
+  const at::Tensor rows = inner_->Encode(prompt);
+  const std::lock_guard lock(mutex_);
+  if (rows_.size() >= kMaxPrompts) rows_.clear();
+  rows_[prompt] = rows;
+  return rows;
+}
+
 }  // namespace aim

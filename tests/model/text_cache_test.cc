@@ -136,5 +136,18 @@ TEST_F(TextCache, ReleasesTheWeightsOfTheEncoder) {
   EXPECT_EQ(inner_->releases, 1);
 }
 
+TEST(RememberingTextEncoder, AsksOnceForEachPrompt) {
+  auto owned = std::make_unique<CountingEncoder>();
+  const CountingEncoder& inner = *owned;
+  const RememberingTextEncoder text(std::move(owned));
+  const at::Tensor first = text.Encode("push");
+  EXPECT_TRUE(first.equal(text.Encode("push")));
+  EXPECT_EQ(inner.calls, 1);
+  EXPECT_FALSE(first.equal(text.Encode("pull")));
+  EXPECT_EQ(inner.calls, 2);
+  for (int i = 0; i < 200; ++i) text.Encode(std::to_string(i));
+  EXPECT_TRUE(first.equal(text.Encode("push"))) << "forgotten and made again";
+}
+
 }  // namespace
 }  // namespace aim

@@ -1,8 +1,10 @@
-// Prompts that were encoded before, kept on disk.
+// Prompts that were encoded before, kept on disk and in memory.
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "aim/model/text_encoder.h"
@@ -35,6 +37,23 @@ class CachedTextEncoder : public TextEncoder {
   std::shared_ptr<const TextEncoder> inner_;
   std::filesystem::path folder_;
   std::string key_;
+};
+
+// Keeps the rows of the last prompts in memory: a policy asks for the same one before every plan.
+class RememberingTextEncoder : public TextEncoder {
+ public:
+  explicit RememberingTextEncoder(std::unique_ptr<const TextEncoder> inner)
+      : inner_(std::move(inner)) {}
+
+  at::Tensor Encode(const std::string& prompt) const override;
+  void ReleaseWeights() const override { inner_->ReleaseWeights(); }
+  int64_t max_tokens() const override { return inner_->max_tokens(); }
+  int64_t dim() const override { return inner_->dim(); }
+
+ private:
+  std::unique_ptr<const TextEncoder> inner_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, at::Tensor> rows_;
 };
 
 }  // namespace aim
