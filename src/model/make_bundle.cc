@@ -84,6 +84,8 @@ Sources FromDiffusers(const fs::path& path) {
   sources.text = folder.text_weights;
   sources.tokenizer = folder.tokenizer;
   sources.notes = folder.notes;
+  if (folder.tokenizer.empty())
+    sources.notes.push_back("the pipeline has no tokenizer: prompts cannot be encoded");
   return sources;
 }
 
@@ -187,20 +189,22 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
   TakeSizes(options, config);
   config.Validate();
   std::vector<Part> parts = OpenParts(sources);
-  Tokenizer::Open(sources.tokenizer);
+  if (!sources.tokenizer.empty()) Tokenizer::Open(sources.tokenizer);
   run.PrepareOutFolder();
 
   if (options.link) {
     config.dit_file = fs::absolute(sources.dit).string();
     config.autoencoder.file = fs::absolute(sources.vae).string();
     config.text.file = fs::absolute(sources.text).string();
-    config.text.tokenizer_file = fs::absolute(sources.tokenizer).string();
+    if (!sources.tokenizer.empty())
+      config.text.tokenizer_file = fs::absolute(sources.tokenizer).string();
   }
   const auto dtype = ParseStorageType(options.dtype);
   WriteFolderAtomic(run.out(), [&](const fs::path& folder) {
     WriteFileAtomic(folder / "model.toml", BundleConfigText(config));
     if (options.link) return;
-    CopyTokenizer(sources.tokenizer, folder / config.text.tokenizer_file);
+    if (!sources.tokenizer.empty())
+      CopyTokenizer(sources.tokenizer, folder / config.text.tokenizer_file);
     for (const Part& part : parts) {
       StreamWeights(folder / part.name, part.weights, dtype, {}, part.source.string(),
                     run.progress());

@@ -69,10 +69,10 @@ void WanVaeOptions::Validate() const {
       CheckDivides(in, cells, out, "encoder");
       const int64_t up_cells = last ? 0 : (temporal_downsample[stages - 2 - stage] ? 8 : 4);
       if (!last) CheckDivides(up_out, up_cells, up_in, "decoder");
-    } else if (!last && up_out % 2 != 0) {
+    } else if (!last && up_out < 2) {
       throw ConfigError({.where = "vae.decoder_base_dim",
                          .got = std::to_string(up_out) + " channels in a stage that halves them",
-                         .expected = "an even number",
+                         .expected = "at least 2",
                          .fix = ""});
     }
     in = out;

@@ -80,6 +80,21 @@ TEST(MakeBundle, AnEarlierBundleIsNotReplacedUnasked) {
                                          {"bundle", "--overwrite"});
 }
 
+// What needs no tokenizer works without one; what does says so.
+TEST(MakeBundle, APipelineMayLackItsTokenizer) {
+  const testing::TemporaryFolder folder;
+  fs::copy(Pipeline(), folder / "pipeline", fs::copy_options::recursive);
+  fs::remove_all(folder / "pipeline/tokenizer");
+  MakeBundleOptions options;
+  options.from_diffusers = (folder / "pipeline").string();
+  RunContext run({.out = folder / "bundle"});
+  EXPECT_THAT(RunMakeBundle(options, run)["notes"].dump(), ::testing::HasSubstr("no tokenizer"));
+  const BundleConfig config = LoadBundleConfig(run.out());
+  EXPECT_FALSE(LoadTextWeights(run.out(), config).empty());
+  testing::ExpectThrowsWith<InputError>([&] { LoadTextEncoder(run.out(), config); },
+                                        {"tokenizer", "missing"});
+}
+
 struct BadCase {
   const char* name;
   std::function<void(Files&, MakeBundleOptions&)> spoil;
