@@ -173,7 +173,7 @@ std::string TextKey(const WeightMap& stored, const std::filesystem::path& tokeni
 std::unique_ptr<Autoencoder> MakeWanVae(const std::filesystem::path& file,
                                         const WanVaeOptions& options, const LoadOptions& load) {
   const WeightMap stored = OpenPart(file, OriginalVaeNames, WanVaeWeightShapes(options));
-  return std::make_unique<WanVae>(options, ReadPart(stored, file, load), file.string());
+  return std::make_unique<WanVae>(options, ReadPart(stored, file, load), file.string(), load.vae);
 }
 
 }  // namespace

@@ -145,7 +145,7 @@ WanVaeRunOptions FitWanVaeRun(const WanVaeOptions& options, const WanVaeRunOptio
   for (int tile = static_cast<int>(largest) - scale; static_cast<double>(needed) > budget;
        tile -= scale) {
     if (tile < 4 * scale) {
-      throw ConfigError({.where = "vae_run.memory_gib",
+      throw ConfigError({.where = "vae.memory_gib",
                          .got = MemoryText(static_cast<int64_t>(budget)),
                          .expected = "at least " + MemoryText(needed) +
                                      ", what the smallest tiles take for this clip",

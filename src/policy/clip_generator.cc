@@ -1,6 +1,9 @@
 #include "aim/policy/clip_generator.h"
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/memory.h"
+#include "aim/model/wan_vae.h"
 #include "aim/tensor/device.h"
 
 namespace aim {
@@ -22,6 +25,7 @@ LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& devic
   load.numerics = options.numerics == "trained" ? Numerics::kTrained : Numerics::kAccurate;
   load.offload = options.offload;
   load.text_cache = options.text_cache;
+  load.vae = options.vae;
   return load;
 }
 
@@ -48,6 +52,30 @@ SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& option
   return sampler;
 }
 
+namespace {
+
+// Says what decoding a clip takes, and refuses what does not fit, before anything is generated.
+void StateDecodeMemory(const BundleConfig& config, const LoadOptions& load) {
+  if (config.autoencoder.kind != "wan_vae") return;
+  const VideoExtent extent{config.num_frames, config.image_height, config.image_width, 1};
+  const WanVaeOptions& vae = config.autoencoder.wan_vae;
+  const WanVaeRunOptions run = FitWanVaeRun(vae, load.vae, extent, load.dtype);
+  const int64_t needed = WanVaeDecodeBytes(vae, run, extent, load.dtype);
+  LogInfo("decoding a view takes " + MemoryText(needed) +
+          (run.tile_px > 0 ? " in tiles of " + std::to_string(run.tile_px) + " px" : ""));
+  if (load.device.is_cpu()) {
+    int64_t resident = 0;  // weights that are in memory already
+    for (const auto& [name, shape] : WanVaeWeightShapes(vae)) {
+      const auto item = static_cast<int64_t>(c10::elementSize(load.dtype));
+      if (!load.offload) resident += c10::multiply_integers(shape) * item;
+    }
+    CheckMemory(needed - resident, "decoding a view",
+                "decode in tiles: --vae.memory-gib, --vae.tile-px");
+  }
+}
+
+}  // namespace
+
 ModeInputs InputsOf(const Mode& mode) {
   ModeInputs inputs;
   inputs.whole_video = mode.first_view_video == Given::kAll && !mode.video.first_only;
@@ -63,6 +91,7 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
   bundle_ = LoadBundle(options.model, LoadOptionsFor(options, device));
   offload_ = options.offload;
+  StateDecodeMemory(bundle_.config, LoadOptionsFor(options, device));
   sampler_ = SamplerFor(bundle_.config, options);
 }
 

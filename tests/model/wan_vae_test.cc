@@ -403,7 +403,7 @@ TEST(WanVaeMemoryTest, BudgetChoosesTheLargestTilesThatFit) {
   EXPECT_GT(WanVaeDecodeBytes({}, larger, extent, at::kFloat), budget);
   run.memory_gib = 1;
   ExpectThrowsWith<ConfigError>([&] { FitWanVaeRun({}, run, extent, at::kFloat); },
-                                {"vae_run.memory_gib is 1", "GiB", "at least", "GiB"});
+                                {"vae.memory_gib is 1", "GiB", "at least", "GiB"});
 }
 
 // ---- Bad input.
@@ -491,7 +491,7 @@ TEST(WanVaeOptionsTest, BadOptions) {
     ExpectThrowsWith<ConfigError>([&] { options.Validate(); }, bad.words);
   }
   WanVaeRunOptions run{.tile_px = 64, .overlap_px = 48};
-  ExpectThrowsWith<ConfigError>([&] { run.Validate(); }, {"vae_run.overlap_px is 48", "half"});
+  ExpectThrowsWith<ConfigError>([&] { run.Validate(); }, {"vae.overlap_px is 48", "half"});
 }
 
 }  // namespace

@@ -93,6 +93,12 @@ TEST_F(WanBundleTest, DoingLessWorkChangesNothing) {
   EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
 }
 
+TEST_F(WanBundleTest, ABudgetThatIsTooSmallIsRefusedBeforeWork) {
+  ModelOptions options = Options();
+  options.vae.memory_gib = 1e-6;
+  testing::ExpectThrowsWith<ConfigError>([&] { Run(options, "i2a"); }, {"memory_gib"});
+}
+
 TEST_F(WanBundleTest, SettingsThatMatterChangeSomething) {
   const GeneratedClip plain = Run(Options(), "i2a");
   const auto changed = [&](auto&& change) {

@@ -134,6 +134,7 @@ struct LoadOptions {
   // with bfloat16 units).
   at::ScalarType dtype = at::kFloat;
   Numerics numerics = Numerics::kAccurate;
+  WanVaeRunOptions vae;  // how a wan_vae is run
   // Autoencoder and text encoder are read when they are needed and dropped when asked
   // (ReleaseWeights): the network has the memory while it runs.
   bool offload = false;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "aim/base/options.h"
+#include "aim/model/wan_vae_options.h"
 
 namespace aim {
 
@@ -19,6 +20,7 @@ struct ModelOptions {
   std::string numerics = "accurate";
   bool offload = false;
   std::string text_cache;
+  WanVaeRunOptions vae;
   bool allow_untrained = false;
 
   template <class Self, class Visitor>
@@ -44,6 +46,7 @@ struct ModelOptions {
           "keep autoencoder and text encoder out of memory while the network runs");
     visit("text_cache", self.text_cache, Any{},
           "folder that keeps what the text encoder makes of each prompt");
+    visit("vae", self.vae, Any{}, "");
     visit("allow_untrained", self.allow_untrained, Any{},
           "run a mode that the model was not trained for");
   }
