@@ -10,6 +10,7 @@ neighbouring runs, so that a machine that slows down for a while slows both.
 
 import argparse
 import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -110,8 +111,8 @@ def compare_dit(arguments, folder, generator):
             yield compare("DiT forward, fp32", reference, ours, arguments.rounds)
 
 
-def compare_vae_decode(arguments, folder, generator):
-    """The 2.2 autoencoder at a fifth of its width, one segment of 17 frames at 256 x 256 pixels."""
+def random_vae(generator):
+    """The 2.2 autoencoder at a fifth of its width, and its options here."""
     options = dict(base_dim=32, decoder_base_dim=48, z_dim=CHANNELS, dim_mult=[1, 2, 4, 4],
                    num_res_blocks=2, patch_size=2, is_residual=True)
     model = diffusers.AutoencoderKLWan(
@@ -125,14 +126,123 @@ def compare_vae_decode(arguments, folder, generator):
             weight.data.zero_()
         else:
             weight.data = torch.randn(weight.shape, generator=generator) / weight[0].numel() ** 0.5
-    latents = torch.randn(1, CHANNELS, 5, SIDE, SIDE, generator=generator)
+    return model, options | {"temporal_downsample": [False, True, True], "latents_mean": [],
+                             "latents_std": []}
+
+
+def compare_vae_decode(arguments, folder, generator):
+    """One segment of 17 frames at 128 x 128 pixels."""
+    model, options = random_vae(generator)
+    latents = torch.randn(1, CHANNELS, 5, 8, 8, generator=generator)
     weights = {"weights/" + name: p.data for name, p in model.named_parameters()}
-    config = dict(part="vae-decode", threads=arguments.threads,
-                  vae=options | {"temporal_downsample": [False, True, True], "latents_mean": [],
-                                 "latents_std": []})
+    config = dict(part="vae-decode", threads=arguments.threads, vae=options)
     ours = Ours(arguments.bin, folder / "vae", config, weights | {"inputs/latents": latents})
     yield compare("VAE decode, fp32", lambda: model.decode(latents, return_dict=False)[0], ours,
                   arguments.rounds)
+
+
+# The plan: two views, 17 frames at 128 x 128 pixels; 8 Euler steps with guidance.
+PLAN_VIEWS, PLAN_FRAMES, PLAN_SIDE, PLAN_STEPS, GUIDANCE, SHIFT = 2, 17, 128, 8, 7.5, 5.0
+CAMERA_POOL = (CHANNELS, 16, 16)
+
+
+class CameraLayers(torch.nn.Module):
+    """The camera encoder and projector of one block, as released: method.md 3.3."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.cam_encoder = torch.nn.Sequential(
+            torch.nn.AdaptiveAvgPool3d(CAMERA_POOL), torch.nn.Flatten(2),
+            torch.nn.Linear(math.prod(CAMERA_POOL), dim))
+        self.projector = torch.nn.Linear(dim, dim)
+
+
+def add_cameras(model, generator):
+    """Hooks that run each block's camera encoder in every forward, on `cameras["latents"]`."""
+    cameras, weights = {}, {}
+    for index, block in enumerate(model.blocks):
+        layers = CameraLayers(HEADS * HEAD_DIM).eval()
+        for name, weight in sorted(layers.named_parameters()):
+            scale = weight[0].numel() ** -0.5 if weight.dim() > 1 else 0.1
+            weight.data = scale * torch.randn(weight.shape, generator=generator)
+            weights[f"blocks.{index}.{name}"] = weight.data
+
+        def add(module, inputs, layers=layers):
+            tokens = layers.cam_encoder(cameras["latents"])  # [B, F, dim]
+            tokens = tokens.repeat_interleave(inputs[0].shape[1] // tokens.shape[1], dim=1)
+            return (inputs[0] + tokens, *inputs[1:])
+
+        block.attn1.register_forward_pre_hook(add)
+        block.attn1.register_forward_hook(
+            lambda module, inputs, output, layers=layers: layers.projector(output))
+    return cameras, weights
+
+
+def published_plan(model, vae, cameras, inputs):
+    """An i2a plan in the released order of work (method.md 5.1, 8.19): whole action and camera clips
+    encoded, cameras and text once more in every block, step and branch, every segment decoded."""
+    def encode(video):
+        return vae.encode(video).latent_dist.mode()
+
+    canvas, ray_latents, given = [], [], []
+    for view in range(PLAN_VIEWS):
+        video = encode(inputs["video"][view:view + 1])
+        action = encode(inputs["action"][view:view + 1])
+        rays = torch.cat([encode(inputs["rays"][view:view + 1, 3 * part:3 * part + 3])
+                          for part in range(2)], 1)
+        canvas += [video, action]
+        ray_latents += [rays[:, :, :1], rays]
+        given += [True, True] + [False] * (action.shape[2] - 1)
+    given = torch.tensor(given).view(1, 1, -1, 1, 1)
+    clean = torch.cat(canvas, 2)
+    cameras["latents"] = torch.cat(ray_latents, 2).transpose(1, 2)
+    x = torch.where(given, clean, inputs["noise"])
+    sigmas = [SHIFT * u / (1 + (SHIFT - 1) * u)
+              for u in (1 - i / PLAN_STEPS for i in range(PLAN_STEPS + 1))]
+    for sigma, following in zip(sigmas, sigmas[1:]):
+        timestep = torch.tensor([1000 * sigma])
+        wanted, unwanted = (model(x, timestep, inputs[text], return_dict=False)[0]
+                            for text in ("text", "null_text"))
+        velocity = unwanted + GUIDANCE * (wanted - unwanted)
+        x = torch.where(given, x, x + velocity * (following - sigma))
+    decoded, begin = [], 0
+    for segment in canvas:
+        decoded.append(vae.decode(x[:, :, begin:begin + segment.shape[2]], return_dict=False)[0])
+        begin += segment.shape[2]
+    return torch.cat(decoded[1::2]).clamp(-1, 1)
+
+
+def compare_plan(arguments, folder, generator):
+    model, (vae, vae_options) = random_transformer(generator), random_vae(generator)
+    cameras, camera_weights = add_cameras(model, generator)
+    side = PLAN_SIDE // 16
+    latent_frames = 1 + (PLAN_FRAMES - 1) // 4
+
+    def normal(*shape):
+        return torch.randn(shape, generator=generator)
+
+    text = normal(1, TEXT_LENGTH, TEXT_DIM)
+    null_text = normal(1, TEXT_LENGTH, TEXT_DIM)
+    text[:, 20:], null_text[:, 1:] = 0, 0
+    inputs = dict(video=0.3 * normal(PLAN_VIEWS, 3, 1, PLAN_SIDE, PLAN_SIDE),
+                  action=0.3 * normal(PLAN_VIEWS, 3, PLAN_FRAMES, PLAN_SIDE, PLAN_SIDE),
+                  rays=0.3 * normal(PLAN_VIEWS, 6, 1, PLAN_SIDE, PLAN_SIDE).expand(
+                      -1, -1, PLAN_FRAMES, -1, -1).contiguous(),
+                  text=text, null_text=null_text,
+                  noise=normal(1, CHANNELS, PLAN_VIEWS * (1 + latent_frames), side, side))
+    weights = {f"weights/dit/{n}": p.data for n, p in model.named_parameters()}
+    weights |= {f"weights/dit/{n}": p for n, p in camera_weights.items()}
+    weights |= {f"weights/vae/{n}": p.data for n, p in vae.named_parameters()}
+    config = dict(part="plan", threads=arguments.threads, vae=vae_options,
+                  dit=DIT | {"camera": dict(mode="pooled_latent", projector=True, pool=16,
+                                            features=math.prod(CAMERA_POOL))},
+                  sampler=dict(steps=PLAN_STEPS, guidance=GUIDANCE, shift=SHIFT))
+    for name, remember in (("i2a plan, fp32", False), ("i2a plan, same cameras again", True)):
+        ours = Ours(arguments.bin, folder / f"plan_{int(remember)}",
+                    config | {"remember_cameras": remember},
+                    weights | {f"inputs/{n}": t for n, t in inputs.items()})
+        yield compare(name, lambda: published_plan(model, vae, cameras, inputs), ours,
+                      arguments.rounds)
 
 
 def describe(row):
@@ -148,12 +258,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtypes", nargs="+", default=["f32"], choices=["f32", "bf16"])
-    parser.add_argument("--parts", nargs="+", default=["dit", "vae"], choices=["dit", "vae"])
+    parser.add_argument("--parts", nargs="+", default=["dit", "vae", "plan"],
+                        choices=["dit", "vae", "plan"])
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     generator = torch.Generator().manual_seed(1)
-    parts = {"dit": compare_dit, "vae": compare_vae_decode}
+    parts = {"dit": compare_dit, "vae": compare_vae_decode, "plan": compare_plan}
     rows = []
     with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
         for part in arguments.parts:

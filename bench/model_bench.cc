@@ -1,11 +1,14 @@
 // Times one part of a model on given weights and inputs, for comparison with another program in one
 // run (bench/against_diffusers.py). Run: bin/model_bench CONFIG.json TENSORS.safetensors
 //
-//   CONFIG    {"part": "dit" or "vae-decode", "threads": 2, "repeats": 1,
+//   CONFIG    {"part": "dit", "vae-decode" or "plan", "threads": 2, "repeats": 1,
 //              "dit": options, "dtype": "f32" or "bf16", "frame_positions": [0, 1, ...],
-//              "vae": options}
-//   TENSORS   weights/NAME (any known naming), inputs/latents, and for the network
-//             inputs/timestep, inputs/text, inputs/camera
+//              "vae": options, "sampler": options, "remember_cameras": false}
+//   TENSORS   weights/NAME (any known naming; of a plan weights/dit/NAME and weights/vae/NAME);
+//             dit         inputs/latents, timestep, text, camera
+//             vae-decode  inputs/latents
+//             plan        inputs/video [V, 3, 1, H, W], action [V, 3, T, H, W] (frame 0 counts),
+//                         rays [V, 6, T, H, W], text, null_text, noise [1, C, F, h, w]
 //
 // Prints {"prepare_s" (network), "seconds", "cpu_seconds": [one a repeat], "checksum", "max"}; the
 // first run is not counted.
@@ -21,6 +24,8 @@
 #include <nlohmann/json.hpp>
 
 #include "aim/base/options.h"
+#include "aim/diffusion/sampler.h"
+#include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
 #include "aim/model/wan_vae.h"
 #include "aim/model/weight_names.h"
@@ -94,6 +99,82 @@ json TimeVaeDecode(const json& config, const aim::WeightMap& tensors) {
               [&] { return vae.Decode(tensors.at("inputs/latents"), aim::ContentKind::kVideo); });
 }
 
+// A whole i2a plan: what is given is encoded, the canvas denoised, the actions decoded.
+class PlanRun {
+ public:
+  PlanRun(const json& config, const aim::WeightMap& tensors)
+      : tensors_(tensors),
+        vae_(VaeOptions(config), aim::OriginalVaeNames(Below(tensors, "weights/vae/")), "weights") {
+    aim::ApplyOptions(dit_.options, config.at("dit"), "dit");
+    aim::ApplyOptions(sampler_, config.at("sampler"), "sampler");
+    dit_.weights = aim::OriginalDitNames(Below(tensors, "weights/dit/"));
+    if (config.value("remember_cameras", false)) camera_ = Camera();
+  }
+
+  at::Tensor Run() const {
+    const at::Tensor& action = tensors_.at("inputs/action");
+    const int64_t latent_frames = aim::LatentFrames(action.size(2), 4);
+    const at::Tensor video = vae_.Encode(tensors_.at("inputs/video"), kVideo);
+    const at::Tensor first_action = vae_.Encode(action.narrow(2, 0, 1).contiguous(), kVideo);
+    const int64_t views = video.size(0);
+    at::Tensor latents = at::zeros(
+        {1, views, 2, video.size(1), latent_frames, video.size(3), video.size(4)}, at::kFloat);
+    latents[0].select(1, 0).narrow(2, 0, 1).copy_(video);
+    latents[0].select(1, 1).narrow(2, 0, 1).copy_(first_action);
+    const aim::CanvasShape shape{static_cast<int>(views), latent_frames, video.size(3),
+                                 video.size(4)};
+    const aim::CanvasPlan plan = aim::PlanCanvas(aim::FindMode("i2a"), shape, dit_.options);
+    const at::Tensor camera = camera_.defined() ? camera_ : Camera();
+    const aim::Conditions conditions{tensors_.at("inputs/text"), tensors_.at("inputs/null_text"),
+                                     aim::GatherCamera(plan, camera.unsqueeze(0))};
+    const at::Tensor canvas = aim::Denoise(dit_, plan, aim::GatherCanvas(plan, latents),
+                                           tensors_.at("inputs/noise"), conditions, sampler_);
+    std::vector<at::Tensor> decoded;
+    for (const aim::CanvasSegment& segment : plan.segments) {
+      if (segment.kind == aim::ContentKind::kVideo) continue;
+      decoded.push_back(
+          vae_.Decode(canvas.narrow(2, segment.begin, segment.length).contiguous(), kVideo));
+    }
+    return at::cat(decoded);
+  }
+
+ private:
+  static constexpr aim::ContentKind kVideo = aim::ContentKind::kVideo;
+
+  static aim::WanVaeOptions VaeOptions(const json& config) {
+    aim::WanVaeOptions options;
+    aim::ApplyOptions(options, config.at("vae"), "vae");
+    return options;
+  }
+
+  // [V, T_l, 1, features]
+  at::Tensor Camera() const {
+    const at::Tensor& rays = tensors_.at("inputs/rays");
+    const auto encode = [&](int64_t channel) {
+      return vae_.Encode(rays.narrow(1, channel, 3).contiguous(), kVideo);
+    };
+    const at::Tensor latents = at::cat({encode(0), encode(3)}, 1);  // [V, 2 C, T_l, h, w]
+    return aim::PoolCameraLatents(dit_.options.camera, latents.transpose(1, 2).contiguous());
+  }
+
+  const aim::WeightMap& tensors_;
+  aim::WanVae vae_;
+  aim::Dit dit_;
+  aim::SamplerOptions sampler_;
+  at::Tensor camera_;
+};
+
+json TimePlan(const json& config, const aim::WeightMap& tensors) {
+  const PlanRun plan(config, tensors);
+  return Time(config.at("repeats"), [&] { return plan.Run(); });
+}
+
+json TimePart(const json& config, const aim::WeightMap& tensors) {
+  if (config.at("part") == "dit") return TimeDit(config, tensors);
+  if (config.at("part") == "plan") return TimePlan(config, tensors);
+  return TimeVaeDecode(config, tensors);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -105,8 +186,6 @@ int main(int argc, char** argv) {
   const json config = json::parse(std::ifstream(argv[1]));
   at::set_num_threads(config.at("threads"));
   const aim::WeightMap tensors = aim::ReadSafetensors(argv[2]);
-  const json report =
-      config.at("part") == "dit" ? TimeDit(config, tensors) : TimeVaeDecode(config, tensors);
-  std::cout << report.dump() << '\n';
+  std::cout << TimePart(config, tensors).dump() << '\n';
   return 0;
 }
