@@ -20,6 +20,7 @@ import time
 import diffusers
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 
 # 2816 tokens: two views of video and actions, 41 frames at 256 x 256 pixels (latents 16 x 16).
 FRAMES, SIDE, CHANNELS = 44, 16, 48
@@ -51,7 +52,9 @@ class Ours:
         files = [folder / "config.json", folder / "tensors.safetensors"]
         self.command = [str(binary), *map(str, files)]
         folder.mkdir(parents=True)
-        (folder / "config.json").write_text(json.dumps(config | {"repeats": 1}))
+        self.output = folder / "output.safetensors"
+        (folder / "config.json").write_text(
+            json.dumps(config | {"repeats": 1, "output": str(self.output)}))
         safetensors.torch.save_file({name: t.contiguous() for name, t in tensors.items()},
                                     folder / "tensors.safetensors")
 
@@ -78,12 +81,12 @@ def compare(name, reference, ours, rounds):
         mine.append(report["seconds"][0])
         ratios.append(wall / mine[-1])
         cpu_ratios.append(cpu / report["cpu_seconds"][0])
-    error = abs(report["checksum"] - expected.sum(dtype=torch.float64).item())
-    error /= expected.abs().sum(dtype=torch.float64).item()
+    found = safetensors.torch.load_file(ours.output)["output"]
+    error = ((found - expected).abs().max() / expected.abs().max()).item()
     return dict(part=name, diffusers_s=statistics.median(theirs), ours_s=statistics.median(mine),
                 ratio=statistics.median(ratios), lowest_ratio=min(ratios),
                 highest_ratio=max(ratios), cpu_ratio=statistics.median(cpu_ratios),
-                checksum_error=error)
+                largest_difference=error)
 
 
 def compare_dit(arguments, folder, generator):
@@ -178,16 +181,23 @@ def add_cameras(model, generator):
     return cameras, weights
 
 
-def published_plan(model, vae, cameras, inputs):
-    """An i2a plan in the released order of work (method.md 5.1, 8.19): whole action and camera clips
-    encoded, cameras and text once more in every block, step and branch, every segment decoded."""
+def published_plan(model, vae, cameras, inputs, whole_actions):
+    """An i2a plan in the released order of work (method.md 5.1, 8.19): whole camera clips encoded,
+    cameras and text once more in every block, step and branch, every segment decoded. The release
+    does not offer i2a; its closed loop in i2va encodes whole action clips, of which only the first
+    frame is read (`whole_actions`; without them that frame alone is encoded)."""
     def encode(video):
         return vae.encode(video).latent_dist.mode()
 
     canvas, ray_latents, given = [], [], []
     for view in range(PLAN_VIEWS):
         video = encode(inputs["video"][view:view + 1])
-        action = encode(inputs["action"][view:view + 1])
+        action = inputs["action"][view:view + 1]
+        if not whole_actions:
+            action = action[:, :, :1]
+        action = encode(action)
+        if not whole_actions:
+            action = F.pad(action, (0, 0, 0, 0, 0, (inputs["action"].shape[2] - 1) // 4))
         rays = torch.cat([encode(inputs["rays"][view:view + 1, 3 * part:3 * part + 3])
                           for part in range(2)], 1)
         canvas += [video, action]
@@ -237,11 +247,13 @@ def compare_plan(arguments, folder, generator):
                   dit=DIT | {"camera": dict(mode="pooled_latent", projector=True, pool=16,
                                             features=math.prod(CAMERA_POOL))},
                   sampler=dict(steps=PLAN_STEPS, guidance=GUIDANCE, shift=SHIFT))
-    for name, remember in (("i2a plan, fp32", False), ("i2a plan, same cameras again", True)):
-        ours = Ours(arguments.bin, folder / f"plan_{int(remember)}",
+    for name, remember, whole in (("i2a plan, whole action clips encoded", False, True),
+                                  ("i2a plan, first frames encoded", False, False),
+                                  ("i2a plan, cameras remembered by ours", True, True)):
+        ours = Ours(arguments.bin, folder / f"plan_{int(remember)}{int(whole)}",
                     config | {"remember_cameras": remember},
                     weights | {f"inputs/{n}": t for n, t in inputs.items()})
-        yield compare(name, lambda: published_plan(model, vae, cameras, inputs), ours,
+        yield compare(name, lambda: published_plan(model, vae, cameras, inputs, whole), ours,
                       arguments.rounds)
 
 
@@ -249,7 +261,7 @@ def describe(row):
     return (f"{row['part']:20} Diffusers {row['diffusers_s']:.3f} s  ours {row['ours_s']:.3f} s  "
             f"ratio {row['ratio']:.2f} [{row['lowest_ratio']:.2f}, {row['highest_ratio']:.2f}]  "
             f"of processor time {row['cpu_ratio']:.2f}  "
-            f"checksum off by {row['checksum_error']:.1e}")
+            f"largest difference {row['largest_difference']:.1e} of the largest value")
 
 
 def main():

@@ -3,7 +3,8 @@
 //
 //   CONFIG    {"part": "dit", "vae-decode" or "plan", "threads": 2, "repeats": 1,
 //              "dit": options, "dtype": "f32" or "bf16", "frame_positions": [0, 1, ...],
-//              "vae": options, "sampler": options, "remember_cameras": false}
+//              "vae": options, "sampler": options, "remember_cameras": false,
+//              "output": safetensors file for the result}
 //   TENSORS   weights/NAME (any known naming; of a plan weights/dit/NAME and weights/vae/NAME);
 //             dit         inputs/latents, timestep, text, camera
 //             vae-decode  inputs/latents
@@ -53,7 +54,8 @@ aim::WeightMap Below(const aim::WeightMap& tensors, const std::string& prefix) {
 double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 // Runs once, then `repeats` times under the clock.
-json Time(int repeats, const std::function<at::Tensor()>& work) {
+json Time(const json& config, const std::function<at::Tensor()>& work) {
+  const int repeats = config.at("repeats");
   at::Tensor out = work();
   json seconds = json::array(), cpu_seconds = json::array();
   for (int i = 0; i < repeats; ++i) {
@@ -61,6 +63,7 @@ json Time(int repeats, const std::function<at::Tensor()>& work) {
     seconds.push_back(Seconds([&] { out = work(); }));
     cpu_seconds.push_back(CpuSeconds() - cpu_start);
   }
+  aim::WriteSafetensors(config.at("output").get<std::string>(), {{"output", out.contiguous()}});
   return {{"seconds", seconds},
           {"cpu_seconds", cpu_seconds},
           {"checksum", out.sum(at::kDouble).item<double>()},
@@ -84,7 +87,7 @@ json TimeDit(const json& config, const aim::WeightMap& tensors) {
   aim::DitContext context;
   prepare();
   const double prepare_s = Seconds([&] { context = prepare(); });
-  json report = Time(config.at("repeats"), [&] {
+  json report = Time(config, [&] {
     return aim::ForwardDit(dit, latents, tensors.at("inputs/timestep"), context);
   });
   report["prepare_s"] = prepare_s;
@@ -95,7 +98,7 @@ json TimeVaeDecode(const json& config, const aim::WeightMap& tensors) {
   aim::WanVaeOptions options;
   aim::ApplyOptions(options, config.at("vae"), "vae");
   const aim::WanVae vae(options, aim::OriginalVaeNames(Below(tensors, "weights/")), "weights");
-  return Time(config.at("repeats"),
+  return Time(config,
               [&] { return vae.Decode(tensors.at("inputs/latents"), aim::ContentKind::kVideo); });
 }
 
@@ -166,7 +169,7 @@ class PlanRun {
 
 json TimePlan(const json& config, const aim::WeightMap& tensors) {
   const PlanRun plan(config, tensors);
-  return Time(config.at("repeats"), [&] { return plan.Run(); });
+  return Time(config, [&] { return plan.Run(); });
 }
 
 json TimePart(const json& config, const aim::WeightMap& tensors) {
