@@ -89,9 +89,10 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   options.Validate();
   mode_ = FindMode(mode);
   CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
-  bundle_ = LoadBundle(options.model, LoadOptionsFor(options, device));
-  offload_ = options.offload;
-  StateDecodeMemory(bundle_.config, LoadOptionsFor(options, device));
+  const LoadOptions load = LoadOptionsFor(options, device);
+  bundle_ = LoadBundle(options.model, load);
+  offload_ = load.offload;
+  StateDecodeMemory(bundle_.config, load);
   sampler_ = SamplerFor(bundle_.config, options);
 }
 

@@ -53,8 +53,9 @@ class Evaluation {
       CheckTrained(mode, config_.trained_modes, options.model.allow_untrained);
     }
     bundle_ = LoadBundle(options.model.model, LoadOptionsFor(options.model, run.device()));
-    model_ = {&bundle_.dit, bundle_.autoencoder.get(), bundle_.text.get(), config_.action_image,
-              config_.num_frames};
+    model_ = {&bundle_.dit,         bundle_.autoencoder.get(), bundle_.text.get(),
+              config_.action_image, config_.num_frames,        &cameras_,
+              options.model.offload};
     generate_.sampler = SamplerFor(config_, options.model);
     generate_.decoder.spec = config_.action_image;
   }
@@ -125,6 +126,7 @@ class Evaluation {
   BundleConfig config_;
   std::vector<std::string> modes_;
   Bundle bundle_;
+  CameraCache cameras_;
   GeneratorModel model_;
   GenerateOptions generate_;
   TruthClips data_;
