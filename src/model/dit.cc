@@ -1,11 +1,15 @@
 #include "aim/model/dit.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "aim/base/error.h"
 #include "aim/tensor/shape.h"
+#include "attention.h"
 #include "dit_embedding.h"
 #include "fused.h"
 #include "rounded_ops.h"
@@ -37,11 +41,6 @@ at::Tensor Linear(const Dit& dit, const at::Tensor& x, const std::string& name) 
 // [B, N, D] -> [B, heads, N, head_dim]
 at::Tensor SplitHeads(const at::Tensor& x, int64_t num_heads) {
   return x.view({x.size(0), x.size(1), num_heads, -1}).transpose(1, 2);
-}
-
-at::Tensor Attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  const at::Tensor out = at::scaled_dot_product_attention(query, key, value);
-  return out.transpose(1, 2).reshape({query.size(0), query.size(2), -1});
 }
 
 // The row-wise pieces in the numerics of `dit`.
@@ -102,7 +101,7 @@ at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const std::string&
         heads);
   };
   const at::Tensor attended =
-      Attend(norm_rope("q"), norm_rope("k"), SplitHeads(Linear(dit, x, name + "v"), heads));
+      Attend(norm_rope("q"), norm_rope("k"), SplitHeads(Linear(dit, x, name + "v"), heads), {});
   const at::Tensor out = Linear(dit, attended, name + "o");
   return dit.options.camera.projector ? Linear(dit, out, block + "projector") : out;
 }
@@ -112,8 +111,9 @@ at::Tensor CrossAttention(const Dit& dit, const at::Tensor& x, const std::string
   const std::string name = block + "cross_attn.";
   const at::Tensor query =
       Normalize(dit, Linear(dit, x, name + "q"), name + "norm_q.weight", {}, {});
-  const at::Tensor attended = Attend(SplitHeads(query, dit.options.num_heads),
-                                     context.text_key[index], context.text_value[index]);
+  const at::Tensor attended =
+      Attend(SplitHeads(query, dit.options.num_heads), context.text_key[index],
+             context.text_value[index], context.text_bias);
   return Linear(dit, attended, name + "o");
 }
 
@@ -145,9 +145,32 @@ at::Tensor Block(const Dit& dit, const DitState& state, const at::Tensor& tokens
   return AddGated(dit, x, Linear(dit, hidden, block + "ffn.2"), part(5));
 }
 
+struct MergedText {
+  at::Tensor text;  // [B, K, D]
+  at::Tensor bias;  // [B, K] or undefined
+};
+
+// The rows of zeros that end every text of a batch have one key and one value, and n equal scores s
+// weigh in a softmax like one of s + log n: the first of them stands for all. 20 words padded to
+// 512 cost 21 rows. Not where gradients are wanted, and not on other devices, whose attention is
+// slower with a bias than over a few hundred keys.
+MergedText MergePadding(const at::Tensor& text) {
+  if (!text.is_cpu() || c10::GradMode::is_enabled() || text.numel() == 0) return {text, {}};
+  const at::Tensor is_used = (text != 0).any(2).any(0).to(at::kByte);
+  const at::Tensor used = is_used.nonzero();
+  const int64_t length = used.numel() == 0 ? 0 : used[-1].item<int64_t>() + 1;
+  const int64_t padding = text.size(1) - length;
+  if (padding < 2) return {text, {}};
+  const at::Tensor bias = at::zeros({text.size(0), length + 1}, at::kFloat);
+  bias.select(1, length).fill_(std::log(static_cast<double>(padding)));
+  return {text.narrow(1, 0, length + 1), bias};
+}
+
 // Fills what depends on the text.
-void SetText(const Dit& dit, const at::Tensor& text, DitContext& context) {
+void SetText(const Dit& dit, const at::Tensor& padded_text, DitContext& context) {
   const DitOptions& options = dit.options;
+  const auto [text, bias] = MergePadding(padded_text);
+  context.text_bias = bias;
   const at::Tensor features =
       Linear(dit, GeluTanh(Linear(dit, text, "text_embedding.0")), "text_embedding.2");
   context.text_key.clear();
@@ -168,6 +191,25 @@ std::vector<at::Tensor> JoinBatches(const std::vector<at::Tensor>& first,
   std::vector<at::Tensor> joined;
   for (size_t i = 0; i < first.size(); ++i) joined.push_back(at::cat({first[i], second[i]}));
   return joined;
+}
+
+int64_t NumKeys(const DitContext& context) { return context.text_key.at(0).size(2); }
+
+// The same context with its text seen as `num_keys` keys, the added ones without weight.
+DitContext PadText(const DitContext& context, int64_t num_keys) {
+  const int64_t missing = num_keys - NumKeys(context);
+  DitContext padded = context;
+  if (!padded.text_bias.defined()) {
+    const at::Tensor& key = context.text_key[0];
+    padded.text_bias = at::zeros({key.size(0), key.size(2)}, key.options().dtype(at::kFloat));
+  }
+  if (missing == 0) return padded;
+  for (std::vector<at::Tensor>* rows : {&padded.text_key, &padded.text_value}) {
+    for (at::Tensor& row : *rows) row = at::constant_pad_nd(row, {0, 0, 0, missing});
+  }
+  padded.text_bias =
+      at::constant_pad_nd(padded.text_bias, {0, missing}, -std::numeric_limits<double>::infinity());
+  return padded;
 }
 
 }  // namespace
@@ -219,9 +261,15 @@ DitContext WithText(const Dit& dit, const DitContext& context, const at::Tensor&
 }
 
 DitContext JoinContexts(const DitContext& first, const DitContext& second) {
+  const int64_t num_keys = std::max(NumKeys(first), NumKeys(second));
+  const bool is_plain = !first.text_bias.defined() && !second.text_bias.defined() &&
+                        NumKeys(first) == NumKeys(second);
+  const DitContext top = is_plain ? first : PadText(first, num_keys);
+  const DitContext bottom = is_plain ? second : PadText(second, num_keys);
   DitContext joined = first;
-  joined.text_key = JoinBatches(first.text_key, second.text_key);
-  joined.text_value = JoinBatches(first.text_value, second.text_value);
+  joined.text_key = JoinBatches(top.text_key, bottom.text_key);
+  joined.text_value = JoinBatches(top.text_value, bottom.text_value);
+  joined.text_bias = is_plain ? at::Tensor() : at::cat({top.text_bias, bottom.text_bias});
   joined.camera = JoinBatches(first.camera, second.camera);
   return joined;
 }

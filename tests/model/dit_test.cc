@@ -1,6 +1,7 @@
 #include "aim/model/dit.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -144,6 +145,31 @@ TEST_F(DitParity, TwoTextsUnderTheSameCameras) {
 }
 
 // In float32 nothing is rounded away, so both numerics are one function.
+// Rows of zeros behind every prompt of a batch are attended as one: the same result, fewer keys.
+TEST_F(DitParity, PaddingIsAttendedAsOne) {
+  const at::Tensor text = at::constant_pad_nd(tensors_.at("inputs/text"), {0, 0, 0, 40});
+  text[0].narrow(0, 3, text.size(1) - 3).zero_();
+  const auto forward = [&](const DitContext& context) {
+    return ForwardDit(dit_, tensors_.at("inputs/latents"), tensors_.at("inputs/timestep"), context);
+  };
+  const DitContext all_keys = PrepareContext(dit_, layout_, text, {});
+  const at::Tensor expected = forward(all_keys);
+  ASSERT_EQ(all_keys.text_key[0].size(2), text.size(1));
+
+  const c10::InferenceMode guard;
+  const DitContext merged = PrepareContext(dit_, layout_, text, {});
+  EXPECT_EQ(merged.text_key[0].size(2), 4);  // three rows of the longer prompt, and the zeros
+  EXPECT_LE(RelativeError(forward(merged), expected), 1e-6);
+
+  const DitContext empty = WithText(dit_, merged, at::zeros_like(text));
+  EXPECT_EQ(empty.text_key[0].size(2), 1);
+  const DitContext both = JoinContexts(merged, empty);
+  const at::Tensor joined = ForwardDit(dit_, tensors_.at("inputs/latents").repeat({2, 1, 1, 1, 1}),
+                                       tensors_.at("inputs/timestep").repeat({2, 1}), both);
+  EXPECT_LE(RelativeError(joined.narrow(0, 0, 2), expected), 1e-6);
+  EXPECT_LE(RelativeError(joined.narrow(0, 2, 2), forward(empty)), 1e-6);
+}
+
 TEST_F(DitParity, TrainedNumericsInFloat32) {
   UseCamera("pooled_latent", true);
   dit_.numerics = Numerics::kTrained;

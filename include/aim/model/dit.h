@@ -51,9 +51,12 @@ struct DitContext {
   CanvasLayout layout;
   at::Tensor rope_cos;  // [N, head_dim / 2] f32
   at::Tensor rope_sin;
-  at::Tensor segment_rows;           // [F] int64; undefined without a segment embedding
-  std::vector<at::Tensor> text_key;  // per block [B, heads, L, head_dim], compute dtype
+  at::Tensor segment_rows;  // [F] int64; undefined without a segment embedding
+  // Per block [B, heads, K, head_dim], compute dtype. K is L, or fewer: without gradients on a CPU
+  // one key stands for all rows of padding.
+  std::vector<at::Tensor> text_key;
   std::vector<at::Tensor> text_value;
+  at::Tensor text_bias;  // [B, K] f32, added to the scores of a key; undefined if all count alike
   std::vector<at::Tensor>
       camera;  // per block [B, F * P, dim], compute dtype; empty without cameras
 };
@@ -70,7 +73,7 @@ DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::
 DitContext WithText(const Dit& dit, const DitContext& context, const at::Tensor& text);
 
 // Both contexts as one batch (rows of `first`, then of `second`): guidance in a single pass. Same
-// layout; texts of one length.
+// layout.
 DitContext JoinContexts(const DitContext& first, const DitContext& second);
 
 // One pass of the network: what the head predicts for every latent voxel.
