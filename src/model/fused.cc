@@ -2,10 +2,12 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "aim/base/error.h"
@@ -392,39 +394,43 @@ struct GeluFunction : public Function<GeluFunction> {
   }
 };
 
+// a + b * c of any mix of floating types, computed in the widest and rounded once. Without
+// gradients a single pass on a GPU: nothing is stored in between.
+at::Tensor MultiplyAddTo(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c,
+                         at::ScalarType dtype) {
+  if (c10::GradMode::is_enabled()) return at::addcmul(a, b, c).to(dtype);
+  at::Tensor out = at::empty(b.sizes(), b.options().dtype(dtype));
+  return at::addcmul_out(out, a, b, c);
+}
+
 }  // namespace
 
 at::Tensor ModulatedNormPlain(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                               const at::Tensor& camera, at::ScalarType out_dtype, double eps) {
   const at::Tensor norm = at::layer_norm(x.to(at::kFloat), {x.size(2)}, {}, {}, eps);
-  at::Tensor out =
-      at::addcmul(shift.unsqueeze(2), Runs(norm, shift.size(1)), 1 + scale.unsqueeze(2))
-          .to(out_dtype)
-          .view(x.sizes());
-  if (!camera.defined()) return out;
-  return (Runs(out, camera.size(1)) + camera.to(out_dtype).unsqueeze(2)).view(x.sizes());
+  const int64_t runs = camera.defined() ? std::lcm(shift.size(1), camera.size(1)) : shift.size(1);
+  // [B, G, D] -> [B, runs, 1, D]
+  const auto for_runs = [&](const at::Tensor& rows) {
+    return rows.repeat_interleave(runs / rows.size(1), 1).unsqueeze(2);
+  };
+  const at::Tensor addend =
+      camera.defined() ? for_runs(shift) + for_runs(camera.to(at::kFloat)) : for_runs(shift);
+  return MultiplyAddTo(addend, Runs(norm, runs), for_runs(1 + scale), out_dtype).view(x.sizes());
 }
 
 at::Tensor GatedAddPlain(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
   const int64_t runs = gate.size(1);
-  return at::addcmul(Runs(x.to(at::kFloat), runs), Runs(y.to(at::kFloat), runs), gate.unsqueeze(2))
-      .view(x.sizes())
-      .to(x.scalar_type());
+  return MultiplyAddTo(Runs(x, runs), Runs(y, runs), gate.unsqueeze(2), x.scalar_type())
+      .view(x.sizes());
 }
 
 at::Tensor NormRopePlain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cos,
                          const at::Tensor& sin, int64_t num_heads, double eps) {
-  const at::Tensor wide = x.to(at::kFloat);
-  at::Tensor out = wide * at::rsqrt(wide.square().mean(-1, true) + eps) * weight;
-  if (cos.defined()) {
-    const at::Tensor pairs = out.reshape({x.size(0), x.size(1), num_heads, -1, 2});
-    const at::Tensor re = pairs.select(-1, 0);
-    const at::Tensor im = pairs.select(-1, 1);
-    const at::Tensor c = cos.unsqueeze(1);
-    const at::Tensor s = sin.unsqueeze(1);
-    out = at::stack({re * c - im * s, re * s + im * c}, -1).reshape(x.sizes());
-  }
-  return out.to(x.scalar_type());
+  const at::Tensor norm = at::rms_norm(x.to(at::kFloat), {x.size(2)}, weight.to(at::kFloat), eps);
+  if (!cos.defined()) return norm.to(x.scalar_type());
+  const at::Tensor pairs = at::view_as_complex(norm.view({x.size(0), x.size(1), num_heads, -1, 2}));
+  const at::Tensor turned = pairs * at::complex(cos, sin).unsqueeze(1);
+  return at::view_as_real(turned).view(x.sizes()).to(x.scalar_type());
 }
 
 at::Tensor GeluTanhPlain(const at::Tensor& x) { return at::gelu(x, "tanh"); }

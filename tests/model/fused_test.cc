@@ -1,6 +1,7 @@
 #include "model/fused.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -19,7 +20,8 @@ double Difference(const at::Tensor& a, const at::Tensor& b) {
       .item<double>();
 }
 
-// Forward and every gradient of the fast op equal those of the plain one.
+// Forward, with and without gradients, and every gradient of the fast op equal those of the plain
+// one.
 void ExpectSame(const Op& fast, const Op& plain, const Inputs& inputs, double tolerance) {
   const auto run = [&](const Op& op) {
     Inputs leaves;
@@ -28,6 +30,8 @@ void ExpectSame(const Op& fast, const Op& plain, const Inputs& inputs, double to
     const at::Tensor weight = at::linspace(-1, 2, out.numel()).view(out.sizes());
     Inputs results = torch::autograd::grad({(out.to(at::kFloat) * weight).sum()}, leaves);
     results.push_back(out.detach());
+    const c10::InferenceMode no_gradients;
+    results.push_back(op(inputs));
     return results;
   };
   const Inputs got = run(fast);
@@ -58,6 +62,11 @@ TEST_P(FusedTest, ModulatedNorm) {
              {Random({2, 6, 40}) * 3 + 1, Random({2, 3, 40}), Random({2, 3, 40}),
               Random({2, 6, 40}, dtype)},
              tolerance);
+  // Runs of two tokens under one modulation, of three under one camera.
+  ExpectSame(
+      call(ModulatedNorm), call(ModulatedNormPlain),
+      {Random({2, 6, 40}), Random({2, 3, 40}), Random({2, 3, 40}), Random({2, 2, 40}, dtype)},
+      tolerance);
 }
 
 // One camera vector for several tokens, as for all of them its own copy.
