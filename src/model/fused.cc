@@ -428,9 +428,13 @@ at::Tensor NormRopePlain(const at::Tensor& x, const at::Tensor& weight, const at
                          const at::Tensor& sin, int64_t num_heads, double eps) {
   const at::Tensor norm = at::rms_norm(x.to(at::kFloat), {x.size(2)}, weight.to(at::kFloat), eps);
   if (!cos.defined()) return norm.to(x.scalar_type());
-  const at::Tensor pairs = at::view_as_complex(norm.view({x.size(0), x.size(1), num_heads, -1, 2}));
-  const at::Tensor turned = pairs * at::complex(cos, sin).unsqueeze(1);
-  return at::view_as_real(turned).view(x.sizes()).to(x.scalar_type());
+  return RotatePairs(norm, cos, sin, num_heads).to(x.scalar_type());
+}
+
+at::Tensor RotatePairs(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
+                       int64_t num_heads) {
+  const at::Tensor pairs = at::view_as_complex(x.view({x.size(0), x.size(1), num_heads, -1, 2}));
+  return at::view_as_real(pairs * at::complex(cos, sin).unsqueeze(1)).view(x.sizes());
 }
 
 at::Tensor GeluTanhPlain(const at::Tensor& x) { return at::gelu(x, "tanh"); }

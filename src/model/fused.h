@@ -16,7 +16,8 @@ namespace aim {
 at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                          const at::Tensor& camera, at::ScalarType out_dtype, double eps);
 
-// x + y * gate. x [B, N, D], y [B, N, D] in any dtype, gate [B, G, D] f32 as above; returns x's dtype.
+// x + y * gate. x [B, N, D], y [B, N, D] in any dtype, gate [B, G, D] f32 as above; returns x's
+// dtype.
 at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate);
 
 // RMSNorm over the full width, then the rotation of each head's interleaved pairs.
@@ -27,6 +28,10 @@ at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& 
 //   returns   [B, N, D] in x's dtype
 at::Tensor NormRope(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cos,
                     const at::Tensor& sin, int64_t num_heads, double eps);
+
+// The rotation alone, in ATen operations: x [B, N, D] f32, contiguous.
+at::Tensor RotatePairs(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
+                       int64_t num_heads);
 
 // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), any shape, f32 or bf16.
 at::Tensor GeluTanh(const at::Tensor& x);

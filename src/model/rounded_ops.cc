@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "fused.h"
+
 namespace aim::rounded {
 namespace {
 
@@ -27,14 +29,9 @@ at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& 
 
 at::Tensor NormRope(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cos,
                     const at::Tensor& sin, int64_t num_heads, double eps) {
-  const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor norm =
-      (wide * at::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
-  if (!cos.defined()) return norm;
-  const at::Tensor pairs = norm.to(at::kFloat).view({x.size(0), x.size(1), num_heads, -1, 2});
-  const at::Tensor re = pairs.select(-1, 0), im = pairs.select(-1, 1);
-  const at::Tensor c = cos.unsqueeze(1), s = sin.unsqueeze(1);
-  return at::stack({re * c - im * s, re * s + im * c}, -1).view(x.sizes()).to(x.scalar_type());
+  const at::ScalarType dtype = x.scalar_type();
+  const at::Tensor norm = at::rms_norm(x.to(at::kFloat), {x.size(2)}, {}, eps).to(dtype) * weight;
+  return cos.defined() ? RotatePairs(norm.to(at::kFloat), cos, sin, num_heads).to(dtype) : norm;
 }
 
 }  // namespace aim::rounded
