@@ -138,7 +138,7 @@ struct LoadOptions {
   // Autoencoder and text encoder are read when they are needed and dropped when asked
   // (ReleaseWeights): the network has the memory while it runs.
   bool offload = false;
-  std::filesystem::path text_cache;  // folder for the rows of prompts seen before; empty: none
+  std::filesystem::path text_cache = {};  // folder for the rows of prompts seen before; empty: none
 };
 
 // Everything a bundle holds, ready to use.
