@@ -75,6 +75,13 @@ TEST(ScheduleTest, TimestepsOfTheReleaseAreRoundedSigmasAreNot) {
   const Schedule fifty = MakeSchedule({.timestep_rounding = "bf16", .steps = 50});
   EXPECT_EQ(fifty.timesteps[24], 844);
   EXPECT_EQ(fifty.timesteps[49], 92.5);
+  const Schedule sixteen = MakeSchedule({.timestep_rounding = "bf16", .steps = 16});
+  EXPECT_THAT(sixteen.timesteps, ElementsAre(1000, 988, 972, 956, 936, 916, 892, 864, 832, 796, 752,
+                                             696, 624, 536, 416, 250));
+  const std::vector<double> sigmas = {1,       .986842, .972222, .955882, .9375, .916667,
+                                      .892857, .865385, .833333, .795455, .75,   .694444,
+                                      .625,    .535714, .416667, .25,     0};
+  EXPECT_THAT(sixteen.sigmas, ::testing::Pointwise(::testing::DoubleNear(1e-6), sigmas));
 }
 
 // wan22.md 5.2.
