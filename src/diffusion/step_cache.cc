@@ -4,8 +4,14 @@
 
 namespace aim {
 
-bool CosineSkip::ShouldRun() {
-  if (!before_.defined()) return true;
+at::Tensor CosineSkip::Direction(const at::Tensor& prediction) const {
+  const at::Tensor values = prediction.to(at::kFloat);
+  return (counted_.defined() ? values.masked_fill(~counted_, 0) : values).flatten(1);
+}
+
+bool CosineSkip::ShouldRun(bool must_run) {
+  if (must_run) countdown_ = 0;
+  if (must_run || !before_.defined()) return true;
   if (countdown_ > 1) {
     --countdown_;
     return false;
@@ -15,9 +21,7 @@ bool CosineSkip::ShouldRun() {
     return true;
   }
   const double cosine =
-      at::cosine_similarity(before_.flatten(1).to(at::kFloat), latest_.flatten(1).to(at::kFloat))
-          .mean()
-          .item<double>();
+      at::cosine_similarity(Direction(before_), Direction(latest_)).mean().item<double>();
   if (cosine > 0.95) {
     countdown_ = 4;
   } else if (cosine > 0.93) {

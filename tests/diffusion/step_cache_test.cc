@@ -34,6 +34,31 @@ TEST(CosineSkipTest, RunsTheStepsOfTheRelease) {
   EXPECT_EQ(StepsRun(.90).size(), 50U);
 }
 
+// Predictions of a given and a generated element: the given one is large and the same in every
+// step, the generated ones turn by `angle` a step. Steps that ran, of `num_steps`.
+std::vector<int> StepsRunBesideGiven(const at::Tensor& counted, double angle, int num_steps) {
+  CosineSkip skip(counted);
+  std::vector<int> steps;
+  for (int step = 0; step < num_steps; ++step) {
+    const bool is_end = step == 0 || step + 1 == num_steps;
+    if (!skip.ShouldRun(counted.defined() && is_end)) continue;
+    const double now = angle * static_cast<double>(steps.size());
+    steps.push_back(step);
+    skip.Add(at::tensor({100.0, std::cos(now), std::sin(now)}).view({1, 3}));
+  }
+  return steps;
+}
+
+// method.md 8.18. The mask sees what is generated alone, and the last step runs.
+TEST(CosineSkipTest, MaskedLooksAtWhatIsGeneratedAndRunsBothEnds) {
+  const at::Tensor counted = at::tensor({0, 1, 1}).view({1, 3}).to(at::kBool);
+  EXPECT_THAT(StepsRunBesideGiven(counted, std::acos(.99), 50),
+              ElementsAre(0, 1, 6, 11, 16, 21, 26, 31, 36, 41, 46, 49));
+  EXPECT_THAT(StepsRunBesideGiven({}, std::acos(.5), 50),
+              ElementsAre(0, 1, 6, 11, 16, 21, 26, 31, 36, 41, 46));
+  EXPECT_EQ(StepsRunBesideGiven(counted, std::acos(.5), 50).size(), 50U);
+}
+
 class FirstBlockCacheTest : public ::testing::Test {
  protected:
   FirstBlockCacheTest() {

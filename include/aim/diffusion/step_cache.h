@@ -10,10 +10,17 @@ namespace aim {
 // The release's rule: when the last two computed predictions point the same way (cosine over a
 // sample's elements, batch mean), the latest one stands in for the next 4 (cosine > 0.95) or 2
 // (> 0.93) steps. method.md 5.2.
+//
+// With `counted`, a mask that broadcasts to the predictions, the cosine is over the elements where
+// it is true: what is given is the same in every step and makes all directions seem alike.
+// method.md 8.18.
 class CosineSkip {
  public:
-  // True if the network has to run in this step. Once a step, in order.
-  bool ShouldRun();
+  explicit CosineSkip(at::Tensor counted = {}) : counted_(std::move(counted)) {}
+
+  // True if the network has to run in this step. Once a step, in order. `must_run` ends what was
+  // being skipped.
+  bool ShouldRun(bool must_run = false);
 
   // The prediction [B, ...] of a step that ran.
   void Add(const at::Tensor& prediction);
@@ -22,6 +29,9 @@ class CosineSkip {
   const at::Tensor& latest() const { return latest_; }
 
  private:
+  at::Tensor Direction(const at::Tensor& prediction) const;  // [B, elements] float32
+
+  at::Tensor counted_;
   int countdown_ = 0;
   at::Tensor latest_, before_;
 };
