@@ -48,14 +48,16 @@ bool IsGiven(const CanvasPlan& plan, const CanvasSegment& segment) {
   return std::all_of(begin, begin + segment.length, [](bool given) { return given; });
 }
 
-// Pixels of one segment for every clip: [B, 3, T, H, W].
+// Pixels of one segment of one clip: [3, T, H, W]. Clips of a batch are decoded one by one: that is
+// the memory that is stated before the work.
 at::Tensor DecodeSegment(const GeneratorModel& model, const CanvasSegment& segment,
-                         const at::Tensor& canvas) {
+                         const at::Tensor& canvas, int64_t clip) {
   return model.autoencoder
-      ->Decode(canvas.narrow(2, segment.begin, segment.length)
+      ->Decode(canvas.narrow(0, clip, 1)
+                   .narrow(2, segment.begin, segment.length)
                    .to(model.autoencoder->device())
                    .contiguous(),
-               segment.kind)
+               segment.kind)[0]
       .to(at::kCPU)
       .clamp(-1, 1);
 }
@@ -107,10 +109,9 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   for (const CanvasSegment& segment : plan.segments) {
     const bool is_video = segment.kind == ContentKind::kVideo;
     if (IsGiven(plan, segment) || (is_video && !options.decode_video)) continue;
-    const at::Tensor pixels = DecodeSegment(model, segment, out);
     for (size_t i = 0; i < clips.size(); ++i) {
       auto& target = is_video ? generated[i].videos : generated[i].action_videos;
-      target.push_back(pixels[static_cast<int64_t>(i)]);
+      target.push_back(DecodeSegment(model, segment, out, static_cast<int64_t>(i)));
     }
   }
   for (size_t i = 0; i < clips.size(); ++i) {

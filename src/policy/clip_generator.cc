@@ -52,9 +52,6 @@ SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& option
   return sampler;
 }
 
-namespace {
-
-// Says what decoding a clip takes, and refuses what does not fit, before anything is generated.
 void StateDecodeMemory(const BundleConfig& config, const LoadOptions& load) {
   if (config.autoencoder.kind != "wan_vae") return;
   const VideoExtent extent{config.num_frames, config.image_height, config.image_width, 1};
@@ -74,8 +71,6 @@ void StateDecodeMemory(const BundleConfig& config, const LoadOptions& load) {
   }
 }
 
-}  // namespace
-
 ModeInputs InputsOf(const Mode& mode) {
   ModeInputs inputs;
   inputs.whole_video = mode.first_view_video == Given::kAll && !mode.video.first_only;
@@ -88,12 +83,13 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
                              const std::string& device) {
   options.Validate();
   mode_ = FindMode(mode);
-  CheckTrained(mode, LoadBundleConfig(options.model).trained_modes, options.allow_untrained);
+  const BundleConfig config = LoadBundleConfig(options.model);
+  CheckTrained(mode, config.trained_modes, options.allow_untrained);
+  sampler_ = SamplerFor(config, options);
   const LoadOptions load = LoadOptionsFor(options, device);
   bundle_ = LoadBundle(options.model, load);
   offload_ = load.offload;
   StateDecodeMemory(bundle_.config, load);
-  sampler_ = SamplerFor(bundle_.config, options);
 }
 
 void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const {

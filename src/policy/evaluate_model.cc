@@ -52,11 +52,13 @@ class Evaluation {
     for (const std::string& mode : modes_) {
       CheckTrained(mode, config_.trained_modes, options.model.allow_untrained);
     }
-    bundle_ = LoadBundle(options.model.model, LoadOptionsFor(options.model, run.device()));
+    generate_.sampler = SamplerFor(config_, options.model);
+    const LoadOptions load = LoadOptionsFor(options.model, run.device());
+    bundle_ = LoadBundle(options.model.model, load);
+    StateDecodeMemory(config_, load);
     model_ = {&bundle_.dit,         bundle_.autoencoder.get(), bundle_.text.get(),
               config_.action_image, config_.num_frames,        &cameras_,
               options.model.offload};
-    generate_.sampler = SamplerFor(config_, options.model);
     generate_.decoder.spec = config_.action_image;
   }
 

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/model/make_bundle.h"
 #include "policy/clip_files.h"
 #include "support/run_command.h"
 #include "support/temporary_folder.h"
@@ -92,6 +95,24 @@ TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
   options.data = (*folder_ / "unlabelled").string();
   ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); },
                                {"without an episode that can be measured", "1 poses"});
+}
+
+// What decoding takes is looked at before the data is, as in the other tools.
+TEST_F(EvaluateModelTest, DecodingThatDoesNotFitIsRefusedBeforeWork) {
+  MakeBundleOptions make;
+  make.from_diffusers = std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/parity/pipeline";
+  make.image_height = make.image_width = 32;
+  make.num_frames = 5;
+  make.num_views = 2;
+  RunContext make_run({.out = *folder_ / "wan"});
+  RunMakeBundle(make, make_run);
+  EvaluateModelOptions options;
+  options.model.model = (*folder_ / "wan").string();
+  options.data = (*folder_ / "none").string();
+  RunContext run;
+  ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); }, {"none"});
+  options.model.vae.memory_gib = 1e-6;
+  ExpectThrowsWith<ConfigError>([&] { RunEvaluateModel(options, run); }, {"memory_gib"});
 }
 
 TEST_F(EvaluateModelTest, TheToolPrintsTheTableAndInspects) {

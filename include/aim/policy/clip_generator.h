@@ -57,7 +57,12 @@ class ClipGenerator {
 // How the options ask for a bundle to be loaded.
 LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device);
 
-// How a bundle is sampled: as it says, but for what `options` say.
+// Says what decoding a view takes, and refuses what does not fit into the memory that is free,
+// before anything is generated; `load` is how the bundle was loaded. Silent for autoencoders that
+// take next to nothing. Throws ConfigError.
+void StateDecodeMemory(const BundleConfig& config, const LoadOptions& load);
+
+// How a bundle is sampled: as it says, but for what `options` say. Throws ConfigError.
 SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& options);
 
 }  // namespace aim
