@@ -34,9 +34,13 @@ Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
 }
 
 // Noise of each clip from its own stream, so that batching changes nothing.
-at::Tensor BatchNoise(at::IntArrayRef shape, const Rng& rng) {
+at::Tensor BatchNoise(at::IntArrayRef shape, const std::string& kind, const Rng& rng) {
   std::vector<at::Tensor> noise;
   for (int64_t i = 0; i < shape[0]; ++i) {
+    if (kind == "torch") {
+      noise.push_back(TorchNoise(shape.slice(1), rng.seed() + static_cast<uint64_t>(i)));
+      continue;
+    }
     Rng stream = rng.Derive(static_cast<uint64_t>(i), "noise");
     noise.push_back(NormalNoise(shape.slice(1), stream));
   }
@@ -102,8 +106,8 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
     model.text->ReleaseWeights();
   }
   const at::Tensor canvas = GatherCanvas(plan, batch.latents);
-  const at::Tensor out = Denoise(*model.dit, plan, canvas, BatchNoise(canvas.sizes(), rng),
-                                 conditions, options.sampler);
+  const at::Tensor noise = BatchNoise(canvas.sizes(), options.sampler.noise, rng);
+  const at::Tensor out = Denoise(*model.dit, plan, canvas, noise, conditions, options.sampler);
 
   std::vector<GeneratedClip> generated(clips.size());
   for (const CanvasSegment& segment : plan.segments) {

@@ -1,11 +1,25 @@
 #include "aim/diffusion/sampler.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/memory.h"
+#include "aim/diffusion/guidance_memory.h"
 #include "aim/diffusion/scheduler.h"
 #include "aim/diffusion/step_cache.h"
 
 namespace aim {
+
+void SamplerOptions::Validate() const {
+  CheckRanges(*this);
+  if (guidance_sigma_min <= guidance_sigma_max) return;
+  throw ConfigError({.where = "guidance_sigma_min",
+                     .got = ToText(guidance_sigma_min),
+                     .expected = "at most guidance_sigma_max = " + ToText(guidance_sigma_max),
+                     .fix = "set guidance = 1 to switch guidance off"});
+}
 
 at::Tensor NormalNoise(at::IntArrayRef shape, Rng& rng) {
   at::Tensor noise = at::empty(shape, at::kFloat);
@@ -14,34 +28,74 @@ at::Tensor NormalNoise(at::IntArrayRef shape, Rng& rng) {
   return noise;
 }
 
+at::Tensor TorchNoise(at::IntArrayRef shape, uint64_t seed) {
+  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed),
+                   at::TensorOptions().dtype(at::kFloat));
+}
+
 namespace {
+
+int64_t TensorBytes(const std::vector<at::Tensor>& tensors) {
+  size_t bytes = 0;
+  for (const at::Tensor& tensor : tensors) bytes += tensor.nbytes();
+  return static_cast<int64_t>(bytes);
+}
+
+int64_t ContextBytes(const DitContext& context) {
+  return TensorBytes(context.text_key) + TensorBytes(context.text_value) +
+         TensorBytes(context.camera);
+}
+
+// Decides what "auto" is for a canvas under the contexts of both branches.
+std::string DecideGuidanceMode(const Dit& dit, const at::Tensor& canvas, const DitContext& context,
+                               const DitContext& null_context) {
+  const int64_t patch = dit.options.patch;
+  const int64_t num_tokens = canvas.size(2) * (canvas.size(3) / patch) * (canvas.size(4) / patch);
+  const int64_t added = ForwardBytes(dit.options, num_tokens, canvas.size(0), dit.compute_dtype) +
+                        ContextBytes(context) + ContextBytes(null_context);
+  const int64_t free = FreeMemoryBytes(canvas.device());
+  const std::string mode = FittingGuidanceMode(added, free);
+  const std::string sizes = MemoryText(added) + " more, " + MemoryText(free) + " are free";
+  if (mode == "batched") {
+    LogDebug("guidance in one batch takes " + sizes);
+  } else {
+    LogInfo("guidance in two passes, one after the other: one batch would take " + sizes);
+  }
+  return mode;
+}
 
 // What the network makes of a sample, both branches of guidance combined.
 class GuidedForward {
  public:
-  GuidedForward(const Dit& dit, const CanvasPlan& plan, const Conditions& conditions,
-                const SamplerOptions& options)
+  GuidedForward(const Dit& dit, const CanvasPlan& plan, const at::Tensor& canvas,
+                const Conditions& conditions, const SamplerOptions& options)
       : dit_(dit),
         options_(options),
         context_(PrepareContext(dit, plan.layout, conditions.text, conditions.camera)),
         cache_(options.cache_threshold),
-        null_cache_(options.cache_threshold) {
+        second_cache_(options.cache_threshold) {
     if (options.guidance <= 1.0) return;
-    null_context_ = WithText(dit, context_, conditions.null_text);
-    if (options.guidance_mode == "batched") context_ = JoinContexts(context_, null_context_);
+    second_context_ = WithText(dit, context_, conditions.null_text);
+    const std::string mode = options.guidance_mode == "auto"
+                                 ? DecideGuidanceMode(dit, canvas, context_, second_context_)
+                                 : options.guidance_mode;
+    is_batched_ = mode == "batched";
+    if (is_batched_) second_context_ = JoinContexts(context_, second_context_);
   }
 
-  at::Tensor Run(const at::Tensor& x, const at::Tensor& timestep, bool must_run) {
-    if (options_.guidance <= 1.0) return Branch(x, timestep, context_, cache_, must_run);
+  at::Tensor Run(const at::Tensor& x, const at::Tensor& timestep, double sigma, bool must_run) {
+    const bool is_guided = options_.guidance > 1.0 && options_.guidance_sigma_min <= sigma &&
+                           sigma <= options_.guidance_sigma_max;
+    if (!is_guided) return Branch(x, timestep, context_, cache_, must_run);
     at::Tensor output, null_output;
-    if (options_.guidance_mode == "batched") {
-      const at::Tensor both =
-          Branch(at::cat({x, x}), at::cat({timestep, timestep}), context_, cache_, must_run);
+    if (is_batched_) {
+      const at::Tensor both = Branch(at::cat({x, x}), at::cat({timestep, timestep}),
+                                     second_context_, second_cache_, must_run);
       output = both.narrow(0, 0, x.size(0));
       null_output = both.narrow(0, x.size(0), x.size(0));
     } else {
       output = Branch(x, timestep, context_, cache_, must_run);
-      null_output = Branch(x, timestep, null_context_, null_cache_, must_run);
+      null_output = Branch(x, timestep, second_context_, second_cache_, must_run);
     }
     return null_output + options_.guidance * (output - null_output);
   }
@@ -55,8 +109,10 @@ class GuidedForward {
 
   const Dit& dit_;
   const SamplerOptions& options_;
-  DitContext context_, null_context_;
-  FirstBlockCache cache_, null_cache_;
+  bool is_batched_ = false;
+  // Of the text; and of what guidance adds: the empty prompt, or both as one batch.
+  DitContext context_, second_context_;
+  FirstBlockCache cache_, second_cache_;
 };
 
 at::Tensor RowOf(const at::Tensor& batch, int64_t row) {
@@ -69,6 +125,7 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
                    const at::Tensor& noise, const Conditions& conditions,
                    const SamplerOptions& options) {
   const at::InferenceMode guard;
+  options.Validate();
   const int64_t batch = canvas.size(0);
   if (options.cache != "none" && batch > 1) {
     std::vector<at::Tensor> rows;
@@ -89,20 +146,23 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
                      .prediction = dit.options.prediction,
                      .steps = options.steps,
                      .shift = options.shift});
-  GuidedForward network(dit, plan, conditions, options);
-  CosineSkip skip;
+  GuidedForward network(dit, plan, canvas, conditions, options);
+  const bool is_masked = options.cache == "cosine_masked";
+  const bool may_skip = is_masked || options.cache == "cosine";
+  CosineSkip skip(is_masked ? ~keep : at::Tensor());
   at::Tensor x = at::where(keep, canvas, noise.to(canvas.device()));
   const std::vector<float>& timesteps = scheduler->schedule().timesteps;
+  const std::vector<double>& sigmas = scheduler->schedule().sigmas;
   for (size_t denoise_step = 0; denoise_step < timesteps.size(); ++denoise_step) {
+    const bool is_end = denoise_step == 0 || denoise_step + 1 == timesteps.size();
     at::Tensor output;
-    if (options.cache == "cosine" && !skip.ShouldRun()) {
+    if (may_skip && !skip.ShouldRun(is_masked && is_end)) {
       output = skip.latest();
     } else {
       const at::Tensor timestep = MarkGiven(
           dit.options, at::full({batch}, timesteps[denoise_step], at::kFloat), given_rows);
-      const bool is_end = denoise_step == 0 || denoise_step + 1 == timesteps.size();
-      output = network.Run(x, timestep, is_end);
-      if (options.cache == "cosine") skip.Add(output);
+      output = network.Run(x, timestep, sigmas[denoise_step], is_end);
+      if (may_skip) skip.Add(output);
     }
     x = at::where(keep, canvas, scheduler->Step(x, output));
   }

@@ -1,11 +1,14 @@
 #include "aim/diffusion/sampler.h"
 
 #include <ATen/ATen.h>
+#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "aim/base/error.h"
 #include "aim/diffusion/flow_matching.h"
 #include "aim/diffusion/scheduler.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {
@@ -106,7 +109,7 @@ TEST_F(SamplerTest, GuidanceOneIsNoGuidance) {
 
 TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
   for (const std::string sampler : {"euler", "unipc"}) {
-    for (const std::string cache : {"none", "cosine", "first_block"}) {
+    for (const std::string cache : {"none", "cosine", "cosine_masked", "first_block"}) {
       const at::Tensor out =
           Run({.steps = 6, .guidance = 2.0, .shift = 5.0, .sampler = sampler, .cache = cache});
       EXPECT_TRUE(out.isfinite().all().item<bool>());
@@ -119,10 +122,115 @@ TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
 }
 
 TEST_F(SamplerTest, BatchedGuidanceIsSequentialGuidance) {
+  for (const double sigma_min : {0.0, 0.9}) {
+    SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
+    options.guidance_sigma_min = sigma_min;
+    options.guidance_mode = "sequential";
+    const at::Tensor sequential = Run(options);
+    options.guidance_mode = "batched";
+    EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4)) << sigma_min;
+    options.guidance_mode = "auto";
+    EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4)) << sigma_min;
+  }
+}
+
+// The whole range of noise levels is guidance in every step, written out.
+TEST_F(SamplerTest, GuidanceIsBothBranchesInEveryStep) {
+  const c10::InferenceMode guard;
+  const at::Tensor keep = GivenMask(plan_).view({1, 1, -1, 1, 1}).to(at::kBool);
+  const DitContext text = PrepareContext(dit_, plan_.layout, conditions_.text, {});
+  const DitContext null_text = WithText(dit_, text, conditions_.null_text);
+  const std::unique_ptr<Scheduler> scheduler =
+      MakeScheduler({.prediction = "clean", .steps = 3, .shift = 5.0});
+  at::Tensor x = at::where(keep, canvas_, noise_);
+  for (const float timestep : scheduler->schedule().timesteps) {
+    const at::Tensor time = at::full({2, 1}, timestep);
+    const at::Tensor output = ForwardDit(dit_, x, time, text);
+    const at::Tensor null_output = ForwardDit(dit_, x, time, null_text);
+    x = at::where(keep, canvas_, scheduler->Step(x, null_output + 4.0 * (output - null_output)));
+  }
   SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
-  const at::Tensor sequential = Run(options);
-  options.guidance_mode = "batched";
-  EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4));
+  options.guidance_mode = "sequential";
+  EXPECT_TRUE(at::equal(Run(options), x));
+}
+
+TEST_F(SamplerTest, WithoutANoiseLevelInTheRangeThereIsNoGuidance) {
+  const at::Tensor plain = Run({.steps = 4, .guidance = 1.0, .shift = 5.0});
+  for (const std::string mode : {"sequential", "batched"}) {
+    SamplerOptions options{.steps = 4, .guidance = 4.0, .shift = 5.0};
+    options.guidance_mode = mode;
+    options.guidance_sigma_min = options.guidance_sigma_max = 0.7;
+    EXPECT_TRUE(at::equal(Run(options), plain)) << mode;
+    options.guidance_sigma_max = 0.9;  // 0.8333 lies within
+    EXPECT_FALSE(at::allclose(Run(options), plain, 1e-3, 1e-3)) << mode;
+  }
+}
+
+// Matrix products that ATen does on this thread while `work` runs.
+template <class Work>
+int CountProducts(Work&& work) {
+  static thread_local int count;
+  count = 0;
+  const at::CallbackHandle handle = at::addThreadLocalCallback(at::RecordFunctionCallback(
+      [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+        if (std::string_view(function.name()) == "aten::linear") ++count;
+        return nullptr;
+      }));
+  work();
+  at::removeCallback(handle);
+  return count;
+}
+
+// Noise levels 1, 0.9375, 0.8333, 0.625: two of four lie in the range.
+TEST_F(SamplerTest, StepsOutsideTheRangeCostOnePass) {
+  const auto products = [&](const SamplerOptions& options) {
+    return CountProducts([&] { Run(options); });
+  };
+  const int one_pass = products({.steps = 3}) - products({.steps = 2});
+  ASSERT_GT(one_pass, 0);
+  SamplerOptions options{.steps = 4, .guidance = 4.0, .shift = 5.0};
+  options.guidance_mode = "sequential";
+  const int everywhere = products(options);
+  options.guidance_sigma_min = 0.8;
+  options.guidance_sigma_max = 0.95;
+  EXPECT_EQ(everywhere - products(options), 2 * one_pass);
+}
+
+TEST_F(SamplerTest, RefusesARangeUpsideDown) {
+  SamplerOptions options{.guidance = 4.0};
+  options.guidance_sigma_min = 0.6;
+  options.guidance_sigma_max = 0.4;
+  testing::ExpectThrowsWith<ConfigError>([&] { options.Validate(); },
+                                         {"guidance_sigma_min is 0.6", "guidance_sigma_max = 0.4"});
+  EXPECT_THROW(Run(options), ConfigError);
+}
+
+// torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)) of PyTorch 2.11.0: the
+// first elements. Below 16 elements PyTorch draws them one by one, from 16 on in blocks.
+TEST(TorchNoiseTest, IsThatOfPyTorch) {
+  const auto expect = [](at::IntArrayRef shape, uint64_t seed, std::vector<float> first,
+                         std::vector<float> last) {
+    const at::Tensor noise = TorchNoise(shape, seed);
+    EXPECT_EQ(noise.sizes(), shape);
+    EXPECT_EQ(noise.scalar_type(), at::kFloat);
+    const at::Tensor flat = noise.flatten();
+    EXPECT_TRUE(at::allclose(flat.narrow(0, 0, 6), at::tensor(first), 0, 2e-6)) << shape;
+    EXPECT_TRUE(at::allclose(flat.narrow(0, flat.numel() - 3, 3), at::tensor(last), 0, 2e-6))
+        << shape;
+  };
+  expect({1, 2, 1, 2, 3}, 42,
+         {.336690366f, .128809407f, .234462366f, .23033303f, -1.12285638f, -.186328292f},
+         {.267350882f, .534904659f, .809357226f});
+  expect({1, 2, 1, 2, 3}, 43,
+         {-.648401082f, -.705841422f, .643218398f, 1.4787991f, 1.19184983f, -.144616559f},
+         {.762273431f, .838709235f, -1.0449841f});
+  expect({1, 4, 2, 2, 2}, 42,
+         {1.92691529f, 1.48728406f, .900717199f, -2.10552096f, .678418458f, -1.23454487f},
+         {.041759491f, -.251575291f, .859858513f});
+  expect({1, 3, 1, 3, 5}, 43,
+         {-.0166036133f, -.466794938f, 2.09089756f, .614902854f, -.562095582f, -.414251208f},
+         {.884118021f, .78088975f, .466360241f});  // blocks of 16 and a rest
+  EXPECT_TRUE(at::equal(TorchNoise({1, 4, 2, 2, 2}, 7)[0], TorchNoise({4, 2, 2, 2}, 7)));
 }
 
 TEST_F(SamplerTest, ACacheTreatsEachClipOfABatchAlone) {
@@ -144,6 +252,16 @@ TEST(EulerGoldenTest, MaskedStepsOfTheRelease) {
   EXPECT_TRUE(at::allclose(x, at::tensor({2.0f, .9375f, .625f, -1.03125f, -.25f, 3.0625f})));
   for (int i = 1; i < 4; ++i) x = at::where(keep, start, scheduler->Step(x, velocity));
   EXPECT_TRUE(at::allclose(x, at::tensor({2.0f, 0.0f, 2.5f, -1.5f, -4.0f, 4.0f}), 1e-5, 1e-6));
+}
+
+// The same with the sample itself as velocity.
+TEST(EulerGoldenTest, MaskedStepsOfAVelocityThatFollowsTheSample) {
+  const std::unique_ptr<Scheduler> scheduler = MakeScheduler({.steps = 4, .shift = 5.0});
+  const at::Tensor start = at::tensor({2.0f, 1.0f, -1.0f});
+  const at::Tensor keep = at::arange(3) == 0;
+  at::Tensor x = start;
+  for (int i = 0; i < 4; ++i) x = at::where(keep, start, scheduler->Step(x, x));
+  EXPECT_TRUE(at::allclose(x, at::tensor({2.0f, .2493286f, -.2493286f}), 0, 1e-6));
 }
 
 }  // namespace

@@ -91,6 +91,29 @@ TEST_F(WanBundleTest, DoingLessWorkChangesNothing) {
   ModelOptions batched = Options();
   batched.guidance_mode = "batched";
   EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
+  batched.guidance_mode = "sequential";
+  EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
+}
+
+// Clip i of a batch starts from the noise of PyTorch's generator for seed + i.
+TEST_F(WanBundleTest, TorchNoiseTakesTheSeedPlusTheClip) {
+  ModelOptions options = Options();
+  options.noise = "torch";
+  const ClipGenerator generator(options, "i2a", "cpu");
+  const Clip clip = testing::MakeSyntheticClip(kFrames, 4, kSize);
+  const ClipRequest request{.temporal_prior = false};
+  const std::vector<GeneratedClip> both = generator.Run({clip, clip}, request, Rng(9));
+  EXPECT_LE(Difference(both[0], generator.Run({clip}, request, Rng(9))[0]), 1e-4);
+  EXPECT_LE(Difference(both[1], generator.Run({clip}, request, Rng(10))[0]), 1e-4);
+  EXPECT_GT(Difference(both[0], both[1]), 1e-3);
+}
+
+TEST_F(WanBundleTest, ARangeOfGuidanceUpsideDownIsRefused) {
+  ModelOptions options = Options();
+  options.guidance_sigma_min = 0.9;
+  options.guidance_sigma_max = 0.5;
+  testing::ExpectThrowsWith<ConfigError>([&] { Run(options, "i2a"); },
+                                         {"guidance_sigma_min is 0.9", "at most"});
 }
 
 TEST_F(WanBundleTest, ABudgetThatIsTooSmallIsRefusedBeforeWork) {
@@ -108,6 +131,8 @@ TEST_F(WanBundleTest, SettingsThatMatterChangeSomething) {
   };
   EXPECT_GT(changed([](ModelOptions& o) { o.steps = 4; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.guidance = 1; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.guidance_sigma_max = 0.9; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.noise = "torch"; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.sampler = "euler"; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.dtype = "bf16"; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) {

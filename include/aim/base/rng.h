@@ -18,6 +18,8 @@ class Rng {
   // number of threads or the order of work changes nothing.
   Rng Derive(uint64_t index, std::string_view purpose) const;
 
+  uint64_t seed() const { return seed_; }  // what this stream was started with
+
   uint64_t Next();
   double Uniform();                         // [0, 1)
   double Uniform(double low, double high);  // [low, high)

@@ -1,0 +1,37 @@
+#include "aim/diffusion/guidance_memory.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/CachingDeviceAllocator.h>
+
+#include <algorithm>
+
+#include "aim/base/memory.h"
+
+namespace aim {
+
+int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batch,
+                     c10::ScalarType dtype) {
+  const int64_t dim = options.dim;
+  const int64_t ffn_dim = options.ffn_dim;
+  const auto item = static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t of_token =
+      6 * dim * int64_t{sizeof(float)} + std::max(6 * dim, dim + 2 * ffn_dim) * item;
+  return batch * num_tokens * of_token;
+}
+
+std::string FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes) {
+  return added_bytes <= free_bytes / 5 * 4 ? "batched" : "sequential";
+}
+
+int64_t FreeMemoryBytes(c10::Device device) {
+  if (device.is_cpu()) return AvailableMemoryBytes();
+  // By the interface that all devices share: the same code with and without CUDA.
+  c10::DeviceAllocator* allocator = c10::getDeviceAllocator(device.type());
+  const c10::DeviceIndex index = std::max<c10::DeviceIndex>(device.index(), 0);
+  const auto stats = allocator->getDeviceStats(index);
+  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return static_cast<int64_t>(allocator->getMemoryInfo(index).first) +
+         stats.reserved_bytes.at(kAll).current - stats.allocated_bytes.at(kAll).current;
+}
+
+}  // namespace aim
