@@ -8,7 +8,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <regex>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -180,20 +179,43 @@ WeightFile OpenIndex(const fs::path& path) {
                      .fix = "take index and shards from one release"});
 }
 
-// "model-00002-of-00003.safetensors" belongs to a set of three; all must be there.
+constexpr size_t kShardDigits = 5;
+
+// "model-00002-of-00003.safetensors" is {"model", 3, ".safetensors"}.
+struct ShardName {
+  std::string stem;
+  int count = 0;
+  std::string extension;
+};
+
+std::optional<ShardName> ParseShardName(const fs::path& path) {
+  const std::string stem = path.stem().string();
+  constexpr size_t kTail = std::string_view("-00002-of-00003").size();
+  if (stem.size() < kTail) return std::nullopt;
+  const std::string tail = stem.substr(stem.size() - kTail);
+  const std::string number = tail.substr(1, kShardDigits);
+  const std::string count = tail.substr(kTail - kShardDigits);
+  const bool are_digits = (number + count).find_first_not_of("0123456789") == std::string::npos;
+  if (!are_digits || tail != "-" + number + "-of-" + count) return std::nullopt;
+  return ShardName{stem.substr(0, stem.size() - kTail), std::stoi(count),
+                   path.extension().string()};
+}
+
+// A shard belongs to a set; all of it must be there.
 void CheckSetComplete(const std::vector<fs::path>& paths, const std::string& where) {
-  static const std::regex pattern(R"((.*)-(\d{5})-of-(\d{5})(\.[A-Za-z]+))");
+  const auto padded = [](int number) {
+    const std::string digits = std::to_string(number);
+    return std::string(kShardDigits - digits.size(), '0') + digits;
+  };
   std::set<std::string> present;
   for (const fs::path& path : paths) present.insert(path.filename().string());
   std::set<std::string> missing;
-  for (const std::string& name : present) {
-    std::smatch match;
-    if (!std::regex_match(name, match, pattern)) continue;
-    for (int i = 1; i <= std::stoi(match[3]); ++i) {
-      std::string number = std::to_string(i);
-      number.insert(0, 5 - number.size(), '0');
+  for (const fs::path& path : paths) {
+    const std::optional<ShardName> name = ParseShardName(path);
+    if (!name) continue;
+    for (int i = 1; i <= name->count; ++i) {
       const std::string expected =
-          match[1].str() + "-" + number + "-of-" + match[3].str() + match[4].str();
+          name->stem + "-" + padded(i) + "-of-" + padded(name->count) + name->extension;
       if (!present.contains(expected)) missing.insert(expected);
     }
   }
