@@ -1,0 +1,29 @@
+// aim-model evaluate and drift: what needs episodes and plans.
+#include <iostream>
+
+#include "aim/policy/drift.h"
+#include "aim/policy/evaluate_model.h"
+#include "tools/model_commands.h"
+
+namespace aim::cli {
+
+void AddMeasurements(CLI::App& app, ModelCommands& commands) {
+  commands.push_back(AddCommand<EvaluateModelOptions>(
+      app,
+      {"evaluate", "Measure every mode on recorded episodes, with intervals.",
+       "Example: aim-model evaluate --model assets/tiny --data data/demos --episodes 4 "
+       "--out out/evaluation.json"},
+      [](const EvaluateModelOptions& options, RunContext& run) {
+        std::cout << EvaluationTable(RunEvaluateModel(options, run));
+      }));
+  commands.push_back(AddCommand<DriftOptions>(
+      app,
+      {"drift", "Generate the same under two settings and compare the decoded poses.",
+       "Example: aim-model drift --model assets/tiny --data data/demos --episodes 2 "
+       "--against steps=2 --out out/drift.json"},
+      [](const DriftOptions& options, RunContext& run) {
+        std::cout << RunDrift(options, run).dump(1) << '\n';
+      }));
+}
+
+}  // namespace aim::cli

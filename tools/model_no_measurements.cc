@@ -1,0 +1,10 @@
+// In place of model_measurements.cc in a core build, which reads no episodes.
+#include "tools/model_commands.h"
+
+namespace aim::cli {
+
+void AddMeasurements(CLI::App& app, ModelCommands&) {
+  app.footer("Not in this build (AIM_CORE_ONLY): evaluate, drift.");
+}
+
+}  // namespace aim::cli
