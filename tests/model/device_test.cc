@@ -1,36 +1,67 @@
-// The network on a GPU against the same in float32 on the CPU. Skipped where there is none.
+// Every part of a model on each device and in each type against the same in float32 on the CPU.
+// The rows of CUDA are skipped where there is no GPU.
 #include "aim/tensor/device.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
+#include <vector>
 
-#include "aim/base/rng.h"
+#include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
+#include "aim/model/umt5.h"
+#include "aim/model/wan_vae.h"
 #include "model/fused.h"
 #include "tests/support/tolerance.h"
 
 namespace aim {
 namespace {
 
-class DeviceTest : public ::testing::TestWithParam<at::ScalarType> {
+struct Row {
+  const char* device;
+  at::ScalarType dtype;
+};
+
+WeightMap RandomWeights(const ShapeMap& shapes) {
+  WeightMap weights;
+  for (const auto& [name, shape] : shapes) {
+    const at::Tensor values = at::randn(shape);
+    const auto fan_in = static_cast<double>(values.numel() / values.size(0));
+    weights[name] =
+        name.ends_with("gamma") ? 1 + 0.2 * values : at::Tensor(values / std::sqrt(fan_in));
+  }
+  return weights;
+}
+
+class DeviceTest : public ::testing::TestWithParam<Row> {
  protected:
   void SetUp() override {
-    if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA in this build or no usable GPU";
-    device_ = ParseDevice("cuda");
+    if (std::string(GetParam().device) == "cuda" && !at::hasCUDA())
+      GTEST_SKIP() << "no CUDA in this build or no usable GPU";
+    device_ = ParseDevice(GetParam().device);
     at::manual_seed(5);
   }
 
+  at::ScalarType Dtype() const { return GetParam().dtype; }
+
+  WeightMap OnDevice(const WeightMap& weights) const {
+    WeightMap moved;
+    for (const auto& [name, weight] : weights) moved[name] = OnDevice(weight);
+    return moved;
+  }
+
   at::Tensor OnDevice(const at::Tensor& x) const {
-    return x.defined() ? x.to(device_, GetParam()) : x;
+    return x.defined() ? x.to(device_, Dtype()) : x;
   }
   at::Tensor OnDeviceInFloat(const at::Tensor& x) const { return x.to(device_); }
 
   double Tolerance() const {
-    const bool is_bf16 = GetParam() == at::kBFloat16;
-    return testing::TensorTolerance(testing::Device::kCuda, is_bf16 ? testing::Precision::kBfloat16
-                                                                    : testing::Precision::kFloat32);
+    const bool is_bf16 = Dtype() == at::kBFloat16;
+    return testing::TensorTolerance(
+        device_.is_cpu() ? testing::Device::kCpu : testing::Device::kCuda,
+        is_bf16 ? testing::Precision::kBfloat16 : testing::Precision::kFloat32);
   }
 
   // Relative to the largest value.
@@ -48,7 +79,7 @@ TEST_P(DeviceTest, ModulatedNorm) {
   const at::Tensor x = at::randn({2, 6, 40}) * 3 + 1, camera = at::randn({2, 2, 40});
   const at::Tensor shift = at::randn({2, 3, 40}), scale = at::randn({2, 3, 40});
   ExpectNear(ModulatedNorm(OnDevice(x), OnDeviceInFloat(shift), OnDeviceInFloat(scale),
-                           OnDevice(camera), GetParam(), 1e-6),
+                           OnDevice(camera), Dtype(), 1e-6),
              ModulatedNorm(x, shift, scale, camera, at::kFloat, 1e-6));
 }
 
@@ -93,7 +124,7 @@ TEST_P(DeviceTest, Dit) {
       ForwardDit(dit, latents, timestep, PrepareContext(dit, layout, text, camera));
 
   for (const Numerics numerics : {Numerics::kAccurate, Numerics::kTrained}) {
-    Dit on_device{options, {}, GetParam(), numerics};
+    Dit on_device{options, {}, Dtype(), numerics};
     for (const auto& [name, weight] : dit.weights) on_device.weights[name] = weight.to(device_);
     CastWeights(on_device);
     const DitContext context =
@@ -103,7 +134,72 @@ TEST_P(DeviceTest, Dit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Dtypes, DeviceTest, ::testing::Values(at::kFloat, at::kBFloat16));
+WanVaeOptions SmallVae(bool residual) {
+  WanVaeOptions options;
+  options.base_dim = 4;
+  options.decoder_base_dim = 6;
+  options.z_dim = 3;
+  options.patch_size = residual ? 2 : 1;
+  options.is_residual = residual;
+  options.latents_mean = {0.1, -0.2, 0.3};
+  options.latents_std = {0.5, 1.25, 0.8};
+  return options;
+}
+
+// Both releases, whole, streamed and in tiles.
+TEST_P(DeviceTest, WanVae) {
+  for (const bool residual : {true, false}) {
+    const WanVaeOptions options = SmallVae(residual);
+    const WeightMap weights = RandomWeights(WanVaeWeightShapes(options));
+    const int64_t side = 4 * options.spatial_factor();
+    const at::Tensor video = at::randn({1, 3, 9, side, side}).tanh();
+    const at::Tensor latent = at::randn({1, 3, 3, 4, 4});
+    for (const WanVaeRunOptions& run :
+         {WanVaeRunOptions{.form = "whole"}, WanVaeRunOptions{.form = "chunked"},
+          WanVaeRunOptions{.tile_px = static_cast<int>(3 * side / 4),
+          .overlap_px = static_cast<int>(side / 4)}}) {
+      const WanVae plain(options, weights, "random", run);
+      const WanVae moved(options, OnDevice(weights), "random", run);
+      SCOPED_TRACE((residual ? "2.2 " : "2.1 ") + run.form + " " + std::to_string(run.tile_px));
+      // Some twenty convolutions deep.
+      ExpectNear(moved.Encode(OnDeviceInFloat(video), ContentKind::kVideo),
+                 plain.Encode(video, ContentKind::kVideo), 4);
+      ExpectNear(moved.Decode(OnDeviceInFloat(latent), ContentKind::kVideo),
+                 plain.Decode(latent, ContentKind::kVideo), 4);
+    }
+  }
+}
+
+TEST_P(DeviceTest, Umt5) {
+  Umt5Options options;
+  options.vocab_size = 50;
+  options.dim = 32;
+  options.head_dim = 8;
+  options.num_heads = 4;
+  options.ffn_dim = 48;
+  options.num_layers = 2;
+  const WeightMap weights = RandomWeights(Umt5WeightShapes(options));
+  const at::Tensor ids = at::tensor({7, 3, 49, 1, 0, 0, 12, 1, 0, 0, 0, 0}, at::kLong).view({2, 6});
+  // Two layers, each rounding its scores.
+  ExpectNear(Umt5Forward(options, OnDevice(weights), OnDeviceInFloat(ids)),
+             Umt5Forward(options, weights, ids), 4);
+}
+
+TEST_P(DeviceTest, PooledCameras) {
+  CameraConditioningOptions options;
+  options.pool = 4;
+  options.features = 96;
+  const at::Tensor camera = at::randn({2, 3, 12, 10, 8});
+  ExpectNear(PoolCameraLatents(options, OnDevice(camera)), PoolCameraLatents(options, camera));
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, DeviceTest,
+                         ::testing::Values(Row{"cpu", at::kFloat}, Row{"cpu", at::kBFloat16},
+                                           Row{"cuda", at::kFloat}, Row{"cuda", at::kBFloat16}),
+                         [](const ::testing::TestParamInfo<Row>& row) {
+                           return std::string(row.param.device) +
+                                  (row.param.dtype == at::kFloat ? "Float32" : "Bfloat16");
+                         });
 
 }  // namespace
 }  // namespace aim
