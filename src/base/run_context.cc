@@ -83,6 +83,15 @@ void RunContext::PrepareOutFile() {
   out_is_file_ = true;
 }
 
+void RunContext::PrepareOutFile(const fs::path& file) {
+  if (!out().empty() && out() != file) {
+    throw ConfigError({"--out", out().string(), "nothing: the output is an argument of its own",
+                       "leave out --out"});
+  }
+  common_.out = file;
+  PrepareOutFile();
+}
+
 void RunContext::Note(const std::string& key, nlohmann::json value) {
   notes_[key] = std::move(value);
 }

@@ -118,6 +118,7 @@ nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
                                 ? file.tensors
                                 : OriginalNames(file.tensors, architecture, options.source);
   Metadata metadata = file.metadata;
+  run.PrepareOutFile(destination);
   metadata["format"] = "pt";  // what other readers of safetensors look for
   StreamWeights(destination, weights, dtype, metadata, options.source, run.progress());
 

@@ -44,6 +44,16 @@ TEST(RunContextTest, RecordOfAFileStandsBesideIt) {
   EXPECT_TRUE(fs::exists(folder / "poses.csv.run.json"));
 }
 
+TEST(RunContextTest, OutputMayBeAnArgument) {
+  const TemporaryFolder folder;
+  RunContext run;
+  run.PrepareOutFile(folder / "argument.txt");
+  run.WriteRunRecord({}, {"aim-model"}, 1.0);
+  EXPECT_TRUE(fs::exists(folder / "argument.txt.run.json"));
+  ExpectThrowsWith<ConfigError>([&] { run.PrepareOutFile(folder / "another.txt"); },
+                                {"--out", "leave out --out"});
+}
+
 TEST(RunContextTest, RecordSurvivesBytesThatAreNotText) {
   const TemporaryFolder folder;
   RunContext run({.out = folder / "r"});

@@ -52,6 +52,15 @@ TEST(Convert, DiffusersNamesBecomeOriginal) {
   EXPECT_EQ(report["bytes"], std::filesystem::file_size(folder / "a.safetensors"));
 }
 
+TEST(Convert, IsRecordedBesideTheFile) {
+  const TemporaryFolder folder;
+  RunContext run;
+  RunConvert(Options(Kit(kTransformer), folder / "new/a.safetensors"), run);
+  ASSERT_TRUE(run.prepared());
+  run.WriteRunRecord({}, {"aim-model"}, 1.0);
+  EXPECT_TRUE(std::filesystem::exists(folder / "new/a.safetensors.run.json"));
+}
+
 TEST(Convert, NamesMayStay) {
   const TemporaryFolder folder;
   ConvertOptions options = Options(Kit(kTransformer), folder / "a.safetensors");
@@ -132,6 +141,11 @@ TEST(Convert, RefusesWhatItCannotDo) {
   EXPECT_EQ(ReadFile(folder / "there"), "x");
   ConvertOptions keep = Options(folder / "in.safetensors", folder / "there");
   keep.names = "keep";
+  CommonOptions with_out;
+  with_out.out = folder / "elsewhere";
+  with_out.overwrite = true;
+  RunContext two_outputs(with_out);
+  ExpectThrowsWith<ConfigError>([&] { RunConvert(keep, two_outputs); }, {"--out", "leave out"});
   RunConvert(keep, overwriting);
   EXPECT_EQ(ReadSafetensors(folder / "there").size(), 1u);
 }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
 #include "support/temporary_folder.h"
@@ -64,6 +66,43 @@ TEST(Inspect, SaysWhatAFileIs) {
     EXPECT_EQ(report["files"], nlohmann::json::array({path.string()}));
     EXPECT_FALSE(report.contains("problem")) << report["problem"];
   }
+}
+
+std::filesystem::path Pipeline() {
+  return std::filesystem::path(std::getenv("AIM_SOURCE_DIR")) / "tests/data/parity/pipeline";
+}
+
+// A part says what its weight file says alone.
+TEST(Inspect, SaysWhatAPipelineHolds) {
+  const nlohmann::json report = InspectModel(Pipeline());
+  EXPECT_EQ(report["kind"], "diffusers pipeline");
+  EXPECT_EQ(report["class"], "WanPipeline");
+  EXPECT_EQ(report["parts"].size(), 5u);  // transformer_2 is left out
+  EXPECT_EQ(report["parts"]["scheduler"]["class"], "UniPCMultistepScheduler");
+  EXPECT_EQ(report["parts"]["tokenizer"]["class"], "T5Tokenizer");
+  int64_t parameters = 0;
+  for (const auto& [name, type, file] :
+       {std::tuple{"transformer", "WanTransformer3DModel", "diffusion_pytorch_model.safetensors"},
+        std::tuple{"vae", "AutoencoderKLWan", "diffusion_pytorch_model.safetensors"},
+        std::tuple{"text_encoder", "UMT5EncoderModel", "model.safetensors"}}) {
+    const nlohmann::json& part = report["parts"][name];
+    const nlohmann::json alone = InspectModel(Pipeline() / name / file);
+    EXPECT_EQ(part["class"], type);
+    EXPECT_EQ(part["tensors"], alone["tensors"].size());
+    for (const char* key : {"architecture", "parameters", "dtypes", "fingerprint", "sizes"}) {
+      EXPECT_EQ(part[key], alone[key]) << name << " " << key;
+    }
+    parameters += alone["parameters"].get<int64_t>();
+  }
+  EXPECT_EQ(report["parameters"], parameters);
+}
+
+TEST(Inspect, BrokenPipelineIsNamed) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(Pipeline(), folder / "copy", std::filesystem::copy_options::recursive);
+  std::filesystem::remove(folder / "copy/vae/diffusion_pytorch_model.safetensors");
+  testing::ExpectThrowsWith<InputError>([&] { InspectModel(folder / "copy"); },
+                                        {"vae", "without weights"});
 }
 
 TEST(Inspect, CountsTypesAndParameters) {

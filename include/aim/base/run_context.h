@@ -40,6 +40,9 @@ class RunContext {
   // checked, so that a wrong call leaves nothing behind.
   void PrepareOutFolder();
   void PrepareOutFile();
+  // The same for a tool that takes its output as an argument, `file`, in place of --out, which must
+  // then not be given.
+  void PrepareOutFile(const std::filesystem::path& file);
   bool prepared() const { return prepared_; }
 
   // Adds a key to run.json (timings, counts, fingerprints).

@@ -44,7 +44,8 @@ void StreamWeights(const std::filesystem::path& path, const WeightMap& weights,
                    const std::string& where, Progress& progress);
 
 // Converts and returns {"path", "architecture", "tensors", "parameters", "bytes", "dtypes": {name:
-// count}}. An existing destination is refused unless --overwrite was given. Throws ConfigError,
+// count}}; the run's record goes beside the destination, which is the run's output. An existing
+// destination is refused unless --overwrite was given, and --out altogether. Throws ConfigError,
 // InputError (as above; a file that is not recognised, unless names are kept; two names of one
 // weight), IoError.
 nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run);

@@ -1,4 +1,4 @@
-// What a model bundle or a weight file holds, in one JSON object.
+// What a model bundle, a pipeline folder or a weight file holds, in one JSON object.
 #pragma once
 
 #include <filesystem>
@@ -6,14 +6,17 @@
 
 namespace aim {
 
-// A bundle:       {"kind": "bundle", "path", "config": model.toml,
-// "parameters", "files": {name:
+// A bundle:       {"kind": "bundle", "path", "config": model.toml, "parameters", "files": {name:
 //                 {"bytes", "tensors", "parameters", "fingerprint"}}}
-// A weight file:  {"kind": "safetensors" | "safetensors shards" | "torch zip",
-// "path", "files": [path],
-//                 "bytes", "parameters", "fingerprint", "metadata",
-//                 "architecture", "summary", "sizes", "dtypes": {dtype:
-//                 tensors}, "tensors": [{"name", "dtype", "shape"}]}
+// A pipeline of Diffusers (a folder with model_index.json):
+//                 {"kind": "diffusers pipeline", "path", "class", "parameters", "notes", "parts":
+//                 {name: {"class"} and, for a part with weights, "files", "bytes", "tensors" (how
+//                 many), "parameters", "fingerprint", "architecture", "summary", "sizes",
+//                 "dtypes"}}
+// A weight file:  {"kind": "safetensors" | "safetensors shards" | "torch zip", "path", "files":
+//                 [path], "bytes", "parameters", "fingerprint", "metadata", "architecture",
+//                 "summary", "sizes", "dtypes": {dtype: tensors}, "tensors": [{"name", "dtype",
+//                 "shape"}]}
 // Fingerprints are of the tensors as they are stored, whatever the container.
 // "architecture" is that of ArchitectureName, "summary" says it to people ("Wan
 // DiT, 30 layers, ..."), and "sizes" are its options as model.toml would hold
