@@ -1,5 +1,5 @@
-// Settings that jemalloc reads at start: freed pages are kept for 20 s, for the next step to use.
+// Settings that jemalloc reads at start: freed pages stay with the process, for the next tensor.
 extern "C" {
 extern const char* malloc_conf;
-const char* malloc_conf = "dirty_decay_ms:20000,muzzy_decay_ms:20000";
+const char* malloc_conf = "dirty_decay_ms:-1,muzzy_decay_ms:-1";
 }
