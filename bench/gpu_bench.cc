@@ -1,29 +1,39 @@
 // The released 5 B system at full size with random weights on one GPU: seconds a denoising step, a
-// sample and a plan. scripts/gpu_check runs it. Run: bin/gpu_bench [cuda:N]
+// sample and a plan. scripts/gpu_check runs it. Run: bin/gpu_bench [--config FILE.json] [--KEY
+// VALUE]...
 //
-// Prints one JSON object. 512 x 512 pixels, 41 frames, two views; guidance 5 unless said otherwise.
-// Exit 2 and one sentence without a usable GPU.
+// Prints one JSON object. Defaults: 512 x 512 pixels, 41 frames, two views, bf16 on cuda; guidance
+// 5 unless said otherwise. bench/toy.json is a size for the CPU. --help lists the keys; --tensors
+// FILE.safetensors keeps weights, inputs and results, which bench/eager_wan.py compares its own
+// with. Exit 2 and one sentence for wrong arguments or without a usable GPU.
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/record_function.h>
 #include <c10/core/InferenceMode.h>
 
 #include <chrono>
+#include <cmath>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/options.h"
 #include "aim/diffusion/sampler.h"
+#include "aim/model/camera_conditioning.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/device.h"
+#include "aim/tensor/safetensors.h"
 
 namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kLatentFrames = 11;  // 41 frames
-constexpr int64_t kLatentSide = 32;    // 512 pixels
-constexpr int64_t kTextLength = 512;
+constexpr double kGuidance = 5.0;
+constexpr double kShift = 5.0;
+constexpr int kNumViews = 2;
 
 aim::DitOptions ReleasedDit() {
   aim::DitOptions options;
@@ -39,142 +49,326 @@ aim::DitOptions ReleasedDit() {
   return options;
 }
 
-// Wall time with the device idle before and after.
-double Seconds(c10::Device device, const std::function<void()>& work) {
-  at::accelerator::synchronizeDevice(device.index());
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  at::accelerator::synchronizeDevice(device.index());
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+struct BenchOptions {
+  std::string device = "cuda";
+  std::string dtype = "bf16";
+  int64_t latent_frames = 11;
+  int64_t latent_side = 32;
+  int64_t text_length = 512;
+  int steps = 50;
+  int plan_steps = 8;
+  std::string tensors;
+  aim::DitOptions dit = ReleasedDit();
+  aim::WanVaeOptions vae;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    using aim::Any, aim::Limits, aim::Range;
+    visit("device", self.device, Any{}, "cpu, cuda or cuda:N");
+    visit("dtype", self.dtype, Limits{"bf16", "f32"}, "of weights and computation");
+    visit("latent_frames", self.latent_frames, Range{1, 1000},
+          "of a segment: 1 + (frames - 1) / 4");
+    visit("latent_side", self.latent_side, Range{1, 1000}, "of a frame: pixels / 16");
+    visit("text_length", self.text_length, Range{1, 10000}, "rows of text features");
+    visit("steps", self.steps, Range{1, 1000}, "denoising steps of a sample");
+    visit("plan_steps", self.plan_steps, Range{1, 1000}, "denoising steps of an i2a plan");
+    visit("tensors", self.tensors, Any{}, "file for weights, inputs and results; empty = none");
+    visit("dit", self.dit, Any{}, "");
+    visit("vae", self.vae, Any{}, "");
+  }
+  void Validate() const {
+    aim::CheckRanges(*this);
+    dit.Validate();
+    vae.Validate();
+  }
+};
+
+// What a GPU has beside a CPU: a queue of work to wait for, and memory of its own.
+class Accelerator {
+ public:
+  explicit Accelerator(c10::Device device) : device_(device) {}
+
+  // Until the device has nothing left to do.
+  void Wait() const {
+    if (!device_.is_cpu()) at::accelerator::synchronizeDevice(device_.index());
+  }
+
+  // The most that tensors took so far; null where they share the memory of everything else.
+  json PeakGib() const {
+    if (device_.is_cpu()) return nullptr;
+    const auto stats = at::accelerator::getDeviceStats(device_.index());
+    return static_cast<double>(stats.allocated_bytes[0].peak) / (1 << 30);
+  }
+
+  // Wall time with the device idle before and after.
+  double Seconds(const std::function<void()>& work) const {
+    Wait();
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    Wait();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+ private:
+  c10::Device device_;
+};
+
+// Scaled so that every weight matters and activations stay in range through any number of layers.
+at::Tensor RandomWeight(const std::string& name, const std::vector<int64_t>& shape,
+                        const at::TensorOptions& options) {
+  at::Tensor weight = at::randn(shape, options);
+  const auto fan_in = static_cast<double>(weight.numel() / weight.size(0));
+  const bool is_scale = name.ends_with("gamma") ||
+                        (name.find("norm") != std::string::npos && name.ends_with(".weight"));
+  if (is_scale) return weight.mul_(0.2).add_(1);
+  if (name.ends_with("modulation")) return weight.mul_(0.5);
+  return weight.mul_(shape.size() > 1 ? 1 / std::sqrt(fan_in) : 0.1);
 }
 
-double PeakGib(c10::Device device) {
-  const auto stats = at::accelerator::getDeviceStats(device.index());
-  return static_cast<double>(stats.allocated_bytes[0].peak) / (1 << 30);
-}
-
-// Small enough that activations stay in range through any number of layers.
 aim::WeightMap RandomWeights(const aim::ShapeMap& shapes, c10::Device device,
                              const std::function<at::ScalarType(const std::string&)>& dtype_of) {
   aim::WeightMap weights;
   for (const auto& [name, shape] : shapes) {
-    weights[name] =
-        at::randn(shape, at::TensorOptions().device(device).dtype(dtype_of(name))).mul_(0.02);
+    const at::TensorOptions options = at::TensorOptions().device(device).dtype(dtype_of(name));
+    weights[name] = RandomWeight(name, shape, options);
   }
   return weights;
 }
 
-aim::Dit RandomDit(c10::Device device) {
-  aim::Dit dit{ReleasedDit(), {}, at::kBFloat16};
-  dit.weights = RandomWeights(aim::DitWeightShapes(dit.options), device,
-                              [&](const std::string& name) { return WeightDtype(dit, name); });
-  return dit;
-}
-
-// Multiplications and additions of one forward, as 2 x multiply-adds: matrix products of each token
-// and attention over all of them.
-double ForwardTflop(const aim::DitOptions& options, double num_tokens) {
-  const double dim = options.dim, layers = options.num_layers;
-  const double products = num_tokens * dim * (7 * dim + 2.0 * options.ffn_dim);
-  const double attention = 2 * num_tokens * (num_tokens + kTextLength) * dim;
-  return 2e-12 * layers * (products + attention);
-}
-
 struct Job {
   aim::CanvasPlan plan;
-  aim::Conditions conditions;
+  aim::Conditions conditions;  // without the camera
+  at::Tensor camera_latents;   // [1, F, 2 C, h, w], as the VAE gives them
   at::Tensor canvas;
   at::Tensor noise;
+
+  int64_t num_tokens(int64_t patch) const {
+    return canvas.size(2) * (canvas.size(3) / patch) * (canvas.size(4) / patch);
+  }
 };
 
-Job RandomJob(const aim::Dit& dit, const std::string& mode, c10::Device device) {
-  const at::TensorOptions options = at::TensorOptions().device(device).dtype(at::kFloat);
-  Job job;
-  job.plan = aim::PlanCanvas(aim::FindMode(mode), {2, kLatentFrames, kLatentSide, kLatentSide},
-                             dit.options);
-  const int64_t frames = job.plan.num_frames();
-  job.conditions.text = at::randn({1, kTextLength, dit.options.text_dim}, options);
-  job.conditions.null_text = at::randn({1, kTextLength, dit.options.text_dim}, options);
-  job.conditions.camera = at::randn({1, frames, 1, dit.options.camera.features}, options);
-  job.canvas = at::randn({1, 48, frames, kLatentSide, kLatentSide}, options);
-  job.noise = at::randn_like(job.canvas);
-  return job;
-}
+class Bench {
+ public:
+  explicit Bench(const BenchOptions& options)
+      : options_(options),
+        device_(aim::ParseDevice(options.device)),
+        accelerator_(device_),
+        dit_{options.dit, {}, Dtype()},
+        vae_(options.vae,
+             RandomWeights(aim::WanVaeWeightShapes(options.vae), device_,
+                           [this](const std::string&) { return Dtype(); }),
+             "random") {
+    dit_.weights =
+        RandomWeights(aim::DitWeightShapes(dit_.options), device_,
+                      [this](const std::string& name) { return WeightDtype(dit_, name); });
+  }
 
-double TimeSampling(const aim::Dit& dit, const Job& job, int steps, double guidance) {
-  aim::SamplerOptions options;
-  options.steps = steps;
-  options.guidance = guidance;
-  options.shift = 5.0;
-  return Seconds(job.canvas.device(), [&] {
-    aim::Denoise(dit, job.plan, job.canvas, job.noise, job.conditions, options);
+  json Run() const {
+    json report{{"device", options_.device},  {"dtype", options_.dtype},
+                {"steps", options_.steps},    {"plan_steps", options_.plan_steps},
+                {"parameters", NumWeights()}, {"model_gib", accelerator_.PeakGib()}};
+    const Job sample = RandomJob("i2va");
+    if (!options_.tensors.empty()) WriteTensors(sample);
+    TimeSample(sample, report);
+    TimePlan(RandomJob("i2a"), report);
+    report["peak_gib"] = accelerator_.PeakGib();
+    return report;
+  }
+
+ private:
+  at::ScalarType Dtype() const { return options_.dtype == "f32" ? at::kFloat : at::kBFloat16; }
+
+  int64_t NumWeights() const {
+    int64_t count = 0;
+    for (const auto& [name, weight] : dit_.weights) count += weight.numel();
+    return count;
+  }
+
+  Job RandomJob(const std::string& mode) const {
+    const auto normal = [&](at::IntArrayRef shape) {
+      return at::randn(shape, at::TensorOptions().device(device_).dtype(at::kFloat));
+    };
+    const int64_t side = options_.latent_side, channels = options_.dit.in_channels;
+    Job job;
+    job.plan = aim::PlanCanvas(aim::FindMode(mode), {kNumViews, options_.latent_frames, side, side},
+                               options_.dit);
+    const int64_t frames = job.plan.num_frames();
+    job.conditions.text = normal({1, options_.text_length, options_.dit.text_dim});
+    job.conditions.null_text = normal({1, options_.text_length, options_.dit.text_dim});
+    job.camera_latents = normal({1, frames, 2 * channels, side, side});
+    job.canvas = normal({1, channels, frames, side, side});
+    job.noise = normal({1, channels, frames, side, side});
+    return job;
+  }
+
+  at::Tensor Camera(const Job& job) const {
+    return aim::PoolCameraLatents(options_.dit.camera, job.camera_latents);
+  }
+
+  at::Tensor Denoise(const Job& job, int steps, double guidance) const {
+    aim::SamplerOptions options;
+    options.steps = steps;
+    options.guidance = guidance;
+    options.shift = kShift;
+    aim::Conditions conditions = job.conditions;
+    conditions.camera = Camera(job);
+    return aim::Denoise(dit_, job.plan, job.canvas, job.noise, conditions, options);
+  }
+
+  double TimeDenoising(const Job& job, int steps, double guidance) const {
+    return accelerator_.Seconds([&] { Denoise(job, steps, guidance); });
+  }
+
+  // One pass without guidance, text and cameras prepared before.
+  std::function<at::Tensor()> Forward(const Job& job) const {
+    const aim::DitContext context =
+        aim::PrepareContext(dit_, job.plan.layout, job.conditions.text, Camera(job));
+    return [this, context, canvas = job.canvas] {
+      return aim::ForwardDit(dit_, canvas, at::full({1}, 700.0f), context);
+    };
+  }
+
+  double TimeForward(const Job& job) const {
+    constexpr int kRuns = 5;
+    const auto forward = Forward(job);
+    forward();
+    return accelerator_.Seconds([&] {
+      for (int i = 0; i < kRuns; ++i) forward();
+    }) / kRuns;
+  }
+
+  // Clips that pass through the network in one guided step, by the tokens that enter the
+  // feed-forward products.
+  double CountPasses(const Job& job) const {
+    static thread_local int64_t width, rows;
+    width = options_.dit.ffn_dim;
+    rows = 0;
+    const at::CallbackHandle handle = at::addThreadLocalCallback(
+        at::RecordFunctionCallback([](const at::RecordFunction& function)
+                                       -> std::unique_ptr<at::ObserverContext> {
+          if (std::string_view(function.name()) != "aten::linear") return nullptr;
+          const at::Tensor& x = function.inputs()[0].toTensor();
+          if (function.inputs()[1].toTensor().size(0) == width) rows += x.numel() / x.size(-1);
+          return nullptr;
+        }).needsInputs(true));
+    Denoise(job, 1, kGuidance);
+    at::removeCallback(handle);
+    const int64_t of_pass = job.num_tokens(options_.dit.patch) * options_.dit.num_layers;
+    return static_cast<double>(rows) / static_cast<double>(of_pass);
+  }
+
+  // Multiplications and additions of one forward, as 2 x multiply-adds: matrix products of each
+  // token and attention over all of them.
+  double ForwardTflop(const Job& job) const {
+    const double dim = options_.dit.dim, layers = options_.dit.num_layers;
+    const auto tokens = static_cast<double>(job.num_tokens(options_.dit.patch));
+    const double products = tokens * dim * (7 * dim + 2.0 * options_.dit.ffn_dim);
+    const double attention =
+        2 * tokens * (tokens + static_cast<double>(options_.text_length)) * dim;
+    return 2e-12 * layers * (products + attention);
+  }
+
+  // Pixels of `count` segments.
+  double TimeDecoding(int count) const {
+    const int64_t side = options_.latent_side;
+    const at::Tensor latent = at::randn({1, options_.vae.z_dim, options_.latent_frames, side, side},
+                                        at::TensorOptions().device(device_).dtype(at::kFloat));
+    vae_.Decode(latent, aim::ContentKind::kAction);
+    return accelerator_.Seconds([&] {
+      for (int i = 0; i < count; ++i) vae_.Decode(latent, aim::ContentKind::kAction);
+    });
+  }
+
+  void TimeSample(const Job& job, json& report) const {
+    constexpr int kRuns = 5;
+    report["tokens"] = job.num_tokens(options_.dit.patch);
+    report["passes_per_step"] = CountPasses(job);
+    const double forward_s = TimeForward(job);
+    report["forward_s"] = forward_s;
+    report["forward_tflop"] = ForwardTflop(job);
+    report["tflop_per_s"] = ForwardTflop(job) / forward_s;
+    report["step_s"] = TimeDenoising(job, kRuns, kGuidance) / kRuns;
+    const double denoise_s = TimeDenoising(job, options_.steps, kGuidance);
+    const double decode_s = TimeDecoding(2 * kNumViews);
+    report["denoise_s"] = denoise_s;
+    report["decode_s"] = decode_s;
+    report["sample_s"] = denoise_s + decode_s;
+  }
+
+  // Only the actions are decoded.
+  void TimePlan(const Job& job, json& report) const {
+    Denoise(job, 1, kGuidance);
+    const double decode_s = TimeDecoding(kNumViews);
+    const double guided_s = TimeDenoising(job, options_.plan_steps, kGuidance);
+    report["plan_denoise_guided_s"] = guided_s;
+    report["plan_guided_s"] = guided_s + decode_s;
+    report["plan_s"] = TimeDenoising(job, options_.plan_steps, 1.0) + decode_s;
+  }
+
+  void WriteTensors(const Job& job) const {
+    aim::WeightMap tensors{{"inputs/canvas", job.canvas},
+                           {"inputs/noise", job.noise},
+                           {"inputs/given", aim::GivenMask(job.plan)},
+                           {"inputs/text", job.conditions.text},
+                           {"inputs/null_text", job.conditions.null_text},
+                           {"inputs/camera", job.camera_latents},
+                           {"results/forward", Forward(job)()},
+                           {"results/denoise", Denoise(job, options_.steps, kGuidance)}};
+    for (const auto& [name, weight] : dit_.weights) tensors["weights/" + name] = weight;
+    aim::WriteSafetensors(options_.tensors, tensors);
+  }
+
+  BenchOptions options_;
+  c10::Device device_;
+  Accelerator accelerator_;
+  aim::Dit dit_;
+  aim::WanVae vae_;
+};
+
+void PrintHelp(const BenchOptions& options) {
+  std::cout << "gpu_bench [--config FILE.json] [--KEY VALUE]...\n";
+  aim::ForEachLeaf(options, [](const std::string& key, const auto& field, const aim::Limits& limits,
+                               std::string_view help) {
+    std::cout << "  --" << key << "  " << help << "; " << aim::DescribeLimits(limits)
+              << "; default " << json(field).dump() << '\n';
   });
 }
 
-// One forward without guidance, text and cameras prepared before.
-double TimeForward(const aim::Dit& dit, const Job& job) {
-  const aim::DitContext context =
-      aim::PrepareContext(dit, job.plan.layout, job.conditions.text, job.conditions.camera);
-  const at::Tensor timestep = at::full({1}, 700.0f);
-  constexpr int kRuns = 5;
-  const auto run = [&] { aim::ForwardDit(dit, job.canvas, timestep, context); };
-  run();
-  return Seconds(job.canvas.device(),
-                 [&] {
-                   for (int i = 0; i < kRuns; ++i) run();
-                 }) /
-         kRuns;
-}
-
-// Pixels of `count` segments.
-double TimeDecode(const aim::Autoencoder& vae, c10::Device device, int count) {
-  const at::Tensor latent = at::randn({1, 48, kLatentFrames, kLatentSide, kLatentSide},
-                                      at::TensorOptions().device(device).dtype(at::kFloat));
-  vae.Decode(latent, aim::ContentKind::kAction);
-  return Seconds(device, [&] {
-    for (int i = 0; i < count; ++i) vae.Decode(latent, aim::ContentKind::kAction);
-  });
-}
-
-json Measure(c10::Device device) {
-  const c10::InferenceMode guard;
-  const aim::Dit dit = RandomDit(device);
-  const aim::WanVaeOptions vae_options;
-  const aim::WanVae vae(vae_options,
-                        RandomWeights(aim::WanVaeWeightShapes(vae_options), device,
-                                      [](const std::string&) { return at::kBFloat16; }),
-                        "random");
-  json report;
-  report["model_gib"] = PeakGib(device);
-  const Job sample = RandomJob(dit, "i2va", device);
-  const double tokens =
-      static_cast<double>(sample.plan.num_frames()) * kLatentSide * kLatentSide / 4;
-  const double forward_s = TimeForward(dit, sample);
-  report["forward_s"] = forward_s;
-  report["forward_tflop"] = ForwardTflop(dit.options, tokens);
-  report["tflop_per_s"] = ForwardTflop(dit.options, tokens) / forward_s;
-  TimeSampling(dit, sample, 1, 5.0);
-  report["step_s"] = TimeSampling(dit, sample, 5, 5.0) / 5;
-  report["denoise_50_steps_s"] = TimeSampling(dit, sample, 50, 5.0);
-  const double decode_s = TimeDecode(vae, device, 4);
-  report["decode_4_segments_s"] = decode_s;
-  report["sample_s"] = report["denoise_50_steps_s"].get<double>() + decode_s;
-  const Job act = RandomJob(dit, "i2a", device);
-  TimeSampling(dit, act, 1, 1.0);
-  const double act_decode_s = TimeDecode(vae, device, 2);
-  report["i2a_8_steps_guided_s"] = TimeSampling(dit, act, 8, 5.0) + act_decode_s;
-  report["i2a_8_steps_s"] = TimeSampling(dit, act, 8, 1.0) + act_decode_s;
-  report["peak_gib"] = PeakGib(device);
-  return report;
+// Later words win.
+BenchOptions ParseArguments(const std::vector<std::string>& words) {
+  BenchOptions options;
+  for (size_t i = 0; i < words.size(); i += 2) {
+    if (words[i].rfind("--", 0) != 0 || i + 1 == words.size())
+      throw aim::ConfigError({"argument", words[i], "--KEY VALUE; see --help", ""});
+    if (words[i] != "--config") {
+      aim::SetOptionText(options, words[i].substr(2), words[i + 1], "argument");
+      continue;
+    }
+    const json config = json::parse(aim::ReadFile(words[i + 1]), nullptr, false);
+    if (!config.is_object()) throw aim::ConfigError({words[i + 1], "no JSON object", "one", ""});
+    aim::ApplyOptions(options, config, words[i + 1]);
+  }
+  options.Validate();
+  return options;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  if (words == std::vector<std::string>{"--help"}) {
+    PrintHelp({});
+    return 0;
+  }
   try {
-    const c10::Device device = aim::ParseDevice(argc > 1 ? argv[1] : "cuda", "device");
-    std::cout << Measure(device).dump(2) << '\n';
+    const BenchOptions options = ParseArguments(words);
+    const c10::InferenceMode guard;
+    at::manual_seed(1);
+    std::cout << Bench(options).Run().dump(2) << '\n';
   } catch (const aim::ConfigError& error) {
+    std::cerr << "gpu_bench: " << error.what() << '\n';
+    return 2;
+  } catch (const aim::InputError& error) {
     std::cerr << "gpu_bench: " << error.what() << '\n';
     return 2;
   }
