@@ -1,0 +1,167 @@
+// Steps of both samplers, guidance and every cache on each device and in each type against the same
+// in float32 on the CPU. The rows of CUDA are skipped where there is no GPU.
+#include "aim/tensor/device.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "aim/diffusion/sampler.h"
+#include "aim/diffusion/scheduler.h"
+#include "aim/diffusion/step_cache.h"
+#include "tests/support/tolerance.h"
+
+namespace aim {
+namespace {
+
+struct Row {
+  const char* device;
+  at::ScalarType dtype;
+};
+
+Dit RandomDit() {
+  Dit dit;
+  dit.options.in_channels = dit.options.out_channels = 4;
+  dit.options.dim = 48;
+  dit.options.num_heads = 2;
+  dit.options.ffn_dim = 96;
+  dit.options.num_layers = 3;
+  dit.options.freq_dim = 32;
+  dit.options.text_dim = 12;
+  dit.options.camera.mode = "pooled_latent";
+  dit.options.camera.features = 16;
+  dit.options.camera.projector = true;
+  for (const auto& [name, shape] : DitWeightShapes(dit.options))
+    dit.weights[name] = at::randn(shape) / std::sqrt(static_cast<double>(shape.back()));
+  return dit;
+}
+
+class DeviceTest : public ::testing::TestWithParam<Row> {
+ protected:
+  void SetUp() override {
+    if (std::string(GetParam().device) == "cuda" && !at::hasCUDA())
+      GTEST_SKIP() << "no CUDA in this build or no usable GPU";
+    device_ = ParseDevice(GetParam().device);
+    at::manual_seed(5);
+    dit_ = RandomDit();
+    plan_ = PlanCanvas(FindMode("i2va"), {2, 3, 4, 6}, dit_.options);
+    const int64_t frames = plan_.num_frames();
+    canvas_ = at::randn({1, 4, frames, 4, 6});
+    noise_ = at::randn_like(canvas_);
+    conditions_ = {at::randn({1, 5, 12}), at::randn({1, 7, 12}), at::randn({1, frames, 1, 16})};
+    dit_on_device_ = {dit_.options, {}, GetParam().dtype};
+    for (const auto& [name, weight] : dit_.weights)
+      dit_on_device_.weights[name] = weight.to(device_);
+    CastWeights(dit_on_device_);
+  }
+
+  // As a network of this row would give it.
+  at::Tensor OnDevice(const at::Tensor& x) const {
+    return x.to(device_, GetParam().dtype).to(at::kFloat);
+  }
+
+  double Tolerance() const {
+    const bool is_bf16 = GetParam().dtype == at::kBFloat16;
+    return testing::TensorTolerance(
+        device_.is_cpu() ? testing::Device::kCpu : testing::Device::kCuda,
+        is_bf16 ? testing::Precision::kBfloat16 : testing::Precision::kFloat32);
+  }
+
+  // Relative to the largest value.
+  void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double times) const {
+    EXPECT_EQ(got.device(), device_);
+    EXPECT_EQ(got.scalar_type(), at::kFloat);
+    const at::Tensor host = got.to(at::kCPU);
+    const double error = ((host - expected).abs().max() / expected.abs().max()).item<double>();
+    EXPECT_LE(error, times * Tolerance());
+  }
+
+  at::Tensor Expected(const SamplerOptions& options) const {
+    return Denoise(dit_, plan_, canvas_, noise_, conditions_, options);
+  }
+
+  // The noise stays on the CPU, where it is made.
+  at::Tensor OnDevice(const SamplerOptions& options) const {
+    const Conditions conditions{conditions_.text.to(device_), conditions_.null_text.to(device_),
+                                conditions_.camera.to(device_)};
+    return Denoise(dit_on_device_, plan_, canvas_.to(device_), noise_, conditions, options);
+  }
+
+  void ExpectGivenBits(const at::Tensor& got) const {
+    const at::Tensor given = GivenMask(plan_).nonzero().flatten();
+    ASSERT_GT(given.numel(), 0);
+    EXPECT_TRUE(at::equal(got.to(at::kCPU).index_select(2, given), canvas_.index_select(2, given)));
+  }
+
+  c10::Device device_ = c10::Device(c10::kCPU);
+  Dit dit_, dit_on_device_;
+  CanvasPlan plan_;
+  at::Tensor canvas_, noise_;
+  Conditions conditions_;
+};
+
+// Steps are linear in what the network gives, whose rounding is all that a type adds.
+TEST_P(DeviceTest, StepsOfBothSamplers) {
+  for (const char* kind : {"euler", "unipc"}) {
+    for (const char* prediction : {"velocity", "clean"}) {
+      const SchedulerOptions options{.kind = kind, .prediction = prediction, .steps = 4};
+      const auto plain = MakeScheduler(options), moved = MakeScheduler(options);
+      at::Tensor x = noise_, x_on_device = noise_.to(device_);
+      for (int i = 0; i < options.steps; ++i) {
+        const at::Tensor output = at::randn_like(x);
+        x = plain->Step(x, output);
+        x_on_device = moved->Step(x_on_device, OnDevice(output));
+        SCOPED_TRACE(std::string(kind) + " " + prediction + " " + std::to_string(i));
+        ExpectNear(x_on_device, x, 1);
+      }
+    }
+  }
+}
+
+TEST_P(DeviceTest, Guidance) {
+  for (const char* sampler : {"euler", "unipc"}) {
+    for (const char* mode : {"sequential", "batched", "auto"}) {
+      SamplerOptions options{.steps = 3, .guidance = 3.0, .shift = 5.0, .sampler = sampler};
+      options.guidance_mode = mode;
+      SCOPED_TRACE(std::string(sampler) + " " + mode);
+      const at::Tensor got = OnDevice(options);
+      // Guidance adds five errors of three layers, three times over.
+      ExpectNear(got, Expected(options), 12);
+      ExpectGivenBits(got);
+    }
+  }
+}
+
+// Caches leave out what they leave out on the CPU. The shift keeps noise levels close together, so
+// that predictions are alike by a margin that no rounding crosses.
+TEST_P(DeviceTest, Caches) {
+  for (const char* guidance_mode : {"sequential", "batched"}) {
+    for (const char* cache : {"cosine", "cosine_masked", "first_block"}) {
+      SamplerOptions options{.steps = 6, .guidance = 1.5, .shift = 100.0, .cache = cache};
+      options.guidance_mode = guidance_mode;
+      options.cache_threshold = 10;  // the ends alone are whole
+      SCOPED_TRACE(std::string(guidance_mode) + " " + cache);
+      const at::Tensor expected = Expected(options), got = OnDevice(options);
+      ExpectNear(got, expected, 6);
+      ExpectGivenBits(got);
+      options.cache = "none";
+      const at::Tensor whole = Expected(options);
+      const double saved = ((expected - whole).abs().max() / whole.abs().max()).item<double>();
+      EXPECT_GT(saved, 1e-3) << "nothing was left out";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, DeviceTest,
+                         ::testing::Values(Row{"cpu", at::kFloat}, Row{"cpu", at::kBFloat16},
+                                           Row{"cuda", at::kFloat}, Row{"cuda", at::kBFloat16}),
+                         [](const ::testing::TestParamInfo<Row>& row) {
+                           return std::string(row.param.device) +
+                                  (row.param.dtype == at::kFloat ? "Float32" : "Bfloat16");
+                         });
+
+}  // namespace
+}  // namespace aim
