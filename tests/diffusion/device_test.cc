@@ -71,7 +71,7 @@ class DeviceTest : public ::testing::TestWithParam<Row> {
   }
 
   // Relative to the largest value.
-  void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double times) const {
+  void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double times = 1) const {
     EXPECT_EQ(got.device(), device_);
     EXPECT_EQ(got.scalar_type(), at::kFloat);
     const at::Tensor host = got.to(at::kCPU);
@@ -115,7 +115,7 @@ TEST_P(DeviceTest, StepsOfBothSamplers) {
         x = plain->Step(x, output);
         x_on_device = moved->Step(x_on_device, OnDevice(output));
         SCOPED_TRACE(std::string(kind) + " " + prediction + " " + std::to_string(i));
-        ExpectNear(x_on_device, x, 1);
+        ExpectNear(x_on_device, x);
       }
     }
   }
@@ -128,8 +128,8 @@ TEST_P(DeviceTest, Guidance) {
       options.guidance_mode = mode;
       SCOPED_TRACE(std::string(sampler) + " " + mode);
       const at::Tensor got = OnDevice(options);
-      // Guidance adds five errors of three layers, three times over.
-      ExpectNear(got, Expected(options), 12);
+      // Five errors of three layers add up.
+      ExpectNear(got, Expected(options), 2);
       ExpectGivenBits(got);
     }
   }
@@ -145,7 +145,7 @@ TEST_P(DeviceTest, Caches) {
       options.cache_threshold = 10;  // the ends alone are whole
       SCOPED_TRACE(std::string(guidance_mode) + " " + cache);
       const at::Tensor expected = Expected(options), got = OnDevice(options);
-      ExpectNear(got, expected, 6);
+      ExpectNear(got, expected);
       ExpectGivenBits(got);
       options.cache = "none";
       const at::Tensor whole = Expected(options);
