@@ -15,6 +15,18 @@ target_include_directories(aim_torch SYSTEM INTERFACE
   "$<BUILD_INTERFACE:${AIM_TORCH_ROOT}/include;${AIM_TORCH_ROOT}/include/torch/csrc/api/include>")
 target_link_libraries(aim_torch INTERFACE
   "$<BUILD_INTERFACE:${AIM_TORCH_ROOT}/lib/libtorch_cpu.so;${AIM_TORCH_ROOT}/lib/libc10.so>")
+# at::parallel_for is a header: without OpenMP in our own sources its loops run on one thread.
+if(NOT AIM_FUZZ)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  separate_arguments(AIM_OPENMP_FLAGS UNIX_COMMAND "${OpenMP_CXX_FLAGS}")
+  target_compile_options(aim_torch INTERFACE "$<BUILD_INTERFACE:${AIM_OPENMP_FLAGS}>")
+  # The runtime that LibTorch brings, so that there is one pool of threads.
+  set(AIM_OPENMP_LIBRARY "${AIM_TORCH_ROOT}/lib/libgomp.so.1")
+  if(NOT EXISTS "${AIM_OPENMP_LIBRARY}")
+    set(AIM_OPENMP_LIBRARY "${OpenMP_CXX_LIBRARIES}")
+  endif()
+  target_link_libraries(aim_torch INTERFACE "$<BUILD_INTERFACE:${AIM_OPENMP_LIBRARY}>")
+endif()
 if(AIM_CUDA)
   target_link_libraries(aim_torch INTERFACE "$<BUILD_INTERFACE:-Wl,--no-as-needed;${AIM_TORCH_ROOT}/lib/libtorch_cuda.so;${AIM_TORCH_ROOT}/lib/libc10_cuda.so;-Wl,--as-needed>")
   # libtorch_cuda.so finds cuDNN, NCCL and the rest of its wheels at run time by its own RPATH; the
