@@ -18,6 +18,8 @@ bool FitsKernel(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(3) == 1 && !NeedsGradient(x);
 }
 
+constexpr int64_t kProductsWorthAThread = 1 << 19;
+
 // As few runs of queries as keep all threads busy.
 int64_t LengthOfRun(int64_t num_queries, int64_t num_heads) {
   const int64_t wanted_runs = 4 * at::get_num_threads();
@@ -51,7 +53,9 @@ at::Tensor AttendByKernel(const at::Tensor& query, const at::Tensor& key, const 
   float* results = out.data_ptr<float>();
   const int64_t run_length = LengthOfRun(num_queries, query.size(0) * heads);
   const int64_t runs = (num_queries + run_length - 1) / run_length;
-  at::parallel_for(0, query.size(0) * heads * runs, 1, [&](int64_t begin, int64_t end) {
+  const int64_t products_of_run = run_length * key.size(2) * width;
+  const int64_t grain = std::max<int64_t>(1, kProductsWorthAThread / (products_of_run + 1));
+  at::parallel_for(0, query.size(0) * heads * runs, grain, [&](int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       const int64_t sample = item / runs / heads, index = item / runs % heads;
       rows::AttentionHead head = HeadOf(query, key, value, sample, index);

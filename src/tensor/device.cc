@@ -46,6 +46,9 @@ c10::Device ParseDevice(const std::string& text, const std::string& where) {
                        .expected = "cuda:0 to cuda:" + std::to_string(count - 1) + ", or cpu",
                        .fix = ""});
   }
+  // cuDNN would round the factors of float32 convolutions to 10 bits; matrix products are exact by
+  // default.
+  at::globalContext().setAllowTF32CuDNN(false);
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
