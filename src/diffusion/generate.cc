@@ -106,7 +106,7 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
     model.text->ReleaseWeights();
   }
   const at::Tensor canvas = GatherCanvas(plan, batch.latents);
-  const at::Tensor noise = BatchNoise(canvas.sizes(), options.sampler.noise, rng);
+  const at::Tensor noise = BatchNoise(canvas.sizes(), options.sampler.passes.noise, rng);
   const at::Tensor out = Denoise(*model.dit, plan, canvas, noise, conditions, options.sampler);
 
   std::vector<GeneratedClip> generated(clips.size());

@@ -12,13 +12,18 @@
 
 namespace aim {
 
-void SamplerOptions::Validate() const {
+void PassOptions::Validate() const {
   CheckRanges(*this);
   if (guidance_sigma_min <= guidance_sigma_max) return;
   throw ConfigError({.where = "guidance_sigma_min",
                      .got = ToText(guidance_sigma_min),
                      .expected = "at most guidance_sigma_max = " + ToText(guidance_sigma_max),
                      .fix = "set guidance = 1 to switch guidance off"});
+}
+
+void SamplerOptions::Validate() const {
+  CheckRanges(*this);
+  passes.Validate();
 }
 
 at::Tensor NormalNoise(at::IntArrayRef shape, Rng& rng) {
@@ -72,20 +77,20 @@ class GuidedForward {
       : dit_(dit),
         options_(options),
         context_(PrepareContext(dit, plan.layout, conditions.text, conditions.camera)),
-        cache_(options.cache_threshold),
-        second_cache_(options.cache_threshold) {
+        cache_(options.passes.cache_threshold),
+        second_cache_(options.passes.cache_threshold) {
     if (options.guidance <= 1.0) return;
     second_context_ = WithText(dit, context_, conditions.null_text);
-    const std::string mode = options.guidance_mode == "auto"
+    const std::string mode = options.passes.guidance_mode == "auto"
                                  ? DecideGuidanceMode(dit, canvas, context_, second_context_)
-                                 : options.guidance_mode;
+                                 : options.passes.guidance_mode;
     is_batched_ = mode == "batched";
     if (is_batched_) second_context_ = JoinContexts(context_, second_context_);
   }
 
   at::Tensor Run(const at::Tensor& x, const at::Tensor& timestep, double sigma, bool must_run) {
-    const bool is_guided = options_.guidance > 1.0 && options_.guidance_sigma_min <= sigma &&
-                           sigma <= options_.guidance_sigma_max;
+    const bool is_guided = options_.guidance > 1.0 && options_.passes.guidance_sigma_min <= sigma &&
+                           sigma <= options_.passes.guidance_sigma_max;
     if (!is_guided) return Branch(x, timestep, context_, cache_, must_run);
     at::Tensor output, null_output;
     if (is_batched_) {
@@ -103,7 +108,7 @@ class GuidedForward {
  private:
   at::Tensor Branch(const at::Tensor& x, const at::Tensor& timestep, const DitContext& context,
                     FirstBlockCache& cache, bool must_run) const {
-    if (options_.cache != "first_block") return ForwardDit(dit_, x, timestep, context);
+    if (options_.passes.cache != "first_block") return ForwardDit(dit_, x, timestep, context);
     return cache.Forward(dit_, x, timestep, context, must_run);
   }
 
@@ -127,7 +132,7 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
   const at::InferenceMode guard;
   options.Validate();
   const int64_t batch = canvas.size(0);
-  if (options.cache != "none" && batch > 1) {
+  if (options.passes.cache != "none" && batch > 1) {
     std::vector<at::Tensor> rows;
     for (int64_t row = 0; row < batch; ++row) {
       const Conditions own{RowOf(conditions.text, row), RowOf(conditions.null_text, row),
@@ -147,8 +152,8 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
                      .steps = options.steps,
                      .shift = options.shift});
   GuidedForward network(dit, plan, canvas, conditions, options);
-  const bool is_masked = options.cache == "cosine_masked";
-  const bool may_skip = is_masked || options.cache == "cosine";
+  const bool is_masked = options.passes.cache == "cosine_masked";
+  const bool may_skip = is_masked || options.passes.cache == "cosine";
   CosineSkip skip(is_masked ? ~keep : at::Tensor());
   at::Tensor x = at::where(keep, canvas, noise.to(canvas.device()));
   const std::vector<float>& timesteps = scheduler->schedule().timesteps;

@@ -37,12 +37,7 @@ SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& option
   sampler.sampler = config.diffusion.sampler;
   sampler.timestep_rounding = config.diffusion.timestep_rounding;
   sampler.sigma_grid = config.diffusion.sigma_grid;
-  sampler.guidance_mode = options.guidance_mode;
-  sampler.guidance_sigma_min = options.guidance_sigma_min;
-  sampler.guidance_sigma_max = options.guidance_sigma_max;
-  sampler.cache = options.cache;
-  sampler.cache_threshold = options.cache_threshold;
-  sampler.noise = options.noise;
+  sampler.passes = options.passes;
   if (options.steps > 0) sampler.steps = options.steps;
   if (options.guidance > 0) sampler.guidance = options.guidance;
   if (options.sampler != "auto" && options.sampler != sampler.sampler) {

@@ -125,7 +125,7 @@ TEST_P(DeviceTest, Guidance) {
   for (const char* sampler : {"euler", "unipc"}) {
     for (const char* mode : {"sequential", "batched", "auto"}) {
       SamplerOptions options{.steps = 3, .guidance = 3.0, .shift = 5.0, .sampler = sampler};
-      options.guidance_mode = mode;
+      options.passes.guidance_mode = mode;
       SCOPED_TRACE(std::string(sampler) + " " + mode);
       const at::Tensor got = OnDevice(options);
       // Five errors of three layers add up.
@@ -140,14 +140,15 @@ TEST_P(DeviceTest, Guidance) {
 TEST_P(DeviceTest, Caches) {
   for (const char* guidance_mode : {"sequential", "batched"}) {
     for (const char* cache : {"cosine", "cosine_masked", "first_block"}) {
-      SamplerOptions options{.steps = 6, .guidance = 1.5, .shift = 100.0, .cache = cache};
-      options.guidance_mode = guidance_mode;
-      options.cache_threshold = 10;  // the ends alone are whole
+      SamplerOptions options{
+          .steps = 6, .guidance = 1.5, .shift = 100.0, .passes = {.cache = cache}};
+      options.passes.guidance_mode = guidance_mode;
+      options.passes.cache_threshold = 10;  // the ends alone are whole
       SCOPED_TRACE(std::string(guidance_mode) + " " + cache);
       const at::Tensor expected = Expected(options), got = OnDevice(options);
       ExpectNear(got, expected);
       ExpectGivenBits(got);
-      options.cache = "none";
+      options.passes.cache = "none";
       const at::Tensor whole = Expected(options);
       const double saved = ((expected - whole).abs().max() / whole.abs().max()).item<double>();
       EXPECT_GT(saved, 1e-3) << "nothing was left out";

@@ -110,8 +110,11 @@ TEST_F(SamplerTest, GuidanceOneIsNoGuidance) {
 TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
   for (const std::string sampler : {"euler", "unipc"}) {
     for (const std::string cache : {"none", "cosine", "cosine_masked", "first_block"}) {
-      const at::Tensor out =
-          Run({.steps = 6, .guidance = 2.0, .shift = 5.0, .sampler = sampler, .cache = cache});
+      const at::Tensor out = Run({.steps = 6,
+                                  .guidance = 2.0,
+                                  .shift = 5.0,
+                                  .sampler = sampler,
+                                  .passes = {.cache = cache}});
       EXPECT_TRUE(out.isfinite().all().item<bool>());
       for (int64_t frame = 0; frame < 8; ++frame) {
         const bool is_same = at::equal(out.select(2, frame), canvas_.select(2, frame));
@@ -124,12 +127,12 @@ TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
 TEST_F(SamplerTest, BatchedGuidanceIsSequentialGuidance) {
   for (const double sigma_min : {0.0, 0.9}) {
     SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
-    options.guidance_sigma_min = sigma_min;
-    options.guidance_mode = "sequential";
+    options.passes.guidance_sigma_min = sigma_min;
+    options.passes.guidance_mode = "sequential";
     const at::Tensor sequential = Run(options);
-    options.guidance_mode = "batched";
+    options.passes.guidance_mode = "batched";
     EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4)) << sigma_min;
-    options.guidance_mode = "auto";
+    options.passes.guidance_mode = "auto";
     EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4)) << sigma_min;
   }
 }
@@ -150,7 +153,7 @@ TEST_F(SamplerTest, GuidanceIsBothBranchesInEveryStep) {
     x = at::where(keep, canvas_, scheduler->Step(x, null_output + 4.0 * (output - null_output)));
   }
   SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
-  options.guidance_mode = "sequential";
+  options.passes.guidance_mode = "sequential";
   EXPECT_TRUE(at::equal(Run(options), x));
 }
 
@@ -158,10 +161,10 @@ TEST_F(SamplerTest, WithoutANoiseLevelInTheRangeThereIsNoGuidance) {
   const at::Tensor plain = Run({.steps = 4, .guidance = 1.0, .shift = 5.0});
   for (const std::string mode : {"sequential", "batched"}) {
     SamplerOptions options{.steps = 4, .guidance = 4.0, .shift = 5.0};
-    options.guidance_mode = mode;
-    options.guidance_sigma_min = options.guidance_sigma_max = 0.7;
+    options.passes.guidance_mode = mode;
+    options.passes.guidance_sigma_min = options.passes.guidance_sigma_max = 0.7;
     EXPECT_TRUE(at::equal(Run(options), plain)) << mode;
-    options.guidance_sigma_max = 0.9;  // 0.8333 lies within
+    options.passes.guidance_sigma_max = 0.9;  // 0.8333 lies within
     EXPECT_FALSE(at::allclose(Run(options), plain, 1e-3, 1e-3)) << mode;
   }
 }
@@ -189,17 +192,17 @@ TEST_F(SamplerTest, StepsOutsideTheRangeCostOnePass) {
   const int one_pass = products({.steps = 3}) - products({.steps = 2});
   ASSERT_GT(one_pass, 0);
   SamplerOptions options{.steps = 4, .guidance = 4.0, .shift = 5.0};
-  options.guidance_mode = "sequential";
+  options.passes.guidance_mode = "sequential";
   const int everywhere = products(options);
-  options.guidance_sigma_min = 0.8;
-  options.guidance_sigma_max = 0.95;
+  options.passes.guidance_sigma_min = 0.8;
+  options.passes.guidance_sigma_max = 0.95;
   EXPECT_EQ(everywhere - products(options), 2 * one_pass);
 }
 
 TEST_F(SamplerTest, RefusesARangeUpsideDown) {
   SamplerOptions options{.guidance = 4.0};
-  options.guidance_sigma_min = 0.6;
-  options.guidance_sigma_max = 0.4;
+  options.passes.guidance_sigma_min = 0.6;
+  options.passes.guidance_sigma_max = 0.4;
   testing::ExpectThrowsWith<ConfigError>([&] { options.Validate(); },
                                          {"guidance_sigma_min is 0.6", "guidance_sigma_max = 0.4"});
   EXPECT_THROW(Run(options), ConfigError);
@@ -234,7 +237,7 @@ TEST(TorchNoiseTest, IsThatOfPyTorch) {
 }
 
 TEST_F(SamplerTest, ACacheTreatsEachClipOfABatchAlone) {
-  const SamplerOptions options{.steps = 8, .shift = 5.0, .cache = "first_block"};
+  const SamplerOptions options{.steps = 8, .shift = 5.0, .passes = {.cache = "first_block"}};
   const at::Tensor both = Run(options);
   canvas_ = canvas_.narrow(0, 1, 1);
   noise_ = noise_.narrow(0, 1, 1);

@@ -89,16 +89,16 @@ TEST_F(WanBundleTest, DoingLessWorkChangesNothing) {
   EXPECT_LE(Difference(plain, Run(cached, "i2a")), 1e-6);
   EXPECT_LE(Difference(plain, Run(cached, "i2a")), 1e-6) << "the second time from the disk";
   ModelOptions batched = Options();
-  batched.guidance_mode = "batched";
+  batched.passes.guidance_mode = "batched";
   EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
-  batched.guidance_mode = "sequential";
+  batched.passes.guidance_mode = "sequential";
   EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
 }
 
 // Clip i of a batch starts from the noise of PyTorch's generator for seed + i.
 TEST_F(WanBundleTest, TorchNoiseTakesTheSeedPlusTheClip) {
   ModelOptions options = Options();
-  options.noise = "torch";
+  options.passes.noise = "torch";
   const ClipGenerator generator(options, "i2a", "cpu");
   const Clip clip = testing::MakeSyntheticClip(kFrames, 4, kSize);
   const ClipRequest request{.temporal_prior = false};
@@ -110,8 +110,8 @@ TEST_F(WanBundleTest, TorchNoiseTakesTheSeedPlusTheClip) {
 
 TEST_F(WanBundleTest, ARangeOfGuidanceUpsideDownIsRefused) {
   ModelOptions options = Options();
-  options.guidance_sigma_min = 0.9;
-  options.guidance_sigma_max = 0.5;
+  options.passes.guidance_sigma_min = 0.9;
+  options.passes.guidance_sigma_max = 0.5;
   testing::ExpectThrowsWith<ConfigError>([&] { Run(options, "i2a"); },
                                          {"guidance_sigma_min is 0.9", "at most"});
 }
@@ -131,13 +131,13 @@ TEST_F(WanBundleTest, SettingsThatMatterChangeSomething) {
   };
   EXPECT_GT(changed([](ModelOptions& o) { o.steps = 4; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.guidance = 1; }), 1e-4);
-  EXPECT_GT(changed([](ModelOptions& o) { o.guidance_sigma_max = 0.9; }), 1e-4);
-  EXPECT_GT(changed([](ModelOptions& o) { o.noise = "torch"; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.passes.guidance_sigma_max = 0.9; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.passes.noise = "torch"; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.sampler = "euler"; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.dtype = "bf16"; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) {
-              o.cache = "first_block";
-              o.cache_threshold = 10;
+              o.passes.cache = "first_block";
+              o.passes.cache_threshold = 10;
             }),
             1e-4);
 }

@@ -38,8 +38,8 @@ struct GeneratedClip {
 // Generates what `mode` leaves open in each clip (all of one size and number of views; the cameras
 // and the prompt of each are used). Only segments the mode asks for are denoised, and only those
 // that were not given are decoded. Clip i's noise comes from rng.Derive(i, "noise"), or, if
-// options.sampler.noise is "torch", is TorchNoise of seed rng.seed() + i, so a batch gives what
-// single clips give.
+// options.sampler.passes.noise is "torch", is TorchNoise of seed rng.seed() + i, so a batch gives
+// what single clips give.
 std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
                                     const Rng& rng);

@@ -7,6 +7,7 @@
 
 #include "aim/base/rng.h"
 #include "aim/diffusion/canvas.h"
+#include "aim/diffusion/pass_options.h"
 
 namespace aim {
 
@@ -17,12 +18,7 @@ struct SamplerOptions {
   std::string sampler = "euler";
   std::string timestep_rounding = "none";
   std::string sigma_grid = "auto";
-  std::string guidance_mode = "auto";
-  double guidance_sigma_min = 0.0;
-  double guidance_sigma_max = 1.0;
-  std::string cache = "none";
-  double cache_threshold = 0.1;
-  std::string noise = "aim";
+  PassOptions passes = {};
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -34,20 +30,7 @@ struct SamplerOptions {
           "how the network is shown its timesteps");
     visit("sigma_grid", self.sigma_grid, Limits{"auto", "full", "official", "diffusers"},
           "noise levels of the steps; auto: full for euler, official for unipc");
-    visit("guidance_mode", self.guidance_mode, Limits{"auto", "sequential", "batched"},
-          "the two passes of guidance one after the other, or as one batch: twice the memory; "
-          "auto: one batch if the memory that is free suffices");
-    visit("guidance_sigma_min", self.guidance_sigma_min, Range{0, 1},
-          "no guidance, and one pass, at noise levels below");
-    visit("guidance_sigma_max", self.guidance_sigma_max, Range{0, 1},
-          "no guidance, and one pass, at noise levels above");
-    visit("cache", self.cache, Limits{"none", "cosine", "cosine_masked", "first_block"},
-          "leaves out passes that would change little: by the release's rule, by the same over "
-          "what is generated, or block by block");
-    visit("cache_threshold", self.cache_threshold, Range{0, 10},
-          "first_block: relative change below which the other blocks are left out");
-    visit("noise", self.noise, Limits{"aim", "torch"},
-          "aim: the same on every machine; torch: what PyTorch's CPU generator gives for the seed");
+    PassOptions::ForEachField(self.passes, visit);
   }
   void Validate() const;  // throws ConfigError
 };
@@ -61,9 +44,9 @@ struct Conditions {
 
 // Steps from noise to clean. Given frames of `canvas` keep their values bit for bit. With a cache
 // the clips of a batch go one after the other, so that none depends on another; the first and the
-// last step of cosine_masked and first_block are whole. options.noise is not read: `noise` is it.
-// guidance_mode auto decides once, before the first step, by guidance_memory.h; what is generated
-// differs by rounding only.
+// last step of cosine_masked and first_block are whole. options.passes.noise is not read: `noise`
+// is it. guidance_mode auto decides once, before the first step, by guidance_memory.h; what is
+// generated differs by rounding only.
 //
 //   canvas   [B, C, F, h, w]  clean where plan.given, ignored elsewhere
 //   noise    [B, C, F, h, w]  standard normal

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "aim/base/options.h"
+#include "aim/diffusion/pass_options.h"
 #include "aim/model/wan_vae_options.h"
 
 namespace aim {
@@ -13,12 +14,7 @@ struct ModelOptions {
   int steps = 0;
   double guidance = 0;
   std::string sampler = "auto";
-  std::string guidance_mode = "auto";
-  double guidance_sigma_min = 0.0;
-  double guidance_sigma_max = 1.0;
-  std::string cache = "none";
-  double cache_threshold = 0.1;
-  std::string noise = "aim";
+  PassOptions passes = {};
   std::string dtype = "auto";
   std::string numerics = "accurate";
   bool offload = false;
@@ -35,20 +31,7 @@ struct ModelOptions {
           "classifier-free weight of the text; 1 = off, 0 = the model's default");
     visit("sampler", self.sampler, Limits{"auto", "euler", "unipc"},
           "how the noise is taken away; auto: the model's own");
-    visit("guidance_mode", self.guidance_mode, Limits{"auto", "sequential", "batched"},
-          "the two passes of guidance one after the other, or as one batch: twice the memory; "
-          "auto: one batch if the memory that is free suffices");
-    visit("guidance_sigma_min", self.guidance_sigma_min, Range{0, 1},
-          "no guidance, and one pass, at noise levels below");
-    visit("guidance_sigma_max", self.guidance_sigma_max, Range{0, 1},
-          "no guidance, and one pass, at noise levels above");
-    visit("cache", self.cache, Limits{"none", "cosine", "cosine_masked", "first_block"},
-          "leave out passes that would change little: by the release's rule, by the same over what "
-          "is generated, or block by block");
-    visit("cache_threshold", self.cache_threshold, Range{0, 10},
-          "first_block: relative change below which the other blocks are left out");
-    visit("noise", self.noise, Limits{"aim", "torch"},
-          "aim: the same on every machine; torch: what PyTorch's CPU generator gives for the seed");
+    PassOptions::ForEachField(self.passes, visit);
     visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
           "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA");
     visit("numerics", self.numerics, Limits{"accurate", "trained"},
