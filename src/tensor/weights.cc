@@ -32,7 +32,7 @@ uint64_t HashBytes(const void* data, size_t size_bytes, uint64_t hash) {
     hash = std::rotl((hash ^ word) * 0x9e3779b97f4a7c15ULL, 29);
   }
   word = 0;
-  std::memcpy(&word, bytes, size_bytes);
+  if (size_bytes > 0) std::memcpy(&word, bytes, size_bytes);  // an empty tensor has no address
   return std::rotl((hash ^ word) * 0x9e3779b97f4a7c15ULL, 29);
 }
 
