@@ -1,7 +1,5 @@
 // Steps of both samplers, guidance and every cache on each device and in each type against the same
 // in float32 on the CPU. The rows of CUDA are skipped where there is no GPU.
-#include "aim/tensor/device.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -12,15 +10,10 @@
 #include "aim/diffusion/sampler.h"
 #include "aim/diffusion/scheduler.h"
 #include "aim/diffusion/step_cache.h"
-#include "tests/support/tolerance.h"
+#include "tests/support/device_rows.h"
 
 namespace aim {
 namespace {
-
-struct Row {
-  const char* device;
-  at::ScalarType dtype;
-};
 
 Dit RandomDit() {
   Dit dit;
@@ -39,44 +32,29 @@ Dit RandomDit() {
   return dit;
 }
 
-class DeviceTest : public ::testing::TestWithParam<Row> {
+class DeviceTest : public testing::DeviceRowTest {
  protected:
   void SetUp() override {
-    if (std::string(GetParam().device) == "cuda" && !at::hasCUDA())
-      GTEST_SKIP() << "no CUDA in this build or no usable GPU";
-    device_ = ParseDevice(GetParam().device);
-    at::manual_seed(5);
+    DeviceRowTest::SetUp();
+    if (IsSkipped()) return;
     dit_ = RandomDit();
     plan_ = PlanCanvas(FindMode("i2va"), {2, 3, 4, 6}, dit_.options);
     const int64_t frames = plan_.num_frames();
     canvas_ = at::randn({1, 4, frames, 4, 6});
     noise_ = at::randn_like(canvas_);
     conditions_ = {at::randn({1, 5, 12}), at::randn({1, 7, 12}), at::randn({1, frames, 1, 16})};
-    dit_on_device_ = {dit_.options, {}, GetParam().dtype};
+    dit_on_device_ = {dit_.options, {}, Dtype()};
     for (const auto& [name, weight] : dit_.weights)
       dit_on_device_.weights[name] = weight.to(device_);
     CastWeights(dit_on_device_);
   }
 
   // As a network of this row would give it.
-  at::Tensor OnDevice(const at::Tensor& x) const {
-    return x.to(device_, GetParam().dtype).to(at::kFloat);
-  }
+  at::Tensor OnDevice(const at::Tensor& x) const { return x.to(device_, Dtype()).to(at::kFloat); }
 
-  double Tolerance() const {
-    const bool is_bf16 = GetParam().dtype == at::kBFloat16;
-    return testing::TensorTolerance(
-        device_.is_cpu() ? testing::Device::kCpu : testing::Device::kCuda,
-        is_bf16 ? testing::Precision::kBfloat16 : testing::Precision::kFloat32);
-  }
-
-  // Relative to the largest value.
   void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double times = 1) const {
-    EXPECT_EQ(got.device(), device_);
     EXPECT_EQ(got.scalar_type(), at::kFloat);
-    const at::Tensor host = got.to(at::kCPU);
-    const double error = ((host - expected).abs().max() / expected.abs().max()).item<double>();
-    EXPECT_LE(error, times * Tolerance());
+    DeviceRowTest::ExpectNear(got, expected, times);
   }
 
   at::Tensor Expected(const SamplerOptions& options) const {
@@ -96,7 +74,6 @@ class DeviceTest : public ::testing::TestWithParam<Row> {
     EXPECT_TRUE(at::equal(got.to(at::kCPU).index_select(2, given), canvas_.index_select(2, given)));
   }
 
-  c10::Device device_ = c10::Device(c10::kCPU);
   Dit dit_, dit_on_device_;
   CanvasPlan plan_;
   at::Tensor canvas_, noise_;
@@ -156,13 +133,7 @@ TEST_P(DeviceTest, Caches) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, DeviceTest,
-                         ::testing::Values(Row{"cpu", at::kFloat}, Row{"cpu", at::kBFloat16},
-                                           Row{"cuda", at::kFloat}, Row{"cuda", at::kBFloat16}),
-                         [](const ::testing::TestParamInfo<Row>& row) {
-                           return std::string(row.param.device) +
-                                  (row.param.dtype == at::kFloat ? "Float32" : "Bfloat16");
-                         });
+INSTANTIATE_TEST_SUITE_P(Rows, DeviceTest, testing::AllDeviceRows(), testing::DeviceRowName);
 
 }  // namespace
 }  // namespace aim

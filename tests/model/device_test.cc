@@ -1,7 +1,5 @@
 // Every part of a model on each device and in each type against the same in float32 on the CPU.
 // The rows of CUDA are skipped where there is no GPU.
-#include "aim/tensor/device.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -14,15 +12,11 @@
 #include "aim/model/umt5.h"
 #include "aim/model/wan_vae.h"
 #include "model/fused.h"
-#include "tests/support/tolerance.h"
+#include "tests/support/device_rows.h"
+#include "tests/support/small_wan_vae.h"
 
 namespace aim {
 namespace {
-
-struct Row {
-  const char* device;
-  at::ScalarType dtype;
-};
 
 WeightMap RandomWeights(const ShapeMap& shapes) {
   WeightMap weights;
@@ -35,17 +29,8 @@ WeightMap RandomWeights(const ShapeMap& shapes) {
   return weights;
 }
 
-class DeviceTest : public ::testing::TestWithParam<Row> {
+class DeviceTest : public testing::DeviceRowTest {
  protected:
-  void SetUp() override {
-    if (std::string(GetParam().device) == "cuda" && !at::hasCUDA())
-      GTEST_SKIP() << "no CUDA in this build or no usable GPU";
-    device_ = ParseDevice(GetParam().device);
-    at::manual_seed(5);
-  }
-
-  at::ScalarType Dtype() const { return GetParam().dtype; }
-
   WeightMap OnDevice(const WeightMap& weights) const {
     WeightMap moved;
     for (const auto& [name, weight] : weights) moved[name] = OnDevice(weight);
@@ -56,23 +41,6 @@ class DeviceTest : public ::testing::TestWithParam<Row> {
     return x.defined() ? x.to(device_, Dtype()) : x;
   }
   at::Tensor OnDeviceInFloat(const at::Tensor& x) const { return x.to(device_); }
-
-  double Tolerance() const {
-    const bool is_bf16 = Dtype() == at::kBFloat16;
-    return testing::TensorTolerance(
-        device_.is_cpu() ? testing::Device::kCpu : testing::Device::kCuda,
-        is_bf16 ? testing::Precision::kBfloat16 : testing::Precision::kFloat32);
-  }
-
-  // Relative to the largest value.
-  void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double times = 1) const {
-    EXPECT_EQ(got.device(), device_);
-    const at::Tensor host = got.to(at::kCPU, at::kFloat);
-    const double error = ((host - expected).abs().max() / expected.abs().max()).item<double>();
-    EXPECT_LE(error, times * Tolerance());
-  }
-
-  c10::Device device_ = c10::Device(c10::kCPU);
 };
 
 TEST_P(DeviceTest, ModulatedNorm) {
@@ -134,22 +102,10 @@ TEST_P(DeviceTest, Dit) {
   }
 }
 
-WanVaeOptions SmallVae(bool residual) {
-  WanVaeOptions options;
-  options.base_dim = 4;
-  options.decoder_base_dim = 6;
-  options.z_dim = 3;
-  options.patch_size = residual ? 2 : 1;
-  options.is_residual = residual;
-  options.latents_mean = {0.1, -0.2, 0.3};
-  options.latents_std = {0.5, 1.25, 0.8};
-  return options;
-}
-
 // Both releases, whole, streamed and in tiles.
 TEST_P(DeviceTest, WanVae) {
   for (const bool residual : {true, false}) {
-    const WanVaeOptions options = SmallVae(residual);
+    const WanVaeOptions options = testing::SmallWanVae(residual);
     const WeightMap weights = RandomWeights(WanVaeWeightShapes(options));
     const int64_t side = 4 * options.spatial_factor();
     const at::Tensor video = at::randn({1, 3, 9, side, side}).tanh();
@@ -193,13 +149,7 @@ TEST_P(DeviceTest, PooledCameras) {
   ExpectNear(PoolCameraLatents(options, OnDevice(camera)), PoolCameraLatents(options, camera));
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, DeviceTest,
-                         ::testing::Values(Row{"cpu", at::kFloat}, Row{"cpu", at::kBFloat16},
-                                           Row{"cuda", at::kFloat}, Row{"cuda", at::kBFloat16}),
-                         [](const ::testing::TestParamInfo<Row>& row) {
-                           return std::string(row.param.device) +
-                                  (row.param.dtype == at::kFloat ? "Float32" : "Bfloat16");
-                         });
+INSTANTIATE_TEST_SUITE_P(Rows, DeviceTest, testing::AllDeviceRows(), testing::DeviceRowName);
 
 }  // namespace
 }  // namespace aim

@@ -13,7 +13,8 @@
 #include "model/wan_vae_network.h"
 #include "model/wan_vae_shortcuts.h"
 #include "model/wan_vae_tiles.h"
-#include "support/throws.h"
+#include "tests/support/small_wan_vae.h"
+#include "tests/support/throws.h"
 
 namespace aim {
 namespace {
@@ -45,21 +46,9 @@ WeightMap RandomWeights(const WanVaeOptions& options, uint64_t seed) {
   return weights;
 }
 
-WanVaeOptions Small(bool residual) {
-  WanVaeOptions options;
-  options.base_dim = 4;
-  options.decoder_base_dim = 6;
-  options.z_dim = 3;
-  options.patch_size = residual ? 2 : 1;
-  options.is_residual = residual;
-  options.latents_mean = {0.1, -0.2, 0.3};
-  options.latents_std = {0.5, 1.25, 0.8};
-  return options;
-}
-
 // 64 channels and few stages: the convolutions of the large models.
 WanVaeOptions Wide(bool residual) {
-  WanVaeOptions options = Small(residual);
+  WanVaeOptions options = testing::SmallWanVae(residual);
   options.base_dim = 32;
   options.decoder_base_dim = 32;
   options.dim_mult = {2, 2};
@@ -201,7 +190,7 @@ at::Tensor DecodeUnclamped(const WanVaeOptions& options, const at::Tensor& laten
 }
 
 TEST(WanVaeGolden, Version22) {
-  WanVaeOptions options = Small(true);
+  WanVaeOptions options = testing::SmallWanVae(true);
   options.latents_mean = {};
   options.latents_std = {};
   const WanVae vae(options, FormulaWeights(options), "formula");
@@ -222,7 +211,7 @@ TEST(WanVaeGolden, Version22) {
 }
 
 TEST(WanVaeGolden, Version21) {
-  WanVaeOptions options = Small(false);
+  WanVaeOptions options = testing::SmallWanVae(false);
   options.decoder_base_dim = 4;
   options.latents_mean = {};
   options.latents_std = {};
@@ -248,7 +237,7 @@ class WanVaeForms : public ::testing::TestWithParam<std::tuple<bool, bool>> {
  protected:
   WanVaeOptions Options() const {
     const auto [wide, residual] = GetParam();
-    return wide ? Wide(residual) : Small(residual);
+    return wide ? Wide(residual) : testing::SmallWanVae(residual);
   }
 };
 
@@ -318,7 +307,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, WanVaeForms,
 
 // bfloat16 computes; its norms do not overflow or vanish. The bound is that of wan22.md 6.2.
 TEST(WanVaeTest, Bfloat16IsNear) {
-  const WanVaeOptions options = Small(true);
+  const WanVaeOptions options = testing::SmallWanVae(true);
   const WeightMap weights = RandomWeights(options, 5);
   const WanVae exact(options, weights, "test");
   const WanVae rounded(options, ConvertWeights(weights, at::kBFloat16), "test");
@@ -362,7 +351,7 @@ TEST(TilePlanTest, SeamIsALinearRamp) {
 }
 
 TEST(WanVaeTest, TilesOfTheWholePictureChangeNothing) {
-  const WanVaeOptions options = Small(false);
+  const WanVaeOptions options = testing::SmallWanVae(false);
   const WeightMap weights = RandomWeights(options, 6);
   const at::Tensor latent = Random({1, 3, 2, 4, 5}, 13);
   const at::Tensor expected = WanVae(options, weights, "test").Decode(latent, ContentKind::kVideo);
@@ -409,7 +398,7 @@ TEST(WanVaeMemoryTest, BudgetChoosesTheLargestTilesThatFit) {
 // ---- Bad input.
 
 TEST(WanVaeTest, BadTensors) {
-  const WanVaeOptions options = Small(true);
+  const WanVaeOptions options = testing::SmallWanVae(true);
   const WanVae vae(options, RandomWeights(options, 14), "test");
   const auto encode = [&](const at::Tensor& video) { vae.Encode(video, ContentKind::kVideo); };
   const auto decode = [&](const at::Tensor& latent) { vae.Decode(latent, ContentKind::kVideo); };
@@ -442,7 +431,7 @@ TEST(WanVaeTest, BadTensors) {
 }
 
 TEST(WanVaeTest, BadWeights) {
-  const WanVaeOptions options = Small(true);
+  const WanVaeOptions options = testing::SmallWanVae(true);
   const WeightMap good = RandomWeights(options, 15);
   WeightMap bad = good;
   bad.erase("decoder.head.0.gamma");
