@@ -20,42 +20,42 @@ namespace {
 constexpr char kBundleFile[] = "model.toml";
 constexpr char kPipelineFile[] = "model_index.json";
 
-int64_t CountParameters(const WeightMap &weights) {
+int64_t CountParameters(const WeightMap& weights) {
   int64_t count = 0;
-  for (const auto &[name, weight] : weights) count += weight.numel();
+  for (const auto& [name, weight] : weights) count += weight.numel();
   return count;
 }
 
 // Throws unless all are finite. Nothing is copied: weights of one type pass as
 // they are.
-void CheckValues(const WeightMap &weights, const std::string &where) {
+void CheckValues(const WeightMap& weights, const std::string& where) {
   std::map<at::ScalarType, WeightMap> by_type;
-  for (const auto &[name, weight] : weights) by_type[weight.scalar_type()][name] = weight;
-  for (const auto &[type, group] : by_type) LoadWeights(group, type, at::kCPU, where);
+  for (const auto& [name, weight] : weights) by_type[weight.scalar_type()][name] = weight;
+  for (const auto& [type, group] : by_type) LoadWeights(group, type, at::kCPU, where);
 }
 
 // One weight file of a bundle, checked without being loaded.
-nlohmann::json InspectPart(const std::filesystem::path &path, const ShapeMap &shapes) {
+nlohmann::json InspectPart(const std::filesystem::path& path, const ShapeMap& shapes) {
   const WeightFile file = OpenWeights(path);
   const WeightMap weights =
       OriginalNames(file.tensors, DetectArchitecture(file.tensors), path.string());
   CheckWeights(weights, shapes, path.string());
   CheckValues(weights, path.string());
   uintmax_t bytes = 0;
-  for (const std::filesystem::path &part : file.files) bytes += std::filesystem::file_size(part);
+  for (const std::filesystem::path& part : file.files) bytes += std::filesystem::file_size(part);
   return {{"bytes", bytes},
           {"tensors", weights.size()},
           {"parameters", CountParameters(weights)},
           {"fingerprint", Fingerprint(file.tensors)}};
 }
 
-nlohmann::json InspectBundle(const std::filesystem::path &path) {
+nlohmann::json InspectBundle(const std::filesystem::path& path) {
   const BundleConfig config = LoadBundleConfig(path);
   nlohmann::json report = {
       {"kind", "bundle"}, {"path", path.string()}, {"config", OptionsToJson(config)}};
-  nlohmann::json &files = report["files"];
+  nlohmann::json& files = report["files"];
   files[config.dit_file] = InspectPart(path / config.dit_file, DitWeightShapes(config.dit));
-  const AutoencoderOptions &code = config.autoencoder;
+  const AutoencoderOptions& code = config.autoencoder;
   if (code.kind == "pca") LoadAutoencoder(path, config);  // small; its values must fit together
   files[code.file] =
       InspectPart(path / code.file, code.kind == "pca" ? PcaAutoencoder::WeightShapes(code.pca)
@@ -66,16 +66,16 @@ nlohmann::json InspectBundle(const std::filesystem::path &path) {
     Tokenizer::Open(path / config.text.tokenizer_file);
   }
   int64_t parameters = 0;
-  for (const auto &[name, part] : files.items()) parameters += part["parameters"].get<int64_t>();
+  for (const auto& [name, part] : files.items()) parameters += part["parameters"].get<int64_t>();
   report["parameters"] = parameters;
   return report;
 }
 
-std::string Count(int64_t count, const std::string &noun) {
+std::string Count(int64_t count, const std::string& noun) {
   return ", " + std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-std::string Summary(const DitOptions &options) {
+std::string Summary(const DitOptions& options) {
   std::string text = "Wan DiT" + Count(options.num_layers, "layer") + ", dim " +
                      std::to_string(options.dim) + ", ffn " + std::to_string(options.ffn_dim) +
                      ", latent channels " + std::to_string(options.in_channels) + " in and " +
@@ -86,7 +86,7 @@ std::string Summary(const DitOptions &options) {
   return text + (options.camera.projector ? " and a projector" : "");
 }
 
-std::string Summary(const WanVaeOptions &options) {
+std::string Summary(const WanVaeOptions& options) {
   return std::string(options.is_residual ? "Wan 2.2" : "Wan 2.1") + " VAE" +
          Count(options.z_dim, "latent channel") + ", a latent for " +
          std::to_string(options.spatial_factor()) + " x " +
@@ -95,20 +95,20 @@ std::string Summary(const WanVaeOptions &options) {
          std::to_string(options.base_dim) + ", decoder " + std::to_string(options.decoder_base_dim);
 }
 
-std::string Summary(const Umt5Options &options) {
+std::string Summary(const Umt5Options& options) {
   return "UMT5 encoder" + Count(options.num_layers, "layer") + ", dim " +
          std::to_string(options.dim) + Count(options.num_heads, "head") + ", ffn " +
          std::to_string(options.ffn_dim) + Count(options.vocab_size, "token");
 }
 
 template <class Options>
-void Describe(const Options &options, nlohmann::json &report) {
+void Describe(const Options& options, nlohmann::json& report) {
   report["summary"] = Summary(options);
   report["sizes"] = OptionsToJson(options);
 }
 
-void DescribeArchitecture(const WeightMap &stored, const std::string &where,
-                          nlohmann::json &report) {
+void DescribeArchitecture(const WeightMap& stored, const std::string& where,
+                          nlohmann::json& report) {
   const Architecture architecture = DetectArchitecture(stored);
   report["architecture"] = ArchitectureName(architecture);
   try {
@@ -118,17 +118,17 @@ void DescribeArchitecture(const WeightMap &stored, const std::string &where,
     if (architecture == Architecture::kVae22 || architecture == Architecture::kVae21) {
       Describe(WanVaeOptionsOf(weights, where), report);
     }
-  } catch (const InputError &error) {
+  } catch (const InputError& error) {
     report["problem"] = error.what();
   }
 }
 
-nlohmann::json InspectFile(const std::filesystem::path &path) {
+nlohmann::json InspectFile(const std::filesystem::path& path) {
   const WeightFile file = OpenWeights(path);
   CheckRecords(file.tensors);
   uintmax_t bytes = 0;
   nlohmann::json files = nlohmann::json::array();
-  for (const std::filesystem::path &part : file.files) {
+  for (const std::filesystem::path& part : file.files) {
     bytes += std::filesystem::file_size(part);
     files.push_back(part.string());
   }
@@ -143,7 +143,7 @@ nlohmann::json InspectFile(const std::filesystem::path &path) {
                            {"tensors", nlohmann::json::array()}};
   DescribeArchitecture(file.tensors, path.string(), report);
   std::map<std::string, int64_t> dtypes;
-  for (const auto &[name, weight] : file.tensors) {
+  for (const auto& [name, weight] : file.tensors) {
     const std::string dtype = c10::toString(weight.scalar_type());
     ++dtypes[dtype];
     report["tensors"].push_back(
@@ -154,15 +154,15 @@ nlohmann::json InspectFile(const std::filesystem::path &path) {
 }
 
 // A part of a pipeline: what InspectFile says, without the list of tensors, and its class.
-nlohmann::json InspectComponent(const std::filesystem::path &weights, const nlohmann::json &entry) {
+nlohmann::json InspectComponent(const std::filesystem::path& weights, const nlohmann::json& entry) {
   nlohmann::json part = InspectFile(weights);
   part["class"] = entry.at(1);
   part["tensors"] = part["tensors"].size();
-  for (const char *key : {"kind", "metadata"}) part.erase(key);
+  for (const char* key : {"kind", "metadata"}) part.erase(key);
   return part;
 }
 
-nlohmann::json InspectPipeline(const std::filesystem::path &path) {
+nlohmann::json InspectPipeline(const std::filesystem::path& path) {
   const DiffusersFolder folder = ReadDiffusersFolder(path);
   const JsonConfig index(path / kPipelineFile);
   nlohmann::json report = {{"kind", "diffusers pipeline"},
@@ -175,7 +175,7 @@ nlohmann::json InspectPipeline(const std::filesystem::path &path) {
       {"transformer", folder.dit_weights},
       {"vae", folder.vae_weights},
       {"text_encoder", folder.text_weights}};
-  for (const auto &[name, entry] : index.root().items()) {
+  for (const auto& [name, entry] : index.root().items()) {
     if (!entry.is_array() || entry.size() != 2 || !entry[1].is_string())
       continue;  // an option, or a part that is left out
     const auto found = weights.find(name);
@@ -193,7 +193,7 @@ nlohmann::json InspectPipeline(const std::filesystem::path &path) {
 
 }  // namespace
 
-nlohmann::json InspectModel(const std::filesystem::path &path) {
+nlohmann::json InspectModel(const std::filesystem::path& path) {
   if (std::filesystem::exists(path / kBundleFile)) return InspectBundle(path);
   if (std::filesystem::exists(path / kPipelineFile)) return InspectPipeline(path);
   return InspectFile(path);

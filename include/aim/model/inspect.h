@@ -24,6 +24,6 @@ namespace aim {
 // Files are read a tensor at a time: one larger than the memory is no obstacle.
 // The weights of a bundle are checked as if it were to be used: names, shapes,
 // NaN. Throws InputError, FormatError, ConfigError.
-nlohmann::json InspectModel(const std::filesystem::path &path);
+nlohmann::json InspectModel(const std::filesystem::path& path);
 
 }  // namespace aim
