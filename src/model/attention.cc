@@ -15,7 +15,8 @@ namespace {
 bool NeedsGradient(const at::Tensor& x) { return c10::GradMode::is_enabled() && x.requires_grad(); }
 
 bool FitsKernel(const at::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(3) == 1 && !NeedsGradient(x);
+  return x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(3) == 1 && x.numel() > 0 &&
+         !NeedsGradient(x);
 }
 
 constexpr int64_t kProductsWorthAThread = 1 << 19;
@@ -76,7 +77,7 @@ at::Tensor AttendPlain(const at::Tensor& query, const at::Tensor& key, const at:
   std::optional<at::Tensor> mask;
   if (key_bias.defined()) mask = key_bias.to(query.scalar_type()).unsqueeze(1).unsqueeze(1);
   const at::Tensor out = at::scaled_dot_product_attention(query, key, value, mask);
-  return out.transpose(1, 2).reshape({query.size(0), query.size(2), -1});
+  return out.transpose(1, 2).flatten(2);
 }
 
 at::Tensor Attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,

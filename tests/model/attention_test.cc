@@ -108,6 +108,13 @@ TEST(AttentionTest, OtherWidthsAndTypes) {
   EXPECT_LT(Difference(Attend(half, half, half, bias), Reference(half, half, half, bias)), 0.03);
 }
 
+TEST(AttentionTest, NoQueriesAndNoKeys) {
+  const at::Tensor some = at::ones({1, 2, 3, 64}), none = at::ones({1, 2, 0, 64});
+  EXPECT_EQ(Attend(none, some, some, {}).sizes(), at::IntArrayRef({1, 0, 128}));
+  const at::Tensor expected = AttendPlain(some, none, none, {});
+  EXPECT_TRUE(at::allclose(Attend(some, none, none, {}), expected, 0, 0, /*equal_nan=*/true));
+}
+
 TEST(AttentionTest, GradientsFlow) {
   at::manual_seed(7);
   const at::Tensor x = Random(1, 2, 50, 64).clone().set_requires_grad(true);
