@@ -25,11 +25,11 @@
 #include <nlohmann/json.hpp>
 
 #include "aim/base/options.h"
+#include "aim/bundle/weight_names.h"
 #include "aim/diffusion/sampler.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
 #include "aim/model/wan_vae.h"
-#include "aim/model/weight_names.h"
 #include "aim/tensor/safetensors.h"
 
 namespace {

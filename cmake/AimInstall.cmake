@@ -4,7 +4,7 @@
 # Two export sets, so that a user of the codec needs none of the libraries of the rest.
 include(CMakePackageConfigHelpers)
 set(AIM_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/aim)
-set(AIM_LIGHT_MODULES base geometry codec)
+set(AIM_LIGHT_MODULES base format geometry codec)
 
 get_property(modules GLOBAL PROPERTY AIM_MODULES)
 set(AIM_FULL_TARGETS "")

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes src/model/unicode_tables.inc: what prompt cleaning and tokenizers need to know of Unicode,
+"""Writes src/text/unicode_tables.inc: what prompt cleaning and tokenizers need to know of Unicode,
 and the HTML entities. Origin: Python's unicodedata and html.entities, grapheme properties of the
 package `regex`.
 
     python3 scripts/make_unicode_tables.py
 
 A table is a list of unsigned numbers, each as 7-bit groups (lowest first, high bit = more follow),
-the whole in base64. src/model/unicode.cc reads them.
+the whole in base64. src/text/unicode.cc reads them.
 """
 
 import base64
@@ -118,8 +118,8 @@ def main():
              literal("kCombiningClasses", pack(runs(lambda c: unicodedata.combining(chr(c))))),
              literal("kGraphemeKinds", pack(runs(grapheme_kind()))),
              literal("kWidths", pack(widths()))]
-    (root / "src/model/unicode_tables.inc").write_text("".join(parts))
-    (root / "src/model/html_entities.inc").write_text(parts[0] + literal("kHtmlEntities",
+    (root / "src/text/unicode_tables.inc").write_text("".join(parts))
+    (root / "src/text/html_entities.inc").write_text(parts[0] + literal("kHtmlEntities",
                                                                          entities()))
 
 

@@ -2,8 +2,8 @@
 #include <iostream>
 
 #include "aim/data/inspect.h"
-#include "aim/env/env.h"
-#include "aim/eval/demo_collection.h"
+#include "aim/env/tabletop.h"
+#include "aim/pipeline/demo_collection.h"
 #include "cli/cli.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // aim-generate: what a model makes of first frames, videos or actions.
 #include <iostream>
 
-#include "aim/policy/generate_clip.h"
+#include "aim/pipeline/generate_clip.h"
 #include "tools/cli/cli.h"
 
 int main(int argc, char** argv) {

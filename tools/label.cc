@@ -1,5 +1,5 @@
 // aim-label: poses with confidence for robot videos that have no actions.
-#include "aim/policy/label.h"
+#include "aim/pipeline/label.h"
 
 #include <iostream>
 

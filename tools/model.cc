@@ -1,10 +1,10 @@
 // aim-model: look at models, make them from the files of others, measure them.
 #include <iostream>
 
-#include "aim/model/convert.h"
-#include "aim/model/forward.h"
-#include "aim/model/inspect.h"
-#include "aim/model/make_bundle.h"
+#include "aim/bundle/convert.h"
+#include "aim/bundle/forward.h"
+#include "aim/bundle/inspect.h"
+#include "aim/bundle/make_bundle.h"
 #include "tools/model_commands.h"
 
 namespace {

@@ -1,8 +1,8 @@
 // aim-model evaluate and drift: what needs episodes and plans.
 #include <iostream>
 
-#include "aim/policy/drift.h"
-#include "aim/policy/evaluate_model.h"
+#include "aim/pipeline/drift.h"
+#include "aim/pipeline/evaluate_model.h"
 #include "tools/model_commands.h"
 
 namespace aim::cli {

@@ -10,7 +10,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/base/npy.h"
+#include "aim/format/npy.h"
 #include "aim/media/video.h"
 
 namespace aim {

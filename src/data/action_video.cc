@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "aim/base/error.h"
-#include "aim/base/npy.h"
+#include "aim/format/npy.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/media/image.h"
 #include "aim/media/video.h"

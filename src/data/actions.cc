@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "aim/base/error.h"
-#include "aim/base/npy.h"
+#include "aim/format/npy.h"
 #include "aim/data/action_images_layout.h"
 
 namespace aim {

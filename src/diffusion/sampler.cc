@@ -12,20 +12,6 @@
 
 namespace aim {
 
-void PassOptions::Validate() const {
-  CheckRanges(*this);
-  if (guidance_sigma_min <= guidance_sigma_max) return;
-  throw ConfigError({.where = "guidance_sigma_min",
-                     .got = ToText(guidance_sigma_min),
-                     .expected = "at most guidance_sigma_max = " + ToText(guidance_sigma_max),
-                     .fix = "set guidance = 1 to switch guidance off"});
-}
-
-void SamplerOptions::Validate() const {
-  CheckRanges(*this);
-  passes.Validate();
-}
-
 at::Tensor NormalNoise(at::IntArrayRef shape, Rng& rng) {
   at::Tensor noise = at::empty(shape, at::kFloat);
   float* values = noise.data_ptr<float>();

@@ -1,3 +1,5 @@
+#include "aim/env/tabletop.h"
+
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -9,7 +11,6 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
-#include "aim/env/env.h"
 #include "env/arm.h"
 #include "env/expert.h"
 #include "env/scene_layout.h"

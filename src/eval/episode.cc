@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
-#include "aim/eval/statistics.h"
+#include "aim/metrics/statistics.h"
 
 namespace aim {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "aim/env/env.h"
+#include "aim/control/env.h"
 #include "aim/eval/episode.h"
 #include "aim/media/image.h"
 

@@ -11,7 +11,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
-#include "aim/eval/statistics.h"
+#include "aim/metrics/statistics.h"
 
 namespace aim {
 namespace {

@@ -351,8 +351,8 @@ std::string ReportHtml(const json& report, const std::filesystem::path& folder) 
       "content='width=device-width,initial-scale=1'><title>" +
       title + "</title><style>" + kStyle + "</style><main><h1>" + title +
       "</h1><p class=soft>Closed loop in simulation, scene seeds from " +
-      report["options"]["first_seed"].dump() + "; policy: " +
-      EscapeText(report["policy"]) + ".</p>";
+      report["options"]["first_seed"].dump() + "; policy: " + EscapeText(report["policy"]) +
+      ".</p>";
   html += Headline(report);
   html += "<h2>Tasks</h2><div class=card>" + BarChart(report["tasks"]) + "</div><p></p>";
   html += TaskTable(report);

@@ -12,6 +12,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
+#include "aim/env/tabletop.h"
 #include "aim/eval/report.h"
 #include "aim/eval/trial.h"
 #include "aim/media/image.h"

@@ -9,7 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/eval/statistics.h"
+#include "aim/metrics/statistics.h"
 
 namespace aim {
 namespace {

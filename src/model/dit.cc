@@ -8,11 +8,11 @@
 #include <limits>
 
 #include "aim/base/error.h"
+#include "aim/kernels/attention.h"
+#include "aim/kernels/fused.h"
+#include "aim/kernels/rounded_ops.h"
 #include "aim/tensor/shape.h"
-#include "attention.h"
-#include "dit_embedding.h"
-#include "fused.h"
-#include "rounded_ops.h"
+#include "model/dit_embedding.h"
 
 namespace aim {
 namespace {

@@ -1,4 +1,4 @@
-#include "dit_embedding.h"
+#include "model/dit_embedding.h"
 
 #include <ATen/ATen.h>
 

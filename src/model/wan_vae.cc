@@ -10,8 +10,8 @@
 
 #include "aim/base/error.h"
 #include "aim/tensor/shape.h"
-#include "wan_vae_network.h"
-#include "wan_vae_tiles.h"
+#include "model/wan_vae_network.h"
+#include "model/wan_vae_tiles.h"
 
 namespace aim {
 namespace {

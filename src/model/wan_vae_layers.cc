@@ -1,4 +1,4 @@
-#include "wan_vae_layers.h"
+#include "model/wan_vae_layers.h"
 
 namespace aim {
 namespace {

@@ -5,9 +5,9 @@
 
 #include "aim/base/error.h"
 #include "aim/base/memory.h"
+#include "aim/kernels/winograd.h"
 #include "aim/model/wan_vae.h"
-#include "wan_vae_layers.h"
-#include "winograd.h"
+#include "model/wan_vae_layers.h"
 
 namespace aim {
 namespace {

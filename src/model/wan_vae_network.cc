@@ -1,4 +1,4 @@
-#include "wan_vae_network.h"
+#include "model/wan_vae_network.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "aim/base/error.h"
-#include "row_kernels.h"
-#include "wan_vae_shortcuts.h"
-#include "winograd.h"
+#include "aim/kernels/row_kernels.h"
+#include "aim/kernels/winograd.h"
+#include "model/wan_vae_shortcuts.h"
 
 namespace aim {
 namespace {

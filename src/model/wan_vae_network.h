@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "wan_vae_layers.h"
+#include "model/wan_vae_layers.h"
 
 namespace aim {
 

@@ -94,14 +94,4 @@ WanVaeOptions Wan21VaeOptions() {
   return options;
 }
 
-void WanVaeRunOptions::Validate() const {
-  CheckRanges(*this, "vae");
-  if (tile_px > 0 && 2 * overlap_px > tile_px) {
-    throw ConfigError({.where = "vae.overlap_px",
-                       .got = std::to_string(overlap_px),
-                       .expected = "at most half of tile_px = " + std::to_string(tile_px),
-                       .fix = ""});
-  }
-}
-
 }  // namespace aim

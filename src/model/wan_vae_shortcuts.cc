@@ -1,4 +1,4 @@
-#include "wan_vae_shortcuts.h"
+#include "model/wan_vae_shortcuts.h"
 
 #include <ATen/ATen.h>
 

@@ -1,4 +1,4 @@
-#include "wan_vae_tiles.h"
+#include "model/wan_vae_tiles.h"
 
 #include <ATen/ATen.h>
 

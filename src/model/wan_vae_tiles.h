@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aim/model/wan_vae_options.h"
+#include "aim/recipe/wan_vae_run_options.h"
 
 namespace aim {
 

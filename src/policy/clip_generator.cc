@@ -8,15 +8,6 @@
 
 namespace aim {
 
-void ModelOptions::Validate() const {
-  CheckRanges(*this);
-  if (!model.empty()) return;
-  throw ConfigError({.where = "--model",
-                     .got = "not given",
-                     .expected = "the folder of a model bundle",
-                     .fix = "add --model BUNDLE"});
-}
-
 LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device) {
   LoadOptions load;
   load.device = ParseDevice(device);

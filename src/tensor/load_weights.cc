@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/format/zip_archive.h"
 #include "aim/tensor/weight_file.h"
 #include "tensor/finite.h"
 #include "tensor/mapped_tensor.h"
-#include "tensor/zip_archive.h"
 
 namespace aim {
 namespace {

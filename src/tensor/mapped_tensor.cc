@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "aim/base/error.h"
-#include "tensor/byte_reader.h"
-#include "tensor/zip_archive.h"
+#include "aim/format/byte_reader.h"
+#include "aim/format/zip_archive.h"
 
 namespace aim {
 namespace {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/mapped_file.h"
+#include "aim/format/mapped_file.h"
 
 namespace aim {
 

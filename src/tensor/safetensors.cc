@@ -11,7 +11,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "tensor/mapped_file.h"
+#include "aim/format/mapped_file.h"
 #include "tensor/mapped_tensor.h"
 #include "tensor/safetensors_format.h"
 

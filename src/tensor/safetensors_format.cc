@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/format/byte_reader.h"
+#include "aim/format/strict_json.h"
 #include "aim/tensor/shape.h"
-#include "tensor/byte_reader.h"
-#include "tensor/strict_json.h"
 
 namespace aim {
 namespace {

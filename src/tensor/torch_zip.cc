@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "aim/base/error.h"
-#include "tensor/byte_reader.h"
-#include "tensor/pickle.h"
+#include "aim/format/byte_reader.h"
+#include "aim/format/pickle.h"
 
 namespace aim {
 namespace {

@@ -7,10 +7,10 @@
 #include <span>
 #include <string>
 
+#include "aim/format/mapped_file.h"
+#include "aim/format/zip_archive.h"
 #include "aim/tensor/weights.h"
-#include "tensor/mapped_file.h"
 #include "tensor/mapped_tensor.h"
-#include "tensor/zip_archive.h"
 
 namespace aim {
 

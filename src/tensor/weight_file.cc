@@ -14,7 +14,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "tensor/strict_json.h"
+#include "aim/format/strict_json.h"
 #include "tensor/torch_zip.h"
 
 namespace aim {

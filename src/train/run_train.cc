@@ -15,14 +15,14 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
+#include "aim/bundle/bundle.h"
 #include "aim/data/action_images_layout.h"
 #include "aim/data/cut_clip.h"
 #include "aim/diffusion/validation.h"
-#include "aim/model/bundle.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/train/dataset.h"
 #include "aim/train/trainer.h"
-#include "metrics_file.h"
+#include "train/metrics_file.h"
 
 namespace aim {
 namespace {

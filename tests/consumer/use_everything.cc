@@ -2,8 +2,8 @@
 // configuration, a tensor, and the simulator.
 #include <ATen/ops/ones.h>
 #include <aim/base/run_context.h>
-#include <aim/env/env.h>
-#include <aim/model/bundle.h>
+#include <aim/bundle/bundle.h>
+#include <aim/control/env.h>
 
 #include <iostream>
 

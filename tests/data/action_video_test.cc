@@ -4,7 +4,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/base/npy.h"
+#include "aim/format/npy.h"
 #include "aim/codec/pose_csv.h"
 #include "codec/rlbench_scene.h"
 #include "support/matchers.h"

@@ -10,7 +10,7 @@
 #include "aim/diffusion/sampler.h"
 #include "aim/diffusion/scheduler.h"
 #include "aim/diffusion/step_cache.h"
-#include "tests/support/device_rows.h"
+#include "support/device_rows.h"
 
 namespace aim {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "aim/base/rng.h"
 #include "aim/codec/action_image.h"
-#include "aim/env/env.h"
+#include "aim/env/tabletop.h"
 #include "env/scene_renderer.h"
 #include "env/task.h"
 

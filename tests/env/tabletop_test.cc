@@ -1,3 +1,5 @@
+#include "aim/env/tabletop.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,7 +11,6 @@
 #include <thread>
 
 #include "aim/base/error.h"
-#include "aim/env/env.h"
 
 namespace aim {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
-#include "aim/env/env.h"
-#include "aim/policy/policy.h"
+#include "aim/control/env.h"
+#include "aim/control/policy.h"
 
 namespace aim::testing {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "aim/base/error.h"
-#include "aim/model/prompt_cleaning.h"
-#include "aim/model/tokenizer.h"
+#include "aim/text/prompt_cleaning.h"
+#include "aim/text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "aim/base/error.h"
-#include "tensor/pickle.h"
+#include "aim/format/pickle.h"
 #include "tensor/safetensors_format.h"
 #include "tensor/torch_zip.h"
 

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "aim/kernels/fused.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
-#include "aim/model/umt5.h"
 #include "aim/model/wan_vae.h"
-#include "model/fused.h"
-#include "tests/support/device_rows.h"
-#include "tests/support/small_wan_vae.h"
+#include "aim/text/umt5.h"
+#include "support/device_rows.h"
+#include "support/small_wan_vae.h"
 
 namespace aim {
 namespace {

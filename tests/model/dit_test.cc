@@ -14,7 +14,7 @@
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
 #include "model/dit_embedding.h"
-#include "tests/support/throws.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {

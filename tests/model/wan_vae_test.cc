@@ -13,8 +13,8 @@
 #include "model/wan_vae_network.h"
 #include "model/wan_vae_shortcuts.h"
 #include "model/wan_vae_tiles.h"
-#include "tests/support/small_wan_vae.h"
-#include "tests/support/throws.h"
+#include "support/small_wan_vae.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {

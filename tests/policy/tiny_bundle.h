@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "aim/model/bundle.h"
-#include "aim/model/clip_encoding.h"
+#include "aim/bundle/bundle.h"
+#include "aim/diffusion/clip_encoding.h"
 #include "support/scene.h"
 
 namespace aim::testing {

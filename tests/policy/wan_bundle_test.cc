@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "aim/base/error.h"
-#include "aim/model/make_bundle.h"
+#include "aim/bundle/make_bundle.h"
 #include "aim/policy/clip_generator.h"
 #include "policy/tiny_bundle.h"
 #include "support/temporary_folder.h"

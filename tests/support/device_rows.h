@@ -8,7 +8,7 @@
 #include <string>
 
 #include "aim/tensor/device.h"
-#include "tests/support/tolerance.h"
+#include "support/tolerance.h"
 
 namespace aim::testing {
 

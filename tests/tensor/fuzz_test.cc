@@ -13,7 +13,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/rng.h"
 #include "fuzz/weight_bytes.h"
-#include "tests/tensor/torch_zip_writer.h"
+#include "tensor/torch_zip_writer.h"
 
 namespace aim {
 namespace {

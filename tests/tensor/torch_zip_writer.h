@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/zip_archive.h"
+#include "aim/format/zip_archive.h"
 
 namespace aim::testing {
 

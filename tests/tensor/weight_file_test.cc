@@ -14,7 +14,7 @@
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 #include "tensor/mapped_tensor.h"
-#include "tests/tensor/torch_zip_writer.h"
+#include "tensor/torch_zip_writer.h"
 
 namespace aim {
 namespace {

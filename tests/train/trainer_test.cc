@@ -8,8 +8,8 @@
 
 #include "aim/base/summary.h"
 #include "aim/diffusion/generate.h"
-#include "aim/model/hashed_words.h"
 #include "aim/model/pca_autoencoder.h"
+#include "aim/text/hashed_words.h"
 #include "support/scene.h"
 #include "support/temporary_folder.h"
 

@@ -10,7 +10,8 @@
 
 namespace aim {
 
-// Replaces `path` by `bytes`; makes its folders. Throws IoError and leaves no temporary file behind.
+// Replaces `path` by `bytes`; makes its folders. Throws IoError and leaves no temporary file
+// behind.
 void WriteFileAtomic(const std::filesystem::path& path, std::string_view bytes);
 
 // The same for writers that need a path: `write` gets a temporary name in the same folder (same

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "aim/diffusion/mode.h"
 #include "aim/model/autoencoder.h"
 #include "aim/model/dit.h"
+#include "aim/recipe/mode.h"
 
 namespace aim {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "aim/codec/decoder.h"
+#include "aim/diffusion/clip_encoding.h"
 #include "aim/diffusion/sampler.h"
-#include "aim/model/clip_encoding.h"
 
 namespace aim {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "aim/env/env.h"
-#include "aim/policy/policy.h"
+#include "aim/control/env.h"
+#include "aim/control/policy.h"
 
 namespace aim {
 

@@ -10,9 +10,9 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
-#include "aim/env/env.h"
-#include "aim/policy/model_options.h"
-#include "aim/policy/policy.h"
+#include "aim/control/env.h"
+#include "aim/control/policy.h"
+#include "aim/recipe/model_options.h"
 
 namespace aim {
 

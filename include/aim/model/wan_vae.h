@@ -9,6 +9,7 @@
 
 #include "aim/model/autoencoder.h"
 #include "aim/model/wan_vae_options.h"
+#include "aim/recipe/wan_vae_run_options.h"
 #include "aim/tensor/weights.h"
 
 namespace aim {

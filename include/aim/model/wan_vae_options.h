@@ -58,29 +58,4 @@ struct WanVaeOptions {
 // Wan 2.1: 16 channels, 8 x 8 pixels and 4 frames a latent.
 WanVaeOptions Wan21VaeOptions();
 
-// How a clip passes through. The forms give the same result to rounding; tiles do not: the
-// network sees less around them, so seams are blended.
-struct WanVaeRunOptions {
-  std::string form = "chunked";
-  int chunk_latents = 1;
-  int tile_px = 0;
-  int overlap_px = 64;
-  double memory_gib = 0;
-
-  template <class Self, class Visitor>
-  static void ForEachField(Self& self, Visitor&& visit) {
-    visit("form", self.form, Limits{"chunked", "whole"},
-          "a few latent frames at a time, memory independent of the clip's length, or all at once");
-    visit("chunk_latents", self.chunk_latents, Range{1, 64},
-          "chunked: latent frames at a time after the first");
-    visit("tile_px", self.tile_px, Range{0, 16384},
-          "side of the square tiles of a picture in pixels; 0 = no tiles");
-    visit("overlap_px", self.overlap_px, Range{0, 4096}, "pixels over which two tiles are blended");
-    visit("memory_gib", self.memory_gib, Range{0, 1 << 20},
-          "decode in tiles small enough for this much memory, weights included, in GiB; 0 = any");
-  }
-  // Throws ConfigError if tiles overlap by more than half of their side.
-  void Validate() const;
-};
-
 }  // namespace aim

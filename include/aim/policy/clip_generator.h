@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "aim/bundle/bundle.h"
 #include "aim/diffusion/generate.h"
-#include "aim/model/bundle.h"
-#include "aim/policy/model_options.h"
+#include "aim/recipe/model_options.h"
 
 namespace aim {
 

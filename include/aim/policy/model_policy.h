@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "aim/policy/model_options.h"
-#include "aim/policy/policy.h"
+#include "aim/control/policy.h"
+#include "aim/recipe/model_options.h"
 
 namespace aim {
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "aim/base/run_context.h"
+#include "aim/cache/latent_cache.h"
 #include "aim/codec/clip.h"
 #include "aim/data/episode.h"
 #include "aim/model/pca_autoencoder.h"
-#include "aim/train/latent_cache.h"
 #include "aim/train/train_options.h"
 
 namespace aim {

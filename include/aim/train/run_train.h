@@ -18,8 +18,8 @@ struct TrainReport {
 
 std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // one JSON object
 
-// Trains and leaves in run.out(): metrics.jsonl (loss, gradient norm, rate, samples/s; validation of
-// every mode in mm, degrees and dB), checkpoints/step_00000123/ (atomic, the newest few), cache/
+// Trains and leaves in run.out(): metrics.jsonl (loss, gradient norm, rate, samples/s; validation
+// of every mode in mm, degrees and dB), checkpoints/step_00000123/ (atomic, the newest few), cache/
 // (encoded clips), autoencoder.safetensors and, at the end, bundle/. With run.common().resume it
 // goes on from the newest checkpoint and gives, on the CPU, the same bits as a run that was never
 // interrupted.

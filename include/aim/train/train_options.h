@@ -6,8 +6,8 @@
 
 #include "aim/base/options.h"
 #include "aim/model/dit_options.h"
-#include "aim/model/hashed_words.h"
 #include "aim/model/pca_autoencoder.h"
+#include "aim/text/hashed_words.h"
 
 namespace aim {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "aim/cache/latent_cache.h"
 #include "aim/diffusion/canvas.h"
-#include "aim/train/latent_cache.h"
 #include "aim/train/optimizer.h"
 
 namespace aim {

@@ -1,0 +1,188 @@
+// A model as a folder: model.toml, which says what it is, and its weight files.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/codec/action_image.h"
+#include "aim/model/autoencoder.h"
+#include "aim/model/dit.h"
+#include "aim/model/dit_options.h"
+#include "aim/model/pca_autoencoder.h"
+#include "aim/model/wan_vae_options.h"
+#include "aim/recipe/wan_vae_run_options.h"
+#include "aim/tensor/weights.h"
+#include "aim/text/hashed_words.h"
+#include "aim/text/text_encoder.h"
+#include "aim/text/umt5.h"
+
+namespace aim {
+
+struct AutoencoderOptions {
+  std::string kind = "pca";
+  std::string file = "autoencoder.safetensors";
+  PcaOptions pca;         // read if kind is pca
+  WanVaeOptions wan_vae;  // read if kind is wan_vae
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("kind", self.kind, Limits{"pca", "wan_vae"}, "what turns video into latents");
+    visit("file", self.file, Any{}, "its weights: a path, or a name inside the bundle");
+    visit("pca", self.pca, Any{}, "");
+    visit("wan_vae", self.wan_vae, Any{}, "");
+  }
+  int64_t channels() const;
+  int64_t spatial_factor() const;
+};
+
+struct TextOptions {
+  std::string kind = "hashed_words";
+  HashedWordsOptions hashed_words;  // read if kind is hashed_words
+  std::string file = "text_encoder.safetensors";
+  std::string tokenizer_file = "tokenizer.json";
+  Umt5Options umt5;  // read, with the two files, if kind is umt5
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("kind", self.kind, Limits{"hashed_words", "umt5"}, "what turns instructions into rows");
+    visit("hashed_words", self.hashed_words, Any{}, "");
+    visit("umt5.file", self.file, Any{}, "its weights: a path, or a name inside the bundle");
+    visit("umt5.tokenizer_file", self.tokenizer_file, Any{},
+          "tokenizer.json or a SentencePiece model: a path, or a name inside the bundle");
+    visit("umt5", self.umt5, Any{}, "");
+  }
+  int64_t dim() const;
+};
+
+// How a bundle is sampled unless the user says otherwise.
+struct SamplingDefaults {
+  double shift = 30.0;
+  int steps = 1;
+  double guidance = 1.0;
+  std::string sampler = "euler";
+  std::string timestep_rounding = "none";
+  std::string sigma_grid = "auto";
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("shift", self.shift, Range{0.01, 1000},
+          "timestep shift: above 1 more denoising happens at high noise");
+    visit("steps", self.steps, Range{1, 1000}, "denoising steps");
+    visit("guidance", self.guidance, Range{1, 30}, "classifier-free weight of the text; 1 = off");
+    visit("sampler", self.sampler, Limits{"euler", "unipc"}, "how steps are taken");
+    visit("timestep_rounding", self.timestep_rounding, Limits{"none", "bf16", "trunc"},
+          "how the network was shown its timesteps");
+    visit("sigma_grid", self.sigma_grid, Limits{"auto", "full", "official", "diffusers"},
+          "noise levels of the steps; auto: full for euler, official for unipc");
+  }
+};
+
+// model.toml. Defaults are those of the small model.
+struct BundleConfig {
+  std::string preset = "tiny";
+  std::string revision;  // of the code that wrote the bundle
+  std::vector<std::string> trained_modes;
+  double fps = 8.0;
+  int image_height = 64;
+  int image_width = 64;
+  int num_frames = 17;
+  int num_views = 2;
+  SamplingDefaults diffusion;
+  std::string dit_file = "dit.safetensors";
+  DitOptions dit;
+  AutoencoderOptions autoencoder;
+  TextOptions text;
+  ActionImageSpec action_image;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("preset", self.preset, Any{}, "name of the architecture");
+    visit("revision", self.revision, Any{}, "revision of the code that wrote the bundle");
+    visit("trained_modes", self.trained_modes, Any{},
+          "modes that were trained; others are refused");
+    visit("fps", self.fps, Range{0.01, 1000}, "frames a second of training clips");
+    visit("image_height", self.image_height, Range{1, 8192}, "pixels");
+    visit("image_width", self.image_width, Range{1, 8192}, "pixels");
+    visit("num_frames", self.num_frames, Range{1, 4097}, "frames a clip has");
+    visit("num_views", self.num_views, Range{1, 16}, "cameras a clip has");
+    visit("diffusion", self.diffusion, Any{}, "");
+    visit("dit_file", self.dit_file, Any{}, "the network's weights: a path, or a name inside");
+    visit("dit", self.dit, Any{}, "");
+    visit("autoencoder", self.autoencoder, Any{}, "");
+    visit("text", self.text, Any{}, "");
+    visit("action_image.anchor_m", self.action_image.anchor_m, Range{0.001, 10},
+          "distance of the second and third anchor from the tip, metres");
+    visit("action_image.sigma_fraction", self.action_image.sigma_fraction, Range{0.001, 1},
+          "width of a Gaussian as a fraction of the smaller image side");
+    visit("action_image.pedestal", self.action_image.pedestal, Range{0, 0.9},
+          "background of the third channel when the gripper is open");
+  }
+
+  // Ranges, and what must fit together: channels, text width, ray features, image size and latent
+  // grid, number of frames. Throws ConfigError; `where` (a file) is named first.
+  void Validate(const std::string& where = "") const;
+};
+
+// How the parts of a bundle are brought into memory.
+struct LoadOptions {
+  c10::Device device{c10::kCPU};
+  // Of weights and matrix products: float32, or bfloat16 (half the memory; for CUDA, and for CPUs
+  // with bfloat16 units).
+  at::ScalarType dtype = at::kFloat;
+  Numerics numerics = Numerics::kAccurate;
+  WanVaeRunOptions vae;  // how a wan_vae is run
+  // Autoencoder and text encoder are read when they are needed and dropped when asked
+  // (ReleaseWeights): the network has the memory while it runs.
+  bool offload = false;
+  std::filesystem::path text_cache = {};  // folder for the rows of prompts seen before; empty: none
+};
+
+// Everything a bundle holds, ready to use.
+struct Bundle {
+  BundleConfig config;
+  Dit dit;
+  std::unique_ptr<Autoencoder> autoencoder;
+  std::unique_ptr<TextEncoder> text;
+};
+
+// Reads model.toml alone. Every key must be there, but for the options of autoencoders and text
+// encoders of another kind. Throws InputError if folder or file is missing, ConfigError naming the
+// key, the nearest known one, or all that are missing.
+BundleConfig LoadBundleConfig(const std::filesystem::path& path);
+
+// Reads and checks all of it. Weight files may be of any kind OpenWeights reads and any naming
+// bundle/weight_names.h knows. Throws as LoadBundleConfig, InputError naming file and weights:
+// missing, unknown, of wrong shape (all of them), NaN or Inf, and ConfigError, before anything is
+// read, if the memory does not suffice.
+Bundle LoadBundle(const std::filesystem::path& path, const LoadOptions& options = {});
+
+// The same, one part at a time; `config` is LoadBundleConfig(path).
+Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
+            const LoadOptions& options = {});
+std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
+                                             const BundleConfig& config,
+                                             const LoadOptions& options = {});
+std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
+                                             const BundleConfig& config,
+                                             const LoadOptions& options = {});
+
+// Weights of a umt5 text encoder, for Umt5Forward.
+WeightMap LoadTextWeights(const std::filesystem::path& path, const BundleConfig& config,
+                          const LoadOptions& options = {});
+
+// model.toml of a config: what its kinds do not read is left out.
+std::string BundleConfigText(const BundleConfig& config);
+
+// Writes a bundle with a pca autoencoder and hashed words, whole or not at all; an existing one is
+// replaced. `config.revision` and the file names are set here. DiT weights are stored as
+// `dit_storage` (float16 halves the file and keeps 11 bits), the autoencoder's as float32. Throws
+// what LoadBundle would, before writing.
+void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
+                 const WeightMap& autoencoder, at::ScalarType dit_storage = at::kHalf);
+
+}  // namespace aim

@@ -1,0 +1,72 @@
+// A simulator (or robot) that a policy can act in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aim/codec/clip.h"
+
+namespace aim {
+
+// What the robot sees and knows at one instant.
+struct Observation {
+  double time_s = 0;            // simulator clock since reset
+  ToolPose tool;                // measured, world frame
+  std::vector<ClipView> views;  // one frame each
+  int height = 0;
+  int width = 0;
+  std::string prompt;
+};
+
+// A scripted demonstration: everything a data set keeps of an episode.
+struct Demonstration {
+  Clip clip;  // observed frames and the measured pose at each
+  std::vector<ToolPose>
+      commands;  // one a frame, the first the start; Step with the others solves it
+  bool success = false;
+};
+
+struct StepResult {
+  Observation observation;
+  bool ik_failed = false;  // the target was not reachable; the arm held its pose
+};
+
+struct EnvOptions {
+  int image_size = 64;           // square pictures, pixels
+  double frame_period_s = 0.12;  // time from one pose target to the next
+  bool full_look = false;        // visual meshes, shadows and antialiasing, for report videos
+};
+
+class Env {
+ public:
+  virtual ~Env() = default;
+  virtual std::vector<std::string> Tasks() const = 0;
+  virtual int NumVariations(const std::string& task) const = 0;
+
+  // Deterministic in (task, variation, seed), bit for bit. Throws ConfigError for an unknown task
+  // or variation.
+  virtual Observation Reset(const std::string& task, int variation, uint64_t seed) = 0;
+
+  // Moves the tool to `target` (world frame) over one frame period: position linear, rotation by
+  // SLERP, from the last target. The gripper opens if gripper_open > 0.5 and closes if not. Throws
+  // InputError if the pose is not finite or its quaternion not unit (within 1e-3).
+  virtual StepResult Step(const ToolPose& target) = 0;
+
+  // Has the task's success condition held at the end of any frame since the reset? Judged from the
+  // simulator's state alone.
+  virtual bool Success() const = 0;
+
+  // Resets and runs the scripted expert until it has held the goal for some frames.
+  virtual Demonstration Demo(const std::string& task, int variation, uint64_t seed) = 0;
+
+  // As Demo without simulating: one frame a view, clip.poses = commands (the measured poses differ
+  // by the tracking error), success = false.
+  virtual Demonstration Plan(const std::string& task, int variation, uint64_t seed) = 0;
+
+  // A picture of the present state for a report: `view` as in the observation, any size, the full
+  // look. RGB [size, size, 3].
+  virtual std::vector<uint8_t> RenderReport(int view, int size) = 0;
+};
+
+}  // namespace aim

@@ -1,0 +1,60 @@
+// Scripted demonstrations of an environment, collected into a data set.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/base/run_context.h"
+#include "aim/control/env.h"
+
+namespace aim {
+
+struct DemoCollectionOptions {
+  std::vector<std::string> task = {};
+  int episodes = 100;
+  uint64_t first_seed = 0;
+  std::vector<std::string> variations = {};
+  int image_size = 64;
+  double frame_period_s = 0.12;
+  int num_workers = 0;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("task", self.task, Any{}, "task to demonstrate; repeat for more; none = all tasks");
+    visit("episodes", self.episodes, Range{1, 10000000}, "episodes a task");
+    visit("first_seed", self.first_seed, Any{}, "episode K of a task has seed first_seed + K");
+    visit("variations", self.variations, Any{},
+          "variation numbers to go through in turn; none = all of the task");
+    visit("image_size", self.image_size, Range{16, 2048}, "side of the square pictures, pixels");
+    visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
+    visit("num_workers", self.num_workers, Range{0, 1024},
+          "threads, each with its own simulator; 0 = one a core");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+// How an environment is made; each worker thread makes its own.
+using EnvFactory = std::function<std::unique_ptr<Env>(const EnvOptions&)>;
+
+// Writes `episodes` demonstrations of each task to run.out() in the ActionImages layout
+// (data/action_images_layout.h). Episode K of a task has seed first_seed + K and the variation
+// variations[K % count]. Only successful ones are kept: if the script fails, up to nine further
+// seeds, derived from the first by a hash, are tried (meta.json holds the one that was used).
+//
+// Resumable after any kill: whole episodes stay, missing ones are made. Several processes may fill
+// one folder at once (give all of them --resume): an episode is claimed through a locked file
+// which the system frees when its process dies, so nothing is made twice. Which process or thread
+// makes an episode changes nothing in it.
+//
+// Returns {"episodes": in the folder now, "written", "existing", "in_progress_elsewhere",
+// "retried", "failed": [{"episode", "attempts"}], "tasks": {name: {...}}}. Throws
+// ConfigError for unknown tasks and variations, or if the folder was begun with other options.
+nlohmann::json RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
+                                 RunContext& run);
+
+}  // namespace aim

@@ -1,0 +1,42 @@
+// aim-model evaluate: all modes of a model on recorded episodes, with intervals.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "aim/base/options.h"
+#include "aim/base/run_context.h"
+#include "aim/recipe/model_options.h"
+
+namespace aim {
+
+struct EvaluateModelOptions {
+  ModelOptions model;
+  std::string data;
+  int episodes = 50;
+  std::vector<std::string> mode;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    ModelOptions::ForEachField(self.model, visit);
+    visit("data", self.data, Any{}, "episodes that were not trained on, with all poses recorded");
+    visit("episodes", self.episodes, Range{1, 1e6},
+          "episodes measured, evenly spread over the data; the start of each");
+    visit("mode", self.mode, Any{}, "mode to measure (repeatable); none = all that were trained");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+// Returns {"model", "fingerprint", "data", "steps", "guidance", "modes": {name: what
+// SummarizeWithIntervals gives (diffusion/validation.h), "seconds_per_clip", "tasks": {task:
+// SummarizeQuality}}, "damaged"}, and writes it to run.out() (a file) if one is given. Beside the
+// modes stand "v2a_no_first_pose" and two floors that no training can go below: "codec_floor"
+// (action images of the true poses, decoded) and "autoencoder_floor" (the same, and the videos,
+// through the autoencoder). A bootstrap draw resamples episodes. Throws InputError, ConfigError.
+nlohmann::json RunEvaluateModel(const EvaluateModelOptions& options, RunContext& run);
+
+// The report as a Markdown table, a line a mode.
+std::string EvaluationTable(const nlohmann::json& report);
+
+}  // namespace aim

@@ -1,0 +1,54 @@
+// aim-label: metric poses with confidence for robot videos that have no actions.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "aim/base/options.h"
+#include "aim/base/run_context.h"
+#include "aim/recipe/model_options.h"
+
+namespace aim {
+
+struct LabelOptions {
+  ModelOptions model;
+  std::string data;
+  double min_confidence = 0.2;
+  std::string first_pose = "data";
+  int overlap = 0;
+  std::string shard;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    ModelOptions::ForEachField(self.model, visit);
+    visit("data", self.data, Any{},
+          "videos to label: a data set in the ActionImages layout, or a folder of clips, each with "
+          "view0.mp4, view1.mp4, cameras.json and, if known, prompt.txt and poses.csv");
+    visit("min_confidence", self.min_confidence, Range{0, 1},
+          "poses below it are interpolated between confident neighbours; their confidence stays");
+    visit("first_pose", self.first_pose, Limits{"data", "none"},
+          "data: the recorded pose at frame 0 is given to the model where there is one");
+    visit("overlap", self.overlap, Range{0, 4096},
+          "frames that neighbouring windows of a long video share; 0 = half a window");
+    visit("shard", self.shard, Any{},
+          "i/n: label only episodes i, i + n, ... (i from 0), as one of n processes");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+// Labels every episode of `data`. A video longer than the model's clip is cut into overlapping
+// windows, each labelled by itself; where they overlap, positions, rotations and openness are
+// averaged with weights confidence times closeness to the window's middle, and their confidence
+// falls by 1 / (1 + spread / 10 mm). A video with a multiple of the model's frame rate is labelled
+// at every n-th frame, the ones between are interpolated.
+//
+// Writes <out>/<episode>/poses.csv (one row a video frame, with confidence) and label.json; whole
+// or absent, so that --resume goes on. report.json (report-i-of-n.json for a shard) has counts, the
+// damaged episodes by name, and, where all poses are recorded, errors against them with 95 %
+// intervals (diffusion/validation.h). Returns its content.
+//
+// Damaged episodes are left out. Throws InputError if no episode can be read, ConfigError for
+// options that do not fit the model or an earlier run to go on with.
+nlohmann::json RunLabel(const LabelOptions& options, RunContext& run);
+
+}  // namespace aim

@@ -1,0 +1,50 @@
+// Which model a tool generates with, and how.
+#pragma once
+
+#include <string>
+
+#include "aim/base/options.h"
+#include "aim/recipe/pass_options.h"
+#include "aim/recipe/wan_vae_run_options.h"
+
+namespace aim {
+
+struct ModelOptions {
+  std::string model;
+  int steps = 0;
+  double guidance = 0;
+  std::string sampler = "auto";
+  PassOptions passes = {};
+  std::string dtype = "auto";
+  std::string numerics = "accurate";
+  bool offload = false;
+  std::string text_cache;
+  WanVaeRunOptions vae;
+  bool allow_untrained = false;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit("model", self.model, Any{}, "folder of the model bundle");
+    visit("steps", self.steps, Range{0, 1000},
+          "denoising steps, time is linear in them; 0 = the model's default");
+    visit("guidance", self.guidance, Range{0, 30},
+          "classifier-free weight of the text; 1 = off, 0 = the model's default");
+    visit("sampler", self.sampler, Limits{"auto", "euler", "unipc"},
+          "how the noise is taken away; auto: the model's own");
+    PassOptions::ForEachField(self.passes, visit);
+    visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
+          "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA");
+    visit("numerics", self.numerics, Limits{"accurate", "trained"},
+          "accurate: norms and residuals in f32; trained: rounded as in the release's training");
+    visit("offload", self.offload, Any{},
+          "keep autoencoder and text encoder out of memory while the network runs");
+    visit("text_cache", self.text_cache, Any{},
+          "folder that keeps what the text encoder makes of each prompt");
+    visit("vae", self.vae, Any{}, "");
+    visit("allow_untrained", self.allow_untrained, Any{},
+          "run a mode that the model was not trained for");
+  }
+  void Validate() const;  // throws ConfigError
+};
+
+}  // namespace aim

@@ -1,0 +1,335 @@
+#include "aim/bundle/bundle.h"
+
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/memory.h"
+#include "aim/base/rng.h"
+#include "aim/base/run_context.h"
+#include "aim/bundle/weight_names.h"
+#include "aim/model/on_demand.h"
+#include "aim/model/wan_vae.h"
+#include "aim/tensor/safetensors.h"
+#include "aim/tensor/weight_file.h"
+#include "aim/text/text_cache.h"
+
+namespace aim {
+namespace {
+
+constexpr int kFormatVersion = 1;
+constexpr char kConfigFile[] = "model.toml";
+
+// Throws unless `actual` is `expected`; `reason` says why they must agree.
+void CheckEqual(const std::string& key, int64_t actual, int64_t expected,
+                const std::string& reason) {
+  if (actual == expected) return;
+  throw ConfigError({.where = key,
+                     .got = std::to_string(actual),
+                     .expected = std::to_string(expected) + ", " + reason,
+                     .fix = ""});
+}
+
+void CheckMultiple(const std::string& key, int64_t value, int64_t factor,
+                   const std::string& reason) {
+  if (value % factor == 0) return;
+  throw ConfigError({.where = key,
+                     .got = std::to_string(value),
+                     .expected = "a multiple of " + std::to_string(factor) + ", " + reason,
+                     .fix = ""});
+}
+
+void CheckModes(const std::vector<std::string>& modes, const std::string& key) {
+  std::set<std::string> seen;
+  for (const std::string& mode : modes) {
+    if (mode.empty() || !seen.insert(mode).second) {
+      throw ConfigError({.where = key,
+                         .got = "holding '" + mode + (mode.empty() ? "'" : "' twice"),
+                         .expected = "each mode once",
+                         .fix = ""});
+    }
+  }
+}
+
+// Set keys of nested objects, joined by dots.
+void CollectKeys(const nlohmann::json& object, const std::string& prefix,
+                 std::set<std::string>& keys) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object()) {
+      CollectKeys(value, prefix + key + ".", keys);
+    } else {
+      keys.insert(prefix + key);
+    }
+  }
+}
+
+// Options of kinds that this model does not use.
+bool IsUnread(const BundleConfig& config, const std::string& key) {
+  const auto is_below = [&](const std::string& section) {
+    return key.rfind(section + ".", 0) == 0;
+  };
+  for (const char* kind : {"pca", "wan_vae"}) {
+    if (config.autoencoder.kind != kind && is_below(std::string("autoencoder.") + kind))
+      return true;
+  }
+  for (const char* kind : {"hashed_words", "umt5"}) {
+    if (config.text.kind != kind && is_below(std::string("text.") + kind)) return true;
+  }
+  return false;
+}
+
+// A forgotten key would silently mean its default, which may differ from what was trained.
+void CheckComplete(const nlohmann::json& object, const BundleConfig& config,
+                   const std::string& where) {
+  std::set<std::string> present;
+  CollectKeys(object, "", present);
+  std::string missing;
+  for (const std::string& key : OptionKeys(config)) {
+    if (present.contains(key) || IsUnread(config, key)) continue;
+    missing += (missing.empty() ? "" : ", ") + key;
+  }
+  if (missing.empty()) return;
+  throw ConfigError({.where = where,
+                     .got = "missing " + missing,
+                     .expected = "every key of a model",
+                     .fix = "add what the model was trained with"});
+}
+
+// The format version is checked first: with another one, unknown keys are no typing mistakes.
+void TakeFormatVersion(nlohmann::json& object, const std::string& where) {
+  const auto version = object.find("format_version");
+  if (version == object.end() || *version != kFormatVersion) {
+    throw ConfigError({.where = where + ": format_version",
+                       .got = version == object.end() ? "missing" : version->dump(),
+                       .expected = std::to_string(kFormatVersion),
+                       .fix = "use the version of this program that wrote the bundle"});
+  }
+  object.erase(version);
+}
+
+// Weights of one part, named and shaped as they must be; still in the file.
+using OriginalNamesOf = WeightMap (*)(const WeightMap&, const std::string&);
+
+WeightMap OpenPart(const std::filesystem::path& file, OriginalNamesOf original_names,
+                   const ShapeMap& shapes) {
+  const WeightMap stored = original_names(OpenWeights(file).tensors, file.string());
+  CheckWeights(stored, shapes, file.string());
+  return stored;
+}
+
+using DtypeOf = std::function<at::ScalarType(const std::string&)>;
+
+// What a part becomes in memory: each weight in its type.
+WeightMap ReadPart(const WeightMap& stored, const std::string& where, const LoadOptions& options,
+                   const DtypeOf& dtype_of) {
+  std::map<at::ScalarType, WeightMap> by_dtype;
+  int64_t needed = 0;
+  for (const auto& [name, weight] : stored) {
+    const at::ScalarType dtype = dtype_of(name);
+    by_dtype[dtype][name] = weight;
+    needed += weight.numel() * static_cast<int64_t>(c10::elementSize(dtype));
+  }
+  if (options.device.is_cpu())
+    CheckMemory(needed, where, options.dtype == at::kFloat ? "add --dtype bf16" : "");
+  WeightMap weights;
+  for (const auto& [dtype, part] : by_dtype)
+    weights.merge(LoadWeights(part, dtype, options.device, where));
+  return weights;
+}
+
+// The same for a part that has one type.
+WeightMap ReadPart(const WeightMap& stored, const std::filesystem::path& file,
+                   const LoadOptions& options) {
+  return ReadPart(stored, file.string(), options,
+                  [&](const std::string&) { return options.dtype; });
+}
+
+// Tells text encoders apart by both ends of every weight: reading all of them would take as long as
+// loading them, which the cache is there to avoid.
+std::string TextKey(const WeightMap& stored, const std::filesystem::path& tokenizer,
+                    at::ScalarType dtype) {
+  WeightMap ends;
+  for (const auto& [name, weight] : stored) {
+    const int64_t rows = std::min<int64_t>(2, weight.size(0));
+    ends[name] =
+        at::cat({weight.narrow(0, 0, rows), weight.narrow(0, weight.size(0) - rows, rows)});
+  }
+  std::string key = Fingerprint(ends);
+  key.append(" ").append(c10::toString(dtype));
+  const auto files = std::filesystem::is_directory(tokenizer)
+                         ? std::vector{tokenizer / "tokenizer.json", tokenizer / "spiece.model"}
+                         : std::vector{tokenizer};
+  for (const std::filesystem::path& file : files) {
+    if (std::filesystem::exists(file))
+      key.append(" ").append(std::to_string(StableHash(ReadFile(file))));
+  }
+  return key;
+}
+
+std::unique_ptr<Autoencoder> MakeWanVae(const std::filesystem::path& file,
+                                        const WanVaeOptions& options, const LoadOptions& load) {
+  const WeightMap stored = OpenPart(file, OriginalVaeNames, WanVaeWeightShapes(options));
+  return std::make_unique<WanVae>(options, ReadPart(stored, file, load), file.string(), load.vae);
+}
+
+}  // namespace
+
+int64_t AutoencoderOptions::channels() const {
+  return kind == "pca" ? pca.channels : wan_vae.z_dim;
+}
+
+int64_t AutoencoderOptions::spatial_factor() const {
+  return kind == "pca" ? pca.block_px : wan_vae.spatial_factor();
+}
+
+int64_t TextOptions::dim() const { return kind == "hashed_words" ? hashed_words.dim : umt5.dim; }
+
+void BundleConfig::Validate(const std::string& where) const {
+  const std::string prefix = where.empty() ? "" : where + ": ";
+  CheckRanges(*this, where.empty() ? "" : where + ": model");
+  dit.Validate();
+  if (autoencoder.kind == "pca") autoencoder.pca.Validate();
+  if (autoencoder.kind == "wan_vae") autoencoder.wan_vae.Validate();
+  const std::string channels = "the latent channels of the autoencoder";
+  CheckEqual(prefix + "dit.in_channels", dit.in_channels, autoencoder.channels(), channels);
+  CheckEqual(prefix + "dit.out_channels", dit.out_channels, autoencoder.channels(), channels);
+  CheckEqual(prefix + "dit.text_dim", dit.text_dim, text.dim(), "the width of the text encoder");
+  if (dit.camera.mode == "ray_token") {
+    CheckEqual(prefix + "dit.camera.features", dit.camera.features, 6 * dit.patch * dit.patch,
+               "six numbers a ray, dit.patch^2 rays a token");
+  }
+  if (dit.camera.mode == "pooled_latent")
+    CheckMultiple(prefix + "dit.camera.features", dit.camera.features,
+                  int64_t{dit.camera.pool} * dit.camera.pool, "dit.camera.pool^2");
+  const int64_t factor = autoencoder.spatial_factor() * dit.patch;
+  const std::string token = "the pixels that a token has a side";
+  CheckMultiple(prefix + "image_height", image_height, factor, token);
+  CheckMultiple(prefix + "image_width", image_width, factor, token);
+  if (num_frames % 4 != 1) {
+    throw ConfigError({.where = prefix + "num_frames",
+                       .got = std::to_string(num_frames),
+                       .expected = "a multiple of 4, plus 1",
+                       .fix = ""});
+  }
+  CheckModes(trained_modes, prefix + "trained_modes");
+}
+
+BundleConfig LoadBundleConfig(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) {
+    const bool exists = std::filesystem::exists(path);
+    throw InputError({.where = path.string(),
+                      .got = exists ? "not a folder" : "missing",
+                      .expected = std::string("a model bundle: a folder with ") + kConfigFile,
+                      .fix = ""});
+  }
+  const std::string where = (path / kConfigFile).string();
+  nlohmann::json object = ReadToml(path / kConfigFile);
+  TakeFormatVersion(object, where);
+  BundleConfig config;
+  ApplyOptions(config, object, where);
+  CheckComplete(object, config, where);
+  config.Validate(where);
+  return config;
+}
+
+// A file's path that is absolute replaces the bundle's.
+Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
+            const LoadOptions& options) {
+  const std::filesystem::path file = path / config.dit_file;
+  const WeightMap stored = OpenPart(file, OriginalDitNames, DitWeightShapes(config.dit));
+  Dit dit;
+  dit.options = config.dit;
+  dit.compute_dtype = options.dtype;
+  dit.numerics = options.numerics;
+  dit.weights = ReadPart(stored, file.string(), options,
+                         [&](const std::string& name) { return WeightDtype(dit, name); });
+  return dit;
+}
+
+std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
+                                             const BundleConfig& config,
+                                             const LoadOptions& options) {
+  const std::filesystem::path file = path / config.autoencoder.file;
+  if (config.autoencoder.kind == "pca") {
+    const WeightMap basis = ConvertWeights(ReadSafetensors(file), at::kFloat, options.device);
+    return std::make_unique<PcaAutoencoder>(config.autoencoder.pca, basis, file.string());
+  }
+  const WanVaeOptions vae = config.autoencoder.wan_vae;
+  if (!options.offload) return MakeWanVae(file, vae, options);
+  OpenPart(file, OriginalVaeNames, WanVaeWeightShapes(vae));  // a wrong file is refused now
+  const AutoencoderShape shape{vae.z_dim, vae.spatial_factor(), vae.temporal_factor()};
+  return std::make_unique<OnDemandAutoencoder>(
+      shape, options.device, [file, vae, options] { return MakeWanVae(file, vae, options); });
+}
+
+std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
+                                             const BundleConfig& config,
+                                             const LoadOptions& options) {
+  if (config.text.kind == "hashed_words")
+    return std::make_unique<HashedWords>(config.text.hashed_words);
+  const std::filesystem::path file = path / config.text.file;
+  const Umt5Options umt5 = config.text.umt5;
+  const WeightMap stored = OpenPart(file, OriginalUmt5Names, Umt5WeightShapes(umt5));
+  const auto load = [stored, file, options] { return ReadPart(stored, file, options); };
+  const std::filesystem::path tokenizer = path / config.text.tokenizer_file;
+  std::unique_ptr<TextEncoder> encoder =
+      std::make_unique<Umt5Encoder>(umt5, load, Tokenizer::Open(tokenizer));
+  if (!options.text_cache.empty()) {
+    encoder = std::make_unique<CachedTextEncoder>(std::move(encoder), options.text_cache,
+                                                  TextKey(stored, tokenizer, options.dtype));
+  }
+  return std::make_unique<RememberingTextEncoder>(std::move(encoder));
+}
+
+WeightMap LoadTextWeights(const std::filesystem::path& path, const BundleConfig& config,
+                          const LoadOptions& options) {
+  const std::filesystem::path file = path / config.text.file;
+  return ReadPart(OpenPart(file, OriginalUmt5Names, Umt5WeightShapes(config.text.umt5)), file,
+                  options);
+}
+
+Bundle LoadBundle(const std::filesystem::path& path, const LoadOptions& options) {
+  Bundle bundle;
+  bundle.config = LoadBundleConfig(path);
+  bundle.dit = LoadDit(path, bundle.config, options);
+  bundle.autoencoder = LoadAutoencoder(path, bundle.config, options);
+  bundle.text = LoadTextEncoder(path, bundle.config, options);
+  return bundle;
+}
+
+std::string BundleConfigText(const BundleConfig& config) {
+  nlohmann::json object = OptionsToJson(config);
+  for (const char* kind : {"pca", "wan_vae"}) {
+    if (config.autoencoder.kind != kind) object["autoencoder"].erase(kind);
+  }
+  for (const char* kind : {"hashed_words", "umt5"}) {
+    if (config.text.kind != kind) object["text"].erase(kind);
+  }
+  object["format_version"] = kFormatVersion;
+  return ToToml(object);
+}
+
+void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
+                 const WeightMap& autoencoder, at::ScalarType dit_storage) {
+  config.revision = Revision();
+  const BundleConfig defaults;
+  config.dit_file = defaults.dit_file;
+  config.autoencoder.file = defaults.autoencoder.file;
+  config.Validate();
+  CheckWeights(dit, DitWeightShapes(config.dit), config.dit_file);
+  CheckFinite(dit, config.dit_file);
+  const PcaAutoencoder checked(config.autoencoder.pca, autoencoder, config.autoencoder.file);
+  const WeightMap stored = ConvertWeights(dit, dit_storage);
+
+  WriteFolderAtomic(path, [&](const std::filesystem::path& folder) {
+    WriteSafetensors(folder / config.dit_file, stored);
+    WriteSafetensors(folder / config.autoencoder.file, checked.weights());
+    WriteFileAtomic(folder / kConfigFile, BundleConfigText(config));
+  });
+}
+
+}  // namespace aim

@@ -1,0 +1,140 @@
+#include "aim/bundle/convert.h"
+
+#include <ATen/ATen.h>
+
+#include "aim/base/error.h"
+#include "aim/bundle/weight_names.h"
+#include "aim/tensor/weight_file.h"
+
+namespace aim {
+namespace {
+
+// Elements checked at a time: the check needs little memory beside the weight.
+constexpr int64_t kChunk = 1 << 22;
+
+bool IsFinite(const at::Tensor& weight) {
+  if (!weight.is_floating_point()) return true;
+  const at::Tensor flat = weight.reshape({-1});
+  for (int64_t begin = 0; begin < flat.numel(); begin += kChunk) {
+    at::Tensor part = flat.slice(0, begin, std::min(flat.numel(), begin + kChunk));
+    // Eight-bit floats have no isfinite of their own.
+    if (part.element_size() == 1) part = part.to(at::kFloat);
+    if (!part.isfinite().all().item<bool>()) return false;
+  }
+  return true;
+}
+
+void AddName(std::string& list, const std::string& name) {
+  list += (list.empty() ? "" : ", ") + name;
+}
+
+at::ScalarType StoredType(const at::Tensor& weight, std::optional<at::ScalarType> dtype) {
+  return dtype && weight.is_floating_point() ? *dtype : weight.scalar_type();
+}
+
+void RefuseBroken(const std::string& not_finite, const std::string& overflowed,
+                  const std::string& where) {
+  std::string got;
+  if (!not_finite.empty()) got = "holding NaN or Inf in " + not_finite;
+  if (!overflowed.empty()) {
+    got += (got.empty() ? "" : ", and ") +
+           ("holding values too large for the storage type in " + overflowed);
+  }
+  if (got.empty()) return;
+  throw InputError({.where = where,
+                    .got = got,
+                    .expected = "finite weights that the type can hold",
+                    .fix = not_finite.empty() ? "store them as bf16 or f32"
+                                              : "the training that wrote it diverged or the file "
+                                                "is damaged"});
+}
+
+}  // namespace
+
+std::optional<at::ScalarType> ParseStorageType(const std::string& name, const std::string& where) {
+  if (name == "keep") return std::nullopt;
+  if (name == "f32") return at::kFloat;
+  if (name == "f16") return at::kHalf;
+  if (name == "bf16") return at::kBFloat16;
+  throw ConfigError({.where = where, .got = name, .expected = "keep, f32, f16 or bf16", .fix = ""});
+}
+
+void StreamWeights(const std::filesystem::path& path, const WeightMap& weights,
+                   std::optional<at::ScalarType> dtype, const Metadata& metadata,
+                   const std::string& where, Progress& progress) {
+  std::map<std::string, TensorInfo> infos;
+  for (const auto& [name, weight] : weights) {
+    infos[name] = {StoredType(weight, dtype), weight.sizes().vec()};
+  }
+  std::string not_finite;
+  std::string overflowed;
+  size_t done = 0;
+  const auto load = [&](const std::string& name) {
+    const at::Tensor& weight = weights.at(name);
+    const at::ScalarType type = infos.at(name).dtype;
+    at::Tensor stored;
+    try {
+      stored = LoadWeights({{name, weight}}, type, at::kCPU, where).at(name);
+    } catch (const FormatError&) {
+      throw;
+    } catch (const InputError&) {
+      AddName(IsFinite(weight) ? overflowed : not_finite, name);
+      stored = weight.to(type);
+    }
+    progress.Advance(1, name);
+    // Behind the last weight, while nothing is in place yet.
+    if (++done == weights.size()) RefuseBroken(not_finite, overflowed, where);
+    return stored;
+  };
+  progress.Start("convert", static_cast<int64_t>(weights.size()));
+  StreamSafetensors(path, infos, load, metadata);
+  progress.Finish();
+}
+
+nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
+  const std::filesystem::path destination = options.destination;
+  const std::optional<at::ScalarType> dtype = ParseStorageType(options.dtype);
+  if (std::filesystem::exists(destination) && !run.common().overwrite) {
+    throw ConfigError({.where = destination.string(),
+                       .got = "there already",
+                       .expected = "a file that does not exist",
+                       .fix = "choose another name or pass --overwrite"});
+  }
+  if (std::filesystem::is_directory(destination)) {
+    throw ConfigError({.where = destination.string(),
+                       .got = "a folder",
+                       .expected = "the name of a safetensors file",
+                       .fix = ""});
+  }
+  const WeightFile file = OpenWeights(options.source);
+  const Architecture architecture = DetectArchitecture(file.tensors);
+  if (options.names == "original" && architecture == Architecture::kUnknown) {
+    throw InputError({.where = options.source,
+                      .got = "of an architecture that its names do not tell",
+                      .expected = "weights of a Wan DiT, a Wan VAE or a UMT5 encoder",
+                      .fix = "pass --names keep to convert it as it is"});
+  }
+  const WeightMap weights = options.names == "keep"
+                                ? file.tensors
+                                : OriginalNames(file.tensors, architecture, options.source);
+  Metadata metadata = file.metadata;
+  run.PrepareOutFile(destination);
+  metadata["format"] = "pt";  // what other readers of safetensors look for
+  StreamWeights(destination, weights, dtype, metadata, options.source, run.progress());
+
+  nlohmann::json report = {{"path", destination.string()},
+                           {"architecture", ArchitectureName(architecture)},
+                           {"tensors", weights.size()},
+                           {"bytes", std::filesystem::file_size(destination)},
+                           {"dtypes", nlohmann::json::object()}};
+  int64_t parameters = 0;
+  for (const auto& [name, weight] : weights) {
+    parameters += weight.numel();
+    nlohmann::json& count = report["dtypes"][c10::toString(StoredType(weight, dtype))];
+    count = count.is_null() ? 1 : count.get<int>() + 1;
+  }
+  report["parameters"] = parameters;
+  return report;
+}
+
+}  // namespace aim

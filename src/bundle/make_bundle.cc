@@ -1,0 +1,216 @@
+#include "aim/bundle/make_bundle.h"
+
+#include <ATen/core/Tensor.h>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/bundle/bundle.h"
+#include "aim/bundle/convert.h"
+#include "aim/bundle/diffusers_folder.h"
+#include "aim/bundle/options_of_weights.h"
+#include "aim/bundle/weight_names.h"
+#include "aim/model/wan_vae.h"
+#include "aim/tensor/weight_file.h"
+#include "aim/text/tokenizer.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Files of others, and what they are.
+struct Sources {
+  BundleConfig config;
+  fs::path dit, vae, text, tokenizer;
+  std::vector<std::string> notes;
+};
+
+// One weight file under its original names, still mapped.
+struct Part {
+  fs::path source;
+  std::string name;  // in the bundle
+  WeightMap weights;
+};
+
+WeightMap Open(const fs::path& path, Architecture architecture) {
+  return OriginalNames(OpenWeights(path).tensors, architecture, path.string());
+}
+
+// What the released weights of Action Images were trained for. method.md 2.1, 5.4.
+void SetActionImages(BundleConfig& config) {
+  config.preset = "action_images_5b";
+  config.trained_modes = {"i2va", "i2a", "v2a", "i2v", "v1_given"};
+  config.fps = 5;
+  config.image_height = config.image_width = 512;
+  config.num_frames = 41;
+  config.num_views = 2;
+  config.diffusion = {
+      .shift = 5, .steps = 50, .guidance = 7.5, .sampler = "euler", .timestep_rounding = "bf16"};
+}
+
+// The video model it grew from. wan22.md 2.1, 5.2.
+void SetWan(BundleConfig& config) {
+  config.preset = "wan";
+  config.trained_modes = {"i2v"};
+  config.fps = 24;
+  config.image_height = 704;
+  config.image_width = 1280;
+  config.num_frames = 121;
+  config.num_views = 1;
+  config.diffusion = {
+      .shift = 5, .steps = 50, .guidance = 5, .sampler = "unipc", .timestep_rounding = "trunc"};
+}
+
+void SetKinds(BundleConfig& config) {
+  config.dit.camera.mode == "none" ? SetWan(config) : SetActionImages(config);
+  config.autoencoder.kind = "wan_vae";
+  config.text.kind = "umt5";
+}
+
+Sources FromDiffusers(const fs::path& path) {
+  const DiffusersFolder folder = ReadDiffusersFolder(path);
+  Sources sources;
+  sources.config.dit = folder.dit;
+  SetKinds(sources.config);
+  sources.config.autoencoder.wan_vae = folder.vae;
+  sources.config.text.umt5 = folder.text;
+  sources.config.diffusion.shift = folder.scheduler.shift;
+  sources.config.diffusion.sampler = folder.scheduler.kind;
+  const bool is_unipc = folder.scheduler.kind == "unipc";
+  sources.config.diffusion.sigma_grid = is_unipc ? "diffusers" : "full";
+  sources.config.diffusion.timestep_rounding = is_unipc ? "trunc" : "none";
+  sources.dit = folder.dit_weights;
+  sources.vae = folder.vae_weights;
+  sources.text = folder.text_weights;
+  sources.tokenizer = folder.tokenizer;
+  sources.notes = folder.notes;
+  if (folder.tokenizer.empty())
+    sources.notes.push_back("the pipeline has no tokenizer: prompts cannot be encoded");
+  return sources;
+}
+
+Sources FromFiles(const MakeBundleOptions& options) {
+  Sources sources;
+  sources.dit = options.dit;
+  sources.vae = options.vae;
+  sources.text = options.text;
+  sources.tokenizer = options.tokenizer;
+  BundleConfig& config = sources.config;
+  config.dit = DitOptionsOf(Open(options.dit, Architecture::kDit), options.dit, options.num_heads);
+  SetKinds(config);
+  // The base model is told which latents are given by their timestep. wan22.md 5.4.
+  if (config.dit.camera.mode == "none") config.dit.timestep_mode = "given_zero";
+  const WeightMap vae = OpenWeights(options.vae).tensors;
+  config.autoencoder.wan_vae =
+      WanVaeOptionsOf(OriginalNames(vae, DetectArchitecture(vae), options.vae), options.vae);
+  config.text.umt5 = Umt5OptionsOf(Open(options.text, Architecture::kUmt5), options.text);
+  return sources;
+}
+
+void TakeSizes(const MakeBundleOptions& options, BundleConfig& config) {
+  if (options.fps > 0) config.fps = options.fps;
+  if (options.image_height > 0) config.image_height = options.image_height;
+  if (options.image_width > 0) config.image_width = options.image_width;
+  if (options.num_frames > 0) config.num_frames = options.num_frames;
+  if (options.num_views > 0) config.num_views = options.num_views;
+}
+
+// Opens and checks all three; nothing is copied.
+std::vector<Part> OpenParts(const Sources& sources) {
+  const BundleConfig& config = sources.config;
+  const BundleConfig defaults;
+  const WanVaeOptions& vae = config.autoencoder.wan_vae;
+  std::vector<Part> parts = {
+      {sources.dit, defaults.dit_file, Open(sources.dit, Architecture::kDit)},
+      {sources.vae, defaults.autoencoder.file,
+       Open(sources.vae, vae.is_residual ? Architecture::kVae22 : Architecture::kVae21)},
+      {sources.text, defaults.text.file, Open(sources.text, Architecture::kUmt5)}};
+  CheckWeights(parts[0].weights, DitWeightShapes(config.dit), sources.dit.string());
+  CheckWeights(parts[1].weights, WanVaeWeightShapes(vae), sources.vae.string());
+  CheckWeights(parts[2].weights, Umt5WeightShapes(config.text.umt5), sources.text.string());
+  return parts;
+}
+
+// The files of a tokenizer, in a folder as Tokenizer::Open reads them.
+void CopyTokenizer(const fs::path& source, const fs::path& folder) {
+  if (fs::is_directory(source)) {
+    for (const char* name : {"tokenizer.json", "spiece.model", "tokenizer_config.json"}) {
+      if (fs::exists(source / name)) WriteFileAtomic(folder / name, ReadFile(source / name));
+    }
+    return;
+  }
+  const std::string bytes = ReadFile(source);
+  const bool is_json = !bytes.empty() && bytes[bytes.find_first_not_of(" \t\r\n")] == '{';
+  WriteFileAtomic(folder / (is_json ? "tokenizer.json" : "spiece.model"), bytes);
+}
+
+nlohmann::json Report(const Sources& sources, const std::vector<Part>& parts,
+                      const RunContext& run) {
+  int64_t parameters = 0;
+  for (const Part& part : parts) {
+    for (const auto& [name, weight] : part.weights) parameters += weight.numel();
+  }
+  return {{"path", run.out().string()},
+          {"preset", sources.config.preset},
+          {"parameters", parameters},
+          {"notes", sources.notes}};
+}
+
+}  // namespace
+
+void MakeBundleOptions::Validate() const {
+  CheckRanges(*this);
+  const bool all_four = !dit.empty() && !vae.empty() && !text.empty() && !tokenizer.empty();
+  const bool none = dit.empty() && vae.empty() && text.empty() && tokenizer.empty();
+  if (from_diffusers.empty() ? !all_four : !none) {
+    throw ConfigError({.where = "aim-model bundle",
+                       .got = from_diffusers.empty() ? "without all of its parts"
+                                                     : "called with --from-diffusers and parts",
+                       .expected = "--dit, --vae, --text and --tokenizer, or --from-diffusers",
+                       .fix = ""});
+  }
+  if (link && dtype != "keep") {
+    throw ConfigError({.where = "--dtype",
+                       .got = dtype,
+                       .expected = "keep, as --link copies nothing",
+                       .fix = "leave out --link"});
+  }
+}
+
+nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) {
+  options.Validate();
+  if (run.out().empty()) {
+    throw ConfigError(
+        {.where = "--out", .got = "not given", .expected = "the bundle's folder", .fix = ""});
+  }
+  Sources sources =
+      options.from_diffusers.empty() ? FromFiles(options) : FromDiffusers(options.from_diffusers);
+  BundleConfig& config = sources.config;
+  TakeSizes(options, config);
+  config.Validate();
+  std::vector<Part> parts = OpenParts(sources);
+  if (!sources.tokenizer.empty()) Tokenizer::Open(sources.tokenizer);
+  run.PrepareOutFolder();
+
+  if (options.link) {
+    config.dit_file = fs::absolute(sources.dit).string();
+    config.autoencoder.file = fs::absolute(sources.vae).string();
+    config.text.file = fs::absolute(sources.text).string();
+    if (!sources.tokenizer.empty())
+      config.text.tokenizer_file = fs::absolute(sources.tokenizer).string();
+  }
+  const auto dtype = ParseStorageType(options.dtype);
+  WriteFolderAtomic(run.out(), [&](const fs::path& folder) {
+    WriteFileAtomic(folder / "model.toml", BundleConfigText(config));
+    if (options.link) return;
+    if (!sources.tokenizer.empty())
+      CopyTokenizer(sources.tokenizer, folder / config.text.tokenizer_file);
+    for (const Part& part : parts) {
+      StreamWeights(folder / part.name, part.weights, dtype, {}, part.source.string(),
+                    run.progress());
+    }
+  });
+  return Report(sources, parts, run);
+}
+
+}  // namespace aim

@@ -1,0 +1,214 @@
+#include "pipeline/clip_input.h"
+
+#include <array>
+#include <cmath>
+#include <sstream>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/codec/pose_csv.h"
+#include "aim/data/cut_clip.h"
+#include "aim/data/fit_view.h"
+#include "aim/media/image.h"
+#include "aim/media/video.h"
+
+namespace aim {
+namespace {
+
+constexpr double kUnitTolerance = 1e-3;
+constexpr double kRateTolerance = 0.02;
+
+std::string SizeText(int width, int height) {
+  return std::to_string(width) + "x" + std::to_string(height);
+}
+
+std::string Count(size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+// A picture or a whole video of one view, with its cameras, at its own size.
+struct RawView {
+  std::string path;
+  int width = 0;
+  int height = 0;
+  double fps = 0;  // 0 for a picture
+  ClipView view;
+};
+
+RawView ReadRawView(const std::string& path, bool is_video) {
+  RawView raw;
+  raw.path = path;
+  if (!is_video) {
+    Image image = ReadImage(path);
+    raw.width = image.width;
+    raw.height = image.height;
+    raw.view.num_frames = 1;
+    raw.view.rgb = std::move(image.rgb);
+    return raw;
+  }
+  Video video = ReadVideo(path);
+  raw.width = video.format.width;
+  raw.height = video.format.height;
+  raw.fps = video.format.fps;
+  raw.view.num_frames = video.num_frames;
+  raw.view.rgb = std::move(video.rgb);
+  return raw;
+}
+
+// Videos and poses at another rate than the model's are read frame by frame all the same.
+void WarnOfRate(const std::string& path, double fps, double model_fps) {
+  if (std::abs(fps / model_fps - 1) <= kRateTolerance) return;
+  LogWarning(path + " has " + ToText(fps) + " frames a second, the model was trained at " +
+             ToText(model_fps) + "; frames are taken one by one");
+}
+
+void CheckLength(const std::string& where, size_t count, const std::string& noun, int num_frames,
+                 const std::string& fix) {
+  if (count <= static_cast<size_t>(num_frames)) return;
+  throw InputError({.where = where,
+                    .got = Count(count, noun) + " long",
+                    .expected = "at most " + std::to_string(num_frames) + ", a clip of this model",
+                    .fix = fix});
+}
+
+std::vector<RawView> ReadRawViews(const GenerateClipOptions& options,
+                                  const ClipGenerator& generator) {
+  const bool is_video = InputsOf(generator.mode()).whole_video;
+  const std::vector<std::string>& paths = is_video ? options.video : options.view;
+  const BundleConfig& config = generator.config();
+  if (paths.size() != static_cast<size_t>(config.num_views)) {
+    throw ConfigError(
+        {.where = is_video ? "--video" : "--view",
+         .got = "given for " + Count(paths.size(), "view"),
+         .expected = std::to_string(config.num_views) + ", the number this model was trained for",
+         .fix = ""});
+  }
+  std::vector<RawView> views;
+  for (const std::string& path : paths) {
+    views.push_back(ReadRawView(path, is_video));
+    const RawView& raw = views.back();
+    if (!is_video) continue;
+    const auto num_frames = static_cast<size_t>(raw.view.num_frames);
+    CheckLength(path, num_frames, "frame", config.num_frames, "use aim-label for long videos");
+    WarnOfRate(path, raw.fps, config.fps);
+    if (raw.view.num_frames == views[0].view.num_frames) continue;
+    throw InputError({.where = path,
+                      .got = Count(num_frames, "frame") + " long",
+                      .expected = std::to_string(views[0].view.num_frames) + " as " + paths[0],
+                      .fix = "cut the videos to the same frames"});
+  }
+  return views;
+}
+
+// Puts the cameras beside the pictures. A view has one camera or one for each of `num_frames`.
+void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& views) {
+  const std::vector<CameraTrack> tracks = ReadCamerasJson(path);
+  if (tracks.size() != views.size()) {
+    throw InputError({.where = path,
+                      .got = Count(tracks.size(), "view"),
+                      .expected = std::to_string(views.size()) + ", one for each picture or video",
+                      .fix = ""});
+  }
+  for (size_t v = 0; v < views.size(); ++v) {
+    const std::string where = path + ": views[" + std::to_string(v) + "]";
+    const Camera& camera = tracks[v].frames[0];
+    if (camera.width != views[v].width || camera.height != views[v].height) {
+      throw InputError(
+          {.where = where,
+           .got = "a camera of " + SizeText(camera.width, camera.height) + " pixels",
+           .expected = SizeText(views[v].width, views[v].height) + ", the size of " + views[v].path,
+           .fix = "scale its intrinsics to the picture"});
+    }
+    const size_t count = tracks[v].frames.size();
+    if (count != 1 && count != static_cast<size_t>(num_frames)) {
+      throw InputError(
+          {.where = where + ".world_from_camera",
+           .got = Count(count, "transform"),
+           .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
+           .fix = ""});
+    }
+    views[v].view.camera = tracks[v];
+  }
+}
+
+std::vector<ToolPose> ReadAllPoses(const std::string& path, const BundleConfig& config) {
+  const std::vector<PoseRow> rows = ReadPosesCsv(path);
+  CheckLength(path, rows.size(), "row", config.num_frames, "cut it to one clip");
+  for (size_t k = 0; k < rows.size(); ++k) {
+    if (rows[k].frame == static_cast<int64_t>(k)) continue;
+    throw InputError({.where = path + ": row " + std::to_string(k) + ", frame",
+                      .got = std::to_string(rows[k].frame),
+                      .expected = std::to_string(k) + ", a row for every frame",
+                      .fix = ""});
+  }
+  if (rows.size() > 1 && rows.back().time_s > rows[0].time_s) {
+    const double span_s = rows.back().time_s - rows[0].time_s;
+    WarnOfRate(path, static_cast<double>(rows.size() - 1) / span_s, config.fps);
+  }
+  return ToolPoses(rows);
+}
+
+}  // namespace
+
+ToolPose ParsePose(const std::string& text, const std::string& where) {
+  std::istringstream stream(text);
+  std::array<double, 8> numbers{};
+  size_t count = 0;
+  bool finite = true;
+  for (std::string word; stream >> word; ++count) {
+    char* end = nullptr;
+    const double number = std::strtod(word.c_str(), &end);
+    finite = finite && *end == '\0' && std::isfinite(number);
+    if (count < numbers.size()) numbers[count] = number;
+  }
+  if (count != numbers.size() || !finite) {
+    throw InputError({.where = where,
+                      .got = '"' + text + '"',
+                      .expected = "8 finite numbers \"x y z qx qy qz qw open\"",
+                      .fix = ""});
+  }
+  const Eigen::Quaterniond rotation(numbers[6], numbers[3], numbers[4], numbers[5]);
+  if (!(std::abs(rotation.norm() - 1) <= kUnitTolerance)) {
+    throw InputError({.where = where,
+                      .got = "a quaternion of length " + ToText(rotation.norm()),
+                      .expected = "length 1 within 0.001",
+                      .fix = "check that the order is x, y, z, w"});
+  }
+  if (!(numbers[7] >= 0 && numbers[7] <= 1)) {
+    throw InputError({.where = where,
+                      .got = "openness " + ToText(numbers[7]),
+                      .expected = "a number in [0, 1], 1 = open",
+                      .fix = ""});
+  }
+  return {{CanonicalSign(rotation.normalized()), {numbers[0], numbers[1], numbers[2]}}, numbers[7]};
+}
+
+ClipInput ReadClipInput(const GenerateClipOptions& options, const ClipGenerator& generator) {
+  const BundleConfig& config = generator.config();
+  const ModeInputs inputs = InputsOf(generator.mode());
+  ClipInput input;
+  input.num_frames = config.num_frames;
+  std::vector<RawView> views = ReadRawViews(options, generator);
+  if (inputs.whole_video) input.num_frames = views[0].view.num_frames;
+  Clip& clip = input.clip;
+  if (inputs.all_poses) {
+    clip.poses = ReadAllPoses(options.poses, config);
+    input.num_frames = static_cast<int>(clip.poses.size());
+  }
+  AddCameras(options.cameras, input.num_frames, views);
+  clip.height = config.image_height;
+  clip.width = config.image_width;
+  clip.fps = config.fps;
+  clip.prompt = options.prompt;
+  for (const RawView& raw : views) {
+    clip.views.push_back(FitView(raw.view, raw.width, raw.height, clip.width, clip.height));
+  }
+  if (input.num_frames < config.num_frames) clip = CutClip(clip, 0, config.num_frames);
+  if (!options.first_pose.empty()) {
+    clip.poses = {ParsePose(options.first_pose, "--first-pose")};
+    input.first_pose_given = true;
+  }
+  return input;
+}
+
+}  // namespace aim

@@ -1,0 +1,135 @@
+#include "aim/pipeline/drift.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numbers>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/summary.h"
+#include "aim/policy/clip_generator.h"
+#include "pipeline/truth_clips.h"
+
+namespace aim {
+namespace {
+
+struct Generated {
+  std::vector<std::vector<DecodedPose>> poses;  // a clip, a frame
+  double seconds_per_clip = 0;
+};
+
+Generated GenerateAll(const ModelOptions& model, const std::string& mode,
+                      const std::vector<Clip>& clips, RunContext& run) {
+  const ClipGenerator generator(model, mode, run.device());
+  const ClipRequest request{.decode_video = false, .temporal_prior = false};
+  Generated generated;
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < clips.size(); ++i) {
+    const Rng rng = Rng(run.seed()).Derive(i, "drift");
+    generated.poses.push_back(generator.Run({clips[i]}, request, rng)[0].poses);
+    run.progress().Advance(1);
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  generated.seconds_per_clip = elapsed.count() / static_cast<double>(clips.size());
+  return generated;
+}
+
+nlohmann::json Spread(const std::vector<double>& values) {
+  if (values.empty()) return nullptr;
+  return {{"median", Median(values)},
+          {"p90", Percentile(values, 90)},
+          {"max", *std::max_element(values.begin(), values.end())}};
+}
+
+// Distances between the poses of two runs over the same clips.
+nlohmann::json Compare(const Generated& a, const Generated& b) {
+  std::vector<double> position_mm, rotation_deg;
+  int64_t frames = 0, gripper_differs = 0, decodable_differs = 0;
+  for (size_t clip = 0; clip < a.poses.size(); ++clip) {
+    for (size_t frame = 1; frame < a.poses[clip].size(); ++frame) {
+      const DecodedPose& first = a.poses[clip][frame];
+      const DecodedPose& second = b.poses[clip][frame];
+      ++frames;
+      if (first.decodable != second.decodable) ++decodable_differs;
+      if (!first.decodable || !second.decodable) continue;
+      const Rigid3d& p = first.pose.world_from_tool;
+      const Rigid3d& q = second.pose.world_from_tool;
+      position_mm.push_back(1000 * (p.translation - q.translation).norm());
+      rotation_deg.push_back(AngleBetween(p.rotation, q.rotation) * 180 / std::numbers::pi);
+      if ((first.pose.gripper_open > 0.5) != (second.pose.gripper_open > 0.5)) ++gripper_differs;
+    }
+  }
+  const auto share = [&](int64_t count) {
+    return static_cast<double>(count) / static_cast<double>(std::max<int64_t>(1, frames));
+  };
+  return {{"clips", a.poses.size()},
+          {"frames", frames},
+          {"position_mm", Spread(position_mm)},
+          {"rotation_deg", Spread(rotation_deg)},
+          {"gripper_differs", share(gripper_differs)},
+          {"decodable_differs", share(decodable_differs)},
+          {"seconds_per_clip", {a.seconds_per_clip, b.seconds_per_clip}}};
+}
+
+// `model` with the settings of `against` in place of its own.
+ModelOptions Changed(ModelOptions model, const std::vector<std::string>& against) {
+  for (const std::string& setting : against) {
+    const size_t equals = setting.find('=');
+    if (equals == std::string::npos) {
+      throw ConfigError({.where = "--against",
+                         .got = '"' + setting + '"',
+                         .expected = "key=value",
+                         .fix = "for example --against dtype=bf16"});
+    }
+    SetOptionText(model, setting.substr(0, equals), setting.substr(equals + 1), "--against");
+  }
+  return model;
+}
+
+}  // namespace
+
+void DriftOptions::Validate() const {
+  CheckRanges(*this);
+  model.Validate();
+  Changed(model, against);
+  const Mode& found = FindMode(mode);
+  if (!found.action.present || found.action.given == Given::kAll) {
+    throw ConfigError({.where = "--mode",
+                       .got = '"' + mode + '"',
+                       .expected = "a mode that makes actions: i2a, i2va or v2a",
+                       .fix = ""});
+  }
+  if (against.empty()) {
+    throw ConfigError({.where = "--against",
+                       .got = "not given",
+                       .expected = "at least one setting that the second run changes",
+                       .fix = "for example --against dtype=bf16"});
+  }
+  if (data.empty()) {
+    throw ConfigError({.where = "--data",
+                       .got = "not given",
+                       .expected = "a folder of episodes with recorded poses",
+                       .fix = "add --data DIR"});
+  }
+}
+
+nlohmann::json RunDrift(const DriftOptions& options, RunContext& run) {
+  options.Validate();
+  const BundleConfig config = LoadBundleConfig(options.model.model);
+  const ModelOptions changed = Changed(options.model, options.against);
+  const TruthClips truth = ReadTruthClips(options.data, options.episodes, config, run.progress());
+  if (!run.out().empty()) run.PrepareOutFile();
+  run.progress().Start("generate", 2 * static_cast<int64_t>(truth.clips.size()));
+  const Generated first = GenerateAll(options.model, options.mode, truth.clips, run);
+  const Generated second = GenerateAll(changed, options.mode, truth.clips, run);
+  run.progress().Finish();
+  nlohmann::json report = Compare(first, second);
+  report["model"] = options.model.model;
+  report["mode"] = options.mode;
+  report["settings"] = {OptionsToJson(options.model), OptionsToJson(changed)};
+  report["damaged"] = truth.damaged;
+  if (!run.out().empty()) WriteFileAtomic(run.out(), report.dump(2) + "\n");
+  return report;
+}
+
+}  // namespace aim

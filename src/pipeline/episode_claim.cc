@@ -1,0 +1,79 @@
+#include "pipeline/episode_claim.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "aim/base/error.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void ThrowIo(const fs::path& path, const std::string& doing) {
+  throw IoError({.where = path.string(),
+                 .got = "not usable (" + doing + ": " + std::strerror(errno) + ")",
+                 .expected = "a file that can be made and locked",
+                 .fix = "check the folder's permissions and file system"});
+}
+
+// The lock file is removed by its owner: a lock on a file that has lost its name protects nothing.
+bool HasItsName(int fd, const fs::path& path) {
+  struct stat open_file {};
+  struct stat named {};
+  if (::fstat(fd, &open_file) != 0) ThrowIo(path, "fstat");
+  if (::stat(path.c_str(), &named) != 0) return false;
+  return open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
+}
+
+void RemoveLeftovers(const fs::path& folder) {
+  const std::string prefix = "." + folder.filename().string() + ".tmp-";
+  std::vector<fs::path> leftovers;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder.parent_path())) {
+    if (entry.path().filename().string().starts_with(prefix)) leftovers.push_back(entry.path());
+  }
+  for (const fs::path& path : leftovers) fs::remove_all(path);
+}
+
+}  // namespace
+
+std::optional<EpisodeClaim> EpisodeClaim::Take(const fs::path& folder) {
+  fs::create_directories(folder.parent_path());
+  const fs::path lock_path = folder.parent_path() / ("." + folder.filename().string() + ".lock");
+  for (;;) {
+    // A lock file that is there already was left by a killed owner, unless it is still locked.
+    int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const bool was_there = fd < 0 && errno == EEXIST;
+    if (was_there) {
+      fd = ::open(lock_path.c_str(), O_RDWR | O_CLOEXEC);
+      if (fd < 0 && errno == ENOENT) continue;  // just removed by its owner
+    }
+    if (fd < 0) ThrowIo(lock_path, "open");
+    EpisodeClaim claim(lock_path, fd);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) ThrowIo(lock_path, "flock");
+      claim.lock_path_.clear();  // not ours to remove
+      return std::nullopt;
+    }
+    if (HasItsName(fd, lock_path)) {
+      if (was_there) RemoveLeftovers(folder);
+      return claim;
+    }
+    claim.lock_path_.clear();
+  }
+}
+
+EpisodeClaim::~EpisodeClaim() {
+  if (fd_ < 0) return;
+  if (!lock_path_.empty()) ::unlink(lock_path_.c_str());
+  ::close(fd_);
+}
+
+}  // namespace aim

@@ -1,0 +1,309 @@
+#include "aim/pipeline/label.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/summary.h"
+#include "aim/codec/pose_csv.h"
+#include "aim/data/cut_clip.h"
+#include "aim/data/fit_view.h"
+#include "aim/diffusion/validation.h"
+#include "aim/policy/clip_generator.h"
+#include "pipeline/episode_items.h"
+#include "pipeline/windows.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMode = "v2a";
+constexpr size_t kWindowsPerBatch = 8;
+constexpr double kRateTolerance = 0.25;
+
+struct Shard {
+  size_t index = 0;
+  size_t count = 1;
+};
+
+Shard ParseShard(const std::string& text) {
+  if (text.empty()) return {};
+  Shard shard;
+  const char* end = text.data() + text.size();
+  const auto [slash, error] = std::from_chars(text.data(), end, shard.index);
+  bool valid = error == std::errc() && slash != end && *slash == '/';
+  if (valid) {
+    const auto [stop, error2] = std::from_chars(slash + 1, end, shard.count);
+    valid = error2 == std::errc() && stop == end && shard.index < shard.count;
+  }
+  if (valid) return shard;
+  throw ConfigError({.where = "--shard",
+                     .got = '"' + text + '"',
+                     .expected = "i/n with 0 <= i < n, like 0/4",
+                     .fix = ""});
+}
+
+nlohmann::json ToJson(const PoseErrors& errors) {
+  return {{"position_mm", errors.position_mm}, {"rotation_deg", errors.rotation_deg},
+          {"confidence", errors.confidence},   {"gripper_right", errors.gripper_right},
+          {"num_frames", errors.num_frames},   {"not_decodable", errors.not_decodable}};
+}
+
+PoseErrors PoseErrorsFromJson(const nlohmann::json& json) {
+  PoseErrors errors;
+  errors.position_mm = json.at("position_mm").get<std::vector<double>>();
+  errors.rotation_deg = json.at("rotation_deg").get<std::vector<double>>();
+  errors.confidence = json.at("confidence").get<std::vector<double>>();
+  errors.gripper_right = json.at("gripper_right").get<int>();
+  errors.num_frames = json.at("num_frames").get<int>();
+  errors.not_decodable = json.at("not_decodable").get<int>();
+  return errors;
+}
+
+// What label.json of an earlier run says; a damaged one is as good as none.
+nlohmann::json ReadRecord(const fs::path& folder) {
+  if (!fs::exists(folder / "label.json") || !fs::exists(folder / "poses.csv")) return {};
+  nlohmann::json record = nlohmann::json::parse(ReadFile(folder / "label.json"), nullptr, false);
+  for (const char* key : {"frames", "decoded", "low_confidence", "median_confidence"}) {
+    if (!record.is_object() || !record.contains(key) || !record[key].is_number()) return {};
+  }
+  return record;
+}
+
+// Bytes that are not UTF-8 (a path, a prompt) are replaced, not refused.
+std::string Dump(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+class Labeller {
+ public:
+  Labeller(const LabelOptions& options, RunContext& run)
+      : options_(options),
+        run_(run),
+        shard_(ParseShard(options.shard)),
+        items_(ListEpisodeItems(options.data)),
+        generator_(options.model, kMode, run.device()) {
+    const int window = generator_.config().num_frames;
+    overlap_ = options.overlap > 0 ? options.overlap : window / 2;
+    if (overlap_ >= window) {
+      throw ConfigError(
+          {.where = "--overlap",
+           .got = std::to_string(overlap_),
+           .expected = "below " + std::to_string(window) + ", the frames of a window of this model",
+           .fix = ""});
+    }
+  }
+
+  nlohmann::json Run() {
+    run_.PrepareOutFolder();
+    CheckSettings();
+    const size_t count =
+        items_.size() > shard_.index ? (items_.size() - shard_.index - 1) / shard_.count + 1 : 0;
+    run_.progress().Start("label", static_cast<int64_t>(count));
+    for (size_t i = shard_.index; i < items_.size(); i += shard_.count) {
+      LabelGuarded(items_[i]);
+      run_.progress().Advance(1, items_[i].name);
+    }
+    run_.progress().Finish();
+    if (count > 0 && damaged_.size() == count) {
+      throw InputError({.where = options_.data,
+                        .got = "without an episode that can be read (" +
+                               std::string(damaged_[0]["episode"]) + ": " +
+                               std::string(damaged_[0]["problem"]) + ")",
+                        .expected = "at least one",
+                        .fix = ""});
+    }
+    return WriteReport();
+  }
+
+ private:
+  // Labels of two models or options must not end up in one folder.
+  void CheckSettings() const {
+    nlohmann::json settings = OptionsToJson(options_);
+    settings.erase("shard");
+    settings["seed"] = run_.seed();
+    const fs::path path = run_.out() / "settings.json";
+    if (fs::exists(path)) {
+      const nlohmann::json before = nlohmann::json::parse(ReadFile(path), nullptr, false);
+      for (const auto& [key, value] : settings.items()) {
+        if (before.is_object() && before.contains(key) && before[key] == value) continue;
+        throw ConfigError({.where = key,
+                           .got = value.dump(),
+                           .expected = "the value of the run to go on with (" + path.string() + ")",
+                           .fix = "choose another --out or start over with --overwrite"});
+      }
+      return;
+    }
+    WriteFileAtomic(path, Dump(settings, 2));
+  }
+
+  void LabelGuarded(const EpisodeItem& item) {
+    const fs::path folder = run_.out() / item.name;
+    nlohmann::json record = ReadRecord(folder);
+    if (record.is_null()) {
+      try {
+        record = LabelEpisode(item, folder);
+      } catch (const InputError& error) {
+        LogWarning("left out " + item.name + ": " + error.what());
+        damaged_.push_back({{"episode", item.name}, {"problem", error.what()}});
+        return;
+      }
+    } else {
+      ++num_resumed_;
+    }
+    records_.push_back(std::move(record));
+  }
+
+  nlohmann::json LabelEpisode(const EpisodeItem& item, const fs::path& folder) const {
+    const Episode episode = item.Read();
+    const Clip& clip = episode.clip;
+    const BundleConfig& config = generator_.config();
+    if (clip.views.size() != static_cast<size_t>(config.num_views)) {
+      throw InputError(
+          {.where = item.path.string(),
+           .got = std::to_string(clip.views.size()) + " views",
+           .expected = std::to_string(config.num_views) + ", the number this model was trained for",
+           .fix = ""});
+    }
+    const int num_frames = clip.views[0].num_frames;
+    const int stride = std::max(1, static_cast<int>(std::lround(clip.fps / config.fps)));
+    if (std::abs(clip.fps / stride / config.fps - 1) > kRateTolerance) {
+      LogWarning(item.name + " has " + ToText(clip.fps) +
+                 " frames a second, the model was trained at " + ToText(config.fps));
+    }
+    const Clip fitted =
+        FitClip(EveryNthFrame(clip, stride), config.image_width, config.image_height);
+    std::vector<DecodedWindow> windows = DecodeWindows(item, fitted);
+    Plan labels;
+    labels.period_s = 1 / clip.fps;
+    labels.frames = BlendWindows(windows, fitted.views[0].num_frames);
+    FillFromNeighbours(labels.frames, options_.min_confidence);
+    labels.frames = SpreadOut(labels.frames, stride, num_frames);
+    nlohmann::json record = Record(item, clip, labels);
+    record["windows"] = windows.size();
+    WriteFolderAtomic(folder, [&](const fs::path& temporary) {
+      WritePosesCsv(temporary / "poses.csv", labels);
+      WriteFileAtomic(temporary / "label.json", Dump(record, -1));
+    });
+    return record;
+  }
+
+  // Every window by itself; the recorded first pose belongs to the first alone.
+  std::vector<DecodedWindow> DecodeWindows(const EpisodeItem& item, const Clip& clip) const {
+    const int window = generator_.config().num_frames;
+    const Rng rng = Rng(run_.seed()).Derive(StableHash(item.name), "label");
+    std::vector<DecodedWindow> decoded;
+    for (const int start : WindowStarts(clip.views[0].num_frames, window, overlap_)) {
+      decoded.push_back({start, {}});
+    }
+    const bool has_pose = options_.first_pose == "data" && !clip.poses.empty();
+    for (size_t begin = 0; begin < decoded.size();) {
+      const bool pose_given = begin == 0 && has_pose;
+      const size_t end = pose_given ? 1 : std::min(decoded.size(), begin + kWindowsPerBatch);
+      std::vector<Clip> batch;
+      for (size_t i = begin; i < end; ++i) {
+        batch.push_back(CutClip(clip, decoded[i].start, window));
+        batch.back().poses.resize(pose_given ? 1 : 0);
+      }
+      const ClipRequest request{
+          .first_pose_given = pose_given, .decode_video = false, .temporal_prior = false};
+      std::vector<GeneratedClip> generated =
+          generator_.Run(batch, request, rng.Derive(begin, "windows"));
+      for (size_t i = begin; i < end; ++i)
+        decoded[i].frames = std::move(generated[i - begin].poses);
+      begin = end;
+    }
+    return decoded;
+  }
+
+  nlohmann::json Record(const EpisodeItem& item, const Clip& clip, const Plan& labels) const {
+    int decoded = 0;
+    int low = 0;
+    std::vector<double> confidence;
+    for (const DecodedPose& frame : labels.frames) {
+      decoded += frame.decodable;
+      low += !frame.decodable || frame.confidence < options_.min_confidence;
+      confidence.push_back(frame.decodable ? frame.confidence : 0);
+    }
+    nlohmann::json record = {
+        {"episode", item.name},  {"source", item.path.string()},           {"prompt", clip.prompt},
+        {"fps", clip.fps},       {"frames", labels.frames.size()},         {"decoded", decoded},
+        {"low_confidence", low}, {"median_confidence", Median(confidence)}};
+    if (clip.poses.size() == labels.frames.size()) {
+      PoseErrors errors;
+      errors.Add(labels.frames, clip.poses);
+      record["errors"] = ToJson(errors);
+    }
+    return record;
+  }
+
+  nlohmann::json WriteReport() {
+    int64_t frames = 0;
+    int64_t decoded = 0;
+    int64_t low = 0;
+    std::vector<double> confidence;
+    std::vector<ClipQuality> qualities;
+    for (const nlohmann::json& record : records_) {
+      frames += record.at("frames").get<int64_t>();
+      decoded += record.at("decoded").get<int64_t>();
+      low += record.at("low_confidence").get<int64_t>();
+      confidence.push_back(record.at("median_confidence").get<double>());
+      if (!record.contains("errors")) continue;
+      qualities.emplace_back();
+      qualities.back().poses = PoseErrorsFromJson(record["errors"]);
+    }
+    nlohmann::json report = {{"model", options_.model.model},
+                             {"data", options_.data},
+                             {"first_pose", options_.first_pose},
+                             {"episodes", records_.size()},
+                             {"resumed", num_resumed_},
+                             {"frames", frames},
+                             {"decoded", decoded},
+                             {"low_confidence", low},
+                             {"median_confidence", Median(confidence)},
+                             {"damaged", damaged_}};
+    if (!qualities.empty()) {
+      Rng rng = Rng(run_.seed()).Derive(0, "intervals");
+      report["errors"] = SummarizeWithIntervals(qualities, rng);
+    }
+    const std::string name = shard_.count == 1 ? "report.json"
+                                               : "report-" + std::to_string(shard_.index) + "-of-" +
+                                                     std::to_string(shard_.count) + ".json";
+    WriteFileAtomic(run_.out() / name, Dump(report, 2));
+    return report;
+  }
+
+  LabelOptions options_;
+  RunContext& run_;
+  Shard shard_;
+  std::vector<EpisodeItem> items_;
+  ClipGenerator generator_;
+  int overlap_ = 0;
+  std::vector<nlohmann::json> records_;
+  nlohmann::json damaged_ = nlohmann::json::array();
+  int num_resumed_ = 0;
+};
+
+}  // namespace
+
+void LabelOptions::Validate() const {
+  CheckRanges(*this);
+  model.Validate();
+  ParseShard(shard);
+  if (!data.empty()) return;
+  throw ConfigError({.where = "--data",
+                     .got = "not given",
+                     .expected = "a folder of episodes or clips",
+                     .fix = "add --data DIR"});
+}
+
+nlohmann::json RunLabel(const LabelOptions& options, RunContext& run) {
+  options.Validate();
+  return Labeller(options, run).Run();
+}
+
+}  // namespace aim

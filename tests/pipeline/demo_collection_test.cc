@@ -1,0 +1,311 @@
+#include "aim/pipeline/demo_collection.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/data/action_images_layout.h"
+#include "data/make_episode.h"
+#include "eval/point_env.h"
+#include "pipeline/episode_claim.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::ExpectThrowsWith;
+using testing::PointEnv;
+using testing::TemporaryFolder;
+
+// What the demonstrations of a test do and did; shared by the environments of all threads.
+struct DemoScript {
+  std::function<bool(uint64_t seed)> succeeds = [](uint64_t) { return true; };
+  std::function<void(uint64_t seed)> before = [](uint64_t) {};
+  std::mutex mutex;
+  std::map<std::string, int> made;  // "task/variation/seed" -> how often
+};
+
+// Demonstrations are noise from (task, variation, seed).
+class ScriptedEnv : public PointEnv {
+ public:
+  explicit ScriptedEnv(DemoScript& script) : script_(script) {}
+
+  Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
+    script_.before(seed);
+    {
+      const std::lock_guard lock(script_.mutex);
+      ++script_.made[task + "/" + std::to_string(variation) + "/" + std::to_string(seed)];
+    }
+    Rng rng = Rng(seed).Derive(static_cast<uint64_t>(variation), task);
+    Episode episode = testing::MakeEpisode({.num_frames = 3}, rng);
+    Demonstration demo;
+    demo.commands = episode.clip.poses;
+    demo.clip = std::move(episode.clip);
+    demo.clip.poses = episode.measured;
+    demo.success = script_.succeeds(seed);
+    return demo;
+  }
+
+ private:
+  DemoScript& script_;
+};
+
+json Collect(const DemoCollectionOptions& options, const fs::path& out, DemoScript& script,
+             bool resume = true) {
+  CommonOptions common;
+  common.out = out;
+  common.resume = resume;
+  RunContext run(common);
+  return RunDemoCollection(
+      options, [&](const EnvOptions&) { return std::make_unique<ScriptedEnv>(script); }, run);
+}
+
+// Every file of a data set with its bytes.
+std::map<std::string, std::string> Contents(const fs::path& root) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_regular_file()) continue;
+    files[entry.path().lexically_relative(root).string()] = ReadFile(entry.path());
+  }
+  return files;
+}
+
+TEST(DemoCollectionTest, WritesEveryEpisodeWithItsSeedAndVariation) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  const json report = Collect({.task = {"reach", "stay"}, .episodes = 5, .first_seed = 100},
+                              folder / "d", script, false);
+  EXPECT_EQ(report["episodes"], 10);
+  EXPECT_EQ(report["written"], 10);
+  EXPECT_TRUE(report["failed"].empty());
+  EXPECT_EQ(report["tasks"]["stay"]["episodes"], 5);
+  const std::vector<EpisodePath> episodes = ListEpisodes(folder / "d");
+  ASSERT_EQ(episodes.size(), 10u);
+  for (const EpisodePath& path : episodes) {
+    const Episode episode = ReadEpisode(path);
+    EXPECT_EQ(episode.seed, 100u + static_cast<uint64_t>(path.index));
+    EXPECT_EQ(path.variation, path.task == "reach" ? path.index % 2 : 0);
+    EXPECT_EQ(episode.clip.poses.size(), 3u);
+    EXPECT_EQ(episode.measured.size(), 3u);
+    EXPECT_NE(episode.clip.poses[0].world_from_tool.translation,
+              episode.measured[0].world_from_tool.translation);
+  }
+  EXPECT_TRUE(fs::exists(folder / "d" / "reach" / "variation1" / "variation_descriptions.json"));
+}
+
+TEST(DemoCollectionTest, TheNumberOfWorkersChangesNothing) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  Collect({.episodes = 6, .num_workers = 1}, folder / "one", script);
+  Collect({.episodes = 6, .num_workers = 4}, folder / "four", script);
+  EXPECT_TRUE(Contents(folder / "one") == Contents(folder / "four"));
+}
+
+TEST(DemoCollectionTest, ResumeMakesOnlyWhatIsMissing) {
+  const TemporaryFolder folder;
+  DemoScript first;
+  const DemoCollectionOptions options{.task = {"reach"}, .episodes = 6, .num_workers = 2};
+  Collect(options, folder / "d", first);
+  const auto whole = Contents(folder / "d");
+  fs::remove_all(EpisodeFolder(folder / "d", "reach", 1, 3));
+  DemoScript second;
+  const json report = Collect(options, folder / "d", second);
+  EXPECT_EQ(report["written"], 1);
+  EXPECT_EQ(report["existing"], 5);
+  EXPECT_EQ(second.made, (std::map<std::string, int>{{"reach/1/3", 1}}));
+  EXPECT_TRUE(Contents(folder / "d") == whole);
+  ExpectThrowsWith<ConfigError>([&] { Collect(options, folder / "d", second, false); },
+                                {"--resume"});
+}
+
+TEST(DemoCollectionTest, OtherOptionsInTheSameFolderAreRefused) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  Collect({.task = {"reach"}, .episodes = 1}, folder / "d", script);
+  ExpectThrowsWith<ConfigError>(
+      [&] { Collect({.task = {"reach"}, .episodes = 1, .first_seed = 5}, folder / "d", script); },
+      {"collection.json first_seed", "5", "another --out"});
+  ExpectThrowsWith<ConfigError>(
+      [&] { Collect({.task = {"reach"}, .episodes = 1, .image_size = 32}, folder / "d", script); },
+      {"image_size"});
+}
+
+// A failed script is tried with further seeds; the one that worked is recorded.
+TEST(DemoCollectionTest, FailuresAreRetriedCountedAndNamed) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  script.succeeds = [](uint64_t seed) { return seed != 1; };
+  json report = Collect({.task = {"reach"}, .episodes = 3}, folder / "d", script);
+  EXPECT_EQ(report["written"], 3);
+  EXPECT_EQ(report["retried"], 1);
+  const uint64_t seed = ReadEpisode(EpisodeFolder(folder / "d", "reach", 1, 1)).seed;
+  EXPECT_GE(seed, uint64_t{1} << 47);
+  EXPECT_LT(seed, uint64_t{1} << 48);
+
+  script.succeeds = [](uint64_t) { return false; };
+  report = Collect({.task = {"stay"}, .episodes = 1}, folder / "e", script);
+  EXPECT_EQ(report["episodes"], 0);
+  ASSERT_EQ(report["failed"].size(), 1u);
+  EXPECT_EQ(report["failed"][0]["episode"], "stay/variation0/episode0");
+  EXPECT_EQ(report["failed"][0]["attempts"], 10);
+}
+
+TEST(DemoCollectionTest, AnErrorOfOneWorkerEndsTheRun) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  script.before = [](uint64_t seed) {
+    if (seed == 2) throw IoError({"simulator", "dead", "a living one", ""});
+  };
+  ExpectThrowsWith<IoError>(
+      [&] { Collect({.task = {"reach"}, .episodes = 50, .num_workers = 3}, folder / "d", script); },
+      {"simulator"});
+}
+
+TEST(DemoCollectionTest, WrongOptionsAreNamedAndLeaveNothing) {
+  struct Row {
+    const char* name;
+    DemoCollectionOptions options;
+    std::vector<std::string> words;
+  };
+  const TemporaryFolder folder;
+  DemoScript script;
+  for (const Row& row : {
+           Row{"task", {.task = {"reech"}}, {"task", "reech", "reach"}},
+           Row{"variation", {.task = {"reach"}, .variations = {"2"}}, {"variations", "below 2"}},
+           Row{"word", {.variations = {"red"}}, {"variations", "red"}},
+           Row{"episodes", {.episodes = 0}, {"episodes", "0"}},
+           Row{"size", {.image_size = 4}, {"image_size", "4"}},
+       }) {
+    SCOPED_TRACE(row.name);
+    ExpectThrowsWith<ConfigError>([&] { Collect(row.options, folder / "d", script); }, row.words);
+    EXPECT_FALSE(fs::exists(folder / "d"));
+  }
+}
+
+TEST(DemoCollectionTest, VariationsAreChosen) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  Collect({.task = {"reach"}, .episodes = 3, .variations = {"1"}}, folder / "d", script);
+  for (const EpisodePath& path : ListEpisodes(folder / "d")) EXPECT_EQ(path.variation, 1);
+}
+
+TEST(EpisodeClaimTest, OnlyOneHoldsIt) {
+  const TemporaryFolder folder;
+  const fs::path episode = folder / "episode0";
+  {
+    const auto mine = EpisodeClaim::Take(episode);
+    ASSERT_TRUE(mine.has_value());
+    EXPECT_FALSE(EpisodeClaim::Take(episode).has_value());
+    EXPECT_TRUE(EpisodeClaim::Take(folder / "episode1").has_value());
+  }
+  EXPECT_TRUE(EpisodeClaim::Take(episode).has_value());
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+// Many threads, one place: never two inside at once, also while lock files come and go.
+TEST(EpisodeClaimTest, NeverTwoAtOnce) {
+  const TemporaryFolder folder;
+  std::atomic<int> inside{0};
+  std::atomic<int> taken{0};
+  std::atomic<bool> twice{false};
+  std::vector<std::future<void>> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.push_back(std::async(std::launch::async, [&] {
+      for (int k = 0; k < 10000; ++k) {
+        const auto claim = EpisodeClaim::Take(folder / "episode0");
+        if (!claim) continue;
+        if (++inside > 1) twice = true;
+        ++taken;
+        for (int turn = 0; turn < 3; ++turn) std::this_thread::yield();  // lets the others try
+        --inside;
+      }
+    }));
+  }
+  for (auto& thread : threads) thread.get();
+  EXPECT_FALSE(twice);
+  EXPECT_GT(taken, 0);
+}
+
+// Runs `child` in a process of its own, which ends without the destructors of this one.
+pid_t Fork(const std::function<void()>& child) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    child();
+    ::_exit(0);
+  }
+  return pid;
+}
+
+int WaitFor(pid_t pid) {
+  int status = -1;
+  ::waitpid(pid, &status, 0);
+  return status;
+}
+
+// A process that dies by kill -9 with a claim and half an episode leaves neither in the way.
+TEST(EpisodeClaimTest, AKilledOwnerLeavesNothingInTheWay) {
+  const TemporaryFolder folder;
+  const fs::path episode = folder / "episode0";
+  const pid_t pid = Fork([&] {
+    const auto claim = EpisodeClaim::Take(episode);
+    fs::create_directories(folder / ".episode0.tmp-1-0");
+    ::raise(SIGKILL);
+  });
+  EXPECT_TRUE(WIFSIGNALED(WaitFor(pid)));
+  EXPECT_TRUE(fs::exists(folder / ".episode0.lock"));
+  EXPECT_TRUE(EpisodeClaim::Take(episode).has_value());
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+// Four processes at once, one of them killed on its way, then a resume: every episode is there,
+// equal to what one process makes, and no process made what another had claimed.
+TEST(DemoCollectionTest, FourProcessesFillOneFolder) {
+  const TemporaryFolder folder;
+  const DemoCollectionOptions options{.task = {"reach"}, .episodes = 40, .num_workers = 1};
+  std::vector<pid_t> processes;
+  for (int process = 0; process < 4; ++process) {
+    processes.push_back(Fork([&] {
+      DemoScript script;
+      if (process == 0) {
+        script.before = [](uint64_t seed) {
+          if (seed >= 10) ::raise(SIGKILL);
+        };
+      }
+      const json report = Collect(options, folder / "many", script);
+      WriteFileAtomic(folder / ("report" + std::to_string(process)), report.dump());
+    }));
+  }
+  int written = 0;
+  for (size_t process = 0; process < processes.size(); ++process) {
+    const int status = WaitFor(processes[process]);
+    const fs::path report = folder / ("report" + std::to_string(process));
+    if (process > 0) {
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+      written += json::parse(ReadFile(report))["written"].get<int>();
+    }
+  }
+  EXPECT_LE(written, 40);
+  DemoScript script;
+  const json resumed = Collect(options, folder / "many", script);
+  EXPECT_EQ(resumed["episodes"], 40);
+  EXPECT_EQ(resumed["in_progress_elsewhere"], 0);
+  Collect(options, folder / "one", script);
+  EXPECT_TRUE(Contents(folder / "many") == Contents(folder / "one"));
+}
+
+}  // namespace
+}  // namespace aim

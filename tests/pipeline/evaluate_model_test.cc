@@ -1,0 +1,148 @@
+#include "aim/pipeline/evaluate_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/bundle/make_bundle.h"
+#include "pipeline/clip_files.h"
+#include "support/run_command.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ExpectThrowsWith;
+using ::testing::HasSubstr;
+using testing::kTinyFrames;
+using testing::MakeSyntheticClip;
+using testing::TemporaryFolder;
+
+class EvaluateModelTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    testing::WriteTinyBundle(*folder_ / "model");
+    for (uint64_t seed = 0; seed < 5; ++seed) {
+      testing::WriteClipFiles(*folder_ / "clips" / std::to_string(seed),
+                              MakeSyntheticClip(kTinyFrames + 2, 60 + seed));
+    }
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static EvaluateModelOptions Options() {
+    EvaluateModelOptions options;
+    options.model.model = (*folder_ / "model").string();
+    options.data = (*folder_ / "clips").string();
+    return options;
+  }
+
+  static TemporaryFolder* folder_;
+};
+TemporaryFolder* EvaluateModelTest::folder_ = nullptr;
+
+TEST_F(EvaluateModelTest, EveryModeHasItsNumbers) {
+  const fs::path out = *folder_ / "evaluation.json";
+  RunContext run({.out = out});
+  const nlohmann::json report = RunEvaluateModel(Options(), run);
+  EXPECT_EQ(nlohmann::json::parse(ReadFile(out))["fingerprint"], report["fingerprint"]);
+  const nlohmann::json& modes = report["modes"];
+  for (const char* mode : {"i2a", "i2va", "v2a", "v2a_no_first_pose", "codec_floor"}) {
+    EXPECT_EQ(modes[mode]["clips"], 5) << mode;
+    EXPECT_EQ(modes[mode]["frames"], 5 * (kTinyFrames - 1)) << mode;
+  }
+  for (const char* mode : {"i2va", "a2v", "i2v", "autoencoder_floor"}) {
+    const nlohmann::json& interval = modes[mode]["interval"]["psnr_db"];
+    EXPECT_LE(interval[0], modes[mode]["psnr_db"]) << mode;
+    EXPECT_GE(interval[1], modes[mode]["psnr_db"]) << mode;
+  }
+  EXPECT_FALSE(modes["i2a"].contains("psnr_db"));
+  EXPECT_FALSE(modes["i2v"].contains("position_mm"));
+  const std::string table = EvaluationTable(report);
+  for (const auto& [mode, numbers] : modes.items())
+    EXPECT_THAT(table, HasSubstr("| " + mode + " |"));
+  EXPECT_THAT(table, ::testing::Not(HasSubstr("nan")));
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 2 + static_cast<long>(modes.size()));
+}
+
+// Pictures of the true poses decode to them: what evaluation calls the floor is the codec's own.
+TEST_F(EvaluateModelTest, CodecFloorIsTheCodecs) {
+  RunContext run;
+  EvaluateModelOptions options = Options();
+  options.mode = {"i2v"};
+  const nlohmann::json report = RunEvaluateModel(options, run);
+  const nlohmann::json& floor = report["modes"]["codec_floor"];
+  EXPECT_LE(floor["position_mm"]["median"], 1.0);  // 32x32 pictures of two views
+  EXPECT_EQ(floor["gripper_accuracy"], 1.0);
+  EXPECT_EQ(report["modes"].size(), 3u);
+}
+
+TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
+  RunContext run;
+  EvaluateModelOptions options = Options();
+  options.mode = {"v1_given"};
+  ExpectThrowsWith<ConfigError>([&] { RunEvaluateModel(options, run); },
+                                {"\"v1_given\"", "not trained for"});
+  Clip clip = MakeSyntheticClip(kTinyFrames, 70);
+  clip.poses.resize(1);
+  testing::WriteClipFiles(*folder_ / "unlabelled", clip);
+  options = Options();
+  options.data = (*folder_ / "unlabelled").string();
+  ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); },
+                               {"without an episode that can be measured", "1 poses"});
+}
+
+// What decoding takes is looked at before the data is, as in the other tools.
+TEST_F(EvaluateModelTest, DecodingThatDoesNotFitIsRefusedBeforeWork) {
+  MakeBundleOptions make;
+  make.from_diffusers = std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/parity/pipeline";
+  make.image_height = make.image_width = 32;
+  make.num_frames = 5;
+  make.num_views = 2;
+  RunContext make_run({.out = *folder_ / "wan"});
+  RunMakeBundle(make, make_run);
+  EvaluateModelOptions options;
+  options.model.model = (*folder_ / "wan").string();
+  options.data = (*folder_ / "none").string();
+  RunContext run;
+  ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); }, {"none"});
+  options.model.vae.memory_gib = 1e-6;
+  ExpectThrowsWith<ConfigError>([&] { RunEvaluateModel(options, run); }, {"memory_gib"});
+}
+
+TEST_F(EvaluateModelTest, TheToolPrintsTheTableAndInspects) {
+  const std::string model = (*folder_ / "model").string();
+  const testing::CommandResult evaluated =
+      testing::RunCommand({testing::Binary("aim-model"), "evaluate", "--model", model, "--data",
+                           Options().data, "--mode", "i2a", "--episodes", "2"});
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  EXPECT_THAT(evaluated.out, HasSubstr("| i2a | 2 |"));
+
+  const testing::CommandResult inspected =
+      testing::RunCommand({testing::Binary("aim-model"), "inspect", model});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+  const nlohmann::json bundle = nlohmann::json::parse(inspected.out);
+  EXPECT_EQ(bundle["config"]["num_frames"], kTinyFrames);
+  EXPECT_EQ(bundle["parameters"],
+            bundle["files"]["dit.safetensors"]["parameters"].get<int64_t>() +
+                bundle["files"]["autoencoder.safetensors"]["parameters"].get<int64_t>());
+
+  const testing::CommandResult weights =
+      testing::RunCommand({testing::Binary("aim-model"), "inspect", model + "/dit.safetensors"});
+  const nlohmann::json file = nlohmann::json::parse(weights.out);
+  EXPECT_EQ(file["fingerprint"], bundle["files"]["dit.safetensors"]["fingerprint"]);
+  EXPECT_EQ(file["tensors"].size(), bundle["files"]["dit.safetensors"]["tensors"]);
+
+  const testing::CommandResult missing =
+      testing::RunCommand({testing::Binary("aim-model"), "inspect", model + "/none"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("none is missing"));
+}
+
+}  // namespace
+}  // namespace aim

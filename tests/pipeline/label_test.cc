@@ -1,0 +1,235 @@
+#include "aim/pipeline/label.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/data/action_images_layout.h"
+#include "pipeline/clip_files.h"
+#include "support/case_name.h"
+#include "support/matchers.h"
+#include "support/run_command.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using testing::ExpectThrowsWith;
+using ::testing::HasSubstr;
+using testing::kTinyFrames;
+using testing::MakeSyntheticClip;
+using testing::RigidNear;
+using testing::TemporaryFolder;
+
+constexpr int kLong = 2 * kTinyFrames + 3;
+
+class LabelTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TemporaryFolder;
+    testing::WriteTinyBundle(*folder_ / "model");
+    testing::WriteClipFiles(*folder_ / "clips/a", MakeSyntheticClip(kTinyFrames, 41));
+    testing::WriteClipFiles(*folder_ / "clips/b", MakeSyntheticClip(kLong, 42));
+    testing::WriteClipFiles(*folder_ / "clips/c", MakeSyntheticClip(4, 43));
+    for (int k = 0; k < 3; ++k) {
+      Episode episode;
+      episode.clip = MakeSyntheticClip(kTinyFrames + k, static_cast<uint64_t>(50 + k));
+      episode.task = "reach";
+      WriteEpisode(EpisodeFolder(*folder_ / "demos", "reach", 0, k), episode);
+    }
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static LabelOptions Options(const fs::path& data) {
+    LabelOptions options;
+    options.model.model = (*folder_ / "model").string();
+    options.data = data.string();
+    return options;
+  }
+  static nlohmann::json Label(const LabelOptions& options, const fs::path& out,
+                              bool resume = false) {
+    RunContext run({.seed = 2, .out = out, .resume = resume});
+    return RunLabel(options, run);
+  }
+
+  static TemporaryFolder* folder_;
+  TemporaryFolder scratch_;
+};
+TemporaryFolder* LabelTest::folder_ = nullptr;
+
+TEST_F(LabelTest, EveryClipGetsAPoseAFrame) {
+  const nlohmann::json report = Label(Options(*folder_ / "clips"), scratch_ / "out");
+  EXPECT_EQ(report["episodes"], 3);
+  EXPECT_EQ(report["frames"], kTinyFrames + kLong + 4);
+  EXPECT_EQ(report["errors"]["frames"], kTinyFrames + kLong + 4 - 3);
+  EXPECT_TRUE(report["damaged"].empty());
+  const std::map<std::string, int> lengths = {{"a", kTinyFrames}, {"b", kLong}, {"c", 4}};
+  for (const auto& [name, length] : lengths) {
+    const std::vector<PoseRow> rows = ReadPosesCsv(scratch_ / "out" / name / "poses.csv");
+    ASSERT_EQ(rows.size(), static_cast<size_t>(length)) << name;
+    EXPECT_NEAR(rows[1].time_s, 0.125, 1e-9);
+    // The recorded first pose was given.
+    const std::vector<PoseRow> truth = ReadPosesCsv(*folder_ / "clips" / name / "poses.csv");
+    EXPECT_THAT(rows[0].decoded.pose.world_from_tool,
+                RigidNear(truth[0].decoded.pose.world_from_tool, 1e-9, 1e-7));
+    EXPECT_EQ(rows[0].decoded.confidence, 1);
+  }
+  const auto windows = [&](const char* name) {
+    const fs::path path = scratch_ / "out" / name / "label.json";
+    return nlohmann::json::parse(ReadFile(path))["windows"].get<int>();
+  };
+  EXPECT_EQ(windows("a"), 1);
+  EXPECT_EQ(windows("b"), 4);  // 21 frames in windows of 9 that share 4
+}
+
+TEST_F(LabelTest, FirstPoseMayBeKeptFromTheModel) {
+  LabelOptions options = Options(*folder_ / "clips");
+  options.first_pose = "none";
+  Label(options, scratch_ / "out");
+  EXPECT_LT(ReadPosesCsv(scratch_ / "out/a/poses.csv")[0].decoded.confidence, 1);
+}
+
+TEST_F(LabelTest, ReadsTheActionImagesLayout) {
+  const nlohmann::json report = Label(Options(*folder_ / "demos"), scratch_ / "out");
+  EXPECT_EQ(report["episodes"], 3);
+  EXPECT_EQ(ReadPosesCsv(scratch_ / "out/reach/variation0/episode2/poses.csv").size(),
+            static_cast<size_t>(kTinyFrames + 2));
+}
+
+// Shards together give what one run gives, byte for byte.
+TEST_F(LabelTest, ShardsDivideTheWork) {
+  Label(Options(*folder_ / "demos"), scratch_ / "whole");
+  for (const char* shard : {"0/2", "1/2"}) {
+    LabelOptions options = Options(*folder_ / "demos");
+    options.shard = shard;
+    const nlohmann::json report = Label(options, scratch_ / "parts", true);
+    EXPECT_EQ(report["episodes"], shard[0] == '0' ? 2 : 1);
+  }
+  for (int k = 0; k < 3; ++k) {
+    const std::string name = "reach/variation0/episode" + std::to_string(k) + "/poses.csv";
+    EXPECT_EQ(ReadFile(scratch_ / "whole" / name), ReadFile(scratch_ / "parts" / name));
+  }
+  EXPECT_TRUE(fs::exists(scratch_ / "parts/report-0-of-2.json"));
+  EXPECT_TRUE(fs::exists(scratch_ / "parts/report-1-of-2.json"));
+}
+
+TEST_F(LabelTest, ResumeMakesOnlyWhatIsMissing) {
+  const nlohmann::json whole = Label(Options(*folder_ / "demos"), scratch_ / "out");
+  const fs::path second = scratch_ / "out/reach/variation0/episode1";
+  const std::string poses = ReadFile(second / "poses.csv");
+  fs::remove_all(second);
+  nlohmann::json resumed = Label(Options(*folder_ / "demos"), scratch_ / "out", true);
+  EXPECT_EQ(resumed["resumed"], 2);
+  EXPECT_EQ(ReadFile(second / "poses.csv"), poses);
+  resumed["resumed"] = 0;
+  EXPECT_EQ(resumed.dump(), whole.dump());  // as text: a NaN is not equal to itself
+}
+
+TEST_F(LabelTest, ResumeWithOtherOptionsIsRefused) {
+  Label(Options(*folder_ / "demos"), scratch_ / "out");
+  LabelOptions options = Options(*folder_ / "demos");
+  options.first_pose = "none";
+  ExpectThrowsWith<ConfigError>([&] { Label(options, scratch_ / "out", true); },
+                                {"first_pose", "\"none\"", "--overwrite"});
+}
+
+// A damaged episode is left out, counted and named; the others are labelled.
+TEST_F(LabelTest, DamagedEpisodesAreNamed) {
+  fs::copy(*folder_ / "clips", scratch_ / "clips", fs::copy_options::recursive);
+  fs::resize_file(scratch_ / "clips/a/view1.mp4", 200);
+  fs::remove(scratch_ / "clips/c/cameras.json");
+  const nlohmann::json report = Label(Options(scratch_ / "clips"), scratch_ / "out");
+  EXPECT_EQ(report["episodes"], 1);
+  ASSERT_EQ(report["damaged"].size(), 2u);
+  EXPECT_EQ(report["damaged"][0]["episode"], "a");
+  EXPECT_THAT(std::string(report["damaged"][0]["problem"]), HasSubstr("view1.mp4"));
+  EXPECT_THAT(std::string(report["damaged"][1]["problem"]), HasSubstr("cameras.json is missing"));
+  EXPECT_FALSE(fs::exists(scratch_ / "out/a"));
+  fs::remove_all(scratch_ / "clips/b");
+  ExpectThrowsWith<InputError>([&] { Label(Options(scratch_ / "clips"), scratch_ / "out2"); },
+                               {"without an episode that can be read", "view1.mp4"});
+}
+
+// A video of twice the model's rate has twice the rows.
+TEST_F(LabelTest, FasterVideosAreLabelledAtTheModelsRate) {
+  Clip clip = MakeSyntheticClip(2 * kTinyFrames, 44);
+  clip.fps = 16;
+  clip.poses.resize(1);
+  testing::WriteClipFiles(scratch_ / "fast", clip);
+  const nlohmann::json report = Label(Options(scratch_ / "fast"), scratch_ / "out");
+  EXPECT_FALSE(report.contains("errors"));  // no truth but the first pose
+  const std::vector<PoseRow> rows = ReadPosesCsv(scratch_ / "out/fast/poses.csv");
+  ASSERT_EQ(rows.size(), static_cast<size_t>(2 * kTinyFrames));
+  EXPECT_NEAR(rows[1].time_s, 1.0 / 16, 1e-9);
+  const nlohmann::json record = nlohmann::json::parse(ReadFile(scratch_ / "out/fast/label.json"));
+  EXPECT_EQ(record["windows"], 1);
+}
+
+struct BadLabel {
+  std::string name;
+  std::vector<std::string> flags;  // @ is the folder of the test
+  std::vector<std::string> words;
+};
+class BadLabelInput : public LabelTest, public ::testing::WithParamInterface<BadLabel> {};
+
+TEST_P(BadLabelInput, IsOneSentenceAndExitCodeTwo) {
+  std::vector<std::string> command = {testing::Binary("aim-label"), "--out",
+                                      (scratch_ / "out").string()};
+  fs::create_directories(*folder_ / "empty");
+  for (std::string flag : GetParam().flags) {
+    if (flag.starts_with("@")) flag = (*folder_ / flag.substr(1)).string();
+    command.push_back(flag);
+  }
+  const testing::CommandResult result = testing::RunCommand(command);
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  for (const std::string& word : GetParam().words) EXPECT_THAT(result.err, HasSubstr(word));
+  EXPECT_FALSE(fs::exists(scratch_ / "out"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadLabelInput,
+    ::testing::Values(
+        BadLabel{"no_model", {"--data", "@clips"}, {"--model is not given"}},
+        BadLabel{"no_data", {"--model", "@model"}, {"--data is not given"}},
+        BadLabel{"missing_data", {"--model", "@model", "--data", "@none"}, {"none is missing"}},
+        BadLabel{"empty_data",
+                 {"--model", "@model", "--data", "@empty"},
+                 {"empty is a folder without episodes"}},
+        BadLabel{"shard_out_of_range",
+                 {"--model", "@model", "--data", "@clips", "--shard", "2/2"},
+                 {"--shard is \"2/2\"", "0 <= i < n"}},
+        BadLabel{"shard_of_words",
+                 {"--model", "@model", "--data", "@clips", "--shard", "half"},
+                 {"--shard is \"half\""}},
+        BadLabel{"overlap_of_a_window",
+                 {"--model", "@model", "--data", "@clips", "--overlap", "9"},
+                 {"--overlap is 9", "below 9"}},
+        BadLabel{"confidence_above_one",
+                 {"--model", "@model", "--data", "@clips", "--min-confidence", "2"},
+                 {"--min-confidence is 2", "[0, 1]"}},
+        BadLabel{"unknown_first_pose",
+                 {"--model", "@model", "--data", "@clips", "--first-pose", "both"},
+                 {"\"both\"", "data|none"}}),
+    testing::CaseName());
+
+TEST_F(LabelTest, TheToolDoesWhatTheLibraryDoes) {
+  Label(Options(*folder_ / "clips"), scratch_ / "library");
+  const testing::CommandResult result = testing::RunCommand(
+      {testing::Binary("aim-label"), "--model", (*folder_ / "model").string(), "--data",
+       (*folder_ / "clips").string(), "--seed", "2", "--out", (scratch_ / "tool").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out)["episodes"], 3);
+  for (const char* file : {"b/poses.csv", "report.json"}) {
+    EXPECT_EQ(ReadFile(scratch_ / "tool" / file), ReadFile(scratch_ / "library" / file));
+  }
+}
+
+}  // namespace
+}  // namespace aim
