@@ -153,15 +153,16 @@ class Bench {
       : options_(options),
         device_(aim::ParseDevice(options.device)),
         accelerator_(device_),
-        dit_{options.dit, {}, Dtype()},
+        dit_(options.dit,
+             RandomWeights(aim::DitWeightShapes(options.dit), device_,
+                           [this](const std::string& name) {
+                             return aim::DitWeightDtype(name, Dtype(), aim::Numerics::kAccurate);
+                           }),
+             Dtype()),
         vae_(options.vae,
              RandomWeights(aim::WanVaeWeightShapes(options.vae), device_,
                            [this](const std::string&) { return Dtype(); }),
-             "random") {
-    dit_.weights =
-        RandomWeights(aim::DitWeightShapes(dit_.options), device_,
-                      [this](const std::string& name) { return WeightDtype(dit_, name); });
-  }
+             "random") {}
 
   json Run() const {
     json report{{"device", options_.device},  {"dtype", options_.dtype},
@@ -180,7 +181,7 @@ class Bench {
 
   int64_t NumWeights() const {
     int64_t count = 0;
-    for (const auto& [name, weight] : dit_.weights) count += weight.numel();
+    for (const auto& [name, weight] : dit_.NamedWeights()) count += weight.numel();
     return count;
   }
 
@@ -314,7 +315,7 @@ class Bench {
                            {"inputs/camera", job.camera_latents},
                            {"results/forward", Forward(job)()},
                            {"results/denoise", Denoise(job, options_.steps, kGuidance)}};
-    for (const auto& [name, weight] : dit_.weights) tensors["weights/" + name] = weight;
+    for (const auto& [name, weight] : dit_.NamedWeights()) tensors["weights/" + name] = weight;
     aim::WriteSafetensors(options_.tensors, tensors);
   }
 

@@ -71,10 +71,10 @@ json Time(const json& config, const std::function<at::Tensor()>& work) {
 }
 
 json TimeDit(const json& config, const aim::WeightMap& tensors) {
-  aim::Dit dit;
-  aim::ApplyOptions(dit.options, config.at("dit"), "dit");
-  dit.compute_dtype = config.value("dtype", "f32") == "bf16" ? at::kBFloat16 : at::kFloat;
-  dit.weights = aim::OriginalDitNames(Below(tensors, "weights/"));
+  aim::DitOptions options;
+  aim::ApplyOptions(options, config.at("dit"), "dit");
+  aim::Dit dit(options, aim::OriginalDitNames(Below(tensors, "weights/")),
+               config.value("dtype", "f32") == "bf16" ? at::kBFloat16 : at::kFloat);
   aim::CastWeights(dit);
   const at::Tensor& latents = tensors.at("inputs/latents");
   aim::CanvasLayout layout{latents.size(3), latents.size(4), config.at("frame_positions"), {}};
@@ -108,9 +108,10 @@ class PlanRun {
   PlanRun(const json& config, const aim::WeightMap& tensors)
       : tensors_(tensors),
         vae_(VaeOptions(config), aim::OriginalVaeNames(Below(tensors, "weights/vae/")), "weights") {
-    aim::ApplyOptions(dit_.options, config.at("dit"), "dit");
+    aim::DitOptions options;
+    aim::ApplyOptions(options, config.at("dit"), "dit");
     aim::ApplyOptions(sampler_, config.at("sampler"), "sampler");
-    dit_.weights = aim::OriginalDitNames(Below(tensors, "weights/dit/"));
+    dit_ = aim::Dit(options, aim::OriginalDitNames(Below(tensors, "weights/dit/")));
     if (config.value("remember_cameras", false)) camera_ = Camera();
   }
 

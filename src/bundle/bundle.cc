@@ -241,13 +241,10 @@ Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
             const LoadOptions& options) {
   const std::filesystem::path file = path / config.dit_file;
   const WeightMap stored = OpenPart(file, OriginalDitNames, DitWeightShapes(config.dit));
-  Dit dit;
-  dit.options = config.dit;
-  dit.compute_dtype = options.dtype;
-  dit.numerics = options.numerics;
-  dit.weights = ReadPart(stored, file.string(), options,
-                         [&](const std::string& name) { return WeightDtype(dit, name); });
-  return dit;
+  const WeightMap weights = ReadPart(stored, file.string(), options, [&](const std::string& name) {
+    return DitWeightDtype(name, options.dtype, options.numerics);
+  });
+  return {config.dit, weights, options.dtype, options.numerics};
 }
 
 std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,

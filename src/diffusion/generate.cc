@@ -27,7 +27,7 @@ Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
     if (encoded.camera.defined()) cameras.push_back(encoded.camera);
     texts.push_back(encoded.text);
   }
-  const c10::Device device = model.dit->weights.begin()->second.device();
+  const c10::Device device = model.dit->device();
   Batch batch{at::stack(latents).to(device), {}, at::stack(texts).to(device)};
   if (!cameras.empty()) batch.camera = at::stack(cameras).to(device);
   return batch;

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "aim/kernels/fused.h"
+#include "aim/kernels/rows_plain.h"
 
 namespace aim::rounded {
 namespace {

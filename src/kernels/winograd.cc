@@ -1,4 +1,4 @@
-#include "aim/kernels/winograd.h"
+#include "kernels/winograd.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "aim/base/error.h"
-#include "kernels/winograd_kernels.h"
+#include "kernels/winograd_loops.h"
 
 namespace aim {
 namespace {

@@ -9,33 +9,25 @@
 
 #include "aim/base/error.h"
 #include "aim/kernels/attention.h"
-#include "aim/kernels/fused.h"
 #include "aim/kernels/rounded_ops.h"
+#include "aim/kernels/rows.h"
 #include "aim/tensor/shape.h"
 #include "model/dit_embedding.h"
 
 namespace aim {
 namespace {
 
-const at::Tensor& Weight(const Dit& dit, const std::string& name) {
-  const auto found = dit.weights.find(name);
-  AIM_CHECK(found != dit.weights.end());
-  return found->second;
+at::Tensor Linear(const at::Tensor& x, const LinearWeights& part, at::ScalarType dtype) {
+  return at::linear(x.to(dtype), part.weight.to(dtype), part.bias.to(dtype));
 }
 
-at::Tensor Linear(const Dit& dit, const at::Tensor& x, const std::string& name,
-                  at::ScalarType dtype) {
-  return at::linear(x.to(dtype), Weight(dit, name + ".weight").to(dtype),
-                    Weight(dit, name + ".bias").to(dtype));
+at::Tensor Linear(const Dit& dit, const at::Tensor& x, const LinearWeights& part) {
+  return Linear(x, part, dit.compute_dtype);
 }
 
 // The type of timestep, modulation, norms and residual stream.
 at::ScalarType IslandDtype(const Dit& dit) {
   return dit.numerics == Numerics::kTrained ? dit.compute_dtype : at::kFloat;
-}
-
-at::Tensor Linear(const Dit& dit, const at::Tensor& x, const std::string& name) {
-  return Linear(dit, x, name, dit.compute_dtype);
 }
 
 // [B, N, D] -> [B, heads, N, head_dim]
@@ -56,13 +48,13 @@ at::Tensor AddGated(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
   return dit.numerics == Numerics::kTrained ? rounded::GatedAdd(x, y, gate) : GatedAdd(x, y, gate);
 }
 
-// RMSNorm with the weight of that name; rotated if there are tables.
-at::Tensor Normalize(const Dit& dit, const at::Tensor& x, const std::string& name,
+// RMSNorm, rotated if there are tables.
+at::Tensor Normalize(const Dit& dit, const at::Tensor& x, const at::Tensor& weight,
                      const at::Tensor& cos, const at::Tensor& sin) {
-  const at::Tensor weight = Weight(dit, name).to(IslandDtype(dit));
+  const at::Tensor island = weight.to(IslandDtype(dit));
   return dit.numerics == Numerics::kTrained
-             ? rounded::NormRope(x, weight, cos, sin, dit.options.num_heads, dit.options.eps)
-             : NormRope(x, weight, cos, sin, dit.options.num_heads, dit.options.eps);
+             ? rounded::NormRope(x, island, cos, sin, dit.options.num_heads, dit.options.eps)
+             : NormRope(x, island, cos, sin, dit.options.num_heads, dit.options.eps);
 }
 
 void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
@@ -76,9 +68,9 @@ void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
   const at::Tensor sinusoid = TimeSinusoid(at::tensor(rows).to(dtype), dit.options.freq_dim)
                                   .to(dtype)
                                   .to(device, /*non_blocking=*/true);
-  const at::Tensor e = Linear(dit, sinusoid, "time_embedding.0", dtype);
-  state.time_head = Linear(dit, at::silu(e), "time_embedding.2", dtype);
-  state.time_blocks = Linear(dit, at::silu(state.time_head), "time_projection.1", dtype)
+  const at::Tensor e = Linear(sinusoid, dit.weights.time_first, dtype);
+  state.time_head = Linear(at::silu(e), dit.weights.time_second, dtype);
+  state.time_blocks = Linear(at::silu(state.time_head), dit.weights.time_projection, dtype)
                           .view({-1, 6, dit.options.dim});
   state.time_rows = at::tensor(distinct.index)
                         .view({timestep.size(0), distinct.groups})
@@ -90,59 +82,95 @@ at::Tensor OfGroups(const at::Tensor& rows, const at::Tensor& time_rows) {
   return rows.index({time_rows});
 }
 
-at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const std::string& block,
+at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const DitBlockWeights& block,
                          const DitContext& context) {
-  const std::string name = block + "self_attn.";
+  const DitAttentionWeights& part = block.self_attn;
   const int64_t heads = dit.options.num_heads;
-  const auto norm_rope = [&](const std::string& which) {
+  const auto norm_rope = [&](const LinearWeights& linear, const at::Tensor& weight) {
     return SplitHeads(
-        Normalize(dit, Linear(dit, x, name + which), name + "norm_" + which + ".weight",
-                  context.rope_cos, context.rope_sin),
-        heads);
+        Normalize(dit, Linear(dit, x, linear), weight, context.rope_cos, context.rope_sin), heads);
   };
-  const at::Tensor attended =
-      Attend(norm_rope("q"), norm_rope("k"), SplitHeads(Linear(dit, x, name + "v"), heads), {});
-  const at::Tensor out = Linear(dit, attended, name + "o");
-  return dit.options.camera.projector ? Linear(dit, out, block + "projector") : out;
+  const at::Tensor attended = Attend(norm_rope(part.q, part.norm_q), norm_rope(part.k, part.norm_k),
+                                     SplitHeads(Linear(dit, x, part.v), heads), {});
+  const at::Tensor out = Linear(dit, attended, part.o);
+  return block.projector.weight.defined() ? Linear(dit, out, block.projector) : out;
 }
 
-at::Tensor CrossAttention(const Dit& dit, const at::Tensor& x, const std::string& block,
+at::Tensor CrossAttention(const Dit& dit, const at::Tensor& x, const DitBlockWeights& block,
                           const DitContext& context, size_t index) {
-  const std::string name = block + "cross_attn.";
-  const at::Tensor query =
-      Normalize(dit, Linear(dit, x, name + "q"), name + "norm_q.weight", {}, {});
+  const DitAttentionWeights& part = block.cross_attn;
+  const at::Tensor query = Normalize(dit, Linear(dit, x, part.q), part.norm_q, {}, {});
   const at::Tensor attended =
       Attend(SplitHeads(query, dit.options.num_heads), context.text_key[index],
              context.text_value[index], context.text_bias);
-  return Linear(dit, attended, name + "o");
+  return Linear(dit, attended, part.o);
 }
 
-at::Tensor AffineNorm(const Dit& dit, const at::Tensor& x, const std::string& name) {
-  const at::ScalarType dtype = IslandDtype(dit);
-  const at::Tensor weight = Weight(dit, name + ".weight").to(dtype);
-  const at::Tensor bias = Weight(dit, name + ".bias").to(dtype);
-  if (dit.numerics == Numerics::kTrained)
-    return at::layer_norm(x, {x.size(2)}, weight, bias, dit.options.eps);
+// The modulation of one block for the tokens at hand.
+struct BlockModulation {
+  struct Part {
+    at::Tensor shift, scale, gate;  // [B, G, dim]
+  };
+  Part attention;
+  Part ffn;
+};
+
+BlockModulation ModulationOf(const Dit& dit, const DitState& state, size_t index) {
+  const at::Tensor rows =
+      dit.weights.blocks[index].modulation.to(IslandDtype(dit)) + state.time_blocks;
+  const auto part = [&](int64_t i) { return OfGroups(rows.select(1, i), state.time_rows); };
+  return {{part(0), part(1), part(2)}, {part(3), part(4), part(5)}};
+}
+
+const at::Tensor& CameraOf(const DitContext& context, size_t index) {
+  static const at::Tensor kNone;
+  return context.camera.empty() ? kNone : context.camera[index];
+}
+
+// x + y * gate, and the norm of it with its modulation and camera.
+ResidualAndNorm AddAndModulate(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
+                               const at::Tensor& gate, const BlockModulation::Part& next,
+                               const at::Tensor& camera) {
+  if (dit.numerics != Numerics::kTrained) {
+    return GatedAddNorm(x, y, gate, next.shift, next.scale, camera, dit.compute_dtype,
+                        dit.options.eps);
+  }
+  ResidualAndNorm result;
+  result.residual = gate.defined() ? rounded::GatedAdd(x, y, gate) : x + y;
+  result.normed =
+      rounded::ModulatedNorm(result.residual, next.shift, next.scale, camera, dit.options.eps);
+  return result;
+}
+
+// The same before the cross-attention, whose norm has weights.
+ResidualAndNorm AddAndNorm(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
+                           const at::Tensor& gate, const DitBlockWeights& block) {
+  const at::Tensor weight = block.norm3_weight.to(IslandDtype(dit));
+  const at::Tensor bias = block.norm3_bias.to(IslandDtype(dit));
+  if (dit.numerics == Numerics::kTrained) {
+    const at::Tensor residual = rounded::GatedAdd(x, y, gate);
+    return {residual, at::layer_norm(residual, {x.size(2)}, weight, bias, dit.options.eps)};
+  }
   // An affine norm is a modulation that is the same for every sample.
   const auto for_all = [&](const at::Tensor& row) { return row.expand({x.size(0), 1, -1}); };
-  return Modulate(dit, x, for_all(bias), for_all(weight - 1), {});
+  return AddAndModulate(dit, x, y, gate, {for_all(bias), for_all(weight - 1), {}}, {});
 }
 
-// wan22.md 2.4 with the camera added behind the modulation (method.md 3.3).
-at::Tensor Block(const Dit& dit, const DitState& state, const at::Tensor& tokens,
-                 const DitContext& context, size_t index) {
-  const std::string block = "blocks." + std::to_string(index) + ".";
-  const at::ScalarType dtype = IslandDtype(dit);
-  const at::Tensor modulation = Weight(dit, block + "modulation").to(dtype) + state.time_blocks;
-  const auto part = [&](int64_t i) { return OfGroups(modulation.select(1, i), state.time_rows); };
-  const at::Tensor camera = context.camera.empty() ? at::Tensor() : context.camera[index];
+// tokens + addend * gate, not yet added up: the norm of the next block takes it in the same pass.
+struct OpenSum {
+  at::Tensor tokens, addend, gate;
+};
 
-  const at::Tensor a = Modulate(dit, tokens, part(0), part(1), camera);
-  at::Tensor x = AddGated(dit, tokens, SelfAttention(dit, a, block, context), part(2));
-  x = x + CrossAttention(dit, AffineNorm(dit, x, block + "norm3"), block, context, index);
-  const at::Tensor b = Modulate(dit, x, part(3), part(4), {});
-  const at::Tensor hidden = GeluTanh(Linear(dit, b, block + "ffn.0"));
-  return AddGated(dit, x, Linear(dit, hidden, block + "ffn.2"), part(5));
+// One block from its modulated input on (the camera is in it). wan22.md 2.4, method.md 3.3.
+OpenSum RunBlock(const Dit& dit, ResidualAndNorm x, const BlockModulation& modulation,
+                 const DitContext& context, size_t index) {
+  const DitBlockWeights& block = dit.weights.blocks[index];
+  const at::Tensor attended = SelfAttention(dit, x.normed, block, context);
+  x = AddAndNorm(dit, x.residual, attended, modulation.attention.gate, block);
+  const at::Tensor seen = CrossAttention(dit, x.normed, block, context, index);
+  x = AddAndModulate(dit, x.residual, seen, {}, modulation.ffn, {});
+  const at::Tensor hidden = GeluTanh(Linear(dit, x.normed, block.ffn_up));
+  return {x.residual, Linear(dit, hidden, block.ffn_down), modulation.ffn.gate};
 }
 
 struct MergedText {
@@ -172,15 +200,14 @@ void SetText(const Dit& dit, const at::Tensor& padded_text, DitContext& context)
   const auto [text, bias] = MergePadding(padded_text);
   context.text_bias = bias;
   const at::Tensor features =
-      Linear(dit, GeluTanh(Linear(dit, text, "text_embedding.0")), "text_embedding.2");
+      Linear(dit, GeluTanh(Linear(dit, text, dit.weights.text_first)), dit.weights.text_second);
   context.text_key.clear();
   context.text_value.clear();
-  for (int i = 0; i < options.num_layers; ++i) {
-    const std::string name = "blocks." + std::to_string(i) + ".cross_attn.";
-    const at::Tensor key =
-        Normalize(dit, Linear(dit, features, name + "k"), name + "norm_k.weight", {}, {});
+  for (const DitBlockWeights& block : dit.weights.blocks) {
+    const DitAttentionWeights& part = block.cross_attn;
+    const at::Tensor key = Normalize(dit, Linear(dit, features, part.k), part.norm_k, {}, {});
     context.text_key.push_back(SplitHeads(key, options.num_heads));
-    context.text_value.push_back(SplitHeads(Linear(dit, features, name + "v"), options.num_heads));
+    context.text_value.push_back(SplitHeads(Linear(dit, features, part.v), options.num_heads));
   }
 }
 
@@ -214,16 +241,27 @@ DitContext PadText(const DitContext& context, int64_t num_keys) {
 
 }  // namespace
 
-at::ScalarType WeightDtype(const Dit& dit, const std::string& name) {
-  if (dit.numerics == Numerics::kTrained) return dit.compute_dtype;
+at::ScalarType DitWeightDtype(const std::string& name, at::ScalarType compute_dtype,
+                              Numerics numerics) {
+  if (numerics == Numerics::kTrained) return compute_dtype;
   const bool is_island = name.find("norm") != std::string::npos ||
                          name.find("modulation") != std::string::npos ||
                          name.rfind("time_", 0) == 0 || name.rfind("segment_", 0) == 0;
-  return is_island ? at::kFloat : dit.compute_dtype;
+  return is_island ? at::kFloat : compute_dtype;
 }
 
+Dit::Dit(const DitOptions& dit_options, const WeightMap& named, at::ScalarType dtype,
+         Numerics dit_numerics)
+    : options(dit_options),
+      weights(ResolveDitWeights(dit_options, named, "the network")),
+      compute_dtype(dtype),
+      numerics(dit_numerics) {}
+
 void CastWeights(Dit& dit) {
-  for (auto& [name, weight] : dit.weights) weight = weight.to(WeightDtype(dit, name));
+  DitWeights::ForEach(dit.weights, dit.options,
+                      [&](const std::string& name, at::Tensor& weight, const auto&) {
+                        weight = weight.to(DitWeightDtype(name, dit.compute_dtype, dit.numerics));
+                      });
 }
 
 DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::Tensor& text,
@@ -246,10 +284,8 @@ DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::
              {text.size(0), frames, is_ray_token ? TokensPerFrame(options, layout) : 1,
               options.camera.features},
              "camera");
-  for (int i = 0; i < options.num_layers; ++i) {
-    context.camera.push_back(
-        Linear(dit, camera, "blocks." + std::to_string(i) + ".cam_encoder.2").flatten(1, 2));
-  }
+  for (const DitBlockWeights& block : dit.weights.blocks)
+    context.camera.push_back(Linear(dit, camera, block.camera).flatten(1, 2));
   return context;
 }
 
@@ -293,13 +329,13 @@ DitState BeginForward(const Dit& dit, const at::Tensor& latents, const at::Tenso
                       .fix = ""});
   }
   DitState state;
-  const at::Tensor weight = Weight(dit, "patch_embedding.weight").flatten(1).to(dit.compute_dtype);
-  state.tokens = at::linear(Patchify(latents, options.patch).to(dit.compute_dtype), weight,
-                            Weight(dit, "patch_embedding.bias").to(dit.compute_dtype))
-                     .to(IslandDtype(dit));
+  const LinearWeights& patch = dit.weights.patch_embedding;
+  state.tokens =
+      Linear(dit, Patchify(latents, options.patch), {patch.weight.flatten(1), patch.bias})
+          .to(IslandDtype(dit));
   if (options.segment_embeddings > 0) {
     const at::Tensor rows =
-        Weight(dit, "segment_embedding.weight").to(IslandDtype(dit)).index({context.segment_rows});
+        dit.weights.segment_embedding.to(IslandDtype(dit)).index({context.segment_rows});
     state.tokens = (state.tokens.view({batch, frames, -1, options.dim}) +
                     rows.view({1, frames, 1, options.dim}))
                        .flatten(1, 2);
@@ -310,18 +346,30 @@ DitState BeginForward(const Dit& dit, const at::Tensor& latents, const at::Tenso
 
 at::Tensor RunBlocks(const Dit& dit, const DitState& state, const DitContext& context, int first,
                      int last) {
-  at::Tensor tokens = state.tokens;
-  for (int i = first; i < last; ++i)
-    tokens = Block(dit, state, tokens, context, static_cast<size_t>(i));
-  return tokens;
+  if (first >= last) return state.tokens;
+  const auto begin = static_cast<size_t>(first), end = static_cast<size_t>(last);
+  BlockModulation modulation = ModulationOf(dit, state, begin);
+  const BlockModulation::Part& part = modulation.attention;
+  OpenSum sum = RunBlock(
+      dit,
+      {state.tokens, Modulate(dit, state.tokens, part.shift, part.scale, CameraOf(context, begin))},
+      modulation, context, begin);
+  for (size_t i = begin + 1; i < end; ++i) {
+    modulation = ModulationOf(dit, state, i);
+    sum = RunBlock(dit,
+                   AddAndModulate(dit, sum.tokens, sum.addend, sum.gate, modulation.attention,
+                                  CameraOf(context, i)),
+                   modulation, context, i);
+  }
+  return AddGated(dit, sum.tokens, sum.addend, sum.gate);
 }
 
 at::Tensor FinishForward(const Dit& dit, const DitState& state, const DitContext& context) {
   const at::Tensor modulation =
-      Weight(dit, "head.modulation").to(IslandDtype(dit)) + state.time_head.unsqueeze(1);
+      dit.weights.head_modulation.to(IslandDtype(dit)) + state.time_head.unsqueeze(1);
   const auto part = [&](int64_t i) { return OfGroups(modulation.select(1, i), state.time_rows); };
   const at::Tensor out = Modulate(dit, state.tokens, part(0), part(1), {});
-  return Unpatchify(Linear(dit, out, "head.head").to(at::kFloat), context.layout,
+  return Unpatchify(Linear(dit, out, dit.weights.head).to(at::kFloat), context.layout,
                     dit.options.out_channels, dit.options.patch);
 }
 

@@ -1,25 +1,11 @@
+#include "aim/model/dit_weights.h"
+
 #include <ATen/ATen.h>
 
 #include <cmath>
 
-#include "aim/base/rng.h"
-#include "aim/model/dit.h"
-
 namespace aim {
 namespace {
-
-using Shapes = std::map<std::string, std::vector<int64_t>>;
-
-void AddLinear(Shapes& shapes, const std::string& name, int64_t out, int64_t in) {
-  shapes[name + ".weight"] = {out, in};
-  shapes[name + ".bias"] = {out};
-}
-
-void AddAttention(Shapes& shapes, const std::string& name, int64_t dim) {
-  for (const char* part : {"q", "k", "v", "o"}) AddLinear(shapes, name + part, dim, dim);
-  shapes[name + "norm_q.weight"] = {dim};
-  shapes[name + "norm_k.weight"] = {dim};
-}
 
 bool EndsWith(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -62,39 +48,37 @@ at::Tensor InitialTensor(const std::string& name, const std::vector<int64_t>& sh
 
 }  // namespace
 
-Shapes DitWeightShapes(const DitOptions& options) {
-  const int64_t dim = options.dim;
-  const int64_t patch = options.patch;
-  Shapes shapes;
-  shapes["patch_embedding.weight"] = {dim, options.in_channels, 1, patch, patch};
-  shapes["patch_embedding.bias"] = {dim};
-  AddLinear(shapes, "text_embedding.0", dim, options.text_dim);
-  AddLinear(shapes, "text_embedding.2", dim, dim);
-  AddLinear(shapes, "time_embedding.0", dim, options.freq_dim);
-  AddLinear(shapes, "time_embedding.2", dim, dim);
-  AddLinear(shapes, "time_projection.1", 6 * dim, dim);
-  AddLinear(shapes, "head.head", options.out_channels * patch * patch, dim);
-  shapes["head.modulation"] = {1, 2, dim};
-  if (options.segment_embeddings > 0)
-    shapes["segment_embedding.weight"] = {options.segment_embeddings, dim};
-  for (int i = 0; i < options.num_layers; ++i) {
-    const std::string block = "blocks." + std::to_string(i) + ".";
-    shapes[block + "modulation"] = {1, 6, dim};
-    AddAttention(shapes, block + "self_attn.", dim);
-    AddAttention(shapes, block + "cross_attn.", dim);
-    shapes[block + "norm3.weight"] = {dim};
-    shapes[block + "norm3.bias"] = {dim};
-    AddLinear(shapes, block + "ffn.0", options.ffn_dim, dim);
-    AddLinear(shapes, block + "ffn.2", dim, options.ffn_dim);
-    if (options.camera.mode != "none")
-      AddLinear(shapes, block + "cam_encoder.2", dim, options.camera.features);
-    if (options.camera.projector) AddLinear(shapes, block + "projector", dim, dim);
-  }
+ShapeMap DitWeightShapes(const DitOptions& options) {
+  ShapeMap shapes;
+  DitWeights none;
+  DitWeights::ForEach(none, options,
+                      [&](const std::string& name, at::Tensor&, const std::vector<int64_t>& shape) {
+                        shapes[name] = shape;
+                      });
   return shapes;
 }
 
-std::map<std::string, at::Tensor> InitialDitWeights(const DitOptions& options, const Rng& rng) {
-  std::map<std::string, at::Tensor> weights;
+DitWeights ResolveDitWeights(const DitOptions& options, const WeightMap& named,
+                             const std::string& where) {
+  CheckWeights(named, DitWeightShapes(options), where);
+  DitWeights weights;
+  DitWeights::ForEach(
+      weights, options,
+      [&](const std::string& name, at::Tensor& weight, const auto&) { weight = named.at(name); });
+  return weights;
+}
+
+WeightMap NamedDitWeights(const DitOptions& options, const DitWeights& weights) {
+  WeightMap named;
+  DitWeights::ForEach(weights, options,
+                      [&](const std::string& name, const at::Tensor& weight, const auto&) {
+                        named[name] = weight;
+                      });
+  return named;
+}
+
+WeightMap InitialDitWeights(const DitOptions& options, const Rng& rng) {
+  WeightMap weights;
   for (const auto& [name, shape] : DitWeightShapes(options))
     weights[name] = InitialTensor(name, shape, rng);
   return weights;

@@ -5,7 +5,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/memory.h"
-#include "aim/kernels/winograd.h"
+#include "aim/kernels/convolution.h"
 #include "aim/model/wan_vae.h"
 #include "model/wan_vae_layers.h"
 
@@ -69,7 +69,7 @@ class DecoderMemory {
     const int64_t input = Size(in, num_frames_ + 2);
     Reach(held + input + Size(in, num_frames_));
     Reach(held + input + Size(out, num_frames_) +
-          WinogradScratchBytes(in, out, 3, num_frames_, height_ * width_ / 4));
+          ConvScratchBytes(in, out, 3, num_frames_, height_ * width_ / 4));
   }
 
   void Enlarge(const WanVaeLayer& layer) {
@@ -79,8 +79,7 @@ class DecoderMemory {
       num_frames_ = whole_ ? 2 * num_frames_ - 1 : 2 * num_frames_;
     }
     const int64_t input = Size(layer.in, num_frames_);
-    const int64_t scratch =
-        WinogradScratchBytes(layer.in, layer.out, 1, num_frames_, height_ * width_);
+    const int64_t scratch = ConvScratchBytes(layer.in, layer.out, 1, num_frames_, height_ * width_);
     height_ *= 2;
     width_ *= 2;
     Reach(input + scratch + Size(layer.out, num_frames_));

@@ -1,15 +1,12 @@
 #include "model/wan_vae_network.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "aim/base/error.h"
-#include "aim/kernels/row_kernels.h"
-#include "aim/kernels/winograd.h"
+#include "aim/kernels/convolution.h"
+#include "aim/kernels/norm_silu.h"
 #include "model/wan_vae_shortcuts.h"
 
 namespace aim {
@@ -18,47 +15,79 @@ namespace {
 using Kind = WanVaeLayer::Kind;
 
 constexpr int64_t kHistory = 2;
-// Below this many channels the transforms of Winograd cost more than they save.
-constexpr int64_t kMinWinogradChannels = 32;
 
-at::Tensor Take(const std::string& name, WeightMap& weights) {
-  const auto found = weights.find(name);
-  AIM_CHECK(found != weights.end());
-  at::Tensor weight = std::move(found->second);
-  weights.erase(found);
-  return weight;
-}
+// Takes the weights of one layer out of a map.
+class Taker {
+ public:
+  Taker(const std::string& layer, WeightMap& weights) : layer_(layer), weights_(weights) {}
 
-bool RowsRunHere(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
-
-at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& gamma) {
-  const bool narrow = x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16;
-  const at::Tensor wide = narrow ? x.to(at::kFloat) : x;
-  const at::Tensor norm = wide.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12);
-  const double root = std::sqrt(static_cast<double>(x.size(-1)));
-  return (wide / norm).to(x.scalar_type()).mul_(root).mul_(gamma);
-}
-
-// out: frames of a larger tensor, contiguous within each batch item.
-void NormSiluInto(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& out) {
-  if (!RowsRunHere(x)) {
-    out.copy_(NormSiluPlain(x, gamma));
-    return;
+  at::Tensor operator()(const std::string& name) const {
+    const auto found = weights_.find(layer_ + name);
+    AIM_CHECK(found != weights_.end());
+    at::Tensor weight = std::move(found->second);
+    weights_.erase(found);
+    return weight;
   }
-  const int64_t channels = x.size(-1);
-  const float root = std::sqrt(static_cast<float>(channels));
-  const float* const weight = gamma.const_data_ptr<float>();
-  for (int64_t item = 0; item < x.size(0); ++item) {
-    const float* const from = x[item].const_data_ptr<float>();
-    float* const to = out[item].data_ptr<float>();
-    at::parallel_for(0, x[item].numel() / channels, std::max<int64_t>(1, 16384 / channels),
-                     [&](int64_t begin, int64_t end) {
-                       for (int64_t row = begin; row < end; ++row) {
-                         rows::NormSilu(from + row * channels, weight, root, to + row * channels,
-                                        channels);
-                       }
-                     });
+  at::Tensor Gamma(const std::string& name) const { return (*this)(name + ".gamma").flatten(); }
+  ConvWeights Conv(const std::string& name) const {
+    return PrepareConv((*this)(name + ".weight"), (*this)(name + ".bias"));
   }
+  // Over one pixel: [O, I, 1, ...] -> [O, I].
+  ConvWeights Matrix(const std::string& name) const {
+    return {(*this)(name + ".weight").flatten(1), (*this)(name + ".bias")};
+  }
+  // Over three frames at one pixel: [O, I, 3, 1, 1] -> [3, O, I].
+  ConvWeights Time(const std::string& name) const {
+    return {(*this)(name + ".weight").flatten(2).permute({2, 0, 1}).contiguous(),
+            (*this)(name + ".bias")};
+  }
+  // Stride 2: ATen's.
+  ConvWeights Strided(const std::string& name) const {
+    return {(*this)(name + ".weight").contiguous(at::MemoryFormat::ChannelsLast),
+            (*this)(name + ".bias")};
+  }
+
+ private:
+  const std::string& layer_;
+  WeightMap& weights_;
+};
+
+WanVaeLayerWeights ResolveLayer(const WanVaeLayer& layer, const Taker& take) {
+  WanVaeLayerWeights weights;
+  switch (layer.kind) {
+    case Kind::kConv:
+      weights.first = take.Conv("");
+      break;
+    case Kind::kResidual:
+      weights.first_gamma = take.Gamma(".residual.0");
+      weights.first = take.Conv(".residual.2");
+      weights.second_gamma = take.Gamma(".residual.3");
+      weights.second = take.Conv(".residual.6");
+      if (layer.in != layer.out) weights.shortcut = take.Matrix(".shortcut");
+      break;
+    case Kind::kAttention:
+      weights.first_gamma = take.Gamma(".norm");
+      weights.first = take.Matrix(".to_qkv");
+      weights.second = take.Matrix(".proj");
+      break;
+    case Kind::kDown:
+      weights.first = take.Strided(".resample.1");
+      if (layer.temporal) weights.time = take.Time(".time_conv");
+      break;
+    case Kind::kUp:
+      weights.first = take.Conv(".resample.1");
+      if (layer.temporal) weights.time = take.Time(".time_conv");
+      break;
+    case Kind::kHead:
+      weights.first_gamma = take.Gamma(".0");
+      weights.first = take.Conv(".2");
+      break;
+    case Kind::kBranch:
+    case Kind::kAverage:
+    case Kind::kRepeat:
+      break;
+  }
+  return weights;
 }
 
 // [B, T, H, W, C] -> a view [B T, C, H, W], and back.
@@ -80,56 +109,9 @@ at::Tensor WithHistory(const at::Tensor& frames, WanVaeCache& cache) {
   return all;
 }
 
-}  // namespace
-
-at::Tensor NormSiluPlain(const at::Tensor& x, const at::Tensor& gamma) {
-  at::Tensor y = RmsNorm(x, gamma);
-  return at::silu_(y);
-}
-
-WanVaeNetwork::WanVaeNetwork(std::vector<WanVaeLayer> layers, WeightMap& weights)
-    : layers_(std::move(layers)) {
-  for (const WanVaeLayer& layer : layers_) AddLayer(layer, weights);
-}
-
-void WanVaeNetwork::AddConv(const std::string& name, bool time_only, WeightMap& weights) {
-  Conv conv{.weight = Take(name + ".weight", weights), .bias = Take(name + ".bias", weights)};
-  const int64_t dims = conv.weight.dim();
-  if (time_only) {  // [O, I, 3, 1, 1] -> [3, O, I]
-    conv.weight = conv.weight.flatten(2).permute({2, 0, 1}).contiguous();
-  } else if (conv.weight.size(-1) == 1) {  // a matrix
-    conv.weight = conv.weight.flatten(1);
-  } else if (RowsRunHere(conv.weight) &&
-             std::min(conv.weight.size(0), conv.weight.size(1)) >= kMinWinogradChannels) {
-    conv.winograd = true;
-    conv.weight = WinogradTaps(dims == 4 ? conv.weight.unsqueeze(2) : conv.weight);
-  } else {
-    conv.weight = conv.weight.contiguous(dims == 4 ? at::MemoryFormat::ChannelsLast
-                                                   : at::MemoryFormat::ChannelsLast3d);
-  }
-  convs_[name] = std::move(conv);
-}
-
-void WanVaeNetwork::AddLayer(const WanVaeLayer& layer, WeightMap& weights) {
-  ShapeMap shapes;
-  AddLayerShapes(layer, shapes);
-  for (const auto& [name, shape] : shapes) {
-    if (name.ends_with(".gamma")) gammas_[name] = Take(name, weights).flatten();
-    if (!name.ends_with(".weight")) continue;
-    const std::string stem = name.substr(0, name.size() - std::string(".weight").size());
-    if (layer.kind == Kind::kDown && stem.ends_with(".resample.1")) {
-      // Stride 2: not for Winograd.
-      convs_[stem] = {.weight = Take(name, weights).contiguous(at::MemoryFormat::ChannelsLast),
-                      .bias = Take(stem + ".bias", weights)};
-    } else {
-      AddConv(stem, stem.ends_with(".time_conv"), weights);
-    }
-  }
-}
-
-at::Tensor WanVaeNetwork::CausalConv(at::Tensor x, const at::Tensor* gamma, const std::string& name,
-                                     WanVaeCache& cache) const {
-  const Conv& conv = convs_.at(name);
+// RMS and SiLU where there is a `gamma`, then the causal 3x3x3 convolution.
+at::Tensor Convolve(at::Tensor x, const at::Tensor& gamma, const ConvWeights& conv,
+                    WanVaeCache& cache) {
   std::vector<int64_t> shape = x.sizes().vec();
   const int64_t num_frames = shape[1];
   shape[1] += kHistory;
@@ -141,24 +123,18 @@ at::Tensor WanVaeNetwork::CausalConv(at::Tensor x, const at::Tensor* gamma, cons
     all.narrow(1, 0, kHistory).zero_();
   }
   const at::Tensor fresh = all.narrow(1, kHistory, num_frames);
-  if (gamma != nullptr) {
-    NormSiluInto(x, *gamma, fresh);
+  if (gamma.defined()) {
+    NormSiluInto(x, gamma, fresh);
   } else {
     fresh.copy_(x);
   }
   x.reset();
   slot = cache.last ? at::Tensor() : all.narrow(1, num_frames, kHistory).clone();
-  if (conv.winograd) return WinogradConv(all, conv.weight, conv.bias);
-  return at::conv3d(all.permute({0, 4, 1, 2, 3}), conv.weight, conv.bias, 1,
-                    at::IntArrayRef({0, 1, 1}))
-      .permute({0, 2, 3, 4, 1})
-      .contiguous();
+  return CausalConv(all, conv);
 }
 
 // Convolution over three frames at one pixel, as three matrix products.
-at::Tensor WanVaeNetwork::TimeConv(const at::Tensor& x, const std::string& name,
-                                   int64_t stride) const {
-  const Conv& conv = convs_.at(name);
+at::Tensor TimeConv(const at::Tensor& x, const ConvWeights& conv, int64_t stride) {
   const int64_t num_frames = (x.size(1) - 3) / stride + 1;
   at::Tensor sum;
   for (int64_t k = 0; k < 3; ++k) {
@@ -173,22 +149,18 @@ at::Tensor WanVaeNetwork::TimeConv(const at::Tensor& x, const std::string& name,
   return sum.view({x.size(0), num_frames, x.size(2), x.size(3), -1});
 }
 
-at::Tensor WanVaeNetwork::Residual(at::Tensor x, const WanVaeLayer& layer,
-                                   WanVaeCache& cache) const {
-  const std::string name = layer.name + ".residual.";
-  at::Tensor inner = CausalConv(x, &gammas_.at(name + "0.gamma"), name + "2", cache);
-  if (layer.in != layer.out) {
-    const Conv& shortcut = convs_.at(layer.name + ".shortcut");
-    x = at::linear(x, shortcut.weight, shortcut.bias);
-  }
-  inner = CausalConv(std::move(inner), &gammas_.at(name + "3.gamma"), name + "6", cache);
+at::Tensor Residual(at::Tensor x, const WanVaeLayerWeights& weights, WanVaeCache& cache) {
+  at::Tensor inner = Convolve(x, weights.first_gamma, weights.first, cache);
+  if (weights.shortcut.weight.defined())
+    x = at::linear(x, weights.shortcut.weight, weights.shortcut.bias);
+  inner = Convolve(std::move(inner), weights.second_gamma, weights.second, cache);
   return inner.add_(x);
 }
 
-at::Tensor WanVaeNetwork::Attention(at::Tensor x, const WanVaeLayer& layer) const {
-  const Conv& qkv = convs_.at(layer.name + ".to_qkv");
-  const Conv& proj = convs_.at(layer.name + ".proj");
-  const at::Tensor rows = RmsNorm(x, gammas_.at(layer.name + ".norm.gamma"))
+at::Tensor AttendInFrames(const at::Tensor& x, const WanVaeLayerWeights& weights) {
+  const ConvWeights& qkv = weights.first;
+  const ConvWeights& proj = weights.second;
+  const at::Tensor rows = ChannelNorm(x, weights.first_gamma)
                               .flatten(2, 3)
                               .flatten(0, 1)
                               .unsqueeze(1);  // [B T, 1, H W, C]
@@ -198,70 +170,67 @@ at::Tensor WanVaeNetwork::Attention(at::Tensor x, const WanVaeLayer& layer) cons
   return at::linear(mixed, proj.weight, proj.bias).view(x.sizes()).add_(x);
 }
 
-at::Tensor WanVaeNetwork::Down(at::Tensor x, const WanVaeLayer& layer, WanVaeCache& cache) const {
-  const Conv& conv = convs_.at(layer.name + ".resample.1");
+at::Tensor Down(at::Tensor x, const WanVaeLayerWeights& weights, bool temporal,
+                WanVaeCache& cache) {
   const int64_t batch = x.size(0);
   // One pixel of zeros at the right and the bottom.
   x = at::constant_pad_nd(x, {0, 0, 0, 1, 0, 1});
-  x = FromPictures(at::conv2d(ToPictures(x), conv.weight, conv.bias, 2), batch);
-  if (!layer.temporal) return x;
+  x = FromPictures(at::conv2d(ToPictures(x), weights.first.weight, weights.first.bias, 2), batch);
+  if (!temporal) return x;
 
   at::Tensor& slot = cache.Next();
-  const std::string time_conv = layer.name + ".time_conv";
   const at::Tensor before = slot;
   slot = cache.last ? at::Tensor() : x.narrow(1, x.size(1) - 1, 1).clone();
-  if (!cache.first) return TimeConv(at::cat({before, x}, 1), time_conv, 2);
+  if (!cache.first) return TimeConv(at::cat({before, x}, 1), weights.time, 2);
   if (x.size(1) == 1) return x;
-  return at::cat({x.narrow(1, 0, 1), TimeConv(x, time_conv, 2)}, 1);
+  return at::cat({x.narrow(1, 0, 1), TimeConv(x, weights.time, 2)}, 1);
 }
 
 // Each frame becomes two, but the clip's first stays one and is not seen by the convolution.
-at::Tensor WanVaeNetwork::DoubleFrames(at::Tensor x, const WanVaeLayer& layer,
-                                       WanVaeCache& cache) const {
+at::Tensor DoubleFrames(at::Tensor x, const ConvWeights& time, WanVaeCache& cache) {
   const int64_t kept = cache.first ? 1 : 0;
   const int64_t doubled = x.size(1) - kept;
   if (doubled == 0) {
     cache.Next();  // stays zeros
     return x;
   }
+  const int64_t channels = x.size(4);
   const at::Tensor all = WithHistory(x.narrow(1, kept, doubled), cache);
-  at::Tensor pairs = TimeConv(all, layer.name + ".time_conv", 1);
-  pairs = pairs.unflatten(4, {2, layer.in}).permute({0, 1, 4, 2, 3, 5}).flatten(1, 2);
+  at::Tensor pairs = TimeConv(all, time, 1);
+  pairs = pairs.unflatten(4, {2, channels}).permute({0, 1, 4, 2, 3, 5}).flatten(1, 2);
   return kept == 0 ? pairs.contiguous() : at::cat({x.narrow(1, 0, 1), pairs}, 1);
 }
 
-at::Tensor WanVaeNetwork::Up(at::Tensor x, const WanVaeLayer& layer, WanVaeCache& cache) const {
-  if (layer.temporal) x = DoubleFrames(std::move(x), layer, cache);
-  const Conv& conv = convs_.at(layer.name + ".resample.1");
-  if (conv.winograd) return WinogradUpsampleConv(x, conv.weight, conv.bias);
-  const at::Tensor larger =
-      at::upsample_nearest2d(ToPictures(x), {2 * x.size(2), 2 * x.size(3)}, 2.0, 2.0);
-  return FromPictures(at::conv2d(larger, conv.weight, conv.bias, 1, 1), x.size(0));
+}  // namespace
+
+WanVaeNetwork::WanVaeNetwork(std::vector<WanVaeLayer> layers, WeightMap& weights) {
+  for (WanVaeLayer& layer : layers) {
+    const Taker take(layer.name, weights);
+    layers_.push_back({layer, ResolveLayer(layer, take)});
+  }
 }
 
 at::Tensor WanVaeNetwork::Run(at::Tensor x, WanVaeCache& cache) const {
   cache.next_slot = 0;
   at::Tensor branch;
-  for (const WanVaeLayer& layer : layers_) {
+  for (const auto& [layer, weights] : layers_) {
     switch (layer.kind) {
       case Kind::kConv:
-        x = CausalConv(std::move(x), nullptr, layer.name, cache);
+      case Kind::kHead:
+        x = Convolve(std::move(x), weights.first_gamma, weights.first, cache);
         break;
       case Kind::kResidual:
-        x = Residual(std::move(x), layer, cache);
+        x = Residual(std::move(x), weights, cache);
         break;
       case Kind::kAttention:
-        x = Attention(std::move(x), layer);
+        x = AttendInFrames(x, weights);
         break;
       case Kind::kDown:
-        x = Down(std::move(x), layer, cache);
+        x = Down(std::move(x), weights, layer.temporal, cache);
         break;
       case Kind::kUp:
-        x = Up(std::move(x), layer, cache);
-        break;
-      case Kind::kHead:
-        x = CausalConv(std::move(x), &gammas_.at(layer.name + ".0.gamma"), layer.name + ".2",
-                       cache);
+        if (layer.temporal) x = DoubleFrames(std::move(x), weights.time, cache);
+        x = UpsampleConv(x, weights.first);
         break;
       case Kind::kBranch:
         branch = x;

@@ -4,10 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <map>
-#include <string>
 #include <vector>
 
+#include "aim/kernels/convolution.h"
 #include "model/wan_vae_layers.h"
 
 namespace aim {
@@ -26,6 +25,14 @@ struct WanVaeCache {
   }
 };
 
+// What a layer computes with; undefined where its kind has none.
+struct WanVaeLayerWeights {
+  at::Tensor first_gamma, second_gamma;  // [C]
+  ConvWeights first, second;             // convolutions, or matrices [O, I]
+  ConvWeights shortcut;                  // [O, I]
+  ConvWeights time;                      // [3, O, I]
+};
+
 class WanVaeNetwork {
  public:
   // Takes its weights out of `weights`, one by one.
@@ -37,32 +44,11 @@ class WanVaeNetwork {
   at::Tensor Run(at::Tensor frames, WanVaeCache& cache) const;
 
  private:
-  struct Conv {
-    at::Tensor weight;  // as WinogradTaps, or [O, I, (K,) kH, kW] channels last, or [(K,) O, I]
-    at::Tensor bias;
-    bool winograd = false;
+  struct Layer {
+    WanVaeLayer layer;
+    WanVaeLayerWeights weights;
   };
-
-  void AddConv(const std::string& name, bool time_only, WeightMap& weights);
-  void AddLayer(const WanVaeLayer& layer, WeightMap& weights);
-
-  // RMS and SiLU where `gamma` is given, then the causal 3x3x3 convolution.
-  at::Tensor CausalConv(at::Tensor x, const at::Tensor* gamma, const std::string& name,
-                        WanVaeCache& cache) const;
-  at::Tensor TimeConv(const at::Tensor& x, const std::string& name, int64_t stride) const;
-  at::Tensor Residual(at::Tensor x, const WanVaeLayer& layer, WanVaeCache& cache) const;
-  at::Tensor Attention(at::Tensor x, const WanVaeLayer& layer) const;
-  at::Tensor Down(at::Tensor x, const WanVaeLayer& layer, WanVaeCache& cache) const;
-  at::Tensor Up(at::Tensor x, const WanVaeLayer& layer, WanVaeCache& cache) const;
-  at::Tensor DoubleFrames(at::Tensor x, const WanVaeLayer& layer, WanVaeCache& cache) const;
-
-  std::vector<WanVaeLayer> layers_;
-  std::map<std::string, Conv> convs_;
-  std::map<std::string, at::Tensor> gammas_;
+  std::vector<Layer> layers_;
 };
-
-// RMSNorm over the last axis, statistics in float32 for narrower types, then SiLU: the reference of
-// the tests and the path of other devices than the CPU and other types than float32.
-at::Tensor NormSiluPlain(const at::Tensor& x, const at::Tensor& gamma);
 
 }  // namespace aim

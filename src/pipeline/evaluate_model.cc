@@ -66,7 +66,7 @@ class Evaluation {
     data_ = ReadTruthClips(options_.data, options_.episodes, config_, run_.progress());
     if (!run_.out().empty()) run_.PrepareOutFile();
     nlohmann::json report = {{"model", options_.model.model},
-                             {"fingerprint", Fingerprint(bundle_.dit.weights)},
+                             {"fingerprint", Fingerprint(bundle_.dit.NamedWeights())},
                              {"data", options_.data},
                              {"steps", generate_.sampler.steps},
                              {"guidance", generate_.sampler.guidance},

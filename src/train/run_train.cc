@@ -119,7 +119,7 @@ Setup Prepare(const TrainRunOptions& options, RunContext& run) {
     init = LoadBundle(options.init);
     setup.config = init->config;
     setup.config.trained_modes = ModesOf(options.train.mix);
-    setup.initial_weights = init->dit.weights;
+    setup.initial_weights = init->dit.NamedWeights();
   } else {
     setup.config = ConfigOf(options, sample);
     setup.initial_weights = InitialDitWeights(options.dit, Rng(run.seed()).Derive(0, "weights"));

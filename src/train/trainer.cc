@@ -182,13 +182,14 @@ StepReport Trainer::Step(const LatentCache& cache) {
   std::vector<std::vector<at::Tensor>> grads(parts.size());
   std::vector<double> losses(parts.size());
   const int workers = options_.num_workers > 0 ? options_.num_workers : NumProcessors();
-  Dit dit{dit_, {}, compute_dtype_};
+  WeightMap named;
   std::vector<at::Tensor> leaves;
   for (const auto& [name, weight] : weights_) {
     const at::ScalarType dtype = IsComputeMatrix(name, weight) ? compute_dtype_ : at::kFloat;
     leaves.push_back(weight.detach().to(dtype).requires_grad_(true));
-    dit.weights[name] = leaves.back();
+    named[name] = leaves.back();
   }
+  const Dit dit(dit_, named, compute_dtype_);
   ParallelFor(static_cast<int64_t>(parts.size()), workers, [&](int64_t i) {
     at::set_num_threads(1);
     const auto& part = parts[static_cast<size_t>(i)];

@@ -91,7 +91,7 @@ TEST_F(BundleTest, RoundTrip) {
   EXPECT_NE(read["revision"], "");
   read["revision"] = written["revision"];
   EXPECT_EQ(read, written);
-  EXPECT_EQ(Fingerprint(bundle.dit.weights), Fingerprint(SmallDit()));
+  EXPECT_EQ(Fingerprint(bundle.dit.NamedWeights()), Fingerprint(SmallDit()));
   EXPECT_EQ(bundle.dit.options.dim, 12);
   EXPECT_EQ(bundle.autoencoder->channels(), 6);
   EXPECT_EQ(bundle.text->Encode("push it").sizes(), at::IntArrayRef({4, 5}));
@@ -104,9 +104,9 @@ TEST_F(BundleTest, HalfStorageHalvesTheFileAndLoadsAsFloat) {
   const uintmax_t float_size = std::filesystem::file_size(bundle_ / "dit.safetensors");
   WriteBundle(bundle_, SmallConfig(), SmallDit(), SmallBasis());
   EXPECT_LT(std::filesystem::file_size(bundle_ / "dit.safetensors"), float_size * 3 / 4);
-  const Bundle bundle = LoadBundle(bundle_);
+  const WeightMap weights = LoadBundle(bundle_).dit.NamedWeights();
   for (const auto& [name, weight] : SmallDit()) {
-    const at::Tensor& loaded = bundle.dit.weights.at(name);
+    const at::Tensor& loaded = weights.at(name);
     EXPECT_EQ(loaded.scalar_type(), at::kFloat);
     EXPECT_TRUE(at::allclose(loaded, weight, 1e-3, 1e-6)) << name;
   }

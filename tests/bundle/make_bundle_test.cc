@@ -67,7 +67,7 @@ TEST(MakeBundle, StoresTheTypeThatIsAsked) {
     for (const auto& [weight_name, weight] : weights)
       EXPECT_EQ(weight.scalar_type(), at::kBFloat16) << weight_name;
   }
-  EXPECT_EQ(LoadBundle(run.out()).dit.weights.at("head.head.weight").scalar_type(), at::kFloat);
+  EXPECT_EQ(LoadBundle(run.out()).dit.weights.head.weight.scalar_type(), at::kFloat);
 }
 
 TEST(MakeBundle, AnEarlierBundleIsNotReplacedUnasked) {

@@ -16,20 +16,21 @@ namespace aim {
 namespace {
 
 Dit RandomDit() {
-  Dit dit;
-  dit.options.in_channels = dit.options.out_channels = 4;
-  dit.options.dim = 48;
-  dit.options.num_heads = 2;
-  dit.options.ffn_dim = 96;
-  dit.options.num_layers = 3;
-  dit.options.freq_dim = 32;
-  dit.options.text_dim = 12;
-  dit.options.camera.mode = "pooled_latent";
-  dit.options.camera.features = 16;
-  dit.options.camera.projector = true;
-  for (const auto& [name, shape] : DitWeightShapes(dit.options))
-    dit.weights[name] = at::randn(shape) / std::sqrt(static_cast<double>(shape.back()));
-  return dit;
+  DitOptions options;
+  options.in_channels = options.out_channels = 4;
+  options.dim = 48;
+  options.num_heads = 2;
+  options.ffn_dim = 96;
+  options.num_layers = 3;
+  options.freq_dim = 32;
+  options.text_dim = 12;
+  options.camera.mode = "pooled_latent";
+  options.camera.features = 16;
+  options.camera.projector = true;
+  WeightMap weights;
+  for (const auto& [name, shape] : DitWeightShapes(options))
+    weights[name] = at::randn(shape) / std::sqrt(static_cast<double>(shape.back()));
+  return {options, weights};
 }
 
 class DeviceTest : public testing::DeviceRowTest {
@@ -43,9 +44,9 @@ class DeviceTest : public testing::DeviceRowTest {
     canvas_ = at::randn({1, 4, frames, 4, 6});
     noise_ = at::randn_like(canvas_);
     conditions_ = {at::randn({1, 5, 12}), at::randn({1, 7, 12}), at::randn({1, frames, 1, 16})};
-    dit_on_device_ = {dit_.options, {}, Dtype()};
-    for (const auto& [name, weight] : dit_.weights)
-      dit_on_device_.weights[name] = weight.to(device_);
+    WeightMap moved;
+    for (const auto& [name, weight] : dit_.NamedWeights()) moved[name] = weight.to(device_);
+    dit_on_device_ = Dit(dit_.options, moved, Dtype());
     CastWeights(dit_on_device_);
   }
 

@@ -40,20 +40,21 @@ TEST(FlowMatchingTest, CleanAndVelocityAreTwoNamesOfOneThing) {
 
 // A small network with random weights.
 Dit RandomDit(const std::string& prediction) {
-  Dit dit;
-  dit.options.in_channels = dit.options.out_channels = 4;
-  dit.options.dim = 24;
-  dit.options.ffn_dim = 32;
-  dit.options.num_heads = 2;
-  dit.options.num_layers = 2;
-  dit.options.freq_dim = 16;
-  dit.options.text_dim = 6;
-  dit.options.prediction = prediction;
-  for (auto& [name, weight] : InitialDitWeights(dit.options, Rng(5))) {
+  DitOptions options;
+  options.in_channels = options.out_channels = 4;
+  options.dim = 24;
+  options.ffn_dim = 32;
+  options.num_heads = 2;
+  options.num_layers = 2;
+  options.freq_dim = 16;
+  options.text_dim = 6;
+  options.prediction = prediction;
+  WeightMap weights;
+  for (auto& [name, weight] : InitialDitWeights(options, Rng(5))) {
     Rng rng = Rng(6).Derive(0, name);
-    dit.weights[name] = weight + 0.1 * NormalNoise(weight.sizes(), rng);
+    weights[name] = weight + 0.1 * NormalNoise(weight.sizes(), rng);
   }
-  return dit;
+  return {options, weights};
 }
 
 class SamplerTest : public ::testing::Test {

@@ -62,17 +62,20 @@ TEST(CosineSkipTest, MaskedLooksAtWhatIsGeneratedAndRunsBothEnds) {
 class FirstBlockCacheTest : public ::testing::Test {
  protected:
   FirstBlockCacheTest() {
-    dit_.options.in_channels = dit_.options.out_channels = 4;
-    dit_.options.dim = 24;
-    dit_.options.ffn_dim = 32;
-    dit_.options.num_heads = 2;
-    dit_.options.num_layers = 3;
-    dit_.options.freq_dim = 16;
-    dit_.options.text_dim = 6;
-    for (auto& [name, weight] : InitialDitWeights(dit_.options, Rng(5))) {
+    DitOptions options;
+    options.in_channels = options.out_channels = 4;
+    options.dim = 24;
+    options.ffn_dim = 32;
+    options.num_heads = 2;
+    options.num_layers = 3;
+    options.freq_dim = 16;
+    options.text_dim = 6;
+    WeightMap weights;
+    for (auto& [name, weight] : InitialDitWeights(options, Rng(5))) {
       Rng rng = Rng(6).Derive(0, name);
-      dit_.weights[name] = weight + 0.1 * NormalNoise(weight.sizes(), rng);
+      weights[name] = weight + 0.1 * NormalNoise(weight.sizes(), rng);
     }
+    dit_ = Dit(options, weights);
     const CanvasPlan plan = PlanCanvas(FindMode("i2a"), {2, 3, 4, 4}, dit_.options);
     Rng rng(8);
     latents_ = NormalNoise({1, 4, 8, 4, 4}, rng);

@@ -7,7 +7,7 @@
 
 #include <limits>
 
-#include "kernels/attention_kernels.h"
+#include "kernels/attention_loops.h"
 
 namespace aim {
 namespace {

@@ -1,4 +1,4 @@
-#include "aim/kernels/winograd.h"
+#include "kernels/winograd.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>

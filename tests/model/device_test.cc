@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "aim/kernels/fused.h"
+#include "aim/kernels/rows.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
 #include "aim/model/wan_vae.h"
@@ -81,9 +81,12 @@ TEST_P(DeviceTest, Dit) {
   options.camera.features = 24;
   options.camera.projector = true;
   options.segment_embeddings = 2;
-  Dit dit{options, {}};
-  for (const auto& [name, shape] : DitWeightShapes(options))
-    dit.weights[name] = at::randn(shape) / std::sqrt(static_cast<double>(shape.back()));
+  WeightMap weights, moved;
+  for (const auto& [name, shape] : DitWeightShapes(options)) {
+    weights[name] = at::randn(shape) / std::sqrt(static_cast<double>(shape.back()));
+    moved[name] = weights[name].to(device_);
+  }
+  const Dit dit(options, weights);
   const CanvasLayout layout{4, 6, {0, 1, 2}, {0, 1, 1}};
   const at::Tensor text = at::randn({2, 5, options.text_dim}), camera = at::randn({2, 3, 1, 24});
   const at::Tensor latents = at::randn({2, options.in_channels, 3, 4, 6});
@@ -92,8 +95,7 @@ TEST_P(DeviceTest, Dit) {
       ForwardDit(dit, latents, timestep, PrepareContext(dit, layout, text, camera));
 
   for (const Numerics numerics : {Numerics::kAccurate, Numerics::kTrained}) {
-    Dit on_device{options, {}, Dtype(), numerics};
-    for (const auto& [name, weight] : dit.weights) on_device.weights[name] = weight.to(device_);
+    Dit on_device(options, moved, Dtype(), numerics);
     CastWeights(on_device);
     const DitContext context =
         PrepareContext(on_device, layout, OnDeviceInFloat(text), OnDeviceInFloat(camera));

@@ -31,21 +31,27 @@ class DitParity : public ::testing::Test {
     const SafetensorsFile file = OpenSafetensors(std::string(std::getenv("AIM_SOURCE_DIR")) +
                                                  "/tests/data/dit_fixture.safetensors");
     tensors_ = file.tensors;
-    ApplyOptions(dit_.options, nlohmann::json::parse(file.metadata.at("config")), "fixture");
+    DitOptions options;
+    ApplyOptions(options, nlohmann::json::parse(file.metadata.at("config")), "fixture");
+    WeightMap weights;
     for (const auto& [name, tensor] : tensors_) {
-      if (name.rfind("weights/", 0) == 0) dit_.weights[name.substr(8)] = tensor;
+      if (name.rfind("weights/", 0) == 0) weights[name.substr(8)] = tensor;
     }
+    dit_ = Dit(options, weights);
     layout_ = {4, 6, {0, 1, 2}, {0, 0, 0}};
   }
 
   void UseCamera(const std::string& mode, bool projector) {
-    dit_.options.camera.mode = mode;
-    dit_.options.camera.projector = projector;
+    WeightMap weights = dit_.NamedWeights();
     for (const auto& [name, tensor] : tensors_) {
       if (name.rfind("camera_weights/", 0) != 0) continue;
       if (projector || name.find("projector") == std::string::npos)
-        dit_.weights[name.substr(15)] = tensor;
+        weights[name.substr(15)] = tensor;
     }
+    DitOptions options = dit_.options;
+    options.camera.mode = mode;
+    options.camera.projector = projector;
+    dit_ = Dit(options, weights);
   }
 
   at::Tensor Forward(const std::string& timestep, const std::string& camera = "") const {
@@ -88,9 +94,10 @@ TEST_F(DitParity, CameraVectorAToken) {
 TEST_F(DitParity, WeightsAreThoseTheOptionsAskFor) {
   UseCamera("ray_token", true);
   const auto shapes = DitWeightShapes(dit_.options);
-  ASSERT_EQ(shapes.size(), dit_.weights.size());
+  const WeightMap weights = dit_.NamedWeights();
+  ASSERT_EQ(shapes.size(), weights.size());
   for (const auto& [name, shape] : shapes)
-    EXPECT_EQ(dit_.weights.at(name).sizes(), at::IntArrayRef(shape)) << name;
+    EXPECT_EQ(weights.at(name).sizes(), at::IntArrayRef(shape)) << name;
 }
 
 TEST_F(DitParity, TimestepPerFrameEqualsTimestepPerToken) {
@@ -218,9 +225,9 @@ TEST_F(DitParity, CastWeightsChangesNoResult) {
     dit_.compute_dtype = at::kBFloat16;
     dit_.numerics = numerics;
     const at::Tensor before = Forward("timestep");
-    const auto weights = dit_.weights;
+    const DitWeights weights = dit_.weights;
     CastWeights(dit_);
-    EXPECT_EQ(dit_.weights.at("blocks.0.ffn.0.weight").scalar_type(), at::kBFloat16);
+    EXPECT_EQ(dit_.weights.blocks[0].ffn_up.weight.scalar_type(), at::kBFloat16);
     EXPECT_TRUE(Forward("timestep").equal(before));
     dit_.weights = weights;
   }
@@ -338,10 +345,12 @@ TEST(DitWeights, ReleasedSizes) {
 // Every product at the released width, with weights that take no memory (one number each). Two
 // layers: all are of one shape.
 TEST(DitWeights, ReleasedShapesFitTogether) {
-  Dit dit{ReleasedWithCameras(), {}};
-  dit.options.num_layers = 2;
-  for (const auto& [name, shape] : DitWeightShapes(dit.options))
-    dit.weights[name] = at::full({1}, 1e-3f).expand(shape);
+  DitOptions options = ReleasedWithCameras();
+  options.num_layers = 2;
+  WeightMap weights;
+  for (const auto& [name, shape] : DitWeightShapes(options))
+    weights[name] = at::full({1}, 1e-3f).expand(shape);
+  const Dit dit(options, weights);
   const DitContext context = PrepareContext(dit, {4, 2, {0, 1}, {0, 0}}, at::ones({1, 4, 4096}),
                                             at::ones({1, 2, 1, 12288}));
   EXPECT_EQ(context.camera.at(1).sizes(), at::IntArrayRef({1, 2, 3072}));
@@ -364,15 +373,17 @@ class OfficialGolden : public ::testing::Test {
   }
 
   void SetUp() override {
-    dit_.options.in_channels = dit_.options.out_channels = 4;
-    dit_.options.dim = 32;
-    dit_.options.ffn_dim = 48;
-    dit_.options.freq_dim = 16;
-    dit_.options.text_dim = 12;
-    dit_.options.num_heads = 2;
-    dit_.options.num_layers = 2;
+    DitOptions options;
+    options.in_channels = options.out_channels = 4;
+    options.dim = 32;
+    options.ffn_dim = 48;
+    options.freq_dim = 16;
+    options.text_dim = 12;
+    options.num_heads = 2;
+    options.num_layers = 2;
+    WeightMap weights;
     double position = 0;
-    for (const auto& [name, shape] : DitWeightShapes(dit_.options)) {
+    for (const auto& [name, shape] : DitWeightShapes(options)) {
       position += 1;
       at::Tensor base = Wave(shape, 0.3, 0.7 * position);
       const auto ends_with = [&, key = name](const std::string& end) {
@@ -388,8 +399,9 @@ class OfficialGolden : public ::testing::Test {
       } else {
         base = base / std::sqrt(static_cast<double>(base.numel() / shape[0]));
       }
-      dit_.weights[name] = base.to(at::kFloat);
+      weights[name] = base.to(at::kFloat);
     }
+    dit_ = Dit(options, weights);
   }
 
   at::Tensor Forward(const at::Tensor& timestep) const {

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "aim/base/error.h"
+#include "aim/kernels/norm_silu.h"
 #include "aim/tensor/safetensors.h"
 #include "model/wan_vae_network.h"
 #include "model/wan_vae_shortcuts.h"

@@ -1,15 +1,14 @@
-// The Wan video diffusion transformer with camera conditioning. Weights are a map with the names of
-// the official checkpoint; the forward is free functions over it.
+// The Wan video diffusion transformer with camera conditioning: weights in a struct, the forward
+// pass free functions over it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
-#include "aim/base/rng.h"
 #include "aim/model/dit_options.h"
+#include "aim/model/dit_weights.h"
 
 namespace aim {
 
@@ -24,17 +23,27 @@ enum class Numerics {
 };
 
 struct Dit {
+  Dit() = default;
+  // Finds the weights by name and shares them. Throws InputError listing all that are missing,
+  // unknown or of another shape.
+  Dit(const DitOptions& options, const WeightMap& named, at::ScalarType compute_dtype = at::kFloat,
+      Numerics numerics = Numerics::kAccurate);
+
+  WeightMap NamedWeights() const { return NamedDitWeights(options, weights); }
+  c10::Device device() const { return weights.head.weight.device(); }
+
   DitOptions options;
-  std::map<std::string, at::Tensor> weights;  // names of spec/wan22.md 2.6 and method.md 3.3
+  DitWeights weights;
   at::ScalarType compute_dtype = at::kFloat;  // float32 or bfloat16
   Numerics numerics = Numerics::kAccurate;
 };
 
 // The type in which a forward pass reads a weight. Weights that have it are used as they are,
 // others are cast at every use.
-at::ScalarType WeightDtype(const Dit& dit, const std::string& name);
+at::ScalarType DitWeightDtype(const std::string& name, at::ScalarType compute_dtype,
+                              Numerics numerics);
 
-// Casts every weight to its WeightDtype, one at a time. Results do not change.
+// Casts every weight to its DitWeightDtype, one at a time. Results do not change.
 void CastWeights(Dit& dit);
 
 // Where the latent frames of a canvas stand. All vectors have one entry a latent frame.
@@ -111,12 +120,5 @@ at::Tensor RunBlocks(const Dit& dit, const DitState& state, const DitContext& co
 
 // What the head predicts from the tokens behind the last block: [B, C, F, h, w] float32.
 at::Tensor FinishForward(const Dit& dit, const DitState& state, const DitContext& context);
-
-// Name and shape of every weight the options ask for.
-std::map<std::string, std::vector<int64_t>> DitWeightShapes(const DitOptions& options);
-
-// Fresh weights: truncated-free normals of variance 1 / fan-in; output projections, head and camera
-// encoders zero; modulation so that gates start at 1. Deterministic in `rng`.
-std::map<std::string, at::Tensor> InitialDitWeights(const DitOptions& options, const Rng& rng);
 
 }  // namespace aim

@@ -1,4 +1,4 @@
-#include "kernels/winograd_kernels.h"
+#include "kernels/winograd_loops.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define AIM_TILE_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))

@@ -1,4 +1,4 @@
-#include "kernels/attention_kernels.h"
+#include "kernels/attention_loops.h"
 
 #include <algorithm>
 #include <cmath>

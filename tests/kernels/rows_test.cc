@@ -1,4 +1,4 @@
-#include "aim/kernels/fused.h"
+#include "aim/kernels/rows.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -7,6 +7,8 @@
 
 #include <functional>
 #include <vector>
+
+#include "aim/kernels/rows_plain.h"
 
 namespace aim {
 namespace {

@@ -28,7 +28,8 @@ NormSums ModulateBackward(const float* x, float mean, float inv_std, const float
 void NormBackward(const float* x, float mean, float inv_std, const float* d_xhat, NormSums sums,
                   float* d_x, int64_t n);
 
-void AddInPlace(const float* x, float* out, int64_t n);  // out += x
+void Add(const float* x, const float* y, float* out, int64_t n);  // x + y
+void AddInPlace(const float* x, float* out, int64_t n);           // out += x
 void MultiplyAdd(const float* x, const float* y, const float* gate, float* out,
                  int64_t n);  // x + y gate
 // d_y = d_out * gate; d_gate += d_out * y

@@ -1,4 +1,4 @@
-#include "aim/kernels/row_kernels.h"
+#include "kernels/row_loops.h"
 
 #include <cmath>
 #include <cstring>
@@ -82,6 +82,11 @@ AIM_ROW_CLONES void NormBackward(const float* __restrict x, float mean, float in
     const float xhat = (x[i] - mean) * inv_std;
     d_x[i] = inv_std * (d_xhat[i] - mean_gradient - xhat * mean_dot);
   }
+}
+
+AIM_ROW_CLONES void Add(const float* __restrict x, const float* __restrict y, float* __restrict out,
+                        int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] + y[i];
 }
 
 AIM_ROW_CLONES void AddInPlace(const float* __restrict x, float* __restrict out, int64_t n) {
