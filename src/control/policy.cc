@@ -74,9 +74,9 @@ ReplayPolicy::ReplayPolicy(std::vector<ToolPose> commands, double period_s)
 
 void ReplayPolicy::Reset(uint64_t) {}
 
-Plan ReplayPolicy::Act(const PolicyInput& input) {
+Plan ReplayPolicy::Act(const Clip&, const PlanRequest& request) {
   const size_t last = commands_.size() - 1;
-  const size_t begin = std::min(static_cast<size_t>(input.frame), last);
+  const size_t begin = std::min(static_cast<size_t>(request.frame), last);
   std::vector<ToolPose> poses(commands_.begin() + static_cast<std::ptrdiff_t>(begin),
                               commands_.end());
   if (poses.size() < 2) poses.push_back(commands_[last]);
@@ -90,8 +90,8 @@ StillPolicy::StillPolicy(int num_frames, double period_s)
 
 void StillPolicy::Reset(uint64_t) { has_pose_ = false; }
 
-Plan StillPolicy::Act(const PolicyInput& input) {
-  if (!has_pose_) pose_ = input.tool;
+Plan StillPolicy::Act(const Clip& seen, const PlanRequest&) {
+  if (!has_pose_) pose_ = seen.poses.at(0);
   has_pose_ = true;
   return PlanFromPoses(std::vector<ToolPose>(static_cast<size_t>(num_frames_), pose_), period_s_);
 }

@@ -288,12 +288,7 @@ class Tabletop : public Env {
   Observation Observe() {
     Clip clip = EmptyClip(1);
     RecordFrame(0, clip);
-    return {.time_s = stage_->data->time,
-            .tool = MeasuredTool(),
-            .views = std::move(clip.views),
-            .height = clip.height,
-            .width = clip.width,
-            .prompt = prompt_};
+    return {.time_s = stage_->data->time, .clip = std::move(clip)};
   }
 
   EnvOptions options_;

@@ -49,25 +49,25 @@ Image RenderView(Env& env, const Observation& observation, int view, int size) {
   Image image(size, size);
   image.rgb = env.RenderReport(view, size);
   AIM_CHECK(image.rgb.size() == static_cast<size_t>(size) * static_cast<size_t>(size) * 3);
-  AIM_CHECK(static_cast<size_t>(view) < observation.views.size());
+  AIM_CHECK(static_cast<size_t>(view) < observation.clip.views.size());
   return image;
 }
 
 }  // namespace
 
-EpisodePictures RenderEpisode(Env& env, const EpisodeSpec& spec, const EpisodeResult& result,
-                              int size) {
+TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result, int size) {
   AIM_CHECK(!result.plans.empty());
-  EpisodePictures pictures;
+  TrialPictures pictures;
   Observation observation = env.Reset(spec.task, spec.variation, spec.seed);
-  pictures.views.resize(observation.views.size());
+  pictures.views.resize(observation.clip.views.size());
   for (size_t step = 0; step <= result.targets.size(); ++step) {
     if (step > 0) observation = env.Step(result.targets[step - 1]).observation;
     const ActivePlan active = PlanAt(result.plans, static_cast<int>(step));
-    for (size_t view = 0; view < observation.views.size(); ++view) {
+    for (size_t view = 0; view < observation.clip.views.size(); ++view) {
       Image image = RenderView(env, observation, static_cast<int>(view), size);
-      const Camera camera = CropAndResize(observation.views[view].camera.at(0), 0, 0,
-                                          observation.width, observation.height, size, size);
+      const Camera camera =
+          CropAndResize(observation.clip.views[view].camera.at(0), 0, 0, observation.clip.width,
+                        observation.clip.height, size, size);
       DrawPlan(image, camera, active);
       pictures.views[view].push_back(std::move(image));
     }
@@ -76,7 +76,7 @@ EpisodePictures RenderEpisode(Env& env, const EpisodeSpec& spec, const EpisodeRe
   return pictures;
 }
 
-Image EpisodeFilmstrip(const EpisodePictures& pictures, int num_frames) {
+Image TrialFilmstrip(const TrialPictures& pictures, int num_frames) {
   AIM_CHECK(num_frames >= 2);
   std::vector<Image> rows;
   for (const std::vector<Image>& frames : pictures.views) {
@@ -91,8 +91,8 @@ Image EpisodeFilmstrip(const EpisodePictures& pictures, int num_frames) {
   return StackImages(rows);
 }
 
-std::vector<std::filesystem::path> WriteEpisodeVideos(const EpisodePictures& pictures, double fps,
-                                                      const std::filesystem::path& stem) {
+std::vector<std::filesystem::path> WriteTrialVideos(const TrialPictures& pictures, double fps,
+                                                    const std::filesystem::path& stem) {
   std::vector<std::filesystem::path> paths;
   for (size_t view = 0; view < pictures.views.size(); ++view) {
     const std::vector<Image>& frames = pictures.views[view];

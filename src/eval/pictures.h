@@ -1,4 +1,4 @@
-// What an episode looked like, with its plan drawn over it: filmstrips and videos.
+// What a trial looked like, with its plan drawn over it: filmstrips and videos.
 #pragma once
 
 #include <filesystem>
@@ -6,26 +6,25 @@
 #include <vector>
 
 #include "aim/control/env.h"
-#include "aim/eval/episode.h"
+#include "aim/eval/trial.h"
 #include "aim/media/image.h"
 
 namespace aim {
 
-struct EpisodePictures {
+struct TrialPictures {
   std::vector<std::vector<Image>> views;  // [view][env step]; step 0 is the start
   bool same_outcome = false;              // did the second playing end like the first?
 };
 
 // Plays the targets of `result` again, with pictures of `size` pixels in the full look. Each shows
 // the action image of the pose that the plan in force asks for next, and the path it asks for.
-EpisodePictures RenderEpisode(Env& env, const EpisodeSpec& spec, const EpisodeResult& result,
-                              int size);
+TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result, int size);
 
 // One row a view, `num_frames` moments from start to end, spread evenly.
-Image EpisodeFilmstrip(const EpisodePictures& pictures, int num_frames);
+Image TrialFilmstrip(const TrialPictures& pictures, int num_frames);
 
 // One video a view, `<stem>_view0.mp4` and so on. Returns the paths.
-std::vector<std::filesystem::path> WriteEpisodeVideos(const EpisodePictures& pictures, double fps,
-                                                      const std::filesystem::path& stem);
+std::vector<std::filesystem::path> WriteTrialVideos(const TrialPictures& pictures, double fps,
+                                                    const std::filesystem::path& stem);
 
 }  // namespace aim

@@ -222,7 +222,7 @@ nlohmann::json ControllerJson(const Group& trials) {
   std::vector<double> final_mm;
   for (const TrialRecord* trial : trials) {
     const auto gate = trial->references.find("gate");
-    const EpisodeResult& result = gate == trial->references.end() ? trial->result : gate->second;
+    const TrialResult& result = gate == trial->references.end() ? trial->result : gate->second;
     if (result.termination == Termination::kInvalid) continue;
     tracking_mm.push_back(result.tracking_mm);
     final_mm.push_back(result.final_error_mm);
@@ -263,17 +263,17 @@ nlohmann::json InvalidJson(const Group& trials) {
   return invalid;
 }
 
-using OutcomeOfScene = std::map<std::tuple<std::string, int, uint64_t>, const EpisodeOutcome*>;
+using OutcomeOfScene = std::map<std::tuple<std::string, int, uint64_t>, const TrialOutcome*>;
 
-OutcomeOfScene ByScene(const EpisodeTable& table) {
+OutcomeOfScene ByScene(const TrialTable& table) {
   OutcomeOfScene outcomes;
-  for (const EpisodeOutcome& row : table.rows) {
+  for (const TrialOutcome& row : table.rows) {
     outcomes[{row.spec.task, row.spec.variation, row.spec.seed}] = &row;
   }
   return outcomes;
 }
 
-std::string SceneName(const EpisodeSpec& scene) {
+std::string SceneName(const TrialSpec& scene) {
   return scene.task + " variation " + std::to_string(scene.variation) + " seed " +
          std::to_string(scene.seed);
 }
@@ -308,17 +308,17 @@ nlohmann::json MakeReport(const ReportSubject& subject, const std::vector<TrialR
   return report;
 }
 
-void RequireSameScenes(const std::vector<EpisodeSpec>& scenes, const EpisodeTable& other,
+void RequireSameScenes(const std::vector<TrialSpec>& scenes, const TrialTable& other,
                        const std::string& where) {
   const char* fix = "compare rollouts with equal --task, --episodes and seeds";
   const OutcomeOfScene outcomes = ByScene(other);
   if (outcomes.size() != scenes.size()) {
     throw InputError({.where = where,
-                      .got = std::to_string(outcomes.size()) + " episodes long",
+                      .got = std::to_string(outcomes.size()) + " trials long",
                       .expected = std::to_string(scenes.size()) + ", the same scenes as this run",
                       .fix = fix});
   }
-  for (const EpisodeSpec& scene : scenes) {
+  for (const TrialSpec& scene : scenes) {
     if (outcomes.contains({scene.task, scene.variation, scene.seed})) continue;
     throw InputError({.where = where,
                       .got = "without " + SceneName(scene),
@@ -327,9 +327,9 @@ void RequireSameScenes(const std::vector<EpisodeSpec>& scenes, const EpisodeTabl
   }
 }
 
-nlohmann::json CompareRollouts(const std::vector<TrialRecord>& trials, const EpisodeTable& other,
+nlohmann::json CompareRollouts(const std::vector<TrialRecord>& trials, const TrialTable& other,
                                const std::string& where, uint64_t seed) {
-  std::vector<EpisodeSpec> scenes;
+  std::vector<TrialSpec> scenes;
   for (const TrialRecord& trial : trials) scenes.push_back(trial.spec);
   RequireSameScenes(scenes, other, where);
   const OutcomeOfScene outcomes = ByScene(other);
@@ -338,8 +338,8 @@ nlohmann::json CompareRollouts(const std::vector<TrialRecord>& trials, const Epi
   for (const auto& [name, group] : ByTask(trials)) {
     PairedTask& task = pairs.emplace_back();
     for (const TrialRecord* trial : group) {
-      const EpisodeSpec& scene = trial->spec;
-      const EpisodeOutcome& found = *outcomes.at({scene.task, scene.variation, scene.seed});
+      const TrialSpec& scene = trial->spec;
+      const TrialOutcome& found = *outcomes.at({scene.task, scene.variation, scene.seed});
       const bool valid = trial->result.termination != Termination::kInvalid && found.valid;
       if (valid && found.first_frame != HashText(trial->result.first_frame_hash)) {
         throw InputError({.where = where,

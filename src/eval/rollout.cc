@@ -14,7 +14,7 @@
 #include "aim/base/rng.h"
 #include "aim/env/tabletop.h"
 #include "aim/eval/report.h"
-#include "aim/eval/trial.h"
+#include "aim/eval/trial_record.h"
 #include "aim/media/image.h"
 #include "eval/pictures.h"
 
@@ -71,7 +71,7 @@ class Rollout {
     for (const std::string& task : tasks_) {
       for (int trial = 0; trial < options_.episodes; ++trial) {
         trials_.push_back(LoadOrPlay({task, trial}));
-        const EpisodeResult& result = trials_.back().result;
+        const TrialResult& result = trials_.back().result;
         run_.progress().Advance(1, task + " " + ToText(result.termination));
       }
     }
@@ -128,12 +128,12 @@ class Rollout {
   }
 
   void ReadComparisons() {
-    std::vector<EpisodeSpec> scenes;
+    std::vector<TrialSpec> scenes;
     for (const std::string& task : tasks_) {
       for (int trial = 0; trial < options_.episodes; ++trial) scenes.push_back(Spec({task, trial}));
     }
     for (const std::string& folder : options_.compare) {
-      comparisons_.emplace_back(folder, ReadEpisodesCsv(fs::path(folder) / "episodes.csv"));
+      comparisons_.emplace_back(folder, ReadTrialsCsv(fs::path(folder) / "episodes.csv"));
       RequireSameScenes(scenes, comparisons_.back().second, folder);
     }
   }
@@ -170,7 +170,7 @@ class Rollout {
     WriteFileAtomic(path, Dump(settings, 2) + "\n");
   }
 
-  EpisodeSpec Spec(const TrialIndex& index) const {
+  TrialSpec Spec(const TrialIndex& index) const {
     const int variations = env_->NumVariations(index.task);
     return {.task = index.task,
             .variation = options_.variation >= 0 ? options_.variation : index.trial % variations,
@@ -223,11 +223,11 @@ class Rollout {
     TrialRecord record;
     record.trial = index.trial;
     record.spec = Spec(index);
-    const EpisodeSpec other = Spec({index.task, index.trial + 1});
+    const TrialSpec other = Spec({index.task, index.trial + 1});
     const std::shared_ptr<const Demonstration> demo = Demo(record.spec);
     record.demo_frames = static_cast<int>(demo->clip.poses.size());
 
-    EpisodeRules rules;
+    TrialRules rules;
     rules.execution = {
         .horizon = options_.replan, .ramp_frames = 0, .min_confidence = options_.min_confidence};
     rules.period_s = period_s_;
@@ -260,15 +260,15 @@ class Rollout {
     return record;
   }
 
-  EpisodeResult Act(Policy& policy, const EpisodeSpec& spec, const EpisodeRules& rules) {
+  TrialResult Act(Policy& policy, const TrialSpec& spec, const TrialRules& rules) {
     const std::string scene =
         spec.task + "|" + std::to_string(spec.variation) + "|" + std::to_string(spec.seed);
-    return RunEpisode(*env_, policy, spec, StableHash(scene, run_.seed()), rules);
+    return PlayTrial(*env_, policy, spec, StableHash(scene, run_.seed()), rules);
   }
 
   // The scripted expert's commands in a scene. The null policy of a trial comes from the next one's
   // scene, so the last two are kept.
-  std::shared_ptr<const Demonstration> Demo(const EpisodeSpec& spec) {
+  std::shared_ptr<const Demonstration> Demo(const TrialSpec& spec) {
     for (const auto& [known, demo] : demos_) {
       if (known.task == spec.task && known.variation == spec.variation && known.seed == spec.seed) {
         return demo;
@@ -292,17 +292,17 @@ class Rollout {
   void TakePictures(TrialRecord& record) {
     int& taken = num_strips_[{record.spec.task, record.result.success}];
     if (taken >= options_.num_videos) return;
-    const EpisodePictures pictures =
-        RenderEpisode(*env_, record.spec, record.result, options_.picture_size);
+    const TrialPictures pictures =
+        RenderTrial(*env_, record.spec, record.result, options_.picture_size);
     const std::string name = record.spec.task + "_" + std::to_string(record.spec.seed) +
                              (record.result.success ? "_success" : "_failure");
     if (!pictures.same_outcome) {
-      LogWarning(name + ": played again for its pictures, the episode ended otherwise");
+      LogWarning(name + ": played again for its pictures, the trial ended otherwise");
     }
     record.filmstrip = "filmstrips/" + name + ".jpg";
-    WriteImage(run_.out() / record.filmstrip, EpisodeFilmstrip(pictures, kStripFrames));
+    WriteImage(run_.out() / record.filmstrip, TrialFilmstrip(pictures, kStripFrames));
     const fs::path stem = run_.out() / "videos" / name;
-    for (const fs::path& path : WriteEpisodeVideos(pictures, 1 / period_s_, stem)) {
+    for (const fs::path& path : WriteTrialVideos(pictures, 1 / period_s_, stem)) {
       record.videos.push_back("videos/" + path.filename().string());
     }
     ++taken;
@@ -310,7 +310,7 @@ class Rollout {
 
   nlohmann::json WriteResults(double elapsed_s) {
     const fs::path& out = run_.out();
-    WriteFileAtomic(out / "episodes.csv", EpisodesCsv(trials_, options_.policy));
+    WriteFileAtomic(out / "episodes.csv", TrialsCsv(trials_, options_.policy));
     if (options_.references) {
       for (const char* reference : {"gate", "null", "still"}) {
         WriteFileAtomic(out / (std::string(reference) + ".csv"), ReferenceCsv(trials_, reference));
@@ -349,8 +349,8 @@ class Rollout {
   std::unique_ptr<Env> env_;
   double period_s_ = 0;
   std::vector<std::string> tasks_;
-  std::vector<std::pair<std::string, EpisodeTable>> comparisons_;
-  std::deque<std::pair<EpisodeSpec, std::shared_ptr<const Demonstration>>> demos_;
+  std::vector<std::pair<std::string, TrialTable>> comparisons_;
+  std::deque<std::pair<TrialSpec, std::shared_ptr<const Demonstration>>> demos_;
   std::map<std::pair<std::string, bool>, int> num_strips_;
   std::vector<TrialRecord> trials_;
 };

@@ -1,202 +1,221 @@
 #include "aim/eval/trial.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
-#include <numbers>
-#include <sstream>
+#include <array>
+#include <chrono>
+#include <string_view>
 #include <utility>
 
-#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/metrics/statistics.h"
 
 namespace aim {
 namespace {
 
-constexpr const char* kHeader =
-    "task,variation,seed,success,steps,replans,ik_failures,termination,policy,trial,first_frame,"
-    "tracking_mm,final_error_mm,confidence_mean,confidence_min,undecodable,plan_to_expert_mm,"
-    "plan_to_expert_deg,prompt\n";
-constexpr size_t kNumNeededColumns = 11;  // up to first_frame
+constexpr std::array<const char*, 5> kTerminationNames = {"success", "plan_end", "timeout",
+                                                          "ik_failures", "invalid"};
 
-std::string Fixed(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4f", value);
-  return text;
-}
-
-std::string Quoted(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c == '\n' || c == '\r' ? ' ' : c;
+uint64_t HashPictures(const Observation& observation) {
+  uint64_t hash = 0;
+  for (const ClipView& view : observation.clip.views) {
+    hash = StableHash({reinterpret_cast<const char*>(view.rgb.data()), view.rgb.size()}, hash);
   }
-  return quoted + "\"";
+  return hash;
 }
 
-std::string Row(const TrialRecord& record, const EpisodeResult& result, const std::string& policy,
-                const std::optional<PlanDistance>& distance) {
-  std::ostringstream row;
-  row << record.spec.task << ',' << record.spec.variation << ',' << record.spec.seed << ','
-      << (result.success ? 1 : 0) << ',' << result.env_steps << ',' << result.replans << ','
-      << result.ik_failures << ',' << ToText(result.termination) << ',' << policy << ','
-      << record.trial << ',' << HashText(result.first_frame_hash) << ','
-      << Fixed(result.tracking_mm) << ',' << Fixed(result.final_error_mm) << ','
-      << Fixed(result.confidence_mean) << ',' << Fixed(result.confidence_min) << ','
-      << Fixed(result.undecodable) << ',' << (distance ? Fixed(distance->position_mm) : "") << ','
-      << (distance ? Fixed(distance->rotation_deg) : "") << ',' << Quoted(result.prompt) << '\n';
-  return row.str();
+double TipDistanceMm(const ToolPose& a, const ToolPose& b) {
+  return 1000 * (a.world_from_tool.translation - b.world_from_tool.translation).norm();
 }
 
-template <class Number>
-Number ParseNumber(const std::string& text, const std::string& where) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw FormatError({.where = where,
-                       .got = '"' + text + '"',
-                       .expected = "a whole number",
-                       .fix = "give a folder that a rollout wrote"});
+// The state of one trial while it is played.
+class TrialPlayer {
+ public:
+  TrialPlayer(Env& env, Policy& policy, const TrialRules& rules)
+      : env_(env), policy_(policy), rules_(rules) {}
+
+  TrialResult Play(const TrialSpec& spec, uint64_t policy_seed) {
+    policy_seed_ = policy_seed;
+    observation_ = env_.Reset(spec.task, spec.variation, spec.seed);
+    last_target_ = observation_.tool();
+    result_.prompt = observation_.clip.prompt;
+    result_.first_frame_hash = HashPictures(observation_);
+    policy_.Reset(policy_seed);
+    result_.termination = rules_.execution.horizon == 0 ? PlayWholePlan() : PlayWithReplanning();
+    result_.success = env_.Success();
+    if (result_.success) result_.termination = Termination::kSuccess;
+    Summarize();
+    return std::move(result_);
   }
-  return number;
+
+ private:
+  Termination PlayWholePlan() {
+    const std::vector<ToolPose> targets = NextTargets();
+    const int needed = static_cast<int>(targets.size()) + rules_.hold_env_steps;
+    budget_ = std::max(rules_.max_env_steps, needed);
+    for (const ToolPose& target : targets) {
+      if (!Step(target)) return Termination::kIkFailures;
+    }
+    const ToolPose final_target = last_target_;
+    for (int i = 0; i < rules_.hold_env_steps && !env_.Success(); ++i) {
+      if (!Step(final_target)) return Termination::kIkFailures;
+    }
+    return Termination::kPlanEnd;
+  }
+
+  Termination PlayWithReplanning() {
+    budget_ = std::max(rules_.max_env_steps, rules_.execution.horizon);
+    while (result_.env_steps < budget_) {
+      for (const ToolPose& target : NextTargets()) {
+        if (result_.env_steps == budget_) break;
+        if (!Step(target)) return Termination::kIkFailures;
+        if (env_.Success()) return Termination::kSuccess;
+      }
+    }
+    return Termination::kTimeout;
+  }
+
+  std::vector<ToolPose> NextTargets() {
+    const PlanRequest request{.seed = policy_seed_,
+                              .replan = static_cast<int>(result_.plans.size()),
+                              .frame = result_.env_steps};
+    const auto begin = std::chrono::steady_clock::now();
+    Plan plan = policy_.Act(observation_.clip, request);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    result_.plan_s += elapsed.count();
+    std::vector<ToolPose> targets =
+        ExecutionTargets(plan, observation_.tool(), rules_.period_s, rules_.execution);
+    result_.plans.push_back({result_.env_steps, std::move(plan)});
+    return targets;
+  }
+
+  // False when too many targets in a row were out of reach.
+  bool Step(const ToolPose& target) {
+    StepResult step = env_.Step(target);
+    observation_ = std::move(step.observation);
+    ++result_.env_steps;
+    result_.targets.push_back(target);
+    last_target_ = target;
+    if (step.ik_failed) {
+      ++result_.ik_failures;
+      return ++ik_streak_ < rules_.max_ik_failures;
+    }
+    ik_streak_ = 0;
+    errors_mm_.push_back(TipDistanceMm(target, observation_.tool()));
+    return true;
+  }
+
+  void Summarize() {
+    result_.replans = static_cast<int>(result_.plans.size()) - 1;
+    result_.plan_s /= static_cast<double>(result_.plans.size());
+    result_.tracking_mm = errors_mm_.empty() ? 0 : Median(errors_mm_);
+    result_.final_error_mm = TipDistanceMm(last_target_, observation_.tool());
+    std::vector<double> confidences;
+    int undecodable = 0;
+    for (const TimedPlan& timed : result_.plans) {
+      for (const DecodedPose& frame : timed.plan.frames) {
+        confidences.push_back(frame.confidence);
+        undecodable += !frame.decodable;
+      }
+    }
+    result_.confidence_mean = Mean(confidences);
+    result_.confidence_min = *std::min_element(confidences.begin(), confidences.end());
+    result_.undecodable = undecodable / static_cast<double>(confidences.size());
+  }
+
+  Env& env_;
+  Policy& policy_;
+  const TrialRules& rules_;
+  Observation observation_;
+  ToolPose last_target_;
+  TrialResult result_;
+  std::vector<double> errors_mm_;
+  uint64_t policy_seed_ = 0;
+  int budget_ = 0;
+  int ik_streak_ = 0;
+};
+
+nlohmann::json PoseToJson(const ToolPose& pose) {
+  const Eigen::Vector3d& p = pose.world_from_tool.translation;
+  const Eigen::Quaterniond q = CanonicalSign(pose.world_from_tool.rotation);
+  return {p.x(), p.y(), p.z(), q.x(), q.y(), q.z(), q.w(), pose.gripper_open};
 }
 
-std::vector<std::string> SplitAtCommas(const std::string& line) {
-  std::vector<std::string> cells;
-  std::istringstream stream(line);
-  for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
-  return cells;
+ToolPose PoseFromJson(const nlohmann::json& json) {
+  const auto v = json.get<std::array<double, 8>>();
+  ToolPose pose;
+  pose.world_from_tool.translation = {v[0], v[1], v[2]};
+  pose.world_from_tool.rotation = Eigen::Quaterniond(v[6], v[3], v[4], v[5]);
+  pose.gripper_open = v[7];
+  return pose;
 }
 
 }  // namespace
 
-std::string HashText(uint64_t hash) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
+std::string ToText(Termination termination) {
+  return kTerminationNames[static_cast<size_t>(termination)];
 }
 
-PlanDistance DistanceToExpert(const TimedPlan& first_plan, const Demonstration& demo,
-                              double period_s) {
-  AIM_CHECK(demo.clip.poses.size() >= 2);
-  const std::vector<ToolPose> targets =
-      ExecutionTargets(first_plan.plan, demo.clip.poses[0], period_s);
-  const size_t count = std::min(targets.size(), demo.clip.poses.size() - 1);
-  std::vector<double> positions_mm;
-  std::vector<double> rotations_deg;
-  double same_gripper = 0;
-  for (size_t k = 0; k < count; ++k) {
-    const ToolPose& expert = demo.clip.poses[k + 1];
-    const Rigid3d& a = targets[k].world_from_tool;
-    const Rigid3d& b = expert.world_from_tool;
-    positions_mm.push_back(1000 * (a.translation - b.translation).norm());
-    rotations_deg.push_back(AngleBetween(a.rotation, b.rotation) * 180 / std::numbers::pi);
-    same_gripper += (targets[k].gripper_open > 0.5) == (expert.gripper_open > 0.5);
-  }
-  return {Median(positions_mm), Median(rotations_deg), same_gripper / static_cast<double>(count)};
+TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t policy_seed,
+                      const TrialRules& rules) {
+  AIM_CHECK(rules.hold_env_steps >= 0 && rules.max_ik_failures > 0);
+  return TrialPlayer(env, policy, rules).Play(spec, policy_seed);
 }
 
-nlohmann::json ToJson(const TrialRecord& record) {
-  nlohmann::json references = nlohmann::json::object();
-  for (const auto& [name, result] : record.references) references[name] = ToJson(result);
-  nlohmann::json json = {{"trial", record.trial},
-                         {"task", record.spec.task},
-                         {"variation", record.spec.variation},
-                         {"seed", record.spec.seed},
-                         {"result", ToJson(record.result)},
-                         {"references", std::move(references)},
-                         {"num_reruns", record.num_reruns},
-                         {"demo_frames", record.demo_frames},
-                         {"filmstrip", record.filmstrip},
-                         {"videos", record.videos}};
-  if (record.distance) {
-    json["to_expert"] = {{"position_mm", record.distance->position_mm},
-                         {"rotation_deg", record.distance->rotation_deg},
-                         {"gripper", record.distance->gripper}};
-  }
-  return json;
+nlohmann::json ToJson(const TrialResult& result) {
+  nlohmann::json targets = nlohmann::json::array();
+  for (const ToolPose& target : result.targets) targets.push_back(PoseToJson(target));
+  return {{"success", result.success},
+          {"env_steps", result.env_steps},
+          {"replans", result.replans},
+          {"ik_failures", result.ik_failures},
+          {"termination", ToText(result.termination)},
+          {"error", result.error},
+          {"prompt", result.prompt},
+          {"first_frame_hash", result.first_frame_hash},
+          {"tracking_mm", result.tracking_mm},
+          {"final_error_mm", result.final_error_mm},
+          {"confidence_mean", result.confidence_mean},
+          {"confidence_min", result.confidence_min},
+          {"undecodable", result.undecodable},
+          {"plan_s", result.plan_s},
+          {"targets", std::move(targets)}};
 }
 
-TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& where) {
+TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& where) {
   try {
-    TrialRecord record;
-    json.at("trial").get_to(record.trial);
-    json.at("task").get_to(record.spec.task);
-    json.at("variation").get_to(record.spec.variation);
-    json.at("seed").get_to(record.spec.seed);
-    json.at("num_reruns").get_to(record.num_reruns);
-    json.at("demo_frames").get_to(record.demo_frames);
-    json.at("filmstrip").get_to(record.filmstrip);
-    json.at("videos").get_to(record.videos);
-    record.result = EpisodeResultFromJson(json.at("result"), where);
-    for (const auto& [name, result] : json.at("references").items()) {
-      record.references[name] = EpisodeResultFromJson(result, where);
+    TrialResult result;
+    json.at("success").get_to(result.success);
+    json.at("env_steps").get_to(result.env_steps);
+    json.at("replans").get_to(result.replans);
+    json.at("ik_failures").get_to(result.ik_failures);
+    json.at("error").get_to(result.error);
+    json.at("prompt").get_to(result.prompt);
+    json.at("first_frame_hash").get_to(result.first_frame_hash);
+    json.at("tracking_mm").get_to(result.tracking_mm);
+    json.at("final_error_mm").get_to(result.final_error_mm);
+    json.at("confidence_mean").get_to(result.confidence_mean);
+    json.at("confidence_min").get_to(result.confidence_min);
+    json.at("undecodable").get_to(result.undecodable);
+    json.at("plan_s").get_to(result.plan_s);
+    for (const nlohmann::json& target : json.at("targets")) {
+      result.targets.push_back(PoseFromJson(target));
     }
-    if (json.contains("to_expert")) {
-      const nlohmann::json& distance = json.at("to_expert");
-      record.distance = {distance.at("position_mm").get<double>(),
-                         distance.at("rotation_deg").get<double>(),
-                         distance.at("gripper").get<double>()};
+    const auto name = json.at("termination").get<std::string>();
+    const auto* found = std::find(kTerminationNames.begin(), kTerminationNames.end(), name);
+    if (found == kTerminationNames.end()) {
+      throw FormatError({.where = where + ": termination",
+                         .got = name,
+                         .expected = "success, plan_end, timeout, ik_failures or invalid",
+                         .fix = "start over with --overwrite"});
     }
-    return record;
+    result.termination = static_cast<Termination>(found - kTerminationNames.begin());
+    return result;
   } catch (const nlohmann::json::exception& error) {
     throw FormatError({.where = where,
                        .got = std::string("not a trial (") + error.what() + ")",
                        .expected = "what a rollout wrote",
-                       .fix = "remove it, or start over with --overwrite"});
+                       .fix = "start over with --overwrite"});
   }
-}
-
-std::string EpisodesCsv(const std::vector<TrialRecord>& trials, const std::string& policy) {
-  std::string csv = kHeader;
-  for (const TrialRecord& record : trials) {
-    csv += Row(record, record.result, policy, record.distance);
-  }
-  return csv;
-}
-
-std::string ReferenceCsv(const std::vector<TrialRecord>& trials, const std::string& reference) {
-  std::string csv = kHeader;
-  for (const TrialRecord& record : trials) {
-    const auto found = record.references.find(reference);
-    if (found != record.references.end()) {
-      csv += Row(record, found->second, reference, std::nullopt);
-    }
-  }
-  return csv;
-}
-
-EpisodeTable ReadEpisodesCsv(const std::filesystem::path& path) {
-  std::istringstream stream(ReadFile(path));
-  std::string line;
-  std::getline(stream, line);
-  if (line + "\n" != kHeader) {
-    throw FormatError({.where = path.string(),
-                       .got = "without the header of an episode table",
-                       .expected = "task,variation,seed,success,...",
-                       .fix = "give a folder that a rollout wrote"});
-  }
-  EpisodeTable table;
-  for (int number = 2; std::getline(stream, line); ++number) {
-    const std::string where = path.string() + ": line " + std::to_string(number);
-    const std::vector<std::string> cells = SplitAtCommas(line);
-    if (cells.size() < kNumNeededColumns) {
-      throw FormatError({.where = where,
-                         .got = std::to_string(cells.size()) + " columns long",
-                         .expected = "at least " + std::to_string(kNumNeededColumns),
-                         .fix = "the file is damaged; run that rollout again"});
-    }
-    EpisodeOutcome row;
-    row.spec = {cells[0], ParseNumber<int>(cells[1], where),
-                ParseNumber<uint64_t>(cells[2], where)};
-    row.success = ParseNumber<int>(cells[3], where) != 0;
-    row.valid = cells[7] != ToText(Termination::kInvalid);
-    row.first_frame = cells[10];
-    table.policy = cells[8];
-    table.rows.push_back(std::move(row));
-  }
-  return table;
 }
 
 }  // namespace aim

@@ -27,20 +27,15 @@ class ModelPolicy : public Policy {
 
   void Reset(uint64_t) override {}  // nothing is kept between plans
 
-  Plan Act(const PolicyInput& input) override {
-    Clip clip;
-    clip.height = input.height;
-    clip.width = input.width;
+  Plan Act(const Clip& seen, const PlanRequest& request) override {
+    Clip clip = seen;
     clip.fps = generator_.config().fps;
-    clip.views = input.views;
-    clip.poses = {input.tool};
-    clip.prompt = input.prompt;
     generator_.CheckShape(clip, "observation");
-    const Rng rng = Rng(input.seed).Derive(static_cast<uint64_t>(input.replan), "plan");
-    const ClipRequest request{.decode_video = false};
+    const Rng rng = Rng(request.seed).Derive(static_cast<uint64_t>(request.replan), "plan");
+    const ClipRequest clip_request{.decode_video = false};
     Plan plan;
     plan.period_s = generator_.period_s();
-    plan.frames = std::move(generator_.Run({clip}, request, rng)[0].poses);
+    plan.frames = std::move(generator_.Run({clip}, clip_request, rng)[0].poses);
     return plan;
   }
 

@@ -106,7 +106,7 @@ TEST(ReplayPolicy, GoesOnFromThePresentFrame) {
   const std::vector<ToolPose> commands = Line(6);
   ReplayPolicy policy(commands, 0.12);
   policy.Reset(1);
-  const Plan plan = policy.Act({.frame = 2});
+  const Plan plan = policy.Act({}, {.frame = 2});
   ASSERT_EQ(plan.frames.size(), 4u);
   ExpectSame(plan.frames[0].pose, commands[2]);
   ExpectSame(plan.frames[3].pose, commands[5]);
@@ -116,7 +116,7 @@ TEST(ReplayPolicy, GoesOnFromThePresentFrame) {
 TEST(ReplayPolicy, HoldsTheLastCommandWhenTheyHaveRunOut) {
   const std::vector<ToolPose> commands = Line(6);
   ReplayPolicy policy(commands, 0.12);
-  const Plan plan = policy.Act({.frame = 40});
+  const Plan plan = policy.Act({}, {.frame = 40});
   ASSERT_EQ(plan.frames.size(), 2u);
   ExpectSame(plan.frames[1].pose, commands[5]);
 }
@@ -124,10 +124,10 @@ TEST(ReplayPolicy, HoldsTheLastCommandWhenTheyHaveRunOut) {
 TEST(StillPolicy, KeepsTheFirstPoseOfTheEpisode) {
   StillPolicy policy(5, 0.1);
   policy.Reset(0);
-  ExpectSame(policy.Act({.tool = PoseAt(0.5)}).frames[4].pose, PoseAt(0.5));
-  ExpectSame(policy.Act({.tool = PoseAt(0.7)}).frames[4].pose, PoseAt(0.5));
+  ExpectSame(policy.Act({.poses = {PoseAt(0.5)}}, {}).frames[4].pose, PoseAt(0.5));
+  ExpectSame(policy.Act({.poses = {PoseAt(0.7)}}, {}).frames[4].pose, PoseAt(0.5));
   policy.Reset(0);
-  ExpectSame(policy.Act({.tool = PoseAt(0.7)}).frames[4].pose, PoseAt(0.7));
+  ExpectSame(policy.Act({.poses = {PoseAt(0.7)}}, {}).frames[4].pose, PoseAt(0.7));
 }
 
 }  // namespace

@@ -181,8 +181,9 @@ TEST_P(TabletopTest, StepsAreTheDemo) {
     EXPECT_FALSE(result.ik_failed);
     EXPECT_NEAR(result.observation.time_s, 0.12 * double(i), 1e-9);
     const auto& rgb = demo.clip.views[0].rgb;
-    EXPECT_TRUE(std::equal(result.observation.views[0].rgb.begin(),
-                           result.observation.views[0].rgb.end(), rgb.begin() + long(i * picture)));
+    EXPECT_TRUE(std::equal(result.observation.clip.views[0].rgb.begin(),
+                           result.observation.clip.views[0].rgb.end(),
+                           rgb.begin() + long(i * picture)));
   }
 }
 
@@ -214,13 +215,13 @@ TEST_P(TabletopTest, PromptsNameTheColourInSeveralPhrasings) {
 
 TEST_P(TabletopTest, AnUnreachableTargetIsReportedAndHeld) {
   const auto env = Make();
-  const ToolPose start = env->Reset(GetParam(), 0, 3).tool;
+  const ToolPose start = env->Reset(GetParam(), 0, 3).tool();
   ToolPose far = start;
   far.world_from_tool.translation.x() += 1.5;
   const StepResult result = env->Step(far);
   EXPECT_TRUE(result.ik_failed);
   const Eigen::Vector3d moved =
-      result.observation.tool.world_from_tool.translation - start.world_from_tool.translation;
+      result.observation.tool().world_from_tool.translation - start.world_from_tool.translation;
   EXPECT_LT(moved.norm(), 0.002);
   EXPECT_FALSE(env->Step(start).ik_failed);
 }
@@ -232,7 +233,7 @@ TEST(TabletopReport, FullLookShowsTheSameScene) {
   const auto full = MakeTabletop({.image_size = 96, .full_look = true});
   const Observation seen = full->Reset("push_button", 0, 8);
   ASSERT_EQ(report.size(), 96u * 96u * 3u);
-  EXPECT_TRUE(report == seen.views[0].rgb);
+  EXPECT_TRUE(report == seen.clip.views[0].rgb);
 }
 
 struct BadUse {

@@ -84,10 +84,11 @@ class PointEnv : public Env {
  private:
   Observation See() const {
     Observation observation;
-    observation.height = 8;
-    observation.width = 8;
-    observation.prompt = "go to the \"goal\", please";
-    observation.tool.world_from_tool.translation = tip_;
+    observation.clip.height = 8;
+    observation.clip.width = 8;
+    observation.clip.prompt = "go to the \"goal\", please";
+    observation.clip.poses.resize(1);
+    observation.clip.poses[0].world_from_tool.translation = tip_;
     for (int view = 0; view < 2; ++view) {
       Camera camera{8, 8, 8, 8, 4, 4, {}};
       camera.world_from_camera.translation = {0.2, 0.1 * view, -1.5};
@@ -95,7 +96,7 @@ class PointEnv : public Env {
       seen.camera = {.name = "view" + std::to_string(view), .frames = {camera}};
       seen.num_frames = 1;
       seen.rgb.assign(8 * 8 * 3, static_cast<uint8_t>(std::lround(255 * std::abs(goal_.y()))));
-      observation.views.push_back(std::move(seen));
+      observation.clip.views.push_back(std::move(seen));
     }
     return observation;
   }
@@ -111,10 +112,12 @@ class PointEnv : public Env {
 // Plans whatever a function says.
 class FunctionPolicy : public Policy {
  public:
-  using Function = std::function<Plan(const PolicyInput&)>;
+  using Function = std::function<Plan(const Clip&, const PlanRequest&)>;
   explicit FunctionPolicy(Function function) : function_(std::move(function)) {}
   void Reset(uint64_t) override {}
-  Plan Act(const PolicyInput& input) override { return function_(input); }
+  Plan Act(const Clip& seen, const PlanRequest& request) override {
+    return function_(seen, request);
+  }
 
  private:
   Function function_;

@@ -50,8 +50,8 @@ class RolloutTest : public ::testing::Test {
     parts.make_env = [&](const EnvOptions&) { return std::make_unique<PointEnv>(faults); };
     // A model that does nothing: it fails in "reach" and succeeds in "stay".
     parts.make_model_policy = [] {
-      return std::make_unique<FunctionPolicy>([](const PolicyInput& input) {
-        return PlanFromPoses({input.tool, input.tool}, 0.12);
+      return std::make_unique<FunctionPolicy>([](const Clip& seen, const PlanRequest&) {
+        return PlanFromPoses({seen.poses[0], seen.poses[0]}, 0.12);
       });
     };
     RunContext run = Context(name, resume);

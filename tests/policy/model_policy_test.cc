@@ -18,19 +18,17 @@ using testing::MakeSyntheticClip;
 using testing::RigidNear;
 using testing::TemporaryFolder;
 
-PolicyInput FirstFrame(const Clip& clip) {
-  PolicyInput input;
-  input.height = clip.height;
-  input.width = clip.width;
-  for (const ClipView& view : clip.views) {
-    const auto size = static_cast<std::ptrdiff_t>(view.rgb.size()) / view.num_frames;
-    input.views.push_back(
-        {view.camera, 1, std::vector<uint8_t>(view.rgb.begin(), view.rgb.begin() + size)});
+constexpr PlanRequest kRequest{.seed = 5};
+
+// What a policy sees of a clip at its start.
+Clip FirstFrame(const Clip& clip) {
+  Clip seen = clip;
+  for (ClipView& view : seen.views) {
+    view.rgb.resize(view.rgb.size() / static_cast<size_t>(view.num_frames));
+    view.num_frames = 1;
   }
-  input.tool = clip.poses[0];
-  input.prompt = clip.prompt;
-  input.seed = 5;
-  return input;
+  seen.poses.resize(1);
+  return seen;
 }
 
 void ExpectSamePlan(const Plan& a, const Plan& b) {
@@ -81,12 +79,12 @@ TEST_F(ModelPolicyTest, NeedsWhatTheModelWasTrainedFor) {
 
 TEST_F(ModelPolicyTest, PlanBeginsAtThePresentPose) {
   for (const char* mode : {"i2a", "i2va"}) {
-    const PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 21));
-    const Plan plan = MakeModelPolicy(Options(mode))->Act(input);
+    const Clip seen = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 21));
+    const Plan plan = MakeModelPolicy(Options(mode))->Act(seen, kRequest);
     EXPECT_EQ(plan.period_s, 1.0 / 8);
     ASSERT_EQ(plan.frames.size(), static_cast<size_t>(testing::kTinyFrames)) << mode;
     EXPECT_THAT(plan.frames[0].pose.world_from_tool,
-                RigidNear(input.tool.world_from_tool, 0.0, 1e-9));
+                RigidNear(seen.poses[0].world_from_tool, 0.0, 1e-9));
     EXPECT_EQ(plan.frames[0].confidence, 1);
     EXPECT_TRUE(plan.frames[0].decodable);
   }
@@ -94,45 +92,41 @@ TEST_F(ModelPolicyTest, PlanBeginsAtThePresentPose) {
 
 // The same inputs give the same plan, whatever was planned before and by whom.
 TEST_F(ModelPolicyTest, PlansDependOnSeedReplanAndInputAlone) {
-  PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 22));
+  Clip seen = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 22));
   const auto policy = MakeModelPolicy(Options());
-  const Plan plan = policy->Act(input);
-  PolicyInput later = input;
-  later.replan = 1;
-  const Plan later_plan = policy->Act(later);
-  PolicyInput reseeded = input;
-  reseeded.seed = 6;
-  const Plan reseeded_plan = policy->Act(reseeded);
+  const Plan plan = policy->Act(seen, kRequest);
+  const Plan later_plan = policy->Act(seen, {.seed = 5, .replan = 1});
+  const Plan reseeded_plan = policy->Act(seen, {.seed = 6});
   policy->Reset(99);
-  ExpectSamePlan(policy->Act(input), plan);
-  ExpectSamePlan(MakeModelPolicy(Options())->Act(input), plan);
+  ExpectSamePlan(policy->Act(seen, kRequest), plan);
+  ExpectSamePlan(MakeModelPolicy(Options())->Act(seen, kRequest), plan);
   EXPECT_FALSE(SameOpenness(plan, later_plan));
   EXPECT_FALSE(SameOpenness(plan, reseeded_plan));
-  input.prompt = "push the green button";
-  EXPECT_FALSE(SameOpenness(plan, policy->Act(input)));
+  seen.prompt = "push the green button";
+  EXPECT_FALSE(SameOpenness(plan, policy->Act(seen, kRequest)));
 }
 
 TEST_F(ModelPolicyTest, StepsAndGuidanceReachTheSampler) {
-  const PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 23));
-  const Plan plan = MakeModelPolicy(Options())->Act(input);
+  const Clip seen = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 23));
+  const Plan plan = MakeModelPolicy(Options())->Act(seen, kRequest);
   ModelPolicyOptions options = Options();
   options.model.steps = 2;
-  EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
+  EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(seen, kRequest)));
   options.model.steps = 1;  // the default of a clean prediction
-  EXPECT_TRUE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
+  EXPECT_TRUE(SameOpenness(plan, MakeModelPolicy(options)->Act(seen, kRequest)));
   options.model.guidance = 3;
-  EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(input)));
+  EXPECT_FALSE(SameOpenness(plan, MakeModelPolicy(options)->Act(seen, kRequest)));
 }
 
 TEST_F(ModelPolicyTest, RefusesWhatTheModelWasNotTrainedFor) {
-  PolicyInput input = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 24));
+  Clip seen = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 24));
   const auto policy = MakeModelPolicy(Options());
-  PolicyInput one_view = input;
+  Clip one_view = seen;
   one_view.views.pop_back();
-  ExpectThrowsWith<ConfigError>([&] { policy->Act(one_view); },
+  ExpectThrowsWith<ConfigError>([&] { policy->Act(one_view, kRequest); },
                                 {"observation is 1 views", "2, the number this model"});
-  const PolicyInput larger = FirstFrame(MakeSyntheticClip(2, 24, 48));
-  ExpectThrowsWith<ConfigError>([&] { policy->Act(larger); },
+  const Clip larger = FirstFrame(MakeSyntheticClip(2, 24, 48));
+  ExpectThrowsWith<ConfigError>([&] { policy->Act(larger, kRequest); },
                                 {"pictures of 48x48", "32x32, the size this model"});
 }
 
@@ -182,7 +176,7 @@ TEST_F(ModelPolicyTest, UntrainedModeRunsIfAllowed) {
   options.model.model = (*folder_ / "allowed").string();
   options.model.allow_untrained = true;
   EXPECT_EQ(MakeModelPolicy(options)
-                ->Act(FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 25)))
+                ->Act(FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 25)), kRequest)
                 .frames.size(),
             static_cast<size_t>(testing::kTinyFrames));
 }

@@ -11,12 +11,10 @@ namespace aim {
 
 // What the robot sees and knows at one instant.
 struct Observation {
-  double time_s = 0;            // simulator clock since reset
-  ToolPose tool;                // measured, world frame
-  std::vector<ClipView> views;  // one frame each
-  int height = 0;
-  int width = 0;
-  std::string prompt;
+  double time_s = 0;  // simulator clock since reset
+  Clip clip;          // one frame of each view; poses = {the measured tool, world frame}
+
+  const ToolPose& tool() const { return clip.poses.front(); }
 };
 
 // A scripted demonstration: everything a data set keeps of an episode.

@@ -10,16 +10,11 @@
 
 namespace aim {
 
-// What a policy may know when it plans. No simulator type: the same input comes over the wire.
-struct PolicyInput {
-  int height = 0;
-  int width = 0;
-  std::vector<ClipView> views = {};  // one frame each: what the cameras see now
-  ToolPose tool = {};                // measured now, world frame
-  std::string prompt = {};
-  uint64_t seed = 0;  // of the sampling noise of this episode; the same at every replan
-  int replan = 0;     // plans made before this one in the episode
-  int frame = 0;      // frame periods since the episode began
+// What a plan is asked for, beside what is seen.
+struct PlanRequest {
+  uint64_t seed = 0;  // of the sampling noise of this trial; the same at every replan
+  int replan = 0;     // plans made before this one in the trial
+  int frame = 0;      // frame periods since the trial began
 };
 
 // What a policy was made for; zeros mean that it takes anything.
@@ -33,11 +28,13 @@ class Policy {
   virtual ~Policy() = default;
   virtual PolicyNeeds Needs() const { return {}; }
 
-  // Begins an episode. The same seed and the same inputs give the same plans, bit for bit.
+  // Begins a trial. The same seed and the same inputs give the same plans, bit for bit.
   virtual void Reset(uint64_t seed) = 0;
 
-  // Plans from what is seen now. Frame 0 is the present pose; at least two frames.
-  virtual Plan Act(const PolicyInput& input) = 0;
+  // Plans from what is seen now: `seen` has one frame a view and poses = {the measured tool}. No
+  // simulator type: the same input comes over the wire. Frame 0 is the present pose; at least two
+  // frames.
+  virtual Plan Act(const Clip& seen, const PlanRequest& request) = 0;
 };
 
 // Gives the commands of a recorded demonstration, from the present frame on: with the scene's own
@@ -49,7 +46,7 @@ class ReplayPolicy : public Policy {
   ReplayPolicy(std::vector<ToolPose> commands, double period_s);
   PolicyNeeds Needs() const override { return {.frame_period_s = period_s_}; }
   void Reset(uint64_t seed) override;
-  Plan Act(const PolicyInput& input) override;
+  Plan Act(const Clip& seen, const PlanRequest& request) override;
 
  private:
   std::vector<ToolPose> commands_;
@@ -61,7 +58,7 @@ class StillPolicy : public Policy {
  public:
   StillPolicy(int num_frames, double period_s);
   void Reset(uint64_t seed) override;
-  Plan Act(const PolicyInput& input) override;
+  Plan Act(const Clip& seen, const PlanRequest& request) override;
 
  private:
   int num_frames_;

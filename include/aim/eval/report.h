@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "aim/eval/trial.h"
+#include "aim/eval/trial_record.h"
 
 namespace aim {
 
@@ -26,12 +26,12 @@ struct ReportSubject {
 nlohmann::json MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
 
 // Throws InputError, naming `where`, unless the table has exactly these scenes, in any order.
-void RequireSameScenes(const std::vector<EpisodeSpec>& scenes, const EpisodeTable& other,
+void RequireSameScenes(const std::vector<TrialSpec>& scenes, const TrialTable& other,
                        const std::string& where);
 
 // A paired test of `trials` against an earlier rollout of the same scenes. Throws InputError,
 // naming `where`, if the scenes or the first pictures differ.
-nlohmann::json CompareRollouts(const std::vector<TrialRecord>& trials, const EpisodeTable& other,
+nlohmann::json CompareRollouts(const std::vector<TrialRecord>& trials, const TrialTable& other,
                                const std::string& where, uint64_t seed);
 
 // One self-contained HTML page: styles, charts and the filmstrips (read from `folder`) are inside.

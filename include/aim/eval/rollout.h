@@ -63,7 +63,7 @@ struct RolloutOptions {
     visit("hold_steps", self.hold_steps, Range{0, 10000},
           "simulator steps the last pose of a whole plan is held before success is judged");
     visit("max_ik_failures", self.max_ik_failures, Range{1, 10000},
-          "unreachable targets in a row that end an episode");
+          "unreachable targets in a row that end a trial");
     visit("references", self.references, Any{},
           "run the gate and the null policies beside the policy, on the same seeds");
     visit("compare", self.compare, Any{},

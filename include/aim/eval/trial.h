@@ -1,64 +1,70 @@
-// What a rollout keeps of a trial, and the tables it writes of many.
+// One trial of a policy in an environment, and the rules it is played by. data-and-sim.md 6.1.
 #pragma once
 
-#include <filesystem>
-#include <map>
+#include <cstdint>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "aim/eval/episode.h"
+#include "aim/control/env.h"
+#include "aim/control/policy.h"
 
 namespace aim {
 
-// How far a policy's first plan is from what the scripted expert did in the same scene.
-struct PlanDistance {
-  double position_mm = 0;  // median over the frames both have
-  double rotation_deg = 0;
-  double gripper = 0;  // fraction of frames with the same side of half open
-};
-PlanDistance DistanceToExpert(const TimedPlan& first_plan, const Demonstration& demo,
-                              double period_s);
-
-// One scene and everything that acted in it. Policies are named "gate" (replay of the scene's own
-// demonstration), "null" (of another scene's), "still" and, under its own name, the one asked for.
-struct TrialRecord {
-  int trial = 0;
-  EpisodeSpec spec;
-  EpisodeResult result;  // of the policy asked for
-  std::map<std::string, EpisodeResult> references;
-  int num_reruns = 0;  // tries that threw before this one
-  int demo_frames = 0;
-  std::optional<PlanDistance> distance;
-  std::string filmstrip;            // relative to the rollout's folder; empty = none
-  std::vector<std::string> videos;  // the same, one a view
+// Which scene: an environment makes the same one for the same three values.
+struct TrialSpec {
+  std::string task = {};
+  int variation = 0;
+  uint64_t seed = 0;
 };
 
-nlohmann::json ToJson(const TrialRecord& record);
-// Throws FormatError naming `where`.
-TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& where);
+// The same for every policy that is compared.
+struct TrialRules {
+  ExecutionOptions execution;  // horizon 0: one plan, executed whole
+  double period_s = 0.12;      // of one env step
+  int max_env_steps = 0;       // budget; a whole plan and its hold always fit
+  int hold_env_steps = 8;      // final pose held after a whole plan, before success is judged
+  int max_ik_failures = 5;     // in a row; then the trial ends
+};
 
-// episodes.csv: one row a trial, in order, with the columns
-// task,variation,seed,success,steps,replans,ik_failures,termination,policy,...; no wall times.
-std::string EpisodesCsv(const std::vector<TrialRecord>& trials, const std::string& policy);
-// The same table of a reference policy, of the trials that have it.
-std::string ReferenceCsv(const std::vector<TrialRecord>& trials, const std::string& reference);
+enum class Termination { kSuccess, kPlanEnd, kTimeout, kIkFailures, kInvalid };
+std::string ToText(Termination termination);  // "success", "plan_end", "timeout", ...
 
-// Sixteen hexadecimal digits, as in the column first_frame.
-std::string HashText(uint64_t hash);
+// A plan and the env step at which it was made.
+struct TimedPlan {
+  int first_env_step = 0;
+  Plan plan;
+};
 
-// What another rollout is compared by. Throws InputError, FormatError naming the file.
-struct EpisodeOutcome {
-  EpisodeSpec spec;
+struct TrialResult {
   bool success = false;
-  bool valid = true;
-  std::string first_frame;
+  int env_steps = 0;
+  int replans = 0;      // plans after the first
+  int ik_failures = 0;  // in all
+  Termination termination = Termination::kInvalid;
+  std::string error;  // what went wrong, for an invalid trial
+  std::string prompt;
+  uint64_t first_frame_hash = 0;  // of the first pictures: compared policies saw the same scene
+  double tracking_mm = 0;         // median distance of the reached tip from its target
+  double final_error_mm = 0;      // the same at the last step, after the hold
+  double confidence_mean = 0;     // over the frames of all plans
+  double confidence_min = 0;
+  double undecodable = 0;         // fraction of planned frames
+  double plan_s = 0;              // wall time of a plan, mean; not reproducible
+  std::vector<ToolPose> targets;  // one an env step
+  std::vector<TimedPlan> plans;
 };
-struct EpisodeTable {
-  std::string policy;
-  std::vector<EpisodeOutcome> rows;
-};
-EpisodeTable ReadEpisodesCsv(const std::filesystem::path& path);
+
+// Plays one trial. Deterministic if env and policy are; wall times aside. With a horizon the
+// policy is asked again after each `horizon` steps and success ends the trial; without one its
+// plan is executed to the end, the last target held, and success judged then. An unreachable
+// target is skipped and counted. Errors of env and policy pass through.
+TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t policy_seed,
+                      const TrialRules& rules);
+
+// Everything but the plans.
+nlohmann::json ToJson(const TrialResult& result);
+// Throws FormatError naming `where`.
+TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& where);
 
 }  // namespace aim
