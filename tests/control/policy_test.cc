@@ -21,6 +21,12 @@ ToolPose PoseAt(double x_m, double gripper_open = 1.0) {
   return pose;
 }
 
+Clip SeenAt(double x) {
+  Clip clip;
+  clip.poses = {PoseAt(x)};
+  return clip;
+}
+
 std::vector<ToolPose> Line(int num_frames) {
   std::vector<ToolPose> poses;
   for (int i = 0; i < num_frames; ++i) poses.push_back(PoseAt(0.1 * i, i % 2));
@@ -124,10 +130,10 @@ TEST(ReplayPolicy, HoldsTheLastCommandWhenTheyHaveRunOut) {
 TEST(StillPolicy, KeepsTheFirstPoseOfTheEpisode) {
   StillPolicy policy(5, 0.1);
   policy.Reset(0);
-  ExpectSame(policy.Act({.poses = {PoseAt(0.5)}}, {}).frames[4].pose, PoseAt(0.5));
-  ExpectSame(policy.Act({.poses = {PoseAt(0.7)}}, {}).frames[4].pose, PoseAt(0.5));
+  ExpectSame(policy.Act(SeenAt(0.5), {}).frames[4].pose, PoseAt(0.5));
+  ExpectSame(policy.Act(SeenAt(0.7), {}).frames[4].pose, PoseAt(0.5));
   policy.Reset(0);
-  ExpectSame(policy.Act({.poses = {PoseAt(0.7)}}, {}).frames[4].pose, PoseAt(0.7));
+  ExpectSame(policy.Act(SeenAt(0.7), {}).frames[4].pose, PoseAt(0.7));
 }
 
 }  // namespace

@@ -1,0 +1,42 @@
+#include "aim/base/text.h"
+
+#include <nlohmann/json.hpp>
+
+namespace aim {
+
+std::string Join(const std::vector<std::string>& items, std::string_view separator) {
+  std::string text;
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) text += separator;
+    text += items[i];
+  }
+  return text;
+}
+
+std::string ShapeText(std::span<const int64_t> sizes) {
+  std::string text = "[";
+  for (const int64_t size : sizes) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(size);
+  }
+  return text + "]";
+}
+
+std::string SizeText(int width, int height) {
+  return std::to_string(width) + "x" + std::to_string(height);
+}
+
+std::string Excerpt(std::string_view text) {
+  constexpr size_t kLongest = 60;
+  std::string excerpt = "\"";
+  for (const char c : text.substr(0, kLongest)) {
+    excerpt += static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) > 126 ? '?' : c;
+  }
+  return excerpt + (text.size() > kLongest ? "...\"" : "\"");
+}
+
+std::string DumpJson(const nlohmann::json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace aim
