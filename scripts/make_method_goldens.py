@@ -81,7 +81,7 @@ def action_of(name):
 
 
 def anchors_px(action, view, k, q=exact, length=0.1):
-    """u, v of the three anchors and openness (method.md 1.2); q rounds after every operation."""
+    """Anchors as u, v and openness (docs/reference/method.md 1.2); q rounds each operation."""
     action, view, k = q(action), q(view), q(k)
     rx, ry, rz = (q(matrix) for matrix in axis_rotations(action[3:6]))
     back = q(view[:3, :3].T)
@@ -152,7 +152,7 @@ def nearest(listed, value):
 
 
 def bell(n=1000):
-    """Timesteps and weights of training (wan22.md 5.1)."""
+    """Timesteps and weights of training (docs/reference/wan22.md 5.1)."""
     t = (sigmas(n) * 1000).astype(np.float64)
     y = np.exp(-2 * ((t - n / 2) / n) ** 2)
     y -= y.min()
