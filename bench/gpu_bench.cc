@@ -43,7 +43,7 @@ aim::DitOptions ReleasedDit() {
   options.num_heads = 24;
   options.num_layers = 30;
   options.text_dim = 4096;
-  options.camera.mode = "pooled_latent";
+  options.camera.mode = aim::CameraMode::kPooledLatent;
   options.camera.features = 12288;
   options.camera.projector = true;
   return options;
@@ -208,9 +208,7 @@ class Bench {
 
   at::Tensor Denoise(const Job& job, int steps, double guidance) const {
     aim::SamplerOptions options;
-    options.steps = steps;
-    options.guidance = guidance;
-    options.shift = kShift;
+    options.sampling = {.steps = steps, .guidance = guidance, .shift = kShift};
     aim::Conditions conditions = job.conditions;
     conditions.camera = Camera(job);
     return aim::Denoise(dit_, job.plan, job.canvas, job.noise, conditions, options);

@@ -1,45 +1,54 @@
-// The only file that names spdlog: its fmt clashes with the one that LibTorch ships.
 #include "aim/base/log.h"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "base/stderr_log.h"
 
 namespace aim {
 namespace {
 
-// Made on first use; spdlog's own registry stays untouched, so that a program that links aim and
-// uses spdlog keeps its loggers.
-spdlog::logger& Logger() {
-  static spdlog::logger logger = [] {
-    spdlog::logger made("aim", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-    made.set_pattern("%H:%M:%S %^%l%$ %v");
-    made.flush_on(spdlog::level::trace);
-    return made;
-  }();
-  return logger;
+std::atomic<LogLevel> lowest_level{LogLevel::kInfo};
+
+// The sink of the program and the lock that makes its calls one at a time.
+struct Outlet {
+  std::mutex mutex;
+  LogSink sink;
+};
+
+Outlet& TheOutlet() {
+  static Outlet outlet;
+  return outlet;
+}
+
+void Log(LogLevel level, const std::string& message) {
+  if (level < lowest_level) return;
+  Outlet& outlet = TheOutlet();
+  const std::lock_guard lock(outlet.mutex);
+  if (outlet.sink) {
+    outlet.sink(level, message);
+  } else {
+    ShowOnStderr(level, message);
+  }
 }
 
 }  // namespace
 
-void SetLogLevel(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return Logger().set_level(spdlog::level::debug);
-    case LogLevel::kInfo:
-      return Logger().set_level(spdlog::level::info);
-    case LogLevel::kWarning:
-      return Logger().set_level(spdlog::level::warn);
-    case LogLevel::kError:
-      return Logger().set_level(spdlog::level::err);
-    case LogLevel::kOff:
-      return Logger().set_level(spdlog::level::off);
-  }
+LogLevel ParseLogLevel(const std::string& name) { return FromWord<LogLevel>(name, "log_level"); }
+
+void SetLogLevel(LogLevel level) { lowest_level = level; }
+
+void SetLogSink(LogSink sink) {
+  Outlet& outlet = TheOutlet();
+  const std::lock_guard lock(outlet.mutex);
+  outlet.sink = std::move(sink);
 }
 
-// The message is an argument, not a format: it may hold braces.
-void LogDebug(const std::string& message) { Logger().debug("{}", message); }
-void LogInfo(const std::string& message) { Logger().info("{}", message); }
-void LogWarning(const std::string& message) { Logger().warn("{}", message); }
-void LogError(const std::string& message) { Logger().error("{}", message); }
+void LogDebug(const std::string& message) { Log(LogLevel::kDebug, message); }
+void LogInfo(const std::string& message) { Log(LogLevel::kInfo, message); }
+void LogWarning(const std::string& message) { Log(LogLevel::kWarning, message); }
+void LogError(const std::string& message) { Log(LogLevel::kError, message); }
 
 }  // namespace aim

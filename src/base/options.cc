@@ -165,6 +165,12 @@ void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
   field = value.get<std::vector<std::string>>();
 }
 
+void ThrowUnknownWord(std::string_view text, const std::vector<std::string>& known,
+                      const std::string& where) {
+  throw ConfigError({where, "\"" + std::string(text) + "\"", DescribeLimits(Limits(known)),
+                     "did you mean " + NearestKey(text, known) + "?"});
+}
+
 void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::string& key) {
   if (value.is_array()) {
     for (const nlohmann::json& item : value) CheckLimits(item, limits, key);
@@ -180,8 +186,7 @@ void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::s
     const auto& choices = limits.choices;
     const std::string word = value.get<std::string>();
     if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
-      throw ConfigError({key, Shown(value), DescribeLimits(limits),
-                         "did you mean " + NearestKey(word, choices) + "?"});
+      ThrowUnknownWord(word, choices, key);
     }
   }
 }

@@ -1,5 +1,7 @@
 #include "aim/base/parallel.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -35,6 +37,19 @@ void ParallelFor(int64_t count, int num_threads, const std::function<void(int64_
   if (error) std::rethrow_exception(error);
 }
 
-int NumProcessors() { return static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+namespace {
+std::atomic<int> thread_limit{0};
+}  // namespace
+
+int NumProcessors() {
+  const int limit = thread_limit;
+  if (limit > 0) return limit;
+  cpu_set_t processors;
+  if (sched_getaffinity(0, sizeof processors, &processors) == 0)
+    return std::max(1, CPU_COUNT(&processors));
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+void LimitThreads(int num_threads) { thread_limit = num_threads; }
 
 }  // namespace aim

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <memory>
+#include <utility>
 
 namespace aim {
 namespace {
 
 constexpr int kBarWidth = 24;
-constexpr std::chrono::milliseconds kRedrawEvery{100};
-constexpr std::chrono::seconds kLineEvery{10};
+constexpr double kRedrawEveryS = 0.1;
+constexpr double kLineEveryS = 10;
 
 // 75 s -> "1:15", 3700 s -> "1:01:40".
 std::string ClockText(double seconds) {
@@ -23,62 +25,76 @@ std::string ClockText(double seconds) {
   return text;
 }
 
+std::string LineOf(const ProgressState& state, bool with_bar) {
+  std::string line = state.label + " ";
+  if (state.total > 0) {
+    const double fraction =
+        std::clamp(static_cast<double>(state.done) / static_cast<double>(state.total), 0.0, 1.0);
+    if (with_bar) {
+      const auto filled = static_cast<size_t>(fraction * kBarWidth);
+      line += "[" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "] ";
+    }
+    line += std::to_string(state.done) + "/" + std::to_string(state.total);
+    if (!state.ends && state.done > 0) {
+      line += ", " + ClockText(state.elapsed_s * (1.0 - fraction) / fraction) + " left";
+    }
+  } else {
+    line += std::to_string(state.done);
+  }
+  line += ", " + ClockText(state.elapsed_s) + " so far";
+  if (!state.note.empty()) line += ", " + state.note;
+  return line;
+}
+
 }  // namespace
 
-Progress::Progress(std::ostream* stream, bool is_terminal)
-    : stream_(stream), is_terminal_(is_terminal) {}
+ProgressSink StreamProgress(std::ostream& stream, bool is_terminal) {
+  auto last_shown = std::make_shared<double>(0.0);
+  return [&stream, is_terminal, last_shown](const ProgressState& state) {
+    if (state.begins) *last_shown = 0;
+    const double every_s = is_terminal ? kRedrawEveryS : kLineEveryS;
+    const bool is_due =
+        state.ends || (state.begins ? is_terminal : state.elapsed_s - *last_shown >= every_s);
+    if (!is_due) return;
+    *last_shown = state.elapsed_s;
+    if (is_terminal) {
+      stream << "\r\033[K" << LineOf(state, true) << (state.ends ? "\n" : "") << std::flush;
+    } else {
+      stream << LineOf(state, false) << std::endl;
+    }
+  };
+}
+
+Progress::Progress(std::ostream* stream, bool is_terminal) {
+  if (stream != nullptr) sink_ = StreamProgress(*stream, is_terminal);
+}
 
 void Progress::Start(const std::string& label, int64_t total) {
   const std::lock_guard lock(mutex_);
-  label_ = label;
-  note_.clear();
-  total_ = total;
-  done_ = 0;
-  start_ = last_shown_ = std::chrono::steady_clock::now();
-  if (is_terminal_) Show(false);
+  state_ = {.label = label, .total = total, .begins = true};
+  start_ = std::chrono::steady_clock::now();
+  Tell();
+  state_.begins = false;
 }
 
 void Progress::Advance(int64_t count, const std::string& note) {
   const std::lock_guard lock(mutex_);
-  done_ += count;
-  if (!note.empty()) note_ = note;
-  const auto now = std::chrono::steady_clock::now();
-  if (is_terminal_ ? now - last_shown_ < kRedrawEvery : now - last_shown_ < kLineEvery) return;
-  last_shown_ = now;
-  Show(false);
+  state_.done += count;
+  if (!note.empty()) state_.note = note;
+  Tell();
 }
 
 void Progress::Finish() {
   const std::lock_guard lock(mutex_);
-  Show(true);
+  state_.ends = true;
+  Tell();
 }
 
-void Progress::Show(bool last) {
-  if (stream_ == nullptr) return;
-  const double seconds =
+void Progress::Tell() {
+  if (!sink_) return;
+  state_.elapsed_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  std::string line = label_ + " ";
-  if (total_ > 0) {
-    const double fraction =
-        std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0);
-    if (is_terminal_) {
-      const auto filled = static_cast<size_t>(fraction * kBarWidth);
-      line += "[" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "] ";
-    }
-    line += std::to_string(done_) + "/" + std::to_string(total_);
-    if (!last && done_ > 0) {
-      line += ", " + ClockText(seconds * (1.0 - fraction) / fraction) + " left";
-    }
-  } else {
-    line += std::to_string(done_);
-  }
-  line += ", " + ClockText(seconds) + " so far";
-  if (!note_.empty()) line += ", " + note_;
-  if (is_terminal_) {
-    *stream_ << "\r\033[K" << line << (last ? "\n" : "") << std::flush;
-  } else {
-    *stream_ << line << std::endl;
-  }
+  sink_(state_);
 }
 
 }  // namespace aim

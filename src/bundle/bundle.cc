@@ -72,12 +72,12 @@ bool IsUnread(const BundleConfig& config, const std::string& key) {
   const auto is_below = [&](const std::string& section) {
     return key.rfind(section + ".", 0) == 0;
   };
-  for (const char* kind : {"pca", "wan_vae"}) {
-    if (config.autoencoder.kind != kind && is_below(std::string("autoencoder.") + kind))
+  for (const auto& kind : WordsOf(AutoencoderKind{})) {
+    if (config.autoencoder.kind != kind.value && is_below(std::string("autoencoder.") + kind.text))
       return true;
   }
-  for (const char* kind : {"hashed_words", "umt5"}) {
-    if (config.text.kind != kind && is_below(std::string("text.") + kind)) return true;
+  for (const auto& kind : WordsOf(TextKind{})) {
+    if (config.text.kind != kind.value && is_below(std::string("text.") + kind.text)) return true;
   }
   return false;
 }
@@ -179,30 +179,32 @@ std::unique_ptr<Autoencoder> MakeWanVae(const std::filesystem::path& file,
 }  // namespace
 
 int64_t AutoencoderOptions::channels() const {
-  return kind == "pca" ? pca.channels : wan_vae.z_dim;
+  return kind == AutoencoderKind::kPca ? pca.channels : wan_vae.z_dim;
 }
 
 int64_t AutoencoderOptions::spatial_factor() const {
-  return kind == "pca" ? pca.block_px : wan_vae.spatial_factor();
+  return kind == AutoencoderKind::kPca ? pca.block_px : wan_vae.spatial_factor();
 }
 
-int64_t TextOptions::dim() const { return kind == "hashed_words" ? hashed_words.dim : umt5.dim; }
+int64_t TextOptions::dim() const {
+  return kind == TextKind::kHashedWords ? hashed_words.dim : umt5.dim;
+}
 
 void BundleConfig::Validate(const std::string& where) const {
   const std::string prefix = where.empty() ? "" : where + ": ";
   CheckRanges(*this, where.empty() ? "" : where + ": model");
   dit.Validate();
-  if (autoencoder.kind == "pca") autoencoder.pca.Validate();
-  if (autoencoder.kind == "wan_vae") autoencoder.wan_vae.Validate();
+  if (autoencoder.kind == AutoencoderKind::kPca) autoencoder.pca.Validate();
+  if (autoencoder.kind == AutoencoderKind::kWanVae) autoencoder.wan_vae.Validate();
   const std::string channels = "the latent channels of the autoencoder";
   CheckEqual(prefix + "dit.in_channels", dit.in_channels, autoencoder.channels(), channels);
   CheckEqual(prefix + "dit.out_channels", dit.out_channels, autoencoder.channels(), channels);
   CheckEqual(prefix + "dit.text_dim", dit.text_dim, text.dim(), "the width of the text encoder");
-  if (dit.camera.mode == "ray_token") {
+  if (dit.camera.mode == CameraMode::kRayToken) {
     CheckEqual(prefix + "dit.camera.features", dit.camera.features, 6 * dit.patch * dit.patch,
                "six numbers a ray, dit.patch^2 rays a token");
   }
-  if (dit.camera.mode == "pooled_latent")
+  if (dit.camera.mode == CameraMode::kPooledLatent)
     CheckMultiple(prefix + "dit.camera.features", dit.camera.features,
                   int64_t{dit.camera.pool} * dit.camera.pool, "dit.camera.pool^2");
   const int64_t factor = autoencoder.spatial_factor() * dit.patch;
@@ -251,7 +253,7 @@ std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
                                              const BundleConfig& config,
                                              const LoadOptions& options) {
   const std::filesystem::path file = path / config.autoencoder.file;
-  if (config.autoencoder.kind == "pca") {
+  if (config.autoencoder.kind == AutoencoderKind::kPca) {
     const WeightMap basis = ConvertWeights(ReadSafetensors(file), at::kFloat, options.device);
     return std::make_unique<PcaAutoencoder>(config.autoencoder.pca, basis, file.string());
   }
@@ -266,7 +268,7 @@ std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
 std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
                                              const BundleConfig& config,
                                              const LoadOptions& options) {
-  if (config.text.kind == "hashed_words")
+  if (config.text.kind == TextKind::kHashedWords)
     return std::make_unique<HashedWords>(config.text.hashed_words);
   const std::filesystem::path file = path / config.text.file;
   const Umt5Options umt5 = config.text.umt5;
@@ -300,11 +302,11 @@ Bundle LoadBundle(const std::filesystem::path& path, const LoadOptions& options)
 
 std::string BundleConfigText(const BundleConfig& config) {
   nlohmann::json object = OptionsToJson(config);
-  for (const char* kind : {"pca", "wan_vae"}) {
-    if (config.autoencoder.kind != kind) object["autoencoder"].erase(kind);
+  for (const auto& kind : WordsOf(AutoencoderKind{})) {
+    if (config.autoencoder.kind != kind.value) object["autoencoder"].erase(kind.text);
   }
-  for (const char* kind : {"hashed_words", "umt5"}) {
-    if (config.text.kind != kind) object["text"].erase(kind);
+  for (const auto& kind : WordsOf(TextKind{})) {
+    if (config.text.kind != kind.value) object["text"].erase(kind.text);
   }
   object["format_version"] = kFormatVersion;
   return ToToml(object);

@@ -4,9 +4,9 @@
 
 #include "aim/base/error.h"
 #include "aim/bundle/weight_names.h"
+#include "aim/format/json_reader.h"
 #include "aim/tensor/shape.h"
 #include "aim/tensor/weight_file.h"
-#include "bundle/json_config.h"
 
 namespace aim {
 namespace {
@@ -36,7 +36,7 @@ fs::path FindWeights(const fs::path& folder, const std::string& stem) {
 }
 
 void ReadIndex(const fs::path& path, DiffusersFolder& folder) {
-  const JsonConfig index(path);
+  const JsonReader index = JsonReader::OfFile(path);
   const json none = json::array({nullptr, nullptr});
   for (const char* part : {"transformer_2", "image_encoder", "image_processor"}) {
     index.Require(part, none, {none, nullptr});
@@ -46,7 +46,7 @@ void ReadIndex(const fs::path& path, DiffusersFolder& folder) {
                            {"vae", {"diffusers", "AutoencoderKLWan"}},
                            {"text_encoder", {"transformers", "UMT5EncoderModel"}}};
   for (const auto& [part, kind] : parts) index.Require(part, kind, {kind});
-  if (index.Flag("expand_timesteps", false)) folder.dit.timestep_mode = "given_zero";
+  if (index.Flag("expand_timesteps", false)) folder.dit.timestep_mode = TimestepMode::kGivenZero;
 }
 
 // A size that cannot be is the file's fault here.
@@ -63,7 +63,7 @@ void CheckSizes(const Options& options, const fs::path& path) {
 }
 
 void ReadTransformer(const fs::path& path, DitOptions& dit) {
-  const JsonConfig config(path);
+  const JsonReader config = JsonReader::OfFile(path);
   config.Require("_class_name", "WanTransformer3DModel", {"WanTransformer3DModel"});
   config.RequireNone("image_dim", "image conditioning is not known here");
   config.RequireNone("added_kv_proj_dim", "image conditioning is not known here");
@@ -88,7 +88,7 @@ void ReadTransformer(const fs::path& path, DitOptions& dit) {
 }
 
 void ReadVae(const fs::path& path, WanVaeOptions& vae) {
-  const JsonConfig config(path);
+  const JsonReader config = JsonReader::OfFile(path);
   config.Require("_class_name", "AutoencoderKLWan", {"AutoencoderKLWan"});
   config.RequireNone("attn_scales", "attention inside the stages is not known here");
   vae = Wan21VaeOptions();
@@ -110,7 +110,7 @@ void ReadVae(const fs::path& path, WanVaeOptions& vae) {
 }
 
 void ReadText(const fs::path& path, Umt5Options& text) {
-  const JsonConfig config(path);
+  const JsonReader config = JsonReader::OfFile(path);
   config.Require("model_type", "umt5", {"umt5"});
   config.Require("feed_forward_proj", "gated-gelu", {"gated-gelu"});
   config.Require("dense_act_fn", "gelu_new", {"gelu_new"});
@@ -140,20 +140,20 @@ void DetectCamera(const fs::path& path, DitOptions& dit) {
                       .expected = "a multiple of 256 columns: 16 x 16 pooled camera latents",
                       .fix = ""});
   }
-  dit.camera.mode = "pooled_latent";
+  dit.camera.mode = CameraMode::kPooledLatent;
   dit.camera.features = static_cast<int>(features);
   dit.camera.pool = kReleasedPool;
-  dit.camera.frame = "relative";
-  dit.camera.axes = "rlbench";
+  dit.camera.frame = CameraFrame::kRelative;
+  dit.camera.axes = CameraAxes::kRlbench;
   dit.camera.projector = weights.contains("blocks.0.projector.weight");
 }
 
 // One note a key whose value is not the one that is sampled with.
-void NoteDifferences(const JsonConfig& config, const json& expected, DiffusersFolder& folder) {
+void NoteDifferences(const JsonReader& config, const json& expected, DiffusersFolder& folder) {
   for (const auto& [key, value] : expected.items()) {
-    const json found = config.root().value(key, value);
+    const json found = config.object().value(key, value);
     if (found == value) continue;
-    folder.notes.push_back(config.path() + ": " + key + " is " + found.dump() +
+    folder.notes.push_back(config.where() + ": " + key + " is " + found.dump() +
                            "; sampling here goes by " + value.dump());
   }
 }
@@ -163,17 +163,17 @@ void ReadScheduler(const fs::path& path, DiffusersFolder& folder) {
     folder.notes.push_back(path.string() + " is missing; sampling is by UniPC with shift 5");
     return;
   }
-  const JsonConfig config(path);
+  const JsonReader config = JsonReader::OfFile(path);
   const std::string kind = config.Text("_class_name", "");
   const json common = {{"num_train_timesteps", 1000},     {"use_dynamic_shifting", false},
                        {"shift_terminal", nullptr},       {"use_karras_sigmas", false},
                        {"use_exponential_sigmas", false}, {"use_beta_sigmas", false}};
   NoteDifferences(config, common, folder);
   if (kind == "FlowMatchEulerDiscreteScheduler") {
-    folder.scheduler = {.kind = "euler", .shift = config.Number("shift", 1.0)};
+    folder.scheduler = {.kind = SamplerKind::kEuler, .shift = config.Number("shift", 1.0)};
     NoteDifferences(config, {{"invert_sigmas", false}, {"stochastic_sampling", false}}, folder);
   } else if (kind == "UniPCMultistepScheduler") {
-    folder.scheduler = {.kind = "unipc", .shift = config.Number("flow_shift", 1.0)};
+    folder.scheduler = {.kind = SamplerKind::kUnipc, .shift = config.Number("flow_shift", 1.0)};
     NoteDifferences(config,
                     {{"prediction_type", "flow_prediction"},
                      {"use_flow_sigmas", true},

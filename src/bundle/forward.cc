@@ -57,14 +57,14 @@ class Forward {
   // [B, 2 C, ...] of the inputs -> what the network's camera encoder reads.
   at::Tensor Camera(int64_t batch, int64_t frames) const {
     const CameraConditioningOptions& camera = config_.dit.camera;
-    if (camera.mode == "none") {
+    if (camera.mode == CameraMode::kNone) {
       if (!inputs_.contains("camera")) return {};
       throw InputError({.where = Where("camera"),
                         .got = "given",
                         .expected = "no cameras: this model takes none",
                         .fix = ""});
     }
-    if (camera.mode == "pooled_latent")
+    if (camera.mode == CameraMode::kPooledLatent)
       return PoolCameraLatents(camera, Float("camera", {batch, frames, "2C", "h", "w"}));
     return Float("camera", {batch, frames, "tokens", camera.features});
   }
@@ -117,7 +117,7 @@ class Forward {
     if (!options_.prompt.empty()) {
       return LoadTextEncoder(options_.model, config_, load_)->Encode(options_.prompt).unsqueeze(0);
     }
-    if (config_.text.kind != "umt5") {
+    if (config_.text.kind != TextKind::kUmt5) {
       throw ConfigError({.where = "--part text",
                          .got = "with token_ids",
                          .expected = "--prompt: this model's text encoder has no tokens",

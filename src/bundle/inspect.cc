@@ -10,9 +10,9 @@
 #include "aim/bundle/diffusers_folder.h"
 #include "aim/bundle/options_of_weights.h"
 #include "aim/bundle/weight_names.h"
+#include "aim/format/json_reader.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/weight_file.h"
-#include "bundle/json_config.h"
 
 namespace aim {
 namespace {
@@ -56,11 +56,12 @@ nlohmann::json InspectBundle(const std::filesystem::path& path) {
   nlohmann::json& files = report["files"];
   files[config.dit_file] = InspectPart(path / config.dit_file, DitWeightShapes(config.dit));
   const AutoencoderOptions& code = config.autoencoder;
-  if (code.kind == "pca") LoadAutoencoder(path, config);  // small; its values must fit together
-  files[code.file] =
-      InspectPart(path / code.file, code.kind == "pca" ? PcaAutoencoder::WeightShapes(code.pca)
+  if (code.kind == AutoencoderKind::kPca)
+    LoadAutoencoder(path, config);  // small; its values must fit together
+  files[code.file] = InspectPart(path / code.file, code.kind == AutoencoderKind::kPca
+                                                       ? PcaAutoencoder::WeightShapes(code.pca)
                                                        : WanVaeWeightShapes(code.wan_vae));
-  if (config.text.kind == "umt5") {
+  if (config.text.kind == TextKind::kUmt5) {
     files[config.text.file] =
         InspectPart(path / config.text.file, Umt5WeightShapes(config.text.umt5));
     Tokenizer::Open(path / config.text.tokenizer_file);
@@ -81,7 +82,7 @@ std::string Summary(const DitOptions& options) {
                      ", latent channels " + std::to_string(options.in_channels) + " in and " +
                      std::to_string(options.out_channels) + " out, text features " +
                      std::to_string(options.text_dim);
-  if (options.camera.mode == "none") return text + ", no cameras";
+  if (options.camera.mode == CameraMode::kNone) return text + ", no cameras";
   text += ", camera conditioning by " + std::to_string(options.camera.features) + " features";
   return text + (options.camera.projector ? " and a projector" : "");
 }
@@ -164,7 +165,7 @@ nlohmann::json InspectComponent(const std::filesystem::path& weights, const nloh
 
 nlohmann::json InspectPipeline(const std::filesystem::path& path) {
   const DiffusersFolder folder = ReadDiffusersFolder(path);
-  const JsonConfig index(path / kPipelineFile);
+  const JsonReader index = JsonReader::OfFile(path / kPipelineFile);
   nlohmann::json report = {{"kind", "diffusers pipeline"},
                            {"path", path.string()},
                            {"class", index.Text("_class_name", "")},
@@ -175,7 +176,7 @@ nlohmann::json InspectPipeline(const std::filesystem::path& path) {
       {"transformer", folder.dit_weights},
       {"vae", folder.vae_weights},
       {"text_encoder", folder.text_weights}};
-  for (const auto& [name, entry] : index.root().items()) {
+  for (const auto& [name, entry] : index.object().items()) {
     if (!entry.is_array() || entry.size() != 2 || !entry[1].is_string())
       continue;  // an option, or a part that is left out
     const auto found = weights.find(name);

@@ -44,8 +44,11 @@ void SetActionImages(BundleConfig& config) {
   config.image_height = config.image_width = 512;
   config.num_frames = 41;
   config.num_views = 2;
-  config.diffusion = {
-      .shift = 5, .steps = 50, .guidance = 7.5, .sampler = "euler", .timestep_rounding = "bf16"};
+  config.diffusion = {.steps = 50,
+                      .guidance = 7.5,
+                      .shift = 5,
+                      .sampler = SamplerKind::kEuler,
+                      .timestep_rounding = TimestepRounding::kBf16};
 }
 
 // The video model it grew from. wan22.md 2.1, 5.2.
@@ -57,14 +60,17 @@ void SetWan(BundleConfig& config) {
   config.image_width = 1280;
   config.num_frames = 121;
   config.num_views = 1;
-  config.diffusion = {
-      .shift = 5, .steps = 50, .guidance = 5, .sampler = "unipc", .timestep_rounding = "trunc"};
+  config.diffusion = {.steps = 50,
+                      .guidance = 5,
+                      .shift = 5,
+                      .sampler = SamplerKind::kUnipc,
+                      .timestep_rounding = TimestepRounding::kTrunc};
 }
 
 void SetKinds(BundleConfig& config) {
-  config.dit.camera.mode == "none" ? SetWan(config) : SetActionImages(config);
-  config.autoencoder.kind = "wan_vae";
-  config.text.kind = "umt5";
+  config.dit.camera.mode == CameraMode::kNone ? SetWan(config) : SetActionImages(config);
+  config.autoencoder.kind = AutoencoderKind::kWanVae;
+  config.text.kind = TextKind::kUmt5;
 }
 
 Sources FromDiffusers(const fs::path& path) {
@@ -76,9 +82,10 @@ Sources FromDiffusers(const fs::path& path) {
   sources.config.text.umt5 = folder.text;
   sources.config.diffusion.shift = folder.scheduler.shift;
   sources.config.diffusion.sampler = folder.scheduler.kind;
-  const bool is_unipc = folder.scheduler.kind == "unipc";
-  sources.config.diffusion.sigma_grid = is_unipc ? "diffusers" : "full";
-  sources.config.diffusion.timestep_rounding = is_unipc ? "trunc" : "none";
+  const bool is_unipc = folder.scheduler.kind == SamplerKind::kUnipc;
+  sources.config.diffusion.sigma_grid = is_unipc ? SigmaGrid::kDiffusers : SigmaGrid::kFull;
+  sources.config.diffusion.timestep_rounding =
+      is_unipc ? TimestepRounding::kTrunc : TimestepRounding::kNone;
   sources.dit = folder.dit_weights;
   sources.vae = folder.vae_weights;
   sources.text = folder.text_weights;
@@ -99,7 +106,8 @@ Sources FromFiles(const MakeBundleOptions& options) {
   config.dit = DitOptionsOf(Open(options.dit, Architecture::kDit), options.dit, options.num_heads);
   SetKinds(config);
   // The base model is told which latents are given by their timestep. wan22.md 5.4.
-  if (config.dit.camera.mode == "none") config.dit.timestep_mode = "given_zero";
+  if (config.dit.camera.mode == CameraMode::kNone)
+    config.dit.timestep_mode = TimestepMode::kGivenZero;
   const WeightMap vae = OpenWeights(options.vae).tensors;
   config.autoencoder.wan_vae =
       WanVaeOptionsOf(OriginalNames(vae, DetectArchitecture(vae), options.vae), options.vae);

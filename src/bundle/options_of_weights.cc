@@ -86,17 +86,17 @@ DitOptions DitOptionsOf(const WeightMap& weights, const std::string& where, int 
   options.text_dim = shapes.Size("text_embedding.0.weight", 2, 1);
   options.num_layers = shapes.Count("blocks.", ".ffn.0.weight");
   options.num_heads = num_heads > 0 ? num_heads : std::max(1, options.dim / 128);
-  options.prediction = "velocity";
-  options.timestep_mode = "scalar";
-  options.frame_positions = "canvas";
-  options.camera.mode = "none";
+  options.prediction = Prediction::kVelocity;
+  options.timestep_mode = TimestepMode::kScalar;
+  options.frame_positions = FramePositions::kCanvas;
+  options.camera.mode = CameraMode::kNone;
   if (shapes.Has("blocks.0.cam_encoder.2.weight")) {
-    options.camera.mode = "pooled_latent";
+    options.camera.mode = CameraMode::kPooledLatent;
     options.camera.features = shapes.Size("blocks.0.cam_encoder.2.weight", 2, 1);
     options.camera.pool = 16;
     options.camera.projector = shapes.Has("blocks.0.projector.weight");
-    options.camera.frame = "relative";
-    options.camera.axes = "rlbench";
+    options.camera.frame = CameraFrame::kRelative;
+    options.camera.axes = CameraAxes::kRlbench;
   }
   return options;
 }

@@ -7,6 +7,8 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/base/text.h"
+#include "aim/format/csv.h"
 
 namespace aim {
 namespace {
@@ -14,40 +16,20 @@ namespace {
 constexpr std::string_view kKnownHeader = "frame,time_s,x,y,z,qx,qy,qz,qw,gripper_open";
 constexpr std::string_view kDecodedHeader =
     "frame,time_s,x,y,z,qx,qy,qz,qw,gripper_open,confidence,residual_px,visible";
-constexpr double kUnitTolerance = 1e-3;
-
-std::vector<std::string_view> Split(std::string_view text, char separator) {
-  std::vector<std::string_view> parts;
-  for (size_t begin = 0;;) {
-    const size_t end = text.find(separator, begin);
-    parts.push_back(text.substr(begin, end - begin));
-    if (end == std::string_view::npos) return parts;
-    begin = end + 1;
-  }
-}
-
-// At most what fits in a sentence.
-std::string Quoted(std::string_view text) {
-  constexpr size_t kLongest = 60;
-  std::string quoted = "\"";
-  for (const char c : text.substr(0, kLongest)) {
-    quoted += static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) > 126 ? '?' : c;
-  }
-  return quoted + (text.size() > kLongest ? "...\"" : "\"");
-}
+constexpr size_t kFirstPoseColumn = 2;
 
 // One line of the file; its fields know their names.
 class Row {
  public:
-  Row(std::string_view line, const std::vector<std::string_view>& columns, std::string where)
-      : columns_(columns), fields_(Split(line, ',')), where_(std::move(where)) {
+  Row(std::string_view line, const std::vector<std::string>& columns, std::string where)
+      : columns_(columns), fields_(SplitCsvLine(line, where)), where_(std::move(where)) {
     if (fields_.size() != columns.size()) {
       throw InputError({where_, std::to_string(fields_.size()) + " fields",
                         std::to_string(columns.size()) + " as in the header", ""});
     }
   }
 
-  std::string Where(size_t column) const { return where_ + ", " + std::string(columns_[column]); }
+  std::string Where(size_t column) const { return where_ + ", " + columns_[column]; }
   std::string_view Text(size_t column) const { return fields_[column]; }
 
   double Number(size_t column) const {
@@ -55,7 +37,7 @@ class Row {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-      throw InputError({Where(column), Quoted(text), "a finite number", ""});
+      throw InputError({Where(column), Excerpt(text), "a finite number", ""});
     }
     return value;
   }
@@ -74,24 +56,20 @@ class Row {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-      throw InputError({Where(0), Quoted(text), "a whole number from 0", ""});
+      throw InputError({Where(0), Excerpt(text), "a whole number from 0", ""});
     }
     return value;
   }
 
-  Eigen::Quaterniond Rotation() const {
-    const Eigen::Quaterniond rotation(Number(8), Number(5), Number(6), Number(7));
-    const double norm = rotation.norm();
-    if (!(std::abs(norm - 1.0) <= kUnitTolerance)) {
-      throw InputError({where_ + ", qx qy qz qw", "a quaternion of length " + ToText(norm),
-                        "length 1 within 0.001", "check that the order is x, y, z, w"});
-    }
-    return CanonicalSign(rotation.normalized());
+  ToolPose Pose() const {
+    std::array<double, kPoseNumbers> numbers{};
+    for (size_t i = 0; i < kPoseNumbers; ++i) numbers[i] = Number(kFirstPoseColumn + i);
+    return ToolPoseFromNumbers(numbers, where_);
   }
 
  private:
-  const std::vector<std::string_view>& columns_;
-  std::vector<std::string_view> fields_;
+  const std::vector<std::string>& columns_;
+  std::vector<std::string> fields_;
   std::string where_;
 };
 
@@ -100,7 +78,7 @@ std::vector<uint8_t> ParseVisible(const Row& row, size_t column) {
   for (const char c : row.Text(column)) {
     if (c != '0' && c != '1') {
       throw InputError(
-          {row.Where(column), Quoted(row.Text(column)), "a digit 0 or 1 per view and anchor", ""});
+          {row.Where(column), Excerpt(row.Text(column)), "a digit 0 or 1 per view and anchor", ""});
     }
     visible.push_back(c == '1' ? 1 : 0);
   }
@@ -111,10 +89,7 @@ PoseRow ParseRow(const Row& row, bool is_decoded) {
   PoseRow result;
   result.frame = row.Frame();
   result.time_s = row.Number(1);
-  ToolPose& pose = result.decoded.pose;
-  pose.world_from_tool.translation = {row.Number(2), row.Number(3), row.Number(4)};
-  pose.world_from_tool.rotation = row.Rotation();
-  pose.gripper_open = row.Number(9, 0, 1);
+  result.decoded.pose = row.Pose();
   result.decoded.confidence = 1;
   if (is_decoded) {
     result.decoded.confidence = row.Number(10, 0, 1);
@@ -130,27 +105,22 @@ std::string_view WithoutReturn(std::string_view line) {
 }
 
 void AppendPose(std::string& text, size_t frame, double time_s, const ToolPose& pose) {
-  const Eigen::Vector3d& p = pose.world_from_tool.translation;
-  const Eigen::Quaterniond q = CanonicalSign(pose.world_from_tool.rotation);
-  text += std::to_string(frame);
-  for (const double value :
-       {time_s, p.x(), p.y(), p.z(), q.x(), q.y(), q.z(), q.w(), pose.gripper_open}) {
-    text += ',' + ToText(value);
-  }
+  text += std::to_string(frame) + ',' + ToText(time_s);
+  for (const double number : ToNumbers(pose)) text += ',' + ToText(number);
 }
 
 }  // namespace
 
 std::vector<PoseRow> ParsePosesCsv(std::string_view text, const std::string& where) {
-  std::vector<std::string_view> lines = Split(text, '\n');
+  std::vector<std::string_view> lines = SplitLines(text);
   while (!lines.empty() && WithoutReturn(lines.back()).empty()) lines.pop_back();
   const std::string_view header = lines.empty() ? std::string_view() : WithoutReturn(lines.front());
   const bool is_decoded = header == kDecodedHeader;
   if (!is_decoded && header != kKnownHeader) {
-    throw InputError({where + ": header", Quoted(header), std::string(kKnownHeader),
+    throw InputError({where + ": header", Excerpt(header), std::string(kKnownHeader),
                       "confidence,residual_px,visible may follow, nothing else"});
   }
-  const std::vector<std::string_view> columns = Split(header, ',');
+  const std::vector<std::string> columns = SplitCsvLine(header, where);
   std::vector<PoseRow> rows;
   for (size_t line = 1; line < lines.size(); ++line) {
     const Row row(WithoutReturn(lines[line]), columns,

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "aim/base/error.h"
-#include "aim/format/npy.h"
 #include "aim/codec/pose_csv.h"
+#include "aim/format/npy.h"
 #include "aim/media/image.h"
 #include "aim/media/video.h"
 
@@ -227,14 +227,6 @@ DecodedPose DecodeViews(const std::vector<ViewFile>& views, size_t frame,
   }
   return all_bytes ? DecodeFrame(byte_pictures, cameras, options)
                    : DecodeFrame(float_pictures, cameras, options);
-}
-
-double MedianConfidence(const std::vector<DecodedPose>& frames) {
-  std::vector<double> values;
-  for (const DecodedPose& frame : frames) values.push_back(frame.confidence);
-  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 void RequireFlag(const std::string& value, const std::string& flag, const std::string& expected) {

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "aim/base/error.h"
-#include "aim/format/npy.h"
 #include "aim/data/action_images_layout.h"
+#include "aim/format/npy.h"
 
 namespace aim {
 namespace {

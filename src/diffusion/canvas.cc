@@ -15,8 +15,8 @@ void AppendSegment(CanvasPlan& plan, const SegmentRule& rule, Given given, int v
   plan.segments.push_back({view, kind, begin, length});
   for (int64_t frame = 0; frame < length; ++frame) {
     plan.given.push_back(given == Given::kAll || (given == Given::kFirst && frame == 0));
-    plan.layout.frame_positions.push_back(options.frame_positions == "segment" ? frame
-                                                                               : begin + frame);
+    plan.layout.frame_positions.push_back(
+        options.frame_positions == FramePositions::kSegment ? frame : begin + frame);
     plan.layout.segment_ids.push_back(2 * view + (kind == ContentKind::kAction ? 1 : 0));
   }
 }
@@ -73,7 +73,7 @@ at::Tensor CanvasTimesteps(const DitOptions& options, const at::Tensor& sigma,
 at::Tensor MarkGiven(const DitOptions& options, const at::Tensor& timestep,
                      const at::Tensor& given) {
   const at::Tensor column = timestep.unsqueeze(1);
-  return options.timestep_mode == "given_zero" ? column * (1 - given) : column;
+  return options.timestep_mode == TimestepMode::kGivenZero ? column * (1 - given) : column;
 }
 
 }  // namespace aim

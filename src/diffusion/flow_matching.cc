@@ -16,12 +16,12 @@ std::vector<double> InferenceSigmas(int num_steps, double shift) {
 
 at::Tensor ToClean(const DitOptions& options, const at::Tensor& output, const at::Tensor& latents,
                    const at::Tensor& sigma) {
-  return options.prediction == "clean" ? output : latents - sigma * output;
+  return options.prediction == Prediction::kClean ? output : latents - sigma * output;
 }
 
 at::Tensor ToVelocity(const DitOptions& options, const at::Tensor& output,
                       const at::Tensor& latents, const at::Tensor& sigma) {
-  return options.prediction == "clean" ? (latents - output) / sigma : output;
+  return options.prediction == Prediction::kClean ? (latents - output) / sigma : output;
 }
 
 }  // namespace aim

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "aim/base/error.h"
 
@@ -34,10 +33,10 @@ Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
 }
 
 // Noise of each clip from its own stream, so that batching changes nothing.
-at::Tensor BatchNoise(at::IntArrayRef shape, const std::string& kind, const Rng& rng) {
+at::Tensor BatchNoise(at::IntArrayRef shape, NoiseKind kind, const Rng& rng) {
   std::vector<at::Tensor> noise;
   for (int64_t i = 0; i < shape[0]; ++i) {
-    if (kind == "torch") {
+    if (kind == NoiseKind::kTorch) {
       noise.push_back(TorchNoise(shape.slice(1), rng.seed() + static_cast<uint64_t>(i)));
       continue;
     }
@@ -94,7 +93,7 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   Conditions conditions;
   conditions.text = batch.text;
   if (batch.camera.defined()) conditions.camera = GatherCamera(plan, batch.camera);
-  if (options.sampler.guidance > 1.0) {
+  if (options.sampler.sampling.guidance > 1.0) {
     conditions.null_text = model.text->Encode("")
                                .to(batch.text.device())
                                .unsqueeze(0)
@@ -125,25 +124,6 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
     }
   }
   return generated;
-}
-
-void PoseErrors::Add(const std::vector<DecodedPose>& decoded, const std::vector<ToolPose>& truth) {
-  AIM_CHECK(decoded.size() == truth.size());
-  for (size_t frame = 1; frame < truth.size(); ++frame) {
-    ++num_frames;
-    if (!decoded[frame].decodable) {
-      ++not_decodable;
-      continue;
-    }
-    const Rigid3d& found = decoded[frame].pose.world_from_tool;
-    const Rigid3d& expected = truth[frame].world_from_tool;
-    position_mm.push_back(1000.0 * (found.translation - expected.translation).norm());
-    rotation_deg.push_back(AngleBetween(found.rotation, expected.rotation) * 180.0 /
-                           std::numbers::pi);
-    confidence.push_back(decoded[frame].confidence);
-    if ((decoded[frame].pose.gripper_open > 0.5) == (truth[frame].gripper_open > 0.5))
-      ++gripper_right;
-  }
 }
 
 double Psnr(const at::Tensor& a, const at::Tensor& b) {

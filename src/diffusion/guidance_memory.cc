@@ -19,8 +19,8 @@ int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batc
   return batch * num_tokens * of_token;
 }
 
-std::string FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes) {
-  return added_bytes <= free_bytes / 5 * 4 ? "batched" : "sequential";
+GuidanceMode FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes) {
+  return added_bytes <= free_bytes / 5 * 4 ? GuidanceMode::kBatched : GuidanceMode::kSequential;
 }
 
 int64_t FreeMemoryBytes(c10::Device device) {

@@ -38,16 +38,16 @@ int64_t ContextBytes(const DitContext& context) {
 }
 
 // Decides what "auto" is for a canvas under the contexts of both branches.
-std::string DecideGuidanceMode(const Dit& dit, const at::Tensor& canvas, const DitContext& context,
-                               const DitContext& null_context) {
+GuidanceMode DecideGuidanceMode(const Dit& dit, const at::Tensor& canvas, const DitContext& context,
+                                const DitContext& null_context) {
   const int64_t patch = dit.options.patch;
   const int64_t num_tokens = canvas.size(2) * (canvas.size(3) / patch) * (canvas.size(4) / patch);
   const int64_t added = ForwardBytes(dit.options, num_tokens, canvas.size(0), dit.compute_dtype) +
                         ContextBytes(context) + ContextBytes(null_context);
   const int64_t free = FreeMemoryBytes(canvas.device());
-  const std::string mode = FittingGuidanceMode(added, free);
+  const GuidanceMode mode = FittingGuidanceMode(added, free);
   const std::string sizes = MemoryText(added) + " more, " + MemoryText(free) + " are free";
-  if (mode == "batched") {
+  if (mode == GuidanceMode::kBatched) {
     LogDebug("guidance in one batch takes " + sizes);
   } else {
     LogInfo("guidance in two passes, one after the other: one batch would take " + sizes);
@@ -65,17 +65,18 @@ class GuidedForward {
         context_(PrepareContext(dit, plan.layout, conditions.text, conditions.camera)),
         cache_(options.passes.cache_threshold),
         second_cache_(options.passes.cache_threshold) {
-    if (options.guidance <= 1.0) return;
+    if (options.sampling.guidance <= 1.0) return;
     second_context_ = WithText(dit, context_, conditions.null_text);
-    const std::string mode = options.passes.guidance_mode == "auto"
-                                 ? DecideGuidanceMode(dit, canvas, context_, second_context_)
-                                 : options.passes.guidance_mode;
-    is_batched_ = mode == "batched";
+    const GuidanceMode mode = options.passes.guidance_mode == GuidanceMode::kAuto
+                                  ? DecideGuidanceMode(dit, canvas, context_, second_context_)
+                                  : options.passes.guidance_mode;
+    is_batched_ = mode == GuidanceMode::kBatched;
     if (is_batched_) second_context_ = JoinContexts(context_, second_context_);
   }
 
   at::Tensor Run(const at::Tensor& x, const at::Tensor& timestep, double sigma, bool must_run) {
-    const bool is_guided = options_.guidance > 1.0 && options_.passes.guidance_sigma_min <= sigma &&
+    const bool is_guided = options_.sampling.guidance > 1.0 &&
+                           options_.passes.guidance_sigma_min <= sigma &&
                            sigma <= options_.passes.guidance_sigma_max;
     if (!is_guided) return Branch(x, timestep, context_, cache_, must_run);
     at::Tensor output, null_output;
@@ -88,13 +89,14 @@ class GuidedForward {
       output = Branch(x, timestep, context_, cache_, must_run);
       null_output = Branch(x, timestep, second_context_, second_cache_, must_run);
     }
-    return null_output + options_.guidance * (output - null_output);
+    return null_output + options_.sampling.guidance * (output - null_output);
   }
 
  private:
   at::Tensor Branch(const at::Tensor& x, const at::Tensor& timestep, const DitContext& context,
                     FirstBlockCache& cache, bool must_run) const {
-    if (options_.passes.cache != "first_block") return ForwardDit(dit_, x, timestep, context);
+    if (options_.passes.cache != StepCacheKind::kFirstBlock)
+      return ForwardDit(dit_, x, timestep, context);
     return cache.Forward(dit_, x, timestep, context, must_run);
   }
 
@@ -118,7 +120,7 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
   const at::InferenceMode guard;
   options.Validate();
   const int64_t batch = canvas.size(0);
-  if (options.passes.cache != "none" && batch > 1) {
+  if (options.passes.cache != StepCacheKind::kNone && batch > 1) {
     std::vector<at::Tensor> rows;
     for (int64_t row = 0; row < batch; ++row) {
       const Conditions own{RowOf(conditions.text, row), RowOf(conditions.null_text, row),
@@ -131,15 +133,10 @@ at::Tensor Denoise(const Dit& dit, const CanvasPlan& plan, const at::Tensor& can
   const at::Tensor keep = given.view({1, 1, -1, 1, 1}).to(at::kBool).to(canvas.device());
   const at::Tensor given_rows = given.unsqueeze(0).expand({batch, -1});
   const std::unique_ptr<Scheduler> scheduler =
-      MakeScheduler({.kind = options.sampler,
-                     .sigma_grid = options.sigma_grid,
-                     .timestep_rounding = options.timestep_rounding,
-                     .prediction = dit.options.prediction,
-                     .steps = options.steps,
-                     .shift = options.shift});
+      MakeScheduler(options.sampling, dit.options.prediction);
   GuidedForward network(dit, plan, canvas, conditions, options);
-  const bool is_masked = options.passes.cache == "cosine_masked";
-  const bool may_skip = is_masked || options.passes.cache == "cosine";
+  const bool is_masked = options.passes.cache == StepCacheKind::kCosineMasked;
+  const bool may_skip = is_masked || options.passes.cache == StepCacheKind::kCosine;
   CosineSkip skip(is_masked ? ~keep : at::Tensor());
   at::Tensor x = at::where(keep, canvas, noise.to(canvas.device()));
   const std::vector<float>& timesteps = scheduler->schedule().timesteps;

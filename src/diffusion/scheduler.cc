@@ -11,33 +11,22 @@
 namespace aim {
 namespace {
 
-[[noreturn]] void ThrowUnknown(const std::string& where, const std::string& got,
-                               const std::string& expected) {
-  throw ConfigError({where, '"' + got + '"', expected, ""});
+float RoundTimestep(double timestep, TimestepRounding rounding) {
+  if (rounding == TimestepRounding::kTrunc) return static_cast<float>(std::trunc(timestep));
+  const auto single = static_cast<float>(timestep);
+  return rounding == TimestepRounding::kBf16 ? static_cast<float>(c10::BFloat16(single)) : single;
 }
 
-float RoundTimestep(double timestep, const std::string& rounding) {
-  if (rounding == "none") return static_cast<float>(timestep);
-  if (rounding == "bf16") return static_cast<float>(c10::BFloat16(static_cast<float>(timestep)));
-  if (rounding == "trunc") return static_cast<float>(std::trunc(timestep));
-  ThrowUnknown("timestep_rounding", rounding, "auto, none, bf16 or trunc");
-}
-
-// Sigmas before they become float32, without the final 0.
-std::vector<double> Grid(const std::string& grid, int steps, double shift) {
-  double first = 1, last = 0;
-  if (grid == "official") {
-    first = static_cast<double>(0.999f);
-  } else if (grid == "diffusers") {
-    last = 1e-3;
-  } else if (grid != "full") {
-    ThrowUnknown("sigma_grid", grid, "auto, full, official or diffusers");
-  }
+// Sigmas before they become float32, without the final 0; of the grids that are not kFull.
+std::vector<double> Grid(SigmaGrid grid, int steps, double shift) {
+  const bool is_official = grid == SigmaGrid::kOfficial;
+  const double first = is_official ? static_cast<double>(0.999f) : 1;
+  const double last = is_official ? 0 : 1e-3;
   std::vector<double> sigmas;
   for (int i = 0; i < steps; ++i) {
     sigmas.push_back(ShiftSigma(first + (last - first) * i / steps, shift));
   }
-  if (grid == "diffusers" && sigmas[0] > 1 - 1e-6) sigmas[0] -= 1e-6;
+  if (!is_official && sigmas[0] > 1 - 1e-6) sigmas[0] -= 1e-6;
   return sigmas;
 }
 
@@ -122,38 +111,36 @@ class UniPcScheduler : public Scheduler {
 
 }  // namespace
 
-Schedule MakeSchedule(const SchedulerOptions& options) {
-  if (options.kind != "euler" && options.kind != "unipc")
-    ThrowUnknown("sampler", options.kind, "euler or unipc");
+Schedule MakeSchedule(const SamplingOptions& options) {
   if (options.steps < 1)
     throw ConfigError({"steps", std::to_string(options.steps), "at least 1", ""});
-  const bool is_unipc = options.kind == "unipc";
-  std::string grid = options.sigma_grid;
-  if (grid == "auto") grid = is_unipc ? "official" : "full";
-  std::string rounding = options.timestep_rounding;
-  if (rounding == "auto") rounding = is_unipc ? "trunc" : "none";
+  const bool is_unipc = options.sampler == SamplerKind::kUnipc;
+  SigmaGrid grid = options.sigma_grid;
+  if (grid == SigmaGrid::kAuto) grid = is_unipc ? SigmaGrid::kOfficial : SigmaGrid::kFull;
+  TimestepRounding rounding = options.timestep_rounding;
+  if (rounding == TimestepRounding::kAuto)
+    rounding = is_unipc ? TimestepRounding::kTrunc : TimestepRounding::kNone;
+  const bool is_full = grid == SigmaGrid::kFull;
   Schedule schedule;
-  schedule.sigmas = grid == "full" ? InferenceSigmas(options.steps, options.shift)
-                                   : Grid(grid, options.steps, options.shift);
-  if (grid != "full") schedule.sigmas.push_back(0);
+  schedule.sigmas = is_full ? InferenceSigmas(options.steps, options.shift)
+                            : Grid(grid, options.steps, options.shift);
+  if (!is_full) schedule.sigmas.push_back(0);
   // Where lambda = ln(1 - sigma) - ln(sigma) must be finite, sigma cannot be 1.
   if (is_unipc && schedule.sigmas[0] > 1 - 1e-6) schedule.sigmas[0] -= 1e-6;
   for (size_t i = 0; i + 1 < schedule.sigmas.size(); ++i) {
     double& sigma = schedule.sigmas[i];
     const auto rounded = static_cast<float>(sigma);
     // The full grid's timesteps are products of float32, the others' of float64.
-    schedule.timesteps.push_back(grid == "full" ? RoundTimestep(rounded * 1000.0f, rounding)
-                                                : RoundTimestep(sigma * 1000.0, rounding));
-    if (grid != "full") sigma = rounded;
+    schedule.timesteps.push_back(is_full ? RoundTimestep(rounded * 1000.0f, rounding)
+                                         : RoundTimestep(sigma * 1000.0, rounding));
+    if (!is_full) sigma = rounded;
   }
   return schedule;
 }
 
-std::unique_ptr<Scheduler> MakeScheduler(const SchedulerOptions& options) {
-  if (options.prediction != "velocity" && options.prediction != "clean")
-    ThrowUnknown("prediction", options.prediction, "velocity or clean");
-  const bool predicts_clean = options.prediction == "clean";
-  if (options.kind == "unipc")
+std::unique_ptr<Scheduler> MakeScheduler(const SamplingOptions& options, Prediction prediction) {
+  const bool predicts_clean = prediction == Prediction::kClean;
+  if (options.sampler == SamplerKind::kUnipc)
     return std::make_unique<UniPcScheduler>(MakeSchedule(options), predicts_clean);
   return std::make_unique<EulerScheduler>(MakeSchedule(options), predicts_clean);
 }

@@ -64,19 +64,6 @@ struct Stage {
   SceneRenderer renderer;
 };
 
-void CheckPose(const ToolPose& pose) {
-  const Eigen::Quaterniond& q = pose.world_from_tool.rotation;
-  const bool finite = pose.world_from_tool.translation.allFinite() && q.coeffs().allFinite() &&
-                      std::isfinite(pose.gripper_open);
-  if (!finite || std::abs(q.norm() - 1.0) > 1e-3) {
-    throw InputError(
-        {.where = "pose target",
-         .got = finite ? "a quaternion of norm " + std::to_string(q.norm()) : "not finite",
-         .expected = "finite numbers and a unit quaternion (within 1e-3)",
-         .fix = ""});
-  }
-}
-
 class Tabletop : public Env {
  public:
   explicit Tabletop(const EnvOptions& options) : options_(options) {
@@ -236,7 +223,7 @@ class Tabletop : public Env {
 
   void Advance(const ToolPose& target) {
     CheckStarted();
-    CheckPose(target);
+    Validate(target, "pose target");
     const int num_steps =
         static_cast<int>(std::lround(options_.frame_period_s / stage_->model->opt.timestep));
     ik_failed_ = !stage_->arm.Move(target, num_steps, stage_->data.get());

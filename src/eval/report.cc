@@ -11,6 +11,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "aim/metrics/clip_quality.h"
 #include "aim/metrics/statistics.h"
 
 namespace aim {
@@ -36,8 +37,6 @@ std::vector<std::pair<std::string, Group>> ByTask(const std::vector<TrialRecord>
 nlohmann::json Number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
 }
-
-nlohmann::json ToJson(const Interval& interval) { return {interval.low, interval.high}; }
 
 nlohmann::json RateJson(const std::vector<uint8_t>& outcomes) {
   const int n = static_cast<int>(outcomes.size());
@@ -105,7 +104,7 @@ nlohmann::json TaskJson(const std::string& name, const Group& trials) {
   int num_steps = 0;
   int num_ik_failures = 0;
   for (const TrialRecord* trial : trials) {
-    ++terminations[ToText(trial->result.termination)];
+    ++terminations[ToWord(trial->result.termination)];
     num_steps += trial->result.env_steps;
     num_ik_failures += trial->result.ik_failures;
   }
@@ -242,7 +241,7 @@ nlohmann::json FilmstripsJson(const Group& trials) {
                       {"seed", trial->spec.seed},
                       {"variation", trial->spec.variation},
                       {"success", trial->result.success},
-                      {"termination", ToText(trial->result.termination)},
+                      {"termination", ToWord(trial->result.termination)},
                       {"steps", trial->result.env_steps},
                       {"replans", trial->result.replans},
                       {"confidence", trial->result.confidence_mean},

@@ -12,6 +12,8 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
+#include "aim/base/run_settings.h"
+#include "aim/base/text.h"
 #include "aim/env/tabletop.h"
 #include "aim/eval/report.h"
 #include "aim/eval/trial_record.h"
@@ -36,17 +38,6 @@ std::unique_ptr<Env> MakeEnvByName(const std::string& name, const EnvOptions& op
                      .fix = ""});
 }
 
-std::string Join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
-// Bytes that are not UTF-8 (a path, an error text of a simulator) are replaced, not refused.
-std::string Dump(const nlohmann::json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // Which trial of which task.
 struct TrialIndex {
   std::string task;
@@ -66,13 +57,13 @@ class Rollout {
   nlohmann::json Run() {
     const auto begin = std::chrono::steady_clock::now();
     run_.PrepareOutFolder();
-    CheckSettings();
+    KeepSettings(run_.out() / "trials" / "settings.json", Settings());
     run_.progress().Start("rollout", static_cast<int64_t>(tasks_.size()) * options_.episodes);
     for (const std::string& task : tasks_) {
       for (int trial = 0; trial < options_.episodes; ++trial) {
         trials_.push_back(LoadOrPlay({task, trial}));
         const TrialResult& result = trials_.back().result;
-        run_.progress().Advance(1, task + " " + ToText(result.termination));
+        run_.progress().Advance(1, task + " " + ToWord(result.termination));
       }
     }
     run_.progress().Finish();
@@ -148,28 +139,6 @@ class Rollout {
     return settings;
   }
 
-  void CheckSettings() const {
-    const fs::path path = run_.out() / "trials" / "settings.json";
-    const nlohmann::json settings = Settings();
-    if (fs::exists(path)) {
-      const nlohmann::json before = nlohmann::json::parse(ReadFile(path), nullptr, false);
-      if (!before.is_object()) {
-        throw FormatError(
-            {path.string(), "damaged", "the settings of a rollout", "start over with --overwrite"});
-      }
-      for (const auto& [key, value] : settings.items()) {
-        if (before.contains(key) && before[key] == value) continue;
-        throw ConfigError({.where = key,
-                           .got = value.dump(),
-                           .expected = (before.contains(key) ? before[key].dump() : "nothing") +
-                                       ", as in the run to go on with (" + run_.out().string() +
-                                       ")",
-                           .fix = "choose another --out or start over with --overwrite"});
-      }
-    }
-    WriteFileAtomic(path, Dump(settings, 2) + "\n");
-  }
-
   TrialSpec Spec(const TrialIndex& index) const {
     const int variations = env_->NumVariations(index.task);
     return {.task = index.task,
@@ -189,7 +158,7 @@ class Rollout {
       return record;
     }
     record = PlayGuarded(index);
-    WriteFileAtomic(path, Dump(ToJson(record), -1) + "\n");
+    WriteFileAtomic(path, DumpJson(ToJson(record), -1) + "\n");
     return record;
   }
 
@@ -336,7 +305,7 @@ class Rollout {
     for (const auto& [folder, table] : comparisons_) {
       report["compare"].push_back(CompareRollouts(trials_, table, folder, run_.seed()));
     }
-    WriteFileAtomic(out / "report.json", Dump(report, 2) + "\n");
+    WriteFileAtomic(out / "report.json", DumpJson(report, 2) + "\n");
     WriteFileAtomic(out / "report.html", ReportHtml(report, out));
     run_.Note("mean_success", report["mean_success"]);
     run_.Note("num_trials", trials_.size());

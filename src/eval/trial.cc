@@ -12,19 +12,12 @@
 namespace aim {
 namespace {
 
-constexpr std::array<const char*, 5> kTerminationNames = {"success", "plan_end", "timeout",
-                                                          "ik_failures", "invalid"};
-
 uint64_t HashPictures(const Observation& observation) {
   uint64_t hash = 0;
   for (const ClipView& view : observation.clip.views) {
     hash = StableHash({reinterpret_cast<const char*>(view.rgb.data()), view.rgb.size()}, hash);
   }
   return hash;
-}
-
-double TipDistanceMm(const ToolPose& a, const ToolPose& b) {
-  return 1000 * (a.world_from_tool.translation - b.world_from_tool.translation).norm();
 }
 
 // The state of one trial while it is played.
@@ -100,7 +93,7 @@ class TrialPlayer {
       return ++ik_streak_ < rules_.max_ik_failures;
     }
     ik_streak_ = 0;
-    errors_mm_.push_back(TipDistanceMm(target, observation_.tool()));
+    errors_mm_.push_back(Difference(target, observation_.tool()).position_mm());
     return true;
   }
 
@@ -108,7 +101,7 @@ class TrialPlayer {
     result_.replans = static_cast<int>(result_.plans.size()) - 1;
     result_.plan_s /= static_cast<double>(result_.plans.size());
     result_.tracking_mm = errors_mm_.empty() ? 0 : Median(errors_mm_);
-    result_.final_error_mm = TipDistanceMm(last_target_, observation_.tool());
+    result_.final_error_mm = Difference(last_target_, observation_.tool()).position_mm();
     std::vector<double> confidences;
     int undecodable = 0;
     for (const TimedPlan& timed : result_.plans) {
@@ -134,26 +127,7 @@ class TrialPlayer {
   int ik_streak_ = 0;
 };
 
-nlohmann::json PoseToJson(const ToolPose& pose) {
-  const Eigen::Vector3d& p = pose.world_from_tool.translation;
-  const Eigen::Quaterniond q = CanonicalSign(pose.world_from_tool.rotation);
-  return {p.x(), p.y(), p.z(), q.x(), q.y(), q.z(), q.w(), pose.gripper_open};
-}
-
-ToolPose PoseFromJson(const nlohmann::json& json) {
-  const auto v = json.get<std::array<double, 8>>();
-  ToolPose pose;
-  pose.world_from_tool.translation = {v[0], v[1], v[2]};
-  pose.world_from_tool.rotation = Eigen::Quaterniond(v[6], v[3], v[4], v[5]);
-  pose.gripper_open = v[7];
-  return pose;
-}
-
 }  // namespace
-
-std::string ToText(Termination termination) {
-  return kTerminationNames[static_cast<size_t>(termination)];
-}
 
 TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t policy_seed,
                       const TrialRules& rules) {
@@ -163,12 +137,12 @@ TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t 
 
 nlohmann::json ToJson(const TrialResult& result) {
   nlohmann::json targets = nlohmann::json::array();
-  for (const ToolPose& target : result.targets) targets.push_back(PoseToJson(target));
+  for (const ToolPose& target : result.targets) targets.push_back(ToNumbers(target));
   return {{"success", result.success},
           {"env_steps", result.env_steps},
           {"replans", result.replans},
           {"ik_failures", result.ik_failures},
-          {"termination", ToText(result.termination)},
+          {"termination", ToWord(result.termination)},
           {"error", result.error},
           {"prompt", result.prompt},
           {"first_frame_hash", result.first_frame_hash},
@@ -198,17 +172,11 @@ TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& w
     json.at("undecodable").get_to(result.undecodable);
     json.at("plan_s").get_to(result.plan_s);
     for (const nlohmann::json& target : json.at("targets")) {
-      result.targets.push_back(PoseFromJson(target));
+      result.targets.push_back(
+          ToolPoseFromNumbers(target.get<std::vector<double>>(), where + ": targets"));
     }
-    const auto name = json.at("termination").get<std::string>();
-    const auto* found = std::find(kTerminationNames.begin(), kTerminationNames.end(), name);
-    if (found == kTerminationNames.end()) {
-      throw FormatError({.where = where + ": termination",
-                         .got = name,
-                         .expected = "success, plan_end, timeout, ik_failures or invalid",
-                         .fix = "start over with --overwrite"});
-    }
-    result.termination = static_cast<Termination>(found - kTerminationNames.begin());
+    result.termination =
+        FromWord<Termination>(json.at("termination").get<std::string>(), where + ": termination");
     return result;
   } catch (const nlohmann::json::exception& error) {
     throw FormatError({.where = where,

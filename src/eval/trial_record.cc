@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <numbers>
 #include <sstream>
 #include <utility>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/format/csv.h"
 #include "aim/metrics/statistics.h"
 
 namespace aim {
@@ -26,26 +26,18 @@ std::string Fixed(double value) {
   return text;
 }
 
-std::string Quoted(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return quoted + "\"";
-}
-
 std::string Row(const TrialRecord& record, const TrialResult& result, const std::string& policy,
                 const std::optional<PlanDistance>& distance) {
   std::ostringstream row;
   row << record.spec.task << ',' << record.spec.variation << ',' << record.spec.seed << ','
       << (result.success ? 1 : 0) << ',' << result.env_steps << ',' << result.replans << ','
-      << result.ik_failures << ',' << ToText(result.termination) << ',' << policy << ','
+      << result.ik_failures << ',' << ToWord(result.termination) << ',' << policy << ','
       << record.trial << ',' << HashText(result.first_frame_hash) << ','
       << Fixed(result.tracking_mm) << ',' << Fixed(result.final_error_mm) << ','
       << Fixed(result.confidence_mean) << ',' << Fixed(result.confidence_min) << ','
       << Fixed(result.undecodable) << ',' << (distance ? Fixed(distance->position_mm) : "") << ','
-      << (distance ? Fixed(distance->rotation_deg) : "") << ',' << Quoted(result.prompt) << '\n';
+      << (distance ? Fixed(distance->rotation_deg) : "") << ',' << QuotedCell(result.prompt)
+      << '\n';
   return row.str();
 }
 
@@ -60,13 +52,6 @@ Number ParseNumber(const std::string& text, const std::string& where) {
                        .fix = "give a folder that a rollout wrote"});
   }
   return number;
-}
-
-std::vector<std::string> SplitAtCommas(const std::string& line) {
-  std::vector<std::string> cells;
-  std::istringstream stream(line);
-  for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
-  return cells;
 }
 
 }  // namespace
@@ -88,11 +73,10 @@ PlanDistance DistanceToExpert(const TimedPlan& first_plan, const Demonstration& 
   double same_gripper = 0;
   for (size_t k = 0; k < count; ++k) {
     const ToolPose& expert = demo.clip.poses[k + 1];
-    const Rigid3d& a = targets[k].world_from_tool;
-    const Rigid3d& b = expert.world_from_tool;
-    positions_mm.push_back(1000 * (a.translation - b.translation).norm());
-    rotations_deg.push_back(AngleBetween(a.rotation, b.rotation) * 180 / std::numbers::pi);
-    same_gripper += (targets[k].gripper_open > 0.5) == (expert.gripper_open > 0.5);
+    const PoseDifference difference = Difference(targets[k], expert);
+    positions_mm.push_back(difference.position_mm());
+    rotations_deg.push_back(difference.rotation_deg());
+    same_gripper += difference.is_same_gripper;
   }
   return {Median(positions_mm), Median(rotations_deg), same_gripper / static_cast<double>(count)};
 }
@@ -180,7 +164,7 @@ TrialTable ReadTrialsCsv(const std::filesystem::path& path) {
   TrialTable table;
   for (int number = 2; std::getline(stream, line); ++number) {
     const std::string where = path.string() + ": line " + std::to_string(number);
-    const std::vector<std::string> cells = SplitAtCommas(line);
+    const std::vector<std::string> cells = SplitCsvLine(line, where);
     if (cells.size() < kNumNeededColumns) {
       throw FormatError({.where = where,
                          .got = std::to_string(cells.size()) + " columns long",
@@ -191,7 +175,7 @@ TrialTable ReadTrialsCsv(const std::filesystem::path& path) {
     row.spec = {cells[0], ParseNumber<int>(cells[1], where),
                 ParseNumber<uint64_t>(cells[2], where)};
     row.success = ParseNumber<int>(cells[3], where) != 0;
-    row.valid = cells[7] != ToText(Termination::kInvalid);
+    row.valid = cells[7] != ToWord(Termination::kInvalid);
     row.first_frame = cells[10];
     table.policy = cells[8];
     table.rows.push_back(std::move(row));

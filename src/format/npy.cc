@@ -77,7 +77,7 @@ std::vector<int64_t> ParseShape(std::string_view value, const std::string& where
   }
 }
 
-std::string ShapeText(const std::vector<int64_t>& shape) {
+std::string TupleText(const std::vector<int64_t>& shape) {
   std::string text = "(";
   for (const int64_t size : shape) text += std::to_string(size) + ", ";
   if (shape.size() > 1) text.resize(text.size() - 2);
@@ -127,7 +127,7 @@ void WriteArray(const std::filesystem::path& path, const std::vector<int64_t>& s
                 const char* type, std::span<const std::byte> bytes, size_t item_bytes) {
   AIM_CHECK(FillsExactly(shape, item_bytes, bytes.size()));
   std::string header = "{'descr': '" + std::string(type) +
-                       "', 'fortran_order': False, 'shape': " + ShapeText(shape) + ", }";
+                       "', 'fortran_order': False, 'shape': " + TupleText(shape) + ", }";
   // Data begin at a multiple of 64 bytes; the header ends with a newline.
   const size_t unpadded = kMagic.size() + 4 + header.size() + 1;
   header += std::string((64 - unpadded % 64) % 64, ' ') + "\n";
@@ -179,7 +179,7 @@ NpyArray ParseNpy(std::string_view bytes, const std::string& where) {
   array.shape = ParseShape(ValueOf(header, "shape", where), where);
   if (!FillsExactly(array.shape, ItemBytes(array.type), data.size())) {
     Refuse(where, std::to_string(data.size()) + " bytes of data",
-           "as many as its shape " + ShapeText(array.shape) + " needs",
+           "as many as its shape " + TupleText(array.shape) + " needs",
            "the file is cut short or damaged; copy it again");
   }
   array.bytes.resize(data.size());

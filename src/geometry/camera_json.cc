@@ -5,7 +5,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/base/options.h"
+#include "aim/format/json_reader.h"
 #include "aim/geometry/camera.h"
 
 namespace aim {
@@ -16,71 +16,44 @@ using nlohmann::json;
 constexpr const char* kFormat = "aim-cameras-1";
 constexpr int kMaxSizePx = 65536;
 
-std::string Shown(const json& value) {
-  if (value.is_number_float()) return ToText(value.get<double>());
-  if (value.is_array()) return "a list of " + std::to_string(value.size());
-  if (value.is_object()) return "an object";
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-const json& Field(const json& object, const char* name, const std::string& where) {
-  const auto found = object.find(name);
-  if (found == object.end()) {
-    throw InputError({where + "." + name, "missing",
-                      "each view has name, width, height, fx, fy, "
-                      "cx, cy and world_from_camera",
-                      ""});
-  }
-  return *found;
-}
-
-double Number(const json& value, const std::string& where) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    throw InputError({where, Shown(value), "a finite number", ""});
-  }
-  return value.get<double>();
-}
-
-int SizePx(const json& value, const std::string& where) {
-  if (!value.is_number_integer() || value.get<double>() < 1 || value.get<double>() > kMaxSizePx) {
-    throw InputError({where, Shown(value), "a whole number of pixels in [1, 65536]", ""});
-  }
-  return value.get<int>();
+double FiniteNumber(const json& value, const std::string& where) {
+  if (value.is_number() && std::isfinite(value.get<double>())) return value.get<double>();
+  throw InputError({where, ShownJson(value), "a finite number", ""});
 }
 
 Rigid3d ReadTransform(const json& value, const std::string& where) {
   if (!value.is_array() || value.size() != 16) {
     throw InputError(
-        {where, Shown(value), "16 numbers, row-major, or a list of those, one a frame", ""});
+        {where, ShownJson(value), "16 numbers, row-major, or a list of those, one a frame", ""});
   }
   Eigen::Matrix4d matrix;
   for (size_t i = 0; i < 16; ++i) {
     matrix(static_cast<Eigen::Index>(i / 4), static_cast<Eigen::Index>(i % 4)) =
-        Number(value[i], where + "[" + std::to_string(i) + "]");
+        FiniteNumber(value[i], where + "[" + std::to_string(i) + "]");
   }
   return RigidFromMatrix(matrix, where);
 }
 
 CameraTrack ReadView(const json& view, const std::string& where) {
-  if (!view.is_object()) throw InputError({where, Shown(view), "an object", ""});
-  CameraTrack track;
-  const json& name = Field(view, "name", where);
-  if (!name.is_string()) throw InputError({where + ".name", Shown(name), "text in quotes", ""});
-  track.name = name.get<std::string>();
-  const auto number = [&](const char* key) {
-    return Number(Field(view, key, where), where + "." + key);
+  const JsonReader fields(view, where);
+  const auto size_px = [&](const char* key) {
+    if (!fields.HasWhole(key, 1, kMaxSizePx))
+      fields.Fail(key, "a whole number of pixels in [1, 65536]");
+    return fields.Int(key);
   };
+  CameraTrack track;
+  track.name = fields.Text("name");
   Camera camera;
-  camera.width = SizePx(Field(view, "width", where), where + ".width");
-  camera.height = SizePx(Field(view, "height", where), where + ".height");
-  camera.fx = number("fx");
-  camera.fy = number("fy");
-  camera.cx = number("cx");
-  camera.cy = number("cy");
+  camera.width = size_px("width");
+  camera.height = size_px("height");
+  camera.fx = fields.Number("fx");
+  camera.fy = fields.Number("fy");
+  camera.cx = fields.Number("cx");
+  camera.cy = fields.Number("cy");
   Validate(camera, where);
 
   const std::string where_pose = where + ".world_from_camera";
-  const json& transforms = Field(view, "world_from_camera", where);
+  const json& transforms = fields.At("world_from_camera");
   const bool one_a_frame =
       transforms.is_array() && !transforms.empty() && !transforms[0].is_number();
   if (!one_a_frame) {
@@ -94,20 +67,6 @@ CameraTrack ReadView(const json& view, const std::string& where) {
     track.frames.push_back(camera);
   }
   return track;
-}
-
-json ParseFile(const std::filesystem::path& path) {
-  const std::string text = ReadFile(path);
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    throw FormatError(
-        {path.string(), "not valid JSON from byte " + std::to_string(error.byte) + " on",
-         "a whole \"aim-cameras-1\" file", "the file may be cut short, or hold NaN or Infinity"});
-  } catch (const json::out_of_range&) {
-    throw FormatError(
-        {path.string(), "holding a number too large for a double", "finite numbers", ""});
-  }
 }
 
 nlohmann::ordered_json ToJson(const Rigid3d& world_from_camera) {
@@ -128,15 +87,16 @@ bool SameIntrinsics(const Camera& a, const Camera& b) {
 
 std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path) {
   const std::string file = path.string();
-  const json root = ParseFile(path);
+  const json root = ReadJsonFile(path);
   if (!root.is_object() || !root.contains("format") || root["format"] != kFormat) {
     throw FormatError(
         {file + ": format",
-         root.is_object() && root.contains("format") ? Shown(root["format"]) : "missing",
+         root.is_object() && root.contains("format") ? ShownJson(root["format"]) : "missing",
          "\"aim-cameras-1\"", "convert the cameras with aim-data convert"});
   }
   if (!root.contains("views") || !root["views"].is_array() || root["views"].empty()) {
-    throw InputError({file + ": views", root.contains("views") ? Shown(root["views"]) : "missing",
+    throw InputError({file + ": views",
+                      root.contains("views") ? ShownJson(root["views"]) : "missing",
                       "a list of at least one view", ""});
   }
   std::vector<CameraTrack> views;

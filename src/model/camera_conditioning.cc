@@ -13,9 +13,9 @@ namespace {
 // revolution about z.
 Rigid3d WorldFromReference(const CameraConditioningOptions& options,
                            const std::vector<CameraTrack>& cameras) {
-  if (options.frame == "absolute") return {};
+  if (options.frame == CameraFrame::kAbsolute) return {};
   const Rigid3d& world_from_camera = cameras.at(0).at(0).world_from_camera;
-  if (options.axes == "opencv") return world_from_camera;
+  if (options.axes == CameraAxes::kOpencv) return world_from_camera;
   return world_from_camera * Rigid3d{Eigen::Quaterniond(0, 0, 0, 1), Eigen::Vector3d::Zero()};
 }
 
@@ -128,8 +128,9 @@ at::Tensor PoolCameraLatents(const CameraConditioningOptions& options, const at:
 
 at::Tensor CameraVectors(const DitOptions& options, const Autoencoder& autoencoder,
                          const std::vector<CameraTrack>& cameras, const CameraGrid& grid) {
-  if (options.camera.mode == "none") return {};
-  if (options.camera.mode == "ray_token") return RayTokens(options, autoencoder, cameras, grid);
+  if (options.camera.mode == CameraMode::kNone) return {};
+  if (options.camera.mode == CameraMode::kRayToken)
+    return RayTokens(options, autoencoder, cameras, grid);
   return PoolCameraLatents(options.camera, CameraLatents(options, autoencoder, cameras, grid));
 }
 

@@ -276,10 +276,10 @@ DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::
   if (options.segment_embeddings > 0)
     context.segment_rows = at::tensor(layout.segment_ids).to(text.device());
   SetText(dit, text, context);
-  if (options.camera.mode == "none") return context;
+  if (options.camera.mode == CameraMode::kNone) return context;
 
   const int64_t frames = static_cast<int64_t>(layout.frame_positions.size());
-  const bool is_ray_token = options.camera.mode == "ray_token";
+  const bool is_ray_token = options.camera.mode == CameraMode::kRayToken;
   CheckShape(camera,
              {text.size(0), frames, is_ray_token ? TokensPerFrame(options, layout) : 1,
               options.camera.features},

@@ -9,7 +9,7 @@ void DitOptions::Validate() const {
         {"dit.num_heads", std::to_string(num_heads),
          "a divisor of dit.dim = " + std::to_string(dim) + " that leaves heads of even width", ""});
   }
-  if (camera.projector && camera.mode == "none") {
+  if (camera.projector && camera.mode == CameraMode::kNone) {
     throw ConfigError({"dit.camera.projector", "true", "false when dit.camera.mode is none", ""});
   }
   if (freq_dim % 2 != 0)

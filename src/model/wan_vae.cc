@@ -134,7 +134,7 @@ at::Tensor WanVae::EncodeTile(const at::Tensor& video) const {
   std::vector<at::Tensor> latents;
   int64_t begin = 0;
   for (const int64_t count :
-       Pieces(video.size(2), run_.chunk_latents * factor, run_.form == "whole")) {
+       Pieces(video.size(2), run_.chunk_latents * factor, run_.form == VaeForm::kWhole)) {
     const at::Tensor frames =
         Patchify(video.narrow(2, begin, count), options_.patch_size).to(parts_->dtype);
     begin += count;
@@ -158,7 +158,8 @@ at::Tensor WanVae::DecodeTile(const at::Tensor& latent) const {
   WanVaeCache cache;
   int64_t begin = 0;
   int64_t done = 0;
-  for (const int64_t count : Pieces(latent.size(2), run_.chunk_latents, run_.form == "whole")) {
+  for (const int64_t count :
+       Pieces(latent.size(2), run_.chunk_latents, run_.form == VaeForm::kWhole)) {
     cache.last = begin + count == latent.size(2);
     const at::Tensor piece =
         parts_->decoder.Run(frames.narrow(1, begin, count).contiguous(), cache);

@@ -109,7 +109,7 @@ int64_t WanVaeDecodeBytes(const WanVaeOptions& options, const WanVaeRunOptions& 
   const auto element_size = static_cast<int64_t>(c10::elementSize(dtype));
   const int64_t scale = options.spatial_factor();
   const int64_t latent_frames = LatentFrames(extent.num_frames, options.temporal_factor());
-  const bool whole = run.form == "whole" || latent_frames == 1;
+  const bool whole = run.form == VaeForm::kWhole || latent_frames == 1;
   VideoExtent tile = extent;
   if (run.tile_px > 0) {
     tile.height = std::min<int64_t>(tile.height, run.tile_px);

@@ -6,6 +6,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/fit_view.h"
@@ -15,12 +16,7 @@
 namespace aim {
 namespace {
 
-constexpr double kUnitTolerance = 1e-3;
 constexpr double kRateTolerance = 0.02;
-
-std::string SizeText(int width, int height) {
-  return std::to_string(width) + "x" + std::to_string(height);
-}
 
 std::string Count(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
@@ -167,20 +163,7 @@ ToolPose ParsePose(const std::string& text, const std::string& where) {
                       .expected = "8 finite numbers \"x y z qx qy qz qw open\"",
                       .fix = ""});
   }
-  const Eigen::Quaterniond rotation(numbers[6], numbers[3], numbers[4], numbers[5]);
-  if (!(std::abs(rotation.norm() - 1) <= kUnitTolerance)) {
-    throw InputError({.where = where,
-                      .got = "a quaternion of length " + ToText(rotation.norm()),
-                      .expected = "length 1 within 0.001",
-                      .fix = "check that the order is x, y, z, w"});
-  }
-  if (!(numbers[7] >= 0 && numbers[7] <= 1)) {
-    throw InputError({.where = where,
-                      .got = "openness " + ToText(numbers[7]),
-                      .expected = "a number in [0, 1], 1 = open",
-                      .fix = ""});
-  }
-  return {{CanonicalSign(rotation.normalized()), {numbers[0], numbers[1], numbers[2]}}, numbers[7]};
+  return ToolPoseFromNumbers(numbers, where);
 }
 
 ClipInput ReadClipInput(const GenerateClipOptions& options, const ClipGenerator& generator) {

@@ -14,6 +14,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "aim/base/run_settings.h"
 #include "aim/data/action_images_layout.h"
 #include "pipeline/episode_claim.h"
 
@@ -117,17 +118,7 @@ void CheckSameCollection(const DemoCollectionOptions& options, const fs::path& f
                      {"variations", options.variations},
                      {"image_size", options.image_size},
                      {"frame_period_s", options.frame_period_s}};
-  const fs::path path = folder / "collection.json";
-  if (!fs::exists(path)) WriteFileAtomic(path, mine.dump(1) + "\n");
-  const json found = json::parse(ReadFile(path), nullptr, false);
-  for (const auto& [key, value] : mine.items()) {
-    const json other = found.is_object() ? found.value(key, json()) : json();
-    if (other == value) continue;
-    throw ConfigError({.where = path.string() + " " + key,
-                       .got = other.dump(),
-                       .expected = value.dump() + ", as asked now",
-                       .fix = "use the same options or another --out"});
-  }
+  KeepSettings(folder / "collection.json", mine);
 }
 
 // Work and results shared by the worker threads.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numbers>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -52,11 +51,10 @@ nlohmann::json Compare(const Generated& a, const Generated& b) {
       ++frames;
       if (first.decodable != second.decodable) ++decodable_differs;
       if (!first.decodable || !second.decodable) continue;
-      const Rigid3d& p = first.pose.world_from_tool;
-      const Rigid3d& q = second.pose.world_from_tool;
-      position_mm.push_back(1000 * (p.translation - q.translation).norm());
-      rotation_deg.push_back(AngleBetween(p.rotation, q.rotation) * 180 / std::numbers::pi);
-      if ((first.pose.gripper_open > 0.5) != (second.pose.gripper_open > 0.5)) ++gripper_differs;
+      const PoseDifference difference = Difference(first.pose, second.pose);
+      position_mm.push_back(difference.position_mm());
+      rotation_deg.push_back(difference.rotation_deg());
+      gripper_differs += !difference.is_same_gripper;
     }
   }
   const auto share = [&](int64_t count) {

@@ -68,8 +68,8 @@ class Evaluation {
     nlohmann::json report = {{"model", options_.model.model},
                              {"fingerprint", Fingerprint(bundle_.dit.NamedWeights())},
                              {"data", options_.data},
-                             {"steps", generate_.sampler.steps},
-                             {"guidance", generate_.sampler.guidance},
+                             {"steps", generate_.sampler.sampling.steps},
+                             {"guidance", generate_.sampler.sampling.guidance},
                              {"damaged", data_.damaged}};
     const at::InferenceMode guard;
     const auto with_v2a = std::count(modes_.begin(), modes_.end(), "v2a");
@@ -112,12 +112,13 @@ class Evaluation {
     const std::vector<ClipQuality> qualities = measure();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
     Rng rng = Rng(run_.seed()).Derive(0, "intervals");
-    nlohmann::json report = SummarizeWithIntervals(qualities, rng);
+    nlohmann::json report = ToJson(SummarizeWithIntervals(qualities, rng));
     report["seconds_per_clip"] = elapsed.count() / static_cast<double>(qualities.size());
     std::map<std::string, std::vector<ClipQuality>> by_task;
     for (size_t i = 0; i < qualities.size(); ++i) by_task[data_.tasks[i]].push_back(qualities[i]);
     if (by_task.size() > 1) {
-      for (const auto& [task, part] : by_task) report["tasks"][task] = SummarizeQuality(part);
+      for (const auto& [task, part] : by_task)
+        report["tasks"][task] = ToJson(SummarizeQuality(part));
     }
     run_.progress().Advance(1, name);
     return report;

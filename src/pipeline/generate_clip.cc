@@ -4,7 +4,6 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/base/summary.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/media/overlay.h"
 #include "aim/media/resize.h"
@@ -193,9 +192,9 @@ nlohmann::json RunGenerate(const GenerateClipOptions& options, RunContext& run) 
   const ClipGenerator generator(options.model, options.mode, run.device());
   const ClipInput input = ReadClipInput(options, generator);
   run.PrepareOutFolder();
-  run.Note("steps", generator.sampler().steps);
-  run.Note("guidance", generator.sampler().guidance);
-  run.Note("shift", generator.sampler().shift);
+  run.Note("steps", generator.sampler().sampling.steps);
+  run.Note("guidance", generator.sampler().sampling.guidance);
+  run.Note("shift", generator.sampler().sampling.shift);
 
   const ClipRequest request{.first_pose_given = input.first_pose_given};
   std::vector<GeneratedClip> generated = generator.Run({input.clip}, request, Rng(run.seed()));
@@ -203,12 +202,9 @@ nlohmann::json RunGenerate(const GenerateClipOptions& options, RunContext& run) 
   nlohmann::json report = {{"mode", options.mode}, {"frames", input.num_frames}};
   report["files"] = ResultWriter(run.out(), generator, input).Write(result);
   if (result.decoded.empty()) return report;
-  std::vector<double> confidence;
-  for (const DecodedPose& frame : result.decoded) {
-    if (frame.decodable) confidence.push_back(frame.confidence);
-  }
-  report["decoded"] = confidence.size();
-  report["median_confidence"] = Median(std::move(confidence));
+  report["decoded"] = std::count_if(result.decoded.begin(), result.decoded.end(),
+                                    [](const DecodedPose& frame) { return frame.decodable; });
+  report["median_confidence"] = MedianConfidence(result.decoded);
   return report;
 }
 

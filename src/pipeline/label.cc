@@ -268,7 +268,7 @@ class Labeller {
                              {"damaged", damaged_}};
     if (!qualities.empty()) {
       Rng rng = Rng(run_.seed()).Derive(0, "intervals");
-      report["errors"] = SummarizeWithIntervals(qualities, rng);
+      report["errors"] = ToJson(SummarizeWithIntervals(qualities, rng));
     }
     const std::string name = shard_.count == 1 ? "report.json"
                                                : "report-" + std::to_string(shard_.index) + "-of-" +

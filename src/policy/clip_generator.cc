@@ -3,6 +3,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/memory.h"
+#include "aim/base/text.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/device.h"
 
@@ -11,9 +12,10 @@ namespace aim {
 LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device) {
   LoadOptions load;
   load.device = ParseDevice(device);
-  const bool is_bf16 = options.dtype == "auto" ? load.device.is_cuda() : options.dtype == "bf16";
+  const bool is_bf16 = options.dtype == ComputeDtype::kAuto ? load.device.is_cuda()
+                                                            : options.dtype == ComputeDtype::kBf16;
   load.dtype = is_bf16 ? at::kBFloat16 : at::kFloat;
-  load.numerics = options.numerics == "trained" ? Numerics::kTrained : Numerics::kAccurate;
+  load.numerics = options.numerics;
   load.offload = options.offload;
   load.text_cache = options.text_cache;
   load.vae = options.vae;
@@ -21,28 +23,25 @@ LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& devic
 }
 
 SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& options) {
-  SamplerOptions sampler;
-  sampler.shift = config.diffusion.shift;
-  sampler.steps = config.diffusion.steps;
-  sampler.guidance = config.diffusion.guidance;
-  sampler.sampler = config.diffusion.sampler;
-  sampler.timestep_rounding = config.diffusion.timestep_rounding;
-  sampler.sigma_grid = config.diffusion.sigma_grid;
-  sampler.passes = options.passes;
-  if (options.steps > 0) sampler.steps = options.steps;
-  if (options.guidance > 0) sampler.guidance = options.guidance;
-  if (options.sampler != "auto" && options.sampler != sampler.sampler) {
+  SamplerOptions sampler{.sampling = config.diffusion, .passes = options.passes};
+  SamplingOptions& sampling = sampler.sampling;
+  if (options.steps > 0) sampling.steps = options.steps;
+  if (options.guidance > 0) sampling.guidance = options.guidance;
+  const SamplerKind kind = options.sampler == SamplerChoice::kAuto    ? sampling.sampler
+                           : options.sampler == SamplerChoice::kUnipc ? SamplerKind::kUnipc
+                                                                      : SamplerKind::kEuler;
+  if (kind != sampling.sampler) {
     // The levels and timesteps that belong to it, not those of the model's own.
-    sampler.sampler = options.sampler;
-    sampler.timestep_rounding = "auto";
-    sampler.sigma_grid = "auto";
+    sampling.sampler = kind;
+    sampling.timestep_rounding = TimestepRounding::kAuto;
+    sampling.sigma_grid = SigmaGrid::kAuto;
   }
   sampler.Validate();
   return sampler;
 }
 
 void StateDecodeMemory(const BundleConfig& config, const LoadOptions& load) {
-  if (config.autoencoder.kind != "wan_vae") return;
+  if (config.autoencoder.kind != AutoencoderKind::kWanVae) return;
   const VideoExtent extent{config.num_frames, config.image_height, config.image_width, 1};
   const WanVaeOptions& vae = config.autoencoder.wan_vae;
   const WanVaeRunOptions run = FitWanVaeRun(vae, load.vae, extent, load.dtype);
@@ -91,12 +90,9 @@ void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const
          .fix = ""});
   }
   if (clip.height != config.image_height || clip.width != config.image_width) {
-    const auto size = [](int width, int height) {
-      return std::to_string(width) + "x" + std::to_string(height);
-    };
     throw ConfigError({.where = where,
-                       .got = "pictures of " + size(clip.width, clip.height),
-                       .expected = size(config.image_width, config.image_height) +
+                       .got = "pictures of " + SizeText(clip.width, clip.height),
+                       .expected = SizeText(config.image_width, config.image_height) +
                                    ", the size this model was trained for",
                        .fix = ""});
   }

@@ -3,17 +3,9 @@
 #include <algorithm>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 
 namespace aim {
-namespace {
-
-std::string Join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
-}  // namespace
 
 const std::vector<Mode>& AllModes() {
   using enum Given;

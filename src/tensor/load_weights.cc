@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/format/zip_archive.h"
 #include "aim/tensor/weight_file.h"
 #include "tensor/finite.h"
@@ -24,12 +25,6 @@ class RecordCheck {
  private:
   std::set<std::pair<const MappedFile*, size_t>> checked_;
 };
-
-std::string Join(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
 
 }  // namespace
 

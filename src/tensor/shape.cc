@@ -61,15 +61,6 @@ std::string DtypeText(at::ScalarType type) {
 
 }  // namespace
 
-std::string ShapeText(at::IntArrayRef sizes) {
-  std::string text = "[";
-  for (const int64_t size : sizes) {
-    if (text.size() > 1) text += ", ";
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
-
 void CheckShape(const at::Tensor& tensor, std::initializer_list<Dim> expected,
                 const std::string& name) {
   if (tensor.defined() && Matches(tensor.sizes(), expected)) return;

@@ -14,6 +14,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/format/strict_json.h"
 #include "tensor/torch_zip.h"
 
@@ -26,12 +27,6 @@ using nlohmann::json;
 constexpr char kIndexSuffix[] = ".index.json";
 
 enum class Content { kSafetensors, kTorchZip, kIndex };
-
-std::string Join(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
 
 // What a file is by its first bytes.
 Content Recognise(const fs::path& path) {

@@ -7,17 +7,12 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "aim/base/text.h"
 #include "aim/tensor/shape.h"
 #include "tensor/finite.h"
 
 namespace aim {
 namespace {
-
-std::string Join(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
-}
 
 void AddPart(std::string& text, const std::string& part) {
   text += (text.empty() ? "" : ", and ") + part;

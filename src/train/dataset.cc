@@ -109,8 +109,8 @@ LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
                              const std::string& autoencoder_fingerprint, int clips_per_episode,
                              Progress& progress) {
   std::ostringstream origin;
-  origin << autoencoder_fingerprint << ' ' << encoder.dit.camera.mode << ' ' << encoder.num_frames
-         << ' ' << clips_per_episode << ' ' << encoder.text->dim();
+  origin << autoencoder_fingerprint << ' ' << ToWord(encoder.dit.camera.mode) << ' '
+         << encoder.num_frames << ' ' << clips_per_episode << ' ' << encoder.text->dim();
   for (const EpisodePath& episode : episodes)
     origin << '\n' << episode.path.lexically_normal().string();
   const std::string key = std::to_string(StableHash(origin.str()));

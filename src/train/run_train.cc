@@ -83,7 +83,7 @@ BundleConfig ConfigOf(const TrainRunOptions& options, const Clip& sample) {
   config.diffusion.shift = options.train.shift;
   // A clean prediction at full noise is the mean of what may follow: one step acts best (measured
   // in docs/results.md). A velocity is integrated in the released number of steps.
-  config.diffusion.steps = options.dit.prediction == "clean" ? 1 : 50;
+  config.diffusion.steps = options.dit.prediction == Prediction::kClean ? 1 : 50;
   return config;
 }
 
@@ -151,11 +151,11 @@ nlohmann::json Validate(const Setup& setup, const Trainer& trainer, const TrainR
   const GeneratorModel model{&dit, setup.autoencoder.get(), setup.text.get(),
                              setup.config.action_image, setup.config.num_frames};
   GenerateOptions generate;
-  generate.sampler.shift = setup.config.diffusion.shift;
+  generate.sampler.sampling.shift = setup.config.diffusion.shift;
   nlohmann::json report;
   for (const std::string& mode : ModesOf(options.train.mix)) {
-    report[mode] =
-        ValidateMode(model, FindMode(mode), setup.validation, generate, Rng(seed).Derive(0, mode));
+    report[mode] = ToJson(
+        ValidateMode(model, FindMode(mode), setup.validation, generate, Rng(seed).Derive(0, mode)));
   }
   return report;
 }

@@ -153,7 +153,7 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   const DitContext context = PrepareContext(dit, plan.layout, at::stack(texts), camera);
   const at::Tensor output = ForwardDit(dit, x, CanvasTimesteps(dit.options, sigma, given), context);
 
-  const bool is_clean = dit.options.prediction == "clean";
+  const bool is_clean = dit.options.prediction == Prediction::kClean;
   const at::Tensor target = is_clean ? clean : noise - clean;
   const at::Tensor frame_error =
       (output - target).square().mean(c10::IntArrayRef{1, 3, 4});  // [B, F]

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <string>
+#include <vector>
+
 #include "aim/base/error.h"
 #include "support/throws.h"
 
@@ -27,6 +30,22 @@ TEST(LogTest, GoesToStderrFromTheLevelOn) {
   EXPECT_THAT(text, Not(HasSubstr("quiet")));
   EXPECT_THAT(text, HasSubstr("braces {} and % stay"));
   EXPECT_THAT(text, HasSubstr("loud"));
+}
+
+TEST(LogTest, AProgramsSinkTakesThePlaceOfStderr) {
+  std::vector<std::string> messages;
+  SetLogSink([&](LogLevel level, const std::string& message) {
+    messages.push_back(ToWord(level) + ": " + message);
+  });
+  ::testing::internal::CaptureStderr();
+  LogDebug("dropped, as the level says");
+  LogWarning("seen");
+  SetLogSink({});
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(messages, ::testing::ElementsAre("warning: seen"));
+  ::testing::internal::CaptureStderr();
+  LogWarning("back again");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("back again"));
 }
 
 TEST(LogTest, LevelsHaveNames) {

@@ -16,6 +16,11 @@ using nlohmann::json;
 using testing::ExpectThrowsWith;
 using testing::TemporaryFolder;
 
+enum class Shade { kLight, kDark };
+constexpr auto WordsOf(Shade) {
+  return WordTable<Shade, 2>{{{Shade::kLight, "light"}, {Shade::kDark, "dark"}}};
+}
+
 struct OptimizerOptions {
   double lr = 1e-4;
   int batch_size = 8;
@@ -34,6 +39,7 @@ struct JobOptions {
   uint64_t seed = 0;
   double guidance = 5;
   std::string sampler = "euler";
+  Shade shade = Shade::kLight;
   std::string name;
   std::vector<std::string> task;
   std::vector<int> widths = {1, 2};
@@ -49,6 +55,7 @@ struct JobOptions {
     visit("seed", self.seed, Any{}, "seed");
     visit("guidance", self.guidance, Range{1, 30}, "weight");
     visit("sampler", self.sampler, Limits({"euler", "unipc"}), "sampler");
+    visit("shade", self.shade, Any{}, "how it looks");
     visit("name", self.name, Any{}, "a name");
     visit("task", self.task, Any{}, "tasks");
     visit("widths", self.widths, Range{1, 64}, "widths");
@@ -66,6 +73,7 @@ JobOptions FarFromDefaults() {
   options.seed = 9007199254740993;  // not a double
   options.guidance = 0.1 + 0.2 + 1;
   options.sampler = "unipc";
+  options.shade = Shade::kDark;
   options.name = "a \"b\" \\ \n\t# = [x] \xc3\xa9";
   options.task = {"reach, push", "", "it's"};
   options.widths = {};
@@ -83,6 +91,7 @@ TEST(OptionsTest, JsonHoldsEveryFieldAndRestoresIt) {
   EXPECT_EQ(restored.offset, options.offset);
   EXPECT_EQ(restored.seed, options.seed);
   EXPECT_EQ(restored.name, options.name);
+  EXPECT_EQ(restored.shade, Shade::kDark);
   EXPECT_EQ(restored.train.lr, options.train.lr);
 }
 
@@ -96,10 +105,10 @@ TEST(OptionsTest, TomlRestoresEveryField) {
 }
 
 TEST(OptionsTest, KeysJoinWithDots) {
-  EXPECT_THAT(
-      OptionKeys(JobOptions{}),
-      ::testing::ElementsAre("fast", "num_steps", "offset", "seed", "guidance", "sampler", "name",
-                             "task", "widths", "scales", "masks", "train.lr", "train.batch_size"));
+  EXPECT_THAT(OptionKeys(JobOptions{}),
+              ::testing::ElementsAre("fast", "num_steps", "offset", "seed", "guidance", "sampler",
+                                     "shade", "name", "task", "widths", "scales", "masks",
+                                     "train.lr", "train.batch_size"));
 }
 
 TEST(OptionsTest, TextOfACommandLineTakesTheFieldsType) {
@@ -127,6 +136,22 @@ TEST(OptionsTest, TextOfACommandLineTakesTheFieldsType) {
 }
 
 TEST(OptionsTest, DefaultsLieWithinTheirLimits) { EXPECT_NO_THROW(CheckRanges(JobOptions{})); }
+
+TEST(OptionsTest, AWordOfAnEnumIsReadFromItsTable) {
+  JobOptions options;
+  SetOptionText(options, "shade", "dark");
+  EXPECT_EQ(options.shade, Shade::kDark);
+  EXPECT_EQ(OptionsToJson(options)["shade"], "dark");
+  ExpectThrowsWith<ConfigError>([&] { SetOptionText(options, "shade", "drak"); },
+                                {"shade is \"drak\"", "light|dark", "did you mean dark?"});
+  ExpectThrowsWith<ConfigError>([&] { SetOption(options, "shade", 1); }, {"shade is 1", "text"});
+  EXPECT_EQ(options.shade, Shade::kDark);
+  std::string limits;
+  ForEachLeaf(options, [&](const std::string& key, auto&, const Limits& of_key, std::string_view) {
+    if (key == "shade") limits = DescribeLimits(of_key);
+  });
+  EXPECT_EQ(limits, "light|dark");
+}
 
 TEST(OptionsTest, CheckRangesNamesSectionAndKey) {
   JobOptions options;

@@ -71,6 +71,21 @@ TEST(ProgressTest, MoreThanTheTotalDoesNotBreakTheBar) {
   EXPECT_THAT(stream.str(), HasSubstr("5/2"));
 }
 
+TEST(ProgressTest, ASinkSeesEveryStep) {
+  std::vector<std::string> seen;
+  Progress progress([&](const ProgressState& state) {
+    seen.push_back(state.label + " " + std::to_string(state.done) + "/" +
+                   std::to_string(state.total) + (state.begins ? " begins" : "") +
+                   (state.ends ? " ends" : "") + " " + state.note);
+  });
+  progress.Start("clips", 3);
+  progress.Advance(2, "loss 1");
+  progress.Advance(1);
+  progress.Finish();
+  EXPECT_THAT(seen, ::testing::ElementsAre("clips 0/3 begins ", "clips 2/3 loss 1",
+                                           "clips 3/3 loss 1", "clips 3/3 ends loss 1"));
+}
+
 TEST(ProgressTest, SilentWithoutAStream) {
   Progress progress;
   progress.Start("x", 2);

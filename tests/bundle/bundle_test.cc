@@ -31,7 +31,7 @@ BundleConfig SmallConfig() {
   config.dit.num_layers = 1;
   config.dit.freq_dim = 8;
   config.dit.text_dim = 5;
-  config.dit.camera = {.mode = "ray_token", .features = 24, .projector = false};
+  config.dit.camera = {.mode = CameraMode::kRayToken, .features = 24, .projector = false};
   config.autoencoder.pca = {.channels = 6, .block_px = 2};
   config.text.hashed_words = {.dim = 5, .length = 4};
   return config;

@@ -57,15 +57,15 @@ TEST_F(DiffusersFolderTest, ReadsTheTransformer) {
   EXPECT_EQ(found.dit.freq_dim, 16);
   EXPECT_EQ(found.dit.text_dim, 16);
   EXPECT_EQ(found.dit.patch, 2);
-  EXPECT_EQ(found.dit.prediction, "velocity");
-  EXPECT_EQ(found.dit.timestep_mode, "scalar");
-  EXPECT_EQ(found.dit.camera.mode, "pooled_latent");
+  EXPECT_EQ(found.dit.prediction, Prediction::kVelocity);
+  EXPECT_EQ(found.dit.timestep_mode, TimestepMode::kScalar);
+  EXPECT_EQ(found.dit.camera.mode, CameraMode::kPooledLatent);
   EXPECT_EQ(found.dit.camera.features, 1024);
   EXPECT_EQ(found.dit.camera.pool, 16);
   EXPECT_TRUE(found.dit.camera.projector);
   EXPECT_EQ(found.tokenizer, folder_ / "tokenizer");
   EXPECT_THAT(found.notes, IsEmpty());
-  EXPECT_EQ(found.scheduler.kind, "unipc");
+  EXPECT_EQ(found.scheduler.kind, SamplerKind::kUnipc);
   EXPECT_EQ(found.scheduler.shift, 5.0);
 }
 
@@ -124,12 +124,12 @@ TEST_F(DiffusersFolderTest, AbsentKeysHaveTheDefaultsOfTheirClass) {
   EXPECT_EQ(dit.text_dim, 4096);
   EXPECT_EQ(dit.freq_dim, 256);
   EXPECT_EQ(dit.eps, 1e-6);
-  EXPECT_EQ(dit.camera.mode, "none");
+  EXPECT_EQ(dit.camera.mode, CameraMode::kNone);
 }
 
 TEST_F(DiffusersFolderTest, FirstFrameAtTimestepZero) {
   Set("model_index.json", "expand_timesteps", true);
-  EXPECT_EQ(ReadDiffusersFolder(folder_.path()).dit.timestep_mode, "given_zero");
+  EXPECT_EQ(ReadDiffusersFolder(folder_.path()).dit.timestep_mode, TimestepMode::kGivenZero);
 }
 
 TEST_F(DiffusersFolderTest, SchedulersOfOtherKindsAreNoted) {
@@ -141,7 +141,7 @@ TEST_F(DiffusersFolderTest, SchedulersOfOtherKindsAreNoted) {
   EXPECT_THAT(found.notes, ElementsAre(HasSubstr("solver_order is 3")));
   Write(file, {{"_class_name", "FlowMatchEulerDiscreteScheduler"}, {"shift", 8.0}});
   found = ReadDiffusersFolder(folder_.path());
-  EXPECT_EQ(found.scheduler.kind, "euler");
+  EXPECT_EQ(found.scheduler.kind, SamplerKind::kEuler);
   EXPECT_EQ(found.scheduler.shift, 8.0);
   EXPECT_THAT(found.notes, IsEmpty());
   Write(file, {{"_class_name", "DDIMScheduler"}});

@@ -96,7 +96,7 @@ TEST_F(ParityTest, LinksAreReadInPlace) {
   RunMakeBundle(options, run);
   EXPECT_FALSE(fs::exists(run.out() / "dit.safetensors"));
   const auto fingerprint = [](const fs::path& path) {
-    return Fingerprint(LoadDit(path, LoadBundleConfig(path)).weights);
+    return Fingerprint(LoadDit(path, LoadBundleConfig(path)).NamedWeights());
   };
   EXPECT_EQ(fingerprint(run.out()), fingerprint(Bundle()));
 }

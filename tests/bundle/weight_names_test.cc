@@ -40,7 +40,7 @@ void AddBoth(Names& names, const std::string& layer) {
 Names DitNames(bool camera) {
   DitOptions options;
   options.num_layers = 30;
-  if (camera) options.camera = {.mode = "pooled_latent", .projector = true};
+  if (camera) options.camera = {.mode = CameraMode::kPooledLatent, .projector = true};
   Names names;
   for (const auto& [name, shape] : DitWeightShapes(options)) names.push_back(name);
   return names;

@@ -4,8 +4,8 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/format/npy.h"
 #include "aim/codec/pose_csv.h"
+#include "aim/format/npy.h"
 #include "codec/rlbench_scene.h"
 #include "support/matchers.h"
 #include "support/temporary_folder.h"

@@ -74,7 +74,7 @@ TEST(CanvasTest, FramePositionsRunOnOrRestart) {
   const CanvasShape shape{2, 3, 8, 8};
   EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.frame_positions,
               ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
-  options.frame_positions = "segment";
+  options.frame_positions = FramePositions::kSegment;
   EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.frame_positions,
               ElementsAre(0, 0, 1, 2, 0, 0, 1, 2));
   EXPECT_THAT(PlanCanvas(FindMode("i2a"), shape, options).layout.segment_ids,
@@ -99,7 +99,7 @@ TEST(CanvasTest, GivenFramesHaveTimestepZeroIfTheModelMarksThem) {
   const at::Tensor given = at::tensor({1.0f, 0.0f}).view({1, 2});
   EXPECT_TRUE(at::equal(CanvasTimesteps(options, at::tensor({0.5f}), given),
                         at::tensor({500.0f}).view({1, 1})));
-  options.timestep_mode = "given_zero";
+  options.timestep_mode = TimestepMode::kGivenZero;
   EXPECT_TRUE(at::equal(CanvasTimesteps(options, at::tensor({0.5f}), given),
                         at::tensor({0.0f, 500.0f}).view({1, 2})));
 }

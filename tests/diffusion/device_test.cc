@@ -24,7 +24,7 @@ Dit RandomDit() {
   options.num_layers = 3;
   options.freq_dim = 32;
   options.text_dim = 12;
-  options.camera.mode = "pooled_latent";
+  options.camera.mode = CameraMode::kPooledLatent;
   options.camera.features = 16;
   options.camera.projector = true;
   WeightMap weights;
@@ -83,16 +83,17 @@ class DeviceTest : public testing::DeviceRowTest {
 
 // Steps are linear in what the network gives, whose rounding is all that a type adds.
 TEST_P(DeviceTest, StepsOfBothSamplers) {
-  for (const char* kind : {"euler", "unipc"}) {
-    for (const char* prediction : {"velocity", "clean"}) {
-      const SchedulerOptions options{.kind = kind, .prediction = prediction, .steps = 4};
-      const auto plain = MakeScheduler(options), moved = MakeScheduler(options);
+  for (const auto& kind : WordsOf(SamplerKind{})) {
+    for (const auto& prediction : WordsOf(Prediction{})) {
+      const SamplingOptions options{.steps = 4, .shift = 5, .sampler = kind.value};
+      const auto plain = MakeScheduler(options, prediction.value);
+      const auto moved = MakeScheduler(options, prediction.value);
       at::Tensor x = noise_, x_on_device = noise_.to(device_);
       for (int i = 0; i < options.steps; ++i) {
         const at::Tensor output = at::randn_like(x);
         x = plain->Step(x, output);
         x_on_device = moved->Step(x_on_device, OnDevice(output));
-        SCOPED_TRACE(std::string(kind) + " " + prediction + " " + std::to_string(i));
+        SCOPED_TRACE(std::string(kind.text) + " " + prediction.text + " " + std::to_string(i));
         ExpectNear(x_on_device, x);
       }
     }
@@ -100,11 +101,12 @@ TEST_P(DeviceTest, StepsOfBothSamplers) {
 }
 
 TEST_P(DeviceTest, Guidance) {
-  for (const char* sampler : {"euler", "unipc"}) {
-    for (const char* mode : {"sequential", "batched", "auto"}) {
-      SamplerOptions options{.steps = 3, .guidance = 3.0, .shift = 5.0, .sampler = sampler};
-      options.passes.guidance_mode = mode;
-      SCOPED_TRACE(std::string(sampler) + " " + mode);
+  for (const auto& sampler : WordsOf(SamplerKind{})) {
+    for (const auto& mode : WordsOf(GuidanceMode{})) {
+      const SamplerOptions options{
+          .sampling = {.steps = 3, .guidance = 3.0, .shift = 5.0, .sampler = sampler.value},
+          .passes = {.guidance_mode = mode.value}};
+      SCOPED_TRACE(std::string(sampler.text) + " " + mode.text);
       const at::Tensor got = OnDevice(options);
       // Five errors of three layers add up.
       ExpectNear(got, Expected(options), 2);
@@ -116,17 +118,17 @@ TEST_P(DeviceTest, Guidance) {
 // Caches leave out what they leave out on the CPU. The shift keeps noise levels close together, so
 // that predictions are alike by a margin that no rounding crosses.
 TEST_P(DeviceTest, Caches) {
-  for (const char* guidance_mode : {"sequential", "batched"}) {
-    for (const char* cache : {"cosine", "cosine_masked", "first_block"}) {
-      SamplerOptions options{
-          .steps = 6, .guidance = 1.5, .shift = 100.0, .passes = {.cache = cache}};
-      options.passes.guidance_mode = guidance_mode;
+  for (const GuidanceMode mode : {GuidanceMode::kSequential, GuidanceMode::kBatched}) {
+    for (const auto& cache : WordsOf(StepCacheKind{})) {
+      if (cache.value == StepCacheKind::kNone) continue;
+      SamplerOptions options{.sampling = {.steps = 6, .guidance = 1.5, .shift = 100.0},
+                             .passes = {.guidance_mode = mode, .cache = cache.value}};
       options.passes.cache_threshold = 10;  // the ends alone are whole
-      SCOPED_TRACE(std::string(guidance_mode) + " " + cache);
+      SCOPED_TRACE(ToWord(mode) + " " + cache.text);
       const at::Tensor expected = Expected(options), got = OnDevice(options);
       ExpectNear(got, expected);
       ExpectGivenBits(got);
-      options.passes.cache = "none";
+      options.passes.cache = StepCacheKind::kNone;
       const at::Tensor whole = Expected(options);
       const double saved = ((expected - whole).abs().max() / whole.abs().max()).item<double>();
       EXPECT_GT(saved, 1e-3) << "nothing was left out";

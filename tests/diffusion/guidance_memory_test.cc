@@ -24,10 +24,10 @@ TEST(ForwardBytesTest, ANarrowFeedForwardLeavesThePeakToAttention) {
 }
 
 TEST(FittingGuidanceModeTest, OneBatchWhereItTakesAtMostFourFifths) {
-  EXPECT_EQ(FittingGuidanceMode(80, 100), "batched");
-  EXPECT_EQ(FittingGuidanceMode(81, 100), "sequential");
-  EXPECT_EQ(FittingGuidanceMode(1, 0), "sequential");
-  EXPECT_EQ(FittingGuidanceMode(int64_t{1} << 40, int64_t{1} << 41), "batched");
+  EXPECT_EQ(FittingGuidanceMode(80, 100), GuidanceMode::kBatched);
+  EXPECT_EQ(FittingGuidanceMode(81, 100), GuidanceMode::kSequential);
+  EXPECT_EQ(FittingGuidanceMode(1, 0), GuidanceMode::kSequential);
+  EXPECT_EQ(FittingGuidanceMode(int64_t{1} << 40, int64_t{1} << 41), GuidanceMode::kBatched);
 }
 
 TEST(FreeMemoryBytesTest, OfTheCpuIsPlausible) {

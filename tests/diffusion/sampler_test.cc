@@ -28,7 +28,7 @@ TEST(FlowMatchingTest, SigmasOfTheRelease) {
 TEST(FlowMatchingTest, CleanAndVelocityAreTwoNamesOfOneThing) {
   DitOptions velocity;
   DitOptions clean;
-  clean.prediction = "clean";
+  clean.prediction = Prediction::kClean;
   at::manual_seed(3);
   const at::Tensor x0 = at::randn({1, 2, 3, 2, 2});
   const at::Tensor noise = at::randn({1, 2, 3, 2, 2});
@@ -39,7 +39,7 @@ TEST(FlowMatchingTest, CleanAndVelocityAreTwoNamesOfOneThing) {
 }
 
 // A small network with random weights.
-Dit RandomDit(const std::string& prediction) {
+Dit RandomDit(Prediction prediction) {
   DitOptions options;
   options.in_channels = options.out_channels = 4;
   options.dim = 24;
@@ -70,14 +70,14 @@ class SamplerTest : public ::testing::Test {
     return Denoise(dit_, plan_, canvas_, noise_, conditions_, options);
   }
 
-  Dit dit_ = RandomDit("clean");
+  Dit dit_ = RandomDit(Prediction::kClean);
   CanvasPlan plan_;
   at::Tensor canvas_, noise_;
   Conditions conditions_;
 };
 
 TEST_F(SamplerTest, GivenLatentsKeepTheirBits) {
-  const at::Tensor out = Run({.steps = 3, .guidance = 1.0, .shift = 30.0});
+  const at::Tensor out = Run({.sampling = {.steps = 3, .guidance = 1.0, .shift = 30.0}});
   for (int64_t frame = 0; frame < 8; ++frame) {
     const bool is_same = at::equal(out.select(2, frame), canvas_.select(2, frame));
     EXPECT_EQ(is_same, plan_.given[static_cast<size_t>(frame)]) << "frame " << frame;
@@ -85,11 +85,11 @@ TEST_F(SamplerTest, GivenLatentsKeepTheirBits) {
 }
 
 TEST_F(SamplerTest, WhatIsNotGivenIsNotRead) {
-  const at::Tensor before = Run({.steps = 2});
+  const at::Tensor before = Run({.sampling = {.steps = 2}});
   for (int64_t frame = 0; frame < 8; ++frame) {
     if (!plan_.given[static_cast<size_t>(frame)]) canvas_.select(2, frame).fill_(77.0);
   }
-  EXPECT_TRUE(at::equal(Run({.steps = 2}), before));
+  EXPECT_TRUE(at::equal(Run({.sampling = {.steps = 2}}), before));
 }
 
 TEST_F(SamplerTest, OneStepOfACleanPredictionIsThePrediction) {
@@ -97,29 +97,29 @@ TEST_F(SamplerTest, OneStepOfACleanPredictionIsThePrediction) {
       at::where(GivenMask(plan_).view({1, 1, -1, 1, 1}).to(at::kBool), canvas_, noise_);
   const DitContext context = PrepareContext(dit_, plan_.layout, conditions_.text, {});
   const at::Tensor prediction = ForwardDit(dit_, start, at::full({2, 1}, 1000.0f), context);
-  EXPECT_TRUE(at::allclose(Run({.steps = 1}).select(2, 3), prediction.select(2, 3), 1e-5, 1e-5));
+  EXPECT_TRUE(at::allclose(Run({.sampling = {.steps = 1}}).select(2, 3), prediction.select(2, 3),
+                           1e-5, 1e-5));
 }
 
 TEST_F(SamplerTest, GuidanceOneIsNoGuidance) {
-  const at::Tensor plain = Run({.steps = 2, .guidance = 1.0});
+  const at::Tensor plain = Run({.sampling = {.steps = 2, .guidance = 1.0}});
   conditions_.null_text = conditions_.text;
-  EXPECT_TRUE(at::allclose(Run({.steps = 2, .guidance = 4.0}), plain, 1e-4, 1e-4));
+  EXPECT_TRUE(at::allclose(Run({.sampling = {.steps = 2, .guidance = 4.0}}), plain, 1e-4, 1e-4));
   conditions_.null_text = at::zeros({2, 3, 6});
-  EXPECT_FALSE(at::allclose(Run({.steps = 2, .guidance = 4.0}), plain, 1e-3, 1e-3));
+  EXPECT_FALSE(at::allclose(Run({.sampling = {.steps = 2, .guidance = 4.0}}), plain, 1e-3, 1e-3));
 }
 
 TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
-  for (const std::string sampler : {"euler", "unipc"}) {
-    for (const std::string cache : {"none", "cosine", "cosine_masked", "first_block"}) {
-      const at::Tensor out = Run({.steps = 6,
-                                  .guidance = 2.0,
-                                  .shift = 5.0,
-                                  .sampler = sampler,
-                                  .passes = {.cache = cache}});
+  for (const auto& sampler : WordsOf(SamplerKind{})) {
+    for (const auto& cache : WordsOf(StepCacheKind{})) {
+      const at::Tensor out =
+          Run({.sampling = {.steps = 6, .guidance = 2.0, .shift = 5.0, .sampler = sampler.value},
+               .passes = {.cache = cache.value}});
       EXPECT_TRUE(out.isfinite().all().item<bool>());
       for (int64_t frame = 0; frame < 8; ++frame) {
         const bool is_same = at::equal(out.select(2, frame), canvas_.select(2, frame));
-        EXPECT_EQ(is_same, plan_.given[static_cast<size_t>(frame)]) << sampler << ' ' << cache;
+        EXPECT_EQ(is_same, plan_.given[static_cast<size_t>(frame)])
+            << sampler.text << ' ' << cache.text;
       }
     }
   }
@@ -127,13 +127,13 @@ TEST_F(SamplerTest, EveryWayOfSteppingKeepsGivenLatents) {
 
 TEST_F(SamplerTest, BatchedGuidanceIsSequentialGuidance) {
   for (const double sigma_min : {0.0, 0.9}) {
-    SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
+    SamplerOptions options{.sampling = {.steps = 3, .guidance = 4.0, .shift = 5.0}};
     options.passes.guidance_sigma_min = sigma_min;
-    options.passes.guidance_mode = "sequential";
+    options.passes.guidance_mode = GuidanceMode::kSequential;
     const at::Tensor sequential = Run(options);
-    options.passes.guidance_mode = "batched";
+    options.passes.guidance_mode = GuidanceMode::kBatched;
     EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4)) << sigma_min;
-    options.passes.guidance_mode = "auto";
+    options.passes.guidance_mode = GuidanceMode::kAuto;
     EXPECT_TRUE(at::allclose(Run(options), sequential, 1e-4, 1e-4)) << sigma_min;
   }
 }
@@ -145,7 +145,7 @@ TEST_F(SamplerTest, GuidanceIsBothBranchesInEveryStep) {
   const DitContext text = PrepareContext(dit_, plan_.layout, conditions_.text, {});
   const DitContext null_text = WithText(dit_, text, conditions_.null_text);
   const std::unique_ptr<Scheduler> scheduler =
-      MakeScheduler({.prediction = "clean", .steps = 3, .shift = 5.0});
+      MakeScheduler({.steps = 3, .shift = 5.0}, Prediction::kClean);
   at::Tensor x = at::where(keep, canvas_, noise_);
   for (const float timestep : scheduler->schedule().timesteps) {
     const at::Tensor time = at::full({2, 1}, timestep);
@@ -153,20 +153,20 @@ TEST_F(SamplerTest, GuidanceIsBothBranchesInEveryStep) {
     const at::Tensor null_output = ForwardDit(dit_, x, time, null_text);
     x = at::where(keep, canvas_, scheduler->Step(x, null_output + 4.0 * (output - null_output)));
   }
-  SamplerOptions options{.steps = 3, .guidance = 4.0, .shift = 5.0};
-  options.passes.guidance_mode = "sequential";
+  SamplerOptions options{.sampling = {.steps = 3, .guidance = 4.0, .shift = 5.0}};
+  options.passes.guidance_mode = GuidanceMode::kSequential;
   EXPECT_TRUE(at::equal(Run(options), x));
 }
 
 TEST_F(SamplerTest, WithoutANoiseLevelInTheRangeThereIsNoGuidance) {
-  const at::Tensor plain = Run({.steps = 4, .guidance = 1.0, .shift = 5.0});
-  for (const std::string mode : {"sequential", "batched"}) {
-    SamplerOptions options{.steps = 4, .guidance = 4.0, .shift = 5.0};
+  const at::Tensor plain = Run({.sampling = {.steps = 4, .guidance = 1.0, .shift = 5.0}});
+  for (const GuidanceMode mode : {GuidanceMode::kSequential, GuidanceMode::kBatched}) {
+    SamplerOptions options{.sampling = {.steps = 4, .guidance = 4.0, .shift = 5.0}};
     options.passes.guidance_mode = mode;
     options.passes.guidance_sigma_min = options.passes.guidance_sigma_max = 0.7;
-    EXPECT_TRUE(at::equal(Run(options), plain)) << mode;
+    EXPECT_TRUE(at::equal(Run(options), plain)) << ToWord(mode);
     options.passes.guidance_sigma_max = 0.9;  // 0.8333 lies within
-    EXPECT_FALSE(at::allclose(Run(options), plain, 1e-3, 1e-3)) << mode;
+    EXPECT_FALSE(at::allclose(Run(options), plain, 1e-3, 1e-3)) << ToWord(mode);
   }
 }
 
@@ -190,10 +190,10 @@ TEST_F(SamplerTest, StepsOutsideTheRangeCostOnePass) {
   const auto products = [&](const SamplerOptions& options) {
     return CountProducts([&] { Run(options); });
   };
-  const int one_pass = products({.steps = 3}) - products({.steps = 2});
+  const int one_pass = products({.sampling = {.steps = 3}}) - products({.sampling = {.steps = 2}});
   ASSERT_GT(one_pass, 0);
-  SamplerOptions options{.steps = 4, .guidance = 4.0, .shift = 5.0};
-  options.passes.guidance_mode = "sequential";
+  SamplerOptions options{.sampling = {.steps = 4, .guidance = 4.0, .shift = 5.0}};
+  options.passes.guidance_mode = GuidanceMode::kSequential;
   const int everywhere = products(options);
   options.passes.guidance_sigma_min = 0.8;
   options.passes.guidance_sigma_max = 0.95;
@@ -201,7 +201,7 @@ TEST_F(SamplerTest, StepsOutsideTheRangeCostOnePass) {
 }
 
 TEST_F(SamplerTest, RefusesARangeUpsideDown) {
-  SamplerOptions options{.guidance = 4.0};
+  SamplerOptions options{.sampling = {.guidance = 4.0}};
   options.passes.guidance_sigma_min = 0.6;
   options.passes.guidance_sigma_max = 0.4;
   testing::ExpectThrowsWith<ConfigError>([&] { options.Validate(); },
@@ -238,7 +238,8 @@ TEST(TorchNoiseTest, IsThatOfPyTorch) {
 }
 
 TEST_F(SamplerTest, ACacheTreatsEachClipOfABatchAlone) {
-  const SamplerOptions options{.steps = 8, .shift = 5.0, .passes = {.cache = "first_block"}};
+  const SamplerOptions options{.sampling = {.steps = 8, .shift = 5.0},
+                               .passes = {.cache = StepCacheKind::kFirstBlock}};
   const at::Tensor both = Run(options);
   canvas_ = canvas_.narrow(0, 1, 1);
   noise_ = noise_.narrow(0, 1, 1);
@@ -248,7 +249,8 @@ TEST_F(SamplerTest, ACacheTreatsEachClipOfABatchAlone) {
 
 // method.md 9, G7: a given element beside open ones, velocities that do not change.
 TEST(EulerGoldenTest, MaskedStepsOfTheRelease) {
-  const std::unique_ptr<Scheduler> scheduler = MakeScheduler({.steps = 4, .shift = 5.0});
+  const std::unique_ptr<Scheduler> scheduler =
+      MakeScheduler({.steps = 4, .shift = 5.0}, Prediction::kVelocity);
   const at::Tensor start = at::tensor({2.0f, 1.0f, 0.5f, -1.0f, 0.0f, 3.0f});
   const at::Tensor velocity = at::tensor({9.0f, 1.0f, -2.0f, 0.5f, 4.0f, -1.0f});
   const at::Tensor keep = at::arange(6) == 0;
@@ -260,7 +262,8 @@ TEST(EulerGoldenTest, MaskedStepsOfTheRelease) {
 
 // The same with the sample itself as velocity.
 TEST(EulerGoldenTest, MaskedStepsOfAVelocityThatFollowsTheSample) {
-  const std::unique_ptr<Scheduler> scheduler = MakeScheduler({.steps = 4, .shift = 5.0});
+  const std::unique_ptr<Scheduler> scheduler =
+      MakeScheduler({.steps = 4, .shift = 5.0}, Prediction::kVelocity);
   const at::Tensor start = at::tensor({2.0f, 1.0f, -1.0f});
   const at::Tensor keep = at::arange(3) == 0;
   at::Tensor x = start;

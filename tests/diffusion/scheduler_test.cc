@@ -8,9 +8,12 @@
 
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {
+
+constexpr SamplerKind kUnipc = SamplerKind::kUnipc;
 
 using ::testing::ElementsAre;
 
@@ -20,18 +23,22 @@ at::Tensor ToyVelocity(const at::Tensor& sample, float timestep) {
 }
 
 // The sample after each step, [n, 4].
-at::Tensor RunToy(const SchedulerOptions& options) {
-  const std::unique_ptr<Scheduler> scheduler = MakeScheduler(options);
+at::Tensor RunToy(const SamplingOptions& options, Prediction prediction = Prediction::kVelocity) {
+  const std::unique_ptr<Scheduler> scheduler = MakeScheduler(options, prediction);
   at::Tensor sample = at::tensor({1.0f, -0.5f, 0.25f, 2.0f});
   std::vector<at::Tensor> samples;
   for (size_t i = 0; i < scheduler->schedule().timesteps.size(); ++i) {
     const double sigma = scheduler->schedule().sigmas[i];
     at::Tensor output = ToyVelocity(sample, scheduler->schedule().timesteps[i]);
-    if (options.prediction == "clean") output = sample - output * sigma;
+    if (prediction == Prediction::kClean) output = sample - output * sigma;
     sample = scheduler->Step(sample, output);
     samples.push_back(sample);
   }
   return at::stack(samples);
+}
+
+Schedule Released(int steps) {
+  return MakeSchedule({.steps = steps, .shift = 5, .timestep_rounding = TimestepRounding::kBf16});
 }
 
 double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
@@ -41,8 +48,10 @@ double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
 // wan22.md B.5.
 TEST(UniPcTest, GoldenTrajectories) {
   const auto expect = [](int steps, int64_t row, const std::vector<float>& values) {
-    const at::Tensor samples =
-        RunToy({.kind = "unipc", .timestep_rounding = "trunc", .steps = steps});
+    const at::Tensor samples = RunToy({.steps = steps,
+                                       .shift = 5,
+                                       .sampler = kUnipc,
+                                       .timestep_rounding = TimestepRounding::kTrunc});
     EXPECT_LE(LargestDifference(samples[row], at::tensor(values)), 2e-6) << steps << ", " << row;
   };
   expect(1, 0, {-0.039553881f, -0.82663959f, -0.69275486f, 1.2158878f});
@@ -58,7 +67,7 @@ TEST(UniPcTest, GoldenTrajectories) {
 
 // wan22.md B.6.
 TEST(EulerTest, GoldenTrajectory) {
-  const at::Tensor samples = RunToy({.steps = 4});
+  const at::Tensor samples = RunToy({.steps = 4, .shift = 5});
   EXPECT_LE(
       LargestDifference(samples[0], at::tensor({0.93498111, -0.5204739, 0.19100547, 1.9510092})),
       1e-6);
@@ -69,13 +78,13 @@ TEST(EulerTest, GoldenTrajectory) {
 
 // method.md 9, G5.
 TEST(ScheduleTest, TimestepsOfTheReleaseAreRoundedSigmasAreNot) {
-  const Schedule ten = MakeSchedule({.timestep_rounding = "bf16", .steps = 10});
+  const Schedule ten = Released(10);
   EXPECT_THAT(ten.timesteps, ElementsAre(1000, 980, 952, 920, 884, 832, 768, 680, 556, 358));
   EXPECT_NEAR(ten.sigmas[1], .9782609, 1e-7);
-  const Schedule fifty = MakeSchedule({.timestep_rounding = "bf16", .steps = 50});
+  const Schedule fifty = Released(50);
   EXPECT_EQ(fifty.timesteps[24], 844);
   EXPECT_EQ(fifty.timesteps[49], 92.5);
-  const Schedule sixteen = MakeSchedule({.timestep_rounding = "bf16", .steps = 16});
+  const Schedule sixteen = Released(16);
   EXPECT_THAT(sixteen.timesteps, ElementsAre(1000, 988, 972, 956, 936, 916, 892, 864, 832, 796, 752,
                                              696, 624, 536, 416, 250));
   const std::vector<double> sigmas = {1,       .986842, .972222, .955882, .9375, .916667,
@@ -86,11 +95,14 @@ TEST(ScheduleTest, TimestepsOfTheReleaseAreRoundedSigmasAreNot) {
 
 // wan22.md 5.2.
 TEST(ScheduleTest, GridsOfUniPc) {
-  const Schedule official =
-      MakeSchedule({.kind = "unipc", .timestep_rounding = "auto", .steps = 10});
+  const Schedule official = MakeSchedule(
+      {.steps = 10, .shift = 5, .sampler = kUnipc, .timestep_rounding = TimestepRounding::kAuto});
   EXPECT_THAT(official.timesteps, ElementsAre(999, 978, 952, 920, 882, 833, 768, 681, 555, 356));
-  const Schedule diffusers = MakeSchedule(
-      {.kind = "unipc", .sigma_grid = "diffusers", .timestep_rounding = "auto", .steps = 50});
+  const Schedule diffusers = MakeSchedule({.steps = 50,
+                                           .shift = 5,
+                                           .sampler = kUnipc,
+                                           .timestep_rounding = TimestepRounding::kAuto,
+                                           .sigma_grid = SigmaGrid::kDiffusers});
   EXPECT_EQ(diffusers.timesteps[0], 999);
   EXPECT_EQ(diffusers.timesteps[49], 96);
 }
@@ -106,12 +118,12 @@ TEST(SchedulerParityTest, Diffusers) {
     if (name.find('.') != std::string::npos) continue;
     const size_t second = name.rfind('_');
     const size_t first = name.find('_');
-    SchedulerOptions options{.kind = name.substr(0, first),
-                             .steps = std::stoi(name.substr(first + 1)),
-                             .shift = std::stod(name.substr(second + 1))};
-    if (options.kind == "unipc") {
-      options.sigma_grid = "diffusers";
-      options.timestep_rounding = "trunc";
+    SamplingOptions options{.steps = std::stoi(name.substr(first + 1)),
+                            .shift = std::stod(name.substr(second + 1)),
+                            .sampler = FromWord<SamplerKind>(name.substr(0, first), "fixture")};
+    if (options.sampler == kUnipc) {
+      options.sigma_grid = SigmaGrid::kDiffusers;
+      options.timestep_rounding = TimestepRounding::kTrunc;
     }
     const Schedule schedule = MakeSchedule(options);
     for (size_t i = 0; i < schedule.timesteps.size(); ++i) {
@@ -128,24 +140,32 @@ TEST(SchedulerParityTest, Diffusers) {
 }
 
 TEST(SchedulerTest, CleanAndVelocityPredictionsGiveTheSameSteps) {
-  for (const std::string kind : {"euler", "unipc"}) {
-    const at::Tensor velocity = RunToy({.kind = kind, .steps = 6});
-    const at::Tensor clean = RunToy({.kind = kind, .prediction = "clean", .steps = 6});
-    EXPECT_LE(LargestDifference(velocity, clean), 5e-6) << kind;
+  for (const SamplerKind kind : {SamplerKind::kEuler, kUnipc}) {
+    const SamplingOptions options{.steps = 6, .shift = 5, .sampler = kind};
+    const at::Tensor velocity = RunToy(options);
+    const at::Tensor clean = RunToy(options, Prediction::kClean);
+    EXPECT_LE(LargestDifference(velocity, clean), 5e-6) << ToWord(kind);
   }
 }
 
 TEST(SchedulerTest, UniPcOnTheFullGridIsFinite) {
-  EXPECT_TRUE(
-      RunToy({.kind = "unipc", .sigma_grid = "full", .steps = 5}).isfinite().all().item<bool>());
+  const SamplingOptions options{
+      .steps = 5, .shift = 5, .sampler = kUnipc, .sigma_grid = SigmaGrid::kFull};
+  EXPECT_TRUE(RunToy(options).isfinite().all().item<bool>());
 }
 
 TEST(SchedulerTest, RefusalsNameTheWords) {
-  EXPECT_THROW(MakeScheduler({.kind = "heun"}), ConfigError);
-  EXPECT_THROW(MakeScheduler({.sigma_grid = "karras"}), ConfigError);
-  EXPECT_THROW(MakeScheduler({.timestep_rounding = "up"}), ConfigError);
-  EXPECT_THROW(MakeScheduler({.prediction = "noise"}), ConfigError);
-  EXPECT_THROW(MakeScheduler({.steps = 0}), ConfigError);
+  const auto set = [](const char* key, const char* word) {
+    SamplingOptions options;
+    SetOption(options, key, word);
+  };
+  testing::ExpectThrowsWith<ConfigError>([&] { set("sampler", "heun"); },
+                                         {"sampler is \"heun\"", "euler|unipc"});
+  testing::ExpectThrowsWith<ConfigError>([&] { set("sigma_grid", "karras"); },
+                                         {"auto|full|official|diffusers"});
+  testing::ExpectThrowsWith<ConfigError>([&] { set("timestep_rounding", "up"); },
+                                         {"auto|none|bf16|trunc"});
+  EXPECT_THROW(MakeSchedule({.steps = 0}), ConfigError);
 }
 
 }  // namespace

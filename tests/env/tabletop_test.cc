@@ -205,7 +205,7 @@ TEST_P(TabletopTest, PromptsNameTheColourInSeveralPhrasings) {
   std::set<std::string> phrasings;
   for (uint64_t seed = 0; seed < 60; ++seed) {
     const std::string& colour = colours[seed % 6];
-    std::string prompt = env->Reset(GetParam(), VariationOf(seed), seed).prompt;
+    std::string prompt = env->Reset(GetParam(), VariationOf(seed), seed).clip.prompt;
     const size_t at = prompt.find(colour);
     ASSERT_NE(at, std::string::npos) << prompt;
     phrasings.insert(prompt.replace(at, colour.size(), "*"));
@@ -264,50 +264,48 @@ ToolPose PoseWith(const std::function<void(ToolPose&)>& change) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadUseTest,
-    ::testing::Values(BadUse{"UnknownTask",
-                             [](Env& env) { env.Reset("reach_targt", 0, 0); },
-                             {"task", "\"reach_targt\"", "reach_target, push_button"}},
-                      BadUse{"Variation",
-                             [](Env& env) { env.Reset("push_button", 6, 0); },
-                             {"variation is 6", "0 to 5"}},
-                      BadUse{"StepBeforeReset", [](Env& env) { env.Step({}); }, {"Reset first"}},
-                      BadUse{"NanPose",
-                             [](Env& env) {
-                               env.Reset("push_button", 0, 0);
-                               env.Step(PoseWith([](ToolPose& pose) {
-                                 pose.world_from_tool.translation.y() =
-                                     std::numeric_limits<double>::quiet_NaN();
-                               }));
-                             },
-                             {"pose target", "not finite"}},
-                      BadUse{"Quaternion",
-                             [](Env& env) {
-                               env.Reset("push_button", 0, 0);
-                               env.Step(PoseWith([](ToolPose& pose) {
-                                 pose.world_from_tool.rotation.coeffs() *= 1.1;
-                               }));
-                             },
-                             {"norm 1.1", "unit quaternion"}},
-                      BadUse{"ImageSize",
-                             [](Env&) { MakeTabletop({.image_size = 0}); },
-                             {"env.image_size is 0", "16 to 4096"}},
-                      BadUse{"FramePeriod",
-                             [](Env&) {
-                               MakeTabletop(
-                                   {.frame_period_s = std::numeric_limits<double>::quiet_NaN()});
-                             },
-                             {"env.frame_period_s", "seconds"}},
-                      BadUse{"NoPanda",
-                             [](Env& env) {
-                               setenv("AIM_PANDA_DIR", "nowhere", 1);
-                               try {
-                                 env.Reset("push_button", 0, 0);
-                               } catch (...) {
-                                 unsetenv("AIM_PANDA_DIR");
-                                 throw;
-                               }
-                             },
-                             {"AIM_PANDA_DIR", "\"nowhere\"", "panda.xml", "scripts/setup"}}),
+    ::testing::Values(
+        BadUse{"UnknownTask",
+               [](Env& env) { env.Reset("reach_targt", 0, 0); },
+               {"task", "\"reach_targt\"", "reach_target, push_button"}},
+        BadUse{"Variation",
+               [](Env& env) { env.Reset("push_button", 6, 0); },
+               {"variation is 6", "0 to 5"}},
+        BadUse{"StepBeforeReset", [](Env& env) { env.Step({}); }, {"Reset first"}},
+        BadUse{"NanPose",
+               [](Env& env) {
+                 env.Reset("push_button", 0, 0);
+                 env.Step(PoseWith([](ToolPose& pose) {
+                   pose.world_from_tool.translation.y() = std::numeric_limits<double>::quiet_NaN();
+                 }));
+               },
+               {"pose target", "a finite number"}},
+        BadUse{"Quaternion",
+               [](Env& env) {
+                 env.Reset("push_button", 0, 0);
+                 env.Step(PoseWith(
+                     [](ToolPose& pose) { pose.world_from_tool.rotation.coeffs() *= 1.1; }));
+               },
+               {"pose target, qx qy qz qw is a quaternion of length 1.1", "length 1"}},
+        BadUse{"ImageSize",
+               [](Env&) { MakeTabletop({.image_size = 0}); },
+               {"env.image_size is 0", "16 to 4096"}},
+        BadUse{"FramePeriod",
+               [](Env&) {
+                 MakeTabletop({.frame_period_s = std::numeric_limits<double>::quiet_NaN()});
+               },
+               {"env.frame_period_s", "seconds"}},
+        BadUse{"NoPanda",
+               [](Env& env) {
+                 setenv("AIM_PANDA_DIR", "nowhere", 1);
+                 try {
+                   env.Reset("push_button", 0, 0);
+                 } catch (...) {
+                   unsetenv("AIM_PANDA_DIR");
+                   throw;
+                 }
+               },
+               {"AIM_PANDA_DIR", "\"nowhere\"", "panda.xml", "scripts/setup"}}),
     [](const auto& use) { return use.param.name; });
 
 }  // namespace

@@ -55,7 +55,7 @@ class PointEnv : public Env {
 
   Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
     Demonstration demo;
-    demo.clip.prompt = Reset(task, variation, seed).prompt;
+    demo.clip.prompt = Reset(task, variation, seed).clip.prompt;
     for (int i = 0; i <= kDemoSteps; ++i) {
       const double fraction = static_cast<double>(i) / kDemoSteps;
       ToolPose pose;

@@ -71,7 +71,9 @@ TEST_P(AttentionTest, SurvivesLargeScores) {
   EXPECT_TRUE(Attend(query_ * 1e6, key_, value_, {}).isfinite().all().item<bool>());
 }
 
+// Of the kernel; ATen's attention loses a NaN score of a single key on processors without AVX-512.
 TEST_P(AttentionTest, NanStaysNan) {
+  if (!rows::HasAttentionKernel()) GTEST_SKIP() << "no AVX-512: ATen's attention runs";
   query_[0][0][GetParam().queries - 1][0] = std::numeric_limits<float>::quiet_NaN();
   const at::Tensor got = Attend(query_, key_, value_, {});
   EXPECT_TRUE(

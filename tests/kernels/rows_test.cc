@@ -47,7 +47,7 @@ struct Case {
   double tolerance;
 };
 
-class FusedTest : public ::testing::TestWithParam<Case> {
+class RowsTest : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override { at::manual_seed(11); }
   at::Tensor Random(at::IntArrayRef shape, at::ScalarType dtype = at::kFloat) {
@@ -55,7 +55,7 @@ class FusedTest : public ::testing::TestWithParam<Case> {
   }
 };
 
-TEST_P(FusedTest, ModulatedNorm) {
+TEST_P(RowsTest, ModulatedNorm) {
   const auto [dtype, tolerance] = GetParam();
   const auto call = [dtype = dtype](auto op) {
     return [op, dtype](const Inputs& in) { return op(in[0], in[1], in[2], in[3], dtype, 1e-6); };
@@ -72,7 +72,7 @@ TEST_P(FusedTest, ModulatedNorm) {
 }
 
 // One camera vector for several tokens, as for all of them its own copy.
-TEST_P(FusedTest, ModulatedNormWithSharedCamera) {
+TEST_P(RowsTest, ModulatedNormWithSharedCamera) {
   const auto [dtype, tolerance] = GetParam();
   const auto shared = [dtype = dtype](const Inputs& in) {
     return ModulatedNorm(in[0], in[1], in[2], in[3], dtype, 1e-6);
@@ -86,7 +86,7 @@ TEST_P(FusedTest, ModulatedNormWithSharedCamera) {
       tolerance);
 }
 
-TEST_P(FusedTest, GatedAdd) {
+TEST_P(RowsTest, GatedAdd) {
   const auto [dtype, tolerance] = GetParam();
   const auto call = [](auto op) {
     return [op](const Inputs& in) { return op(in[0], in[1], in[2]); };
@@ -95,7 +95,59 @@ TEST_P(FusedTest, GatedAdd) {
              {Random({2, 6, 40}), Random({2, 6, 40}, dtype), Random({2, 2, 40})}, tolerance);
 }
 
-TEST_P(FusedTest, NormRope) {
+TEST_P(RowsTest, SumWithoutAGate) {
+  const auto [dtype, tolerance] = GetParam();
+  const auto call = [](auto op) {
+    return [op](const Inputs& in) { return op(in[0], in[1], at::Tensor()); };
+  };
+  ExpectSame(call(GatedAdd), call(GatedAddPlain), {Random({2, 6, 40}), Random({2, 6, 40}, dtype)},
+             tolerance);
+}
+
+// Both results, and gradients that come through both. Runs of tokens of three lengths.
+TEST_P(RowsTest, GatedAddNorm) {
+  const auto [dtype, tolerance] = GetParam();
+  const auto call = [dtype = dtype](auto op) {
+    return [op, dtype](const Inputs& in) {
+      const ResidualAndNorm result = op(in[0], in[1], in[2], in[3], in[4], in[5], dtype, 1e-6);
+      return at::stack({result.residual.to(at::kFloat), result.normed.to(at::kFloat)});
+    };
+  };
+  ExpectSame(call(GatedAddNorm), call(GatedAddNormPlain),
+             {Random({2, 6, 40}), Random({2, 6, 40}, dtype), Random({2, 2, 40}), Random({2, 3, 40}),
+              Random({2, 3, 40}), Random({2, 1, 40}, dtype)},
+             tolerance);
+}
+
+TEST_P(RowsTest, GatedAddNormWithoutGateAndCamera) {
+  const auto [dtype, tolerance] = GetParam();
+  const auto call = [dtype = dtype](auto op) {
+    return [op, dtype](const Inputs& in) {
+      const ResidualAndNorm result = op(in[0], in[1], {}, in[2], in[3], {}, dtype, 1e-6);
+      return at::stack({result.residual.to(at::kFloat), result.normed.to(at::kFloat)});
+    };
+  };
+  ExpectSame(
+      call(GatedAddNorm), call(GatedAddNormPlain),
+      {Random({2, 6, 40}), Random({2, 6, 40}, dtype), Random({2, 3, 40}), Random({2, 3, 40})},
+      tolerance);
+}
+
+// The one pass computes what the two do, bit for bit.
+TEST_P(RowsTest, GatedAddNormIsBothOperations) {
+  const auto dtype = GetParam().dtype;
+  for (const at::ScalarType residual_dtype : {at::kFloat, dtype}) {
+    const at::Tensor x = Random({2, 6, 40}, residual_dtype), y = Random({2, 6, 40}, dtype);
+    const at::Tensor gate = Random({2, 2, 40}), shift = Random({2, 3, 40});
+    const at::Tensor scale = Random({2, 3, 40}), camera = Random({2, 6, 40}, dtype);
+    const ResidualAndNorm both = GatedAddNorm(x, y, gate, shift, scale, camera, dtype, 1e-6);
+    const at::Tensor residual = GatedAdd(x, y, gate);
+    EXPECT_TRUE(at::equal(both.residual, residual));
+    EXPECT_TRUE(at::equal(both.normed, ModulatedNorm(residual, shift, scale, camera, dtype, 1e-6)));
+  }
+}
+
+TEST_P(RowsTest, NormRope) {
   const auto [dtype, tolerance] = GetParam();
   const at::Tensor angle = Random({6, 10});
   const auto call = [&](auto op) {
@@ -107,7 +159,7 @@ TEST_P(FusedTest, NormRope) {
              tolerance);
 }
 
-TEST_P(FusedTest, NormWithoutRotation) {
+TEST_P(RowsTest, NormWithoutRotation) {
   const auto [dtype, tolerance] = GetParam();
   const auto call = [](auto op) {
     return [op](const Inputs& in) { return op(in[0], in[1], at::Tensor(), at::Tensor(), 2, 1e-6); };
@@ -116,14 +168,14 @@ TEST_P(FusedTest, NormWithoutRotation) {
              tolerance);
 }
 
-TEST_P(FusedTest, GeluTanh) {
+TEST_P(RowsTest, GeluTanh) {
   const auto [dtype, tolerance] = GetParam();
   ExpectSame([](const Inputs& in) { return GeluTanh(in[0]); },
              [](const Inputs& in) { return GeluTanhPlain(in[0]); }, {Random({3, 7, 36}, dtype) * 4},
              tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Dtypes, FusedTest,
+INSTANTIATE_TEST_SUITE_P(Dtypes, RowsTest,
                          ::testing::Values(Case{at::kFloat, 2e-6}, Case{at::kBFloat16, 2e-2}));
 
 }  // namespace

@@ -39,7 +39,7 @@ std::vector<CameraTrack> Rig(int num_views) {
   return tracks;
 }
 
-DitOptions Options(const std::string& mode) {
+DitOptions Options(CameraMode mode) {
   DitOptions options;
   options.patch = 2;
   options.camera.mode = mode;
@@ -75,7 +75,8 @@ TEST(PoolCameraLatents, RefusesFeaturesThatDoNotFit) {
 
 // The first camera sees its own centre ray along its own z axis.
 TEST(CameraLatents, AreRelativeToTheFirstCamera) {
-  const at::Tensor latents = CameraLatents(Options("pooled_latent"), Subsampling(), Rig(2), kGrid);
+  const at::Tensor latents =
+      CameraLatents(Options(CameraMode::kPooledLatent), Subsampling(), Rig(2), kGrid);
   ASSERT_EQ(latents.sizes(), at::IntArrayRef({2, 3, 6, kSize / 8, kSize / 8}));
   const at::Tensor first = latents[0];
   EXPECT_LT(first.slice(1, 3, 6).abs().max().item<double>(), 1e-6) << "moments about the origin";
@@ -85,15 +86,15 @@ TEST(CameraLatents, AreRelativeToTheFirstCamera) {
 
 // Turning the reference by half a revolution about z changes the sign of x and y of all vectors.
 TEST(CameraLatents, AxesAndFrameChangeOnlyTheirNames) {
-  DitOptions options = Options("pooled_latent");
+  DitOptions options = Options(CameraMode::kPooledLatent);
   const std::vector<CameraTrack> rig = Rig(2);
   const at::Tensor opencv = CameraLatents(options, Subsampling(), rig, kGrid);
-  options.camera.axes = "rlbench";
+  options.camera.axes = CameraAxes::kRlbench;
   const at::Tensor rlbench = CameraLatents(options, Subsampling(), rig, kGrid);
   const at::Tensor sign = at::tensor({-1.f, -1.f, 1.f, -1.f, -1.f, 1.f}).view({1, 1, 6, 1, 1});
   EXPECT_LT((opencv * sign - rlbench).abs().max().item<double>(), 1e-6);
 
-  options.camera.frame = "absolute";
+  options.camera.frame = CameraFrame::kAbsolute;
   const at::Tensor absolute = CameraLatents(options, Subsampling(), rig, kGrid);
   EXPECT_GT((absolute - rlbench).abs().max().item<double>(), 0.1);
   const Eigen::Vector3d direction = RayThrough(rig[1].at(0), {0.5, 0.5}).direction;
@@ -105,21 +106,24 @@ TEST(CameraLatents, AxesAndFrameChangeOnlyTheirNames) {
 TEST(CameraLatents, AMovingCameraChangesOverTime) {
   std::vector<CameraTrack> rig = Rig(1);
   rig[0].frames.resize(kFrames, rig[0].frames[0]);
-  const at::Tensor still = CameraLatents(Options("pooled_latent"), Subsampling(), rig, kGrid);
-  EXPECT_TRUE(still.equal(CameraLatents(Options("pooled_latent"), Subsampling(), Rig(1), kGrid)));
+  const at::Tensor still =
+      CameraLatents(Options(CameraMode::kPooledLatent), Subsampling(), rig, kGrid);
+  EXPECT_TRUE(
+      still.equal(CameraLatents(Options(CameraMode::kPooledLatent), Subsampling(), Rig(1), kGrid)));
   rig[0].frames[8].world_from_camera.translation.x() += 0.3;
-  const at::Tensor moving = CameraLatents(Options("pooled_latent"), Subsampling(), rig, kGrid);
+  const at::Tensor moving =
+      CameraLatents(Options(CameraMode::kPooledLatent), Subsampling(), rig, kGrid);
   EXPECT_TRUE(moving[0][1].equal(still[0][1]));
   EXPECT_FALSE(moving[0][2].equal(still[0][2]));
 }
 
 TEST(CameraVectors, HaveTheShapeOfTheirMode) {
-  DitOptions options = Options("none");
+  DitOptions options = Options(CameraMode::kNone);
   EXPECT_FALSE(CameraVectors(options, Subsampling(), Rig(2), kGrid).defined());
-  options.camera.mode = "ray_token";
+  options.camera.mode = CameraMode::kRayToken;
   EXPECT_EQ(CameraVectors(options, Subsampling(), Rig(2), kGrid).sizes(),
             at::IntArrayRef({2, 3, 4, 24}));
-  options.camera.mode = "pooled_latent";
+  options.camera.mode = CameraMode::kPooledLatent;
   options.camera.features = 3 * 16 * 16;
   EXPECT_EQ(CameraVectors(options, Subsampling(), Rig(2), kGrid).sizes(),
             at::IntArrayRef({2, 3, 1, 768}));
@@ -136,7 +140,7 @@ class Counting : public Subsampling {
 };
 
 TEST(CameraCache, EncodesARigOnce) {
-  DitOptions options = Options("pooled_latent");
+  DitOptions options = Options(CameraMode::kPooledLatent);
   options.camera.features = 3 * 16 * 16;
   const Counting code;
   CameraCache cache;

@@ -58,6 +58,18 @@ TEST_P(DeviceTest, GatedAdd) {
              GatedAdd(x, y, gate));
 }
 
+TEST_P(DeviceTest, GatedAddNorm) {
+  const at::Tensor x = at::randn({2, 6, 40}), y = at::randn({2, 6, 40});
+  const at::Tensor gate = at::randn({2, 2, 40}), shift = at::randn({2, 3, 40});
+  const at::Tensor scale = at::randn({2, 3, 40}), camera = at::randn({2, 2, 40});
+  const ResidualAndNorm got =
+      GatedAddNorm(OnDeviceInFloat(x), OnDevice(y), OnDeviceInFloat(gate), OnDeviceInFloat(shift),
+                   OnDeviceInFloat(scale), OnDevice(camera), Dtype(), 1e-6);
+  const ResidualAndNorm expected = GatedAddNorm(x, y, gate, shift, scale, camera, at::kFloat, 1e-6);
+  ExpectNear(got.residual, expected.residual);
+  ExpectNear(got.normed, expected.normed);
+}
+
 TEST_P(DeviceTest, NormRope) {
   const at::Tensor x = at::randn({3, 6, 40}), weight = at::randn({40}), angle = at::randn({6, 10});
   ExpectNear(NormRope(OnDevice(x), OnDeviceInFloat(weight), OnDeviceInFloat(angle.cos()),
@@ -77,7 +89,7 @@ TEST_P(DeviceTest, Dit) {
   options.num_heads = 2;
   options.ffn_dim = 192;
   options.num_layers = 3;
-  options.camera.mode = "pooled_latent";
+  options.camera.mode = CameraMode::kPooledLatent;
   options.camera.features = 24;
   options.camera.projector = true;
   options.segment_embeddings = 2;
@@ -113,12 +125,13 @@ TEST_P(DeviceTest, WanVae) {
     const at::Tensor video = at::randn({1, 3, 9, side, side}).tanh();
     const at::Tensor latent = at::randn({1, 3, 3, 4, 4});
     for (const WanVaeRunOptions& run :
-         {WanVaeRunOptions{.form = "whole"}, WanVaeRunOptions{.form = "chunked"},
+         {WanVaeRunOptions{.form = VaeForm::kWhole}, WanVaeRunOptions{.form = VaeForm::kChunked},
           WanVaeRunOptions{.tile_px = static_cast<int>(3 * side / 4),
           .overlap_px = static_cast<int>(side / 4)}}) {
       const WanVae plain(options, weights, "random", run);
       const WanVae moved(options, OnDevice(weights), "random", run);
-      SCOPED_TRACE((residual ? "2.2 " : "2.1 ") + run.form + " " + std::to_string(run.tile_px));
+      SCOPED_TRACE((residual ? "2.2 " : "2.1 ") + ToWord(run.form) + " " +
+                   std::to_string(run.tile_px));
       // Some twenty convolutions deep.
       ExpectNear(moved.Encode(OnDeviceInFloat(video), ContentKind::kVideo),
                  plain.Encode(video, ContentKind::kVideo), 4);

@@ -271,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(
                  [](auto& o, auto&) { o.first_pose = "0 0 1 0 0 0.5 1 1"; },
                  {"a quaternion of length 1.1", "x, y, z, w"}},
         BadInput{"first_pose_too_open", "i2a",
-                 [](auto& o, auto&) { o.first_pose = "0 0 1 0 0 0 1 2"; }, {"openness 2", "[0, 1]"}},
+                 [](auto& o, auto&) { o.first_pose = "0 0 1 0 0 0 1 2"; }, {"gripper_open is 2", "[0, 1]"}},
         BadInput{"first_pose_unused", "i2v",
                  [](auto& o, auto&) { o.first_pose = "0 0 1 0 0 0 1 1"; },
                  {"--first-pose is given", "i2v does not read it"}},

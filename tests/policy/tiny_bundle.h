@@ -70,10 +70,10 @@ inline BundleConfig TinyConfig() {
   config.dit.num_layers = 2;
   config.dit.freq_dim = 16;
   config.dit.text_dim = 8;
-  config.dit.camera = {.mode = "ray_token", .features = 24, .projector = false};
-  config.dit.timestep_mode = "given_zero";
-  config.dit.prediction = "clean";
-  config.dit.frame_positions = "segment";
+  config.dit.camera = {.mode = CameraMode::kRayToken, .features = 24, .projector = false};
+  config.dit.timestep_mode = TimestepMode::kGivenZero;
+  config.dit.prediction = Prediction::kClean;
+  config.dit.frame_positions = FramePositions::kSegment;
   config.dit.segment_embeddings = 4;
   config.autoencoder.pca = {.channels = 24, .block_px = 4};
   config.text.hashed_words = {.dim = 8, .length = 6};

@@ -89,16 +89,16 @@ TEST_F(WanBundleTest, DoingLessWorkChangesNothing) {
   EXPECT_LE(Difference(plain, Run(cached, "i2a")), 1e-6);
   EXPECT_LE(Difference(plain, Run(cached, "i2a")), 1e-6) << "the second time from the disk";
   ModelOptions batched = Options();
-  batched.passes.guidance_mode = "batched";
+  batched.passes.guidance_mode = GuidanceMode::kBatched;
   EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
-  batched.passes.guidance_mode = "sequential";
+  batched.passes.guidance_mode = GuidanceMode::kSequential;
   EXPECT_LE(Difference(plain, Run(batched, "i2a")), 1e-5);
 }
 
 // Clip i of a batch starts from the noise of PyTorch's generator for seed + i.
 TEST_F(WanBundleTest, TorchNoiseTakesTheSeedPlusTheClip) {
   ModelOptions options = Options();
-  options.passes.noise = "torch";
+  options.passes.noise = NoiseKind::kTorch;
   const ClipGenerator generator(options, "i2a", "cpu");
   const Clip clip = testing::MakeSyntheticClip(kFrames, 4, kSize);
   const ClipRequest request{.temporal_prior = false};
@@ -132,11 +132,11 @@ TEST_F(WanBundleTest, SettingsThatMatterChangeSomething) {
   EXPECT_GT(changed([](ModelOptions& o) { o.steps = 4; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.guidance = 1; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.passes.guidance_sigma_max = 0.9; }), 1e-4);
-  EXPECT_GT(changed([](ModelOptions& o) { o.passes.noise = "torch"; }), 1e-4);
-  EXPECT_GT(changed([](ModelOptions& o) { o.sampler = "euler"; }), 1e-4);
-  EXPECT_GT(changed([](ModelOptions& o) { o.dtype = "bf16"; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.passes.noise = NoiseKind::kTorch; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.sampler = SamplerChoice::kEuler; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.dtype = ComputeDtype::kBf16; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) {
-              o.passes.cache = "first_block";
+              o.passes.cache = StepCacheKind::kFirstBlock;
               o.passes.cache_threshold = 10;
             }),
             1e-4);

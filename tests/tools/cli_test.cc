@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "aim/base/atomic_file.h"
@@ -19,8 +20,12 @@ using ::testing::Not;
 using ::testing::StartsWith;
 using testing::TemporaryFolder;
 
+std::string ExampleTool() {
+  return std::string(std::getenv("AIM_BIN_DIR")) + "/../tests/tools_example_tool";
+}
+
 CommandResult RunTool(std::vector<std::string> words) {
-  words.insert(words.begin(), AIM_EXAMPLE_TOOL);
+  words.insert(words.begin(), ExampleTool());
   return testing::RunCommand(words);
 }
 
@@ -127,7 +132,7 @@ TEST(CliTest, UsedOutIsRefusedUnlessOverwrite) {
 
 TEST(CliTest, FullStdoutIsAFailure) {
   const CommandResult result =
-      testing::RunCommand({AIM_EXAMPLE_TOOL, "show", "a.csv"}, "/dev/full");
+      testing::RunCommand({ExampleTool(), "show", "a.csv"}, "/dev/full");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("stdout is not writable"));
 }

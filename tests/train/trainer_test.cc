@@ -8,6 +8,7 @@
 
 #include "aim/base/summary.h"
 #include "aim/diffusion/generate.h"
+#include "aim/metrics/clip_quality.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/text/hashed_words.h"
 #include "support/scene.h"
@@ -56,10 +57,10 @@ DitOptions SmallDit() {
   options.num_layers = 2;
   options.freq_dim = 32;
   options.text_dim = 16;
-  options.camera.mode = "ray_token";
-  options.timestep_mode = "given_zero";
-  options.prediction = "clean";
-  options.frame_positions = "segment";
+  options.camera.mode = CameraMode::kRayToken;
+  options.timestep_mode = TimestepMode::kGivenZero;
+  options.prediction = Prediction::kClean;
+  options.frame_positions = FramePositions::kSegment;
   options.segment_embeddings = 4;
   return options;
 }
@@ -132,7 +133,7 @@ TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
 
   const Dit dit{SmallDit(), trainer.averaged_weights(), at::kFloat};
   GenerateOptions generate;
-  generate.sampler = {.steps = 2, .guidance = 1.0, .shift = 30.0};
+  generate.sampler.sampling = {.steps = 2, .guidance = 1.0, .shift = 30.0};
   Clip known = clip_;  // what a policy sees: first pictures, first pose
   for (ClipView& view : known.views) view.num_frames = 1;
   known.poses.resize(1);

@@ -10,6 +10,8 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/parallel.h"
+#include "tools/cli/thread_environment.h"
 
 namespace aim::cli {
 namespace {
@@ -25,7 +27,8 @@ struct SharedOptions {
   std::string out;
   bool resume = false;
   bool overwrite = false;
-  std::string log_level = "info";
+  LogLevel log_level = LogLevel::kInfo;
+  int threads = 0;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -34,8 +37,9 @@ struct SharedOptions {
     visit("out", self.out, Any{}, "file or folder to write");
     visit("resume", self.resume, Any{}, "continue in an --out that exists");
     visit("overwrite", self.overwrite, Any{}, "replace an --out that exists");
-    visit("log_level", self.log_level, Limits({"debug", "info", "warning", "error", "off"}),
-          "messages on stderr; progress is shown from info on");
+    visit("threads", self.threads, Range{0, 1024},
+          "threads to compute with; 0 = OMP_NUM_THREADS, else one a core");
+    visit("log_level", self.log_level, Any{}, "messages on stderr; progress is shown from info on");
   }
 
   void Validate() const {
@@ -190,8 +194,8 @@ void RefuseExtras(const CLI::App& app, const CLI::App& active, const Settings& s
 }
 
 CommonOptions ToCommon(const SharedOptions& shared) {
-  return {shared.seed,   shared.device,    shared.out,
-          shared.resume, shared.overwrite, shared.log_level};
+  return {shared.seed,      shared.device,    shared.out,    shared.resume,
+          shared.overwrite, shared.log_level, shared.threads};
 }
 
 // Everything after CLI11 split the words: settings, body, run record.
@@ -210,8 +214,9 @@ void RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
   settings.ApplyFlags();
   settings.Validate();
 
-  const LogLevel level = ParseLogLevel(shared.options.log_level);
+  const LogLevel level = shared.options.log_level;
   SetLogLevel(level);
+  LimitThreads(shared.options.threads > 0 ? shared.options.threads : ThreadsOfEnvironment());
   RunContext run(ToCommon(shared.options), level <= LogLevel::kInfo ? &std::cerr : nullptr,
                  ::isatty(STDERR_FILENO) == 1);
   const auto start = std::chrono::steady_clock::now();
@@ -292,6 +297,7 @@ int Main(CLI::App& app, int argc, char** argv, const std::function<void(RunConte
   // A closed pipe or a file-size limit is an error with a sentence, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  SetThreadEnvironment(argc, argv);
   try {
     return Parse(app, argc, argv, body);
   } catch (const ConfigError& error) {

@@ -62,7 +62,7 @@ void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& p
     const bool positional =
         std::find(positionals.begin(), positionals.end(), key) != positionals.end();
     const std::string name = positional ? key : FlagName(key);
-    const std::string text = FlagHelp(help, limits, field);
+    const std::string text = FlagHelp(help, limits, FieldJson(field));
     CLI::Option* flag = nullptr;
     if constexpr (std::is_same_v<Field, bool>) {
       flag = app.add_flag(name + ",!--no-" + name.substr(2), text)

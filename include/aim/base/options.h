@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "aim/base/error.h"
+#include "aim/base/words.h"
 
 namespace aim {
 
@@ -26,6 +27,7 @@ struct Limits {
   Limits(Any) {}                                                                 // NOLINT
   Limits(Range r) : has_range(true), range(r) {}                                 // NOLINT
   Limits(std::initializer_list<const char*> c) : choices(c.begin(), c.end()) {}  // NOLINT
+  explicit Limits(std::vector<std::string> c) : choices(std::move(c)) {}
 
   bool has_range = false;
   Range range{0, 0};
@@ -34,8 +36,9 @@ struct Limits {
 
 // A struct with   template <class Self, class Visitor> static void ForEachField(Self&, Visitor&&)
 // that calls visit(name, field, limits, help). Fields: bool, int, int64_t, uint64_t, double,
-// std::string, lists (std::vector) of bool, int, double or std::string, or another option struct
-// (limits Any{}). The limits of a list hold for each of its items.
+// std::string, an enum with words (limits Any{}: its table is the limit), lists (std::vector) of
+// bool, int, double or std::string, or another option struct (limits Any{}). The limits of a list
+// hold for each of its items.
 template <class T>
 concept OptionStruct = requires(T& options) {
   std::remove_cvref_t<T>::ForEachField(options, [](auto&&...) {});
@@ -47,9 +50,12 @@ void ForEachLeaf(Options& options, Visitor&& visit, const std::string& prefix = 
   std::remove_cvref_t<Options>::ForEachField(
       options,
       [&](std::string_view name, auto& field, const Limits& limits, std::string_view help) {
+        using Field = std::remove_cvref_t<decltype(field)>;
         const std::string key = prefix + std::string(name);
-        if constexpr (OptionStruct<std::remove_cvref_t<decltype(field)>>) {
+        if constexpr (OptionStruct<Field>) {
           ForEachLeaf(field, visit, key + ".");
+        } else if constexpr (WordEnum<Field>) {
+          visit(key, field, Limits(AllWords<Field>()), help);
         } else {
           visit(key, field, limits, help);
         }
@@ -68,6 +74,23 @@ void AssignJson(std::vector<int>& field, const nlohmann::json& value, const std:
 void AssignJson(std::vector<double>& field, const nlohmann::json& value, const std::string& key);
 void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
                 const std::string& key);
+template <WordEnum Enum>
+void AssignJson(Enum& field, const nlohmann::json& value, const std::string& key) {
+  std::string word;
+  AssignJson(word, value, key);
+  field = FromWord<Enum>(word, key);
+}
+
+// A field as files and run records show it: an enum by its word.
+template <class Field>
+nlohmann::json FieldJson(const Field& field) {
+  if constexpr (WordEnum<Field>) {
+    return ToWord(field);
+  } else {
+    return field;
+  }
+}
+
 // Throws ConfigError unless a number lies in the range, a text (or each of a list) is a choice.
 void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::string& key);
 
@@ -104,10 +127,10 @@ std::vector<std::string> OptionKeys(const Options& options) {
 // Every field must lie within its limits. Throws ConfigError naming "<section>.<key>".
 template <class Options>
 void CheckRanges(const Options& options, const std::string& section = "") {
-  ForEachLeaf(
-      options, [&](const std::string& key, auto& field, const Limits& limits, std::string_view) {
-        CheckLimits(nlohmann::json(field), limits, section.empty() ? key : section + "." + key);
-      });
+  ForEachLeaf(options,
+              [&](const std::string& key, auto& field, const Limits& limits, std::string_view) {
+                CheckLimits(FieldJson(field), limits, section.empty() ? key : section + "." + key);
+              });
 }
 
 // Sets the leaf called `key` (dotted). Throws ConfigError naming the nearest key if there is none.
@@ -121,7 +144,7 @@ void SetOption(Options& options, const std::string& key, const nlohmann::json& v
                 found = true;
                 const std::string label = OptionLabel(where, name);
                 AssignJson(field, value, label);
-                CheckLimits(nlohmann::json(field), limits, label);
+                CheckLimits(FieldJson(field), limits, label);
               });
   if (!found) ThrowUnknownKey(key, OptionKeys(options), where);
 }
@@ -140,7 +163,7 @@ void SetOptionText(Options& options, const std::string& key, const std::string& 
   ForEachLeaf(options, [&](const std::string& name, auto& field, const Limits&, std::string_view) {
     using Field = std::remove_cvref_t<decltype(field)>;
     if (name != key) return;
-    if constexpr (std::is_same_v<Field, std::string>) value = text;
+    if constexpr (std::is_same_v<Field, std::string> || WordEnum<Field>) value = text;
     if constexpr (kIsList<Field>) {
       if (std::is_same_v<Field, std::vector<std::string>> && !value.is_array()) value = text;
       if (!value.is_array()) value = nlohmann::json::array({value});
@@ -172,7 +195,7 @@ nlohmann::json OptionsToJson(const Options& options) {
     for (size_t dot; (dot = key.find('.', begin)) != std::string::npos; begin = dot + 1) {
       node = &(*node)[key.substr(begin, dot - begin)];
     }
-    (*node)[key.substr(begin)] = field;
+    (*node)[key.substr(begin)] = FieldJson(field);
   });
   return object;
 }

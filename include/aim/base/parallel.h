@@ -11,7 +11,11 @@ namespace aim {
 // yet begun are left out.
 void ParallelFor(int64_t count, int num_threads, const std::function<void(int64_t)>& body);
 
-// Processors this process may use, at least 1.
+// Threads this process may use, at least 1: what LimitThreads said, else one a processor that it
+// may run on.
 int NumProcessors();
+
+// 0 = no limit. For the start of a program: work under way keeps the threads it has.
+void LimitThreads(int num_threads);
 
 }  // namespace aim

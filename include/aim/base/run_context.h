@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "aim/base/log.h"
 #include "aim/base/progress.h"
 
 namespace aim {
@@ -19,7 +20,8 @@ struct CommonOptions {
   std::filesystem::path out;
   bool resume = false;
   bool overwrite = false;
-  std::string log_level = "info";
+  LogLevel log_level = LogLevel::kInfo;
+  int threads = 0;  // to compute with; 0 = one a core
 };
 
 // Handed to every RunX(options, run). Also a plain value that tests build by hand.

@@ -29,7 +29,9 @@ using WordTable = std::array<Word<Enum>, N>;
 
 // An enum with a WordsOf beside it.
 template <class T>
-concept WordEnum = std::is_enum_v<T> && requires { WordsOf(T{}); };
+concept WordEnum = std::is_enum_v<T> && requires {
+  WordsOf(T{});
+};
 
 template <WordEnum Enum>
 std::string ToWord(Enum value) {

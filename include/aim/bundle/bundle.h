@@ -15,6 +15,7 @@
 #include "aim/model/dit_options.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/model/wan_vae_options.h"
+#include "aim/recipe/sampling_options.h"
 #include "aim/recipe/wan_vae_run_options.h"
 #include "aim/tensor/weights.h"
 #include "aim/text/hashed_words.h"
@@ -23,15 +24,21 @@
 
 namespace aim {
 
+enum class AutoencoderKind { kPca, kWanVae };
+constexpr auto WordsOf(AutoencoderKind) {
+  return WordTable<AutoencoderKind, 2>{
+      {{AutoencoderKind::kPca, "pca"}, {AutoencoderKind::kWanVae, "wan_vae"}}};
+}
+
 struct AutoencoderOptions {
-  std::string kind = "pca";
+  AutoencoderKind kind = AutoencoderKind::kPca;
   std::string file = "autoencoder.safetensors";
   PcaOptions pca;         // read if kind is pca
   WanVaeOptions wan_vae;  // read if kind is wan_vae
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("kind", self.kind, Limits{"pca", "wan_vae"}, "what turns video into latents");
+    visit("kind", self.kind, Any{}, "what turns video into latents");
     visit("file", self.file, Any{}, "its weights: a path, or a name inside the bundle");
     visit("pca", self.pca, Any{}, "");
     visit("wan_vae", self.wan_vae, Any{}, "");
@@ -40,8 +47,14 @@ struct AutoencoderOptions {
   int64_t spatial_factor() const;
 };
 
+enum class TextKind { kHashedWords, kUmt5 };
+constexpr auto WordsOf(TextKind) {
+  return WordTable<TextKind, 2>{
+      {{TextKind::kHashedWords, "hashed_words"}, {TextKind::kUmt5, "umt5"}}};
+}
+
 struct TextOptions {
-  std::string kind = "hashed_words";
+  TextKind kind = TextKind::kHashedWords;
   HashedWordsOptions hashed_words;  // read if kind is hashed_words
   std::string file = "text_encoder.safetensors";
   std::string tokenizer_file = "tokenizer.json";
@@ -49,7 +62,7 @@ struct TextOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("kind", self.kind, Limits{"hashed_words", "umt5"}, "what turns instructions into rows");
+    visit("kind", self.kind, Any{}, "what turns instructions into rows");
     visit("hashed_words", self.hashed_words, Any{}, "");
     visit("umt5.file", self.file, Any{}, "its weights: a path, or a name inside the bundle");
     visit("umt5.tokenizer_file", self.tokenizer_file, Any{},
@@ -57,29 +70,6 @@ struct TextOptions {
     visit("umt5", self.umt5, Any{}, "");
   }
   int64_t dim() const;
-};
-
-// How a bundle is sampled unless the user says otherwise.
-struct SamplingDefaults {
-  double shift = 30.0;
-  int steps = 1;
-  double guidance = 1.0;
-  std::string sampler = "euler";
-  std::string timestep_rounding = "none";
-  std::string sigma_grid = "auto";
-
-  template <class Self, class Visitor>
-  static void ForEachField(Self& self, Visitor&& visit) {
-    visit("shift", self.shift, Range{0.01, 1000},
-          "timestep shift: above 1 more denoising happens at high noise");
-    visit("steps", self.steps, Range{1, 1000}, "denoising steps");
-    visit("guidance", self.guidance, Range{1, 30}, "classifier-free weight of the text; 1 = off");
-    visit("sampler", self.sampler, Limits{"euler", "unipc"}, "how steps are taken");
-    visit("timestep_rounding", self.timestep_rounding, Limits{"none", "bf16", "trunc"},
-          "how the network was shown its timesteps");
-    visit("sigma_grid", self.sigma_grid, Limits{"auto", "full", "official", "diffusers"},
-          "noise levels of the steps; auto: full for euler, official for unipc");
-  }
 };
 
 // model.toml. Defaults are those of the small model.
@@ -92,7 +82,7 @@ struct BundleConfig {
   int image_width = 64;
   int num_frames = 17;
   int num_views = 2;
-  SamplingDefaults diffusion;
+  SamplingOptions diffusion = {.steps = 1};  // how it is sampled unless the user says otherwise
   std::string dit_file = "dit.safetensors";
   DitOptions dit;
   AutoencoderOptions autoencoder;

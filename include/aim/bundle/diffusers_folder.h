@@ -7,14 +7,15 @@
 
 #include "aim/model/dit_options.h"
 #include "aim/model/wan_vae_options.h"
+#include "aim/recipe/sampling_options.h"
 #include "aim/text/umt5.h"
 
 namespace aim {
 
 // How the pipeline samples. wan22.md 5.2.
 struct DiffusersScheduler {
-  std::string kind = "unipc";  // "unipc" or "euler"
-  double shift = 5.0;          // timestep shift
+  SamplerKind kind = SamplerKind::kUnipc;
+  double shift = 5.0;  // timestep shift
 };
 
 struct DiffusersFolder {
@@ -37,7 +38,7 @@ struct DiffusersFolder {
 // weights hold blocks.0.cam_encoder.2.weight (method.md 3.3): features are its columns, pooling is
 // 16 x 16 as released, seen from the first camera in axes that point left, up and forward, and the
 // projector is there if its weights are. `expand_timesteps` (the first
-// frame given at timestep 0) becomes dit.timestep_mode = "given_zero".
+// frame given at timestep 0) becomes dit.timestep_mode = TimestepMode::kGivenZero.
 //
 // Throws InputError naming file and key for what is missing and for whatever the classes here
 // cannot compute (image conditioning, a second transformer, other norms, ungated T5, ...);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "aim/geometry/tool_pose.h"
@@ -18,6 +19,10 @@ struct DecodedPose {
   double residual_px = 0;        // weighted RMS distance of projected anchors to their blobs
   std::vector<uint8_t> visible;  // 0/1 per view and anchor: view0 R, G, B, view1 R, G, B, ...
 };
+
+// Median confidence over all frames, in [0, 1]: one that was not decoded, filled in or not, counts
+// as 0. NaN without frames.
+double MedianConfidence(std::span<const DecodedPose> frames);
 
 // Frame k is meant for time k * period_s after the observation it was made from; frame 0 is the
 // pose at the observation itself.

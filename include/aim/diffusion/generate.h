@@ -49,18 +49,6 @@ std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& actio
                                             const std::vector<ClipView>& views,
                                             const DecoderOptions& options);
 
-// How far decoded poses are from the truth; frame 0 (given) does not count.
-struct PoseErrors {
-  std::vector<double> position_mm;
-  std::vector<double> rotation_deg;
-  std::vector<double> confidence;
-  int gripper_right = 0;
-  int num_frames = 0;
-  int not_decodable = 0;
-
-  void Add(const std::vector<DecodedPose>& decoded, const std::vector<ToolPose>& truth);
-};
-
 // Peak signal-to-noise ratio in dB of pictures in [-1, 1], over all elements.
 double Psnr(const at::Tensor& a, const at::Tensor& b);
 

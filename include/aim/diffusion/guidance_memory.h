@@ -5,9 +5,9 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
-#include <string>
 
 #include "aim/model/dit_options.h"
+#include "aim/recipe/sampling_options.h"
 
 namespace aim {
 
@@ -24,9 +24,9 @@ namespace aim {
 int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batch,
                      c10::ScalarType dtype);
 
-// "batched" if `added_bytes` are at most 4/5 of what is free (the estimate is rough, and allocators
-// round and fragment), else "sequential".
-std::string FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes);
+// kBatched if `added_bytes` are at most 4/5 of what is free (the estimate is rough, and allocators
+// round and fragment), else kSequential.
+GuidanceMode FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes);
 
 // Bytes that can still be allocated: on the CPU AvailableMemoryBytes of base/memory.h; elsewhere
 // what the device has free, and what PyTorch's allocator keeps of it unused.

@@ -7,7 +7,7 @@
 
 #include "aim/base/rng.h"
 #include "aim/diffusion/canvas.h"
-#include "aim/recipe/sampler_options.h"
+#include "aim/recipe/sampling_options.h"
 
 namespace aim {
 

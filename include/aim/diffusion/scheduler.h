@@ -4,19 +4,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <string>
 #include <vector>
 
-namespace aim {
+#include "aim/model/dit_options.h"
+#include "aim/recipe/sampling_options.h"
 
-struct SchedulerOptions {
-  std::string kind = "euler";              // or "unipc"
-  std::string sigma_grid = "auto";         // auto (the kind's own) | full | official | diffusers
-  std::string timestep_rounding = "none";  // auto | none | bf16 | trunc
-  std::string prediction = "velocity";     // what the network's output is: or "clean"
-  int steps = 50;
-  double shift = 5.0;
-};
+namespace aim {
 
 // Noise levels sigma_0 > ... > sigma_n = 0 and the timestep the network is shown at each but the
 // last.
@@ -29,9 +22,8 @@ struct Schedule {
 //   full       u from 1, the release's
 //   official   u from float32(0.999), of Wan's UniPC; sigmas are float32
 //   diffusers  u from 1 to 0.001, its first sigma less 1e-6 if it is 1; sigmas are float32
-// "auto" is full for euler and official for unipc; "auto" rounding is none and trunc.
-// Throws ConfigError for an unknown word or less than one step.
-Schedule MakeSchedule(const SchedulerOptions& options);
+// Throws ConfigError for less than one step. Guidance is not read.
+Schedule MakeSchedule(const SamplingOptions& options);
 
 // Leads a sample from one noise level to the next. Called once a step, in order; not thread-safe.
 class Scheduler {
@@ -52,8 +44,9 @@ class Scheduler {
   bool predicts_clean_;
 };
 
-// "euler": x + v (sigma_{i+1} - sigma_i). "unipc": order 2, bh2, predicts x0, first and last step
+// For a network whose output is what `prediction` says.
+// euler: x + v (sigma_{i+1} - sigma_i). unipc: order 2, bh2, predicts x0, first and last step
 // of order 1; its last step returns the predicted clean sample itself.
-std::unique_ptr<Scheduler> MakeScheduler(const SchedulerOptions& options);
+std::unique_ptr<Scheduler> MakeScheduler(const SamplingOptions& options, Prediction prediction);
 
 }  // namespace aim

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "aim/base/words.h"
 #include "aim/control/env.h"
 #include "aim/control/policy.h"
 
@@ -28,7 +29,14 @@ struct TrialRules {
 };
 
 enum class Termination { kSuccess, kPlanEnd, kTimeout, kIkFailures, kInvalid };
-std::string ToText(Termination termination);  // "success", "plan_end", "timeout", ...
+constexpr auto WordsOf(Termination) {
+  using enum Termination;
+  return WordTable<Termination, 5>{{{kSuccess, "success"},
+                                    {kPlanEnd, "plan_end"},
+                                    {kTimeout, "timeout"},
+                                    {kIkFailures, "ik_failures"},
+                                    {kInvalid, "invalid"}}};
+}
 
 // A plan and the env step at which it was made.
 struct TimedPlan {

@@ -9,18 +9,9 @@
 
 #include "aim/model/dit_options.h"
 #include "aim/model/dit_weights.h"
+#include "aim/recipe/numerics.h"
 
 namespace aim {
-
-// What is computed in which type. wan22.md 6.1. With compute_dtype float32 both give the same.
-enum class Numerics {
-  // Official: matrix products and attention in compute_dtype; timestep, modulation, norms, RoPE and
-  // the residual stream in float32.
-  kAccurate,
-  // As the released weights were trained (DiffSynth): everything, the residual stream too, is
-  // rounded to compute_dtype after each operation; sums inside a norm are float32.
-  kTrained,
-};
 
 struct Dit {
   Dit() = default;

@@ -88,7 +88,7 @@ void DitWeights::ForEach(Self& self, const DitOptions& options, Visitor&& visit)
     visit(name + ".norm3.bias", part.norm3_bias, Shape{dim});
     linear(name + ".ffn.0", part.ffn_up, options.ffn_dim, dim);
     linear(name + ".ffn.2", part.ffn_down, dim, options.ffn_dim);
-    if (options.camera.mode != "none")
+    if (options.camera.mode != CameraMode::kNone)
       linear(name + ".cam_encoder.2", part.camera, dim, options.camera.features);
     if (options.camera.projector) linear(name + ".projector", part.projector, dim, dim);
   };

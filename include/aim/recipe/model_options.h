@@ -4,19 +4,27 @@
 #include <string>
 
 #include "aim/base/options.h"
-#include "aim/recipe/pass_options.h"
+#include "aim/recipe/numerics.h"
+#include "aim/recipe/sampling_options.h"
 #include "aim/recipe/wan_vae_run_options.h"
 
 namespace aim {
+
+// A sampler, or the model's own.
+enum class SamplerChoice { kAuto, kEuler, kUnipc };
+constexpr auto WordsOf(SamplerChoice) {
+  using enum SamplerChoice;
+  return WordTable<SamplerChoice, 3>{{{kAuto, "auto"}, {kEuler, "euler"}, {kUnipc, "unipc"}}};
+}
 
 struct ModelOptions {
   std::string model;
   int steps = 0;
   double guidance = 0;
-  std::string sampler = "auto";
+  SamplerChoice sampler = SamplerChoice::kAuto;
   PassOptions passes = {};
-  std::string dtype = "auto";
-  std::string numerics = "accurate";
+  ComputeDtype dtype = ComputeDtype::kAuto;
+  Numerics numerics = Numerics::kAccurate;
   bool offload = false;
   std::string text_cache;
   WanVaeRunOptions vae;
@@ -29,12 +37,11 @@ struct ModelOptions {
           "denoising steps, time is linear in them; 0 = the model's default");
     visit("guidance", self.guidance, Range{0, 30},
           "classifier-free weight of the text; 1 = off, 0 = the model's default");
-    visit("sampler", self.sampler, Limits{"auto", "euler", "unipc"},
-          "how the noise is taken away; auto: the model's own");
+    visit("sampler", self.sampler, Any{}, "how the noise is taken away; auto: the model's own");
     PassOptions::ForEachField(self.passes, visit);
-    visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
+    visit("dtype", self.dtype, Any{},
           "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA");
-    visit("numerics", self.numerics, Limits{"accurate", "trained"},
+    visit("numerics", self.numerics, Any{},
           "accurate: norms and residuals in f32; trained: rounded as in the release's training");
     visit("offload", self.offload, Any{},
           "keep autoencoder and text encoder out of memory while the network runs");

@@ -1,16 +1,19 @@
 // How a Wan video autoencoder is run: what is chosen for a run, whatever the weights.
 #pragma once
 
-#include <string>
-
 #include "aim/base/options.h"
 
 namespace aim {
 
+enum class VaeForm { kChunked, kWhole };
+constexpr auto WordsOf(VaeForm) {
+  return WordTable<VaeForm, 2>{{{VaeForm::kChunked, "chunked"}, {VaeForm::kWhole, "whole"}}};
+}
+
 // How a clip passes through. The forms give the same result to rounding; tiles do not: the
 // network sees less around them, so seams are blended.
 struct WanVaeRunOptions {
-  std::string form = "chunked";
+  VaeForm form = VaeForm::kChunked;
   int chunk_latents = 1;
   int tile_px = 0;
   int overlap_px = 64;
@@ -18,7 +21,7 @@ struct WanVaeRunOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("form", self.form, Limits{"chunked", "whole"},
+    visit("form", self.form, Any{},
           "a few latent frames at a time, memory independent of the clip's length, or all at once");
     visit("chunk_latents", self.chunk_latents, Range{1, 64},
           "chunked: latent frames at a time after the first");

@@ -8,6 +8,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "aim/base/text.h"
+
 namespace aim {
 
 // One expected extent: a number, or a letter ("B", "F") that stands for any size. A letter used
@@ -20,9 +22,6 @@ struct Dim {
   int64_t size = -1;  // below zero: any
   const char* letter = nullptr;
 };
-
-// "[1, 3, 4]".
-std::string ShapeText(at::IntArrayRef sizes);
 
 // Throws InputError "latents is [1, 3, 4]; expected [B, 4, F, h, w]" unless `tensor` is defined and
 // has this shape:  CheckShape(latents, {"B", 4, "F", "h", "w"}, "latents").

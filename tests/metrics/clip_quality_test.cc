@@ -1,9 +1,11 @@
-#include "aim/diffusion/validation.h"
+#include "aim/metrics/clip_quality.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
 
 namespace aim {
 namespace {
@@ -26,7 +28,7 @@ TEST(SummarizeQuality, PoolsTheFramesOfAllClips) {
                                     Clip10Frames(6, 38)};
   clips[2].poses.num_frames += 2;
   clips[2].poses.not_decodable = 2;
-  const nlohmann::json report = SummarizeQuality(clips);
+  const nlohmann::json report = ToJson(SummarizeQuality(clips));
   EXPECT_EQ(report["clips"], 3);
   EXPECT_EQ(report["frames"], 32);
   EXPECT_EQ(report["position_mm"]["median"], 4);
@@ -44,10 +46,10 @@ TEST(SummarizeQuality, ModesWithoutActionsOrVideosHaveNoNumbersForThem) {
   ClipQuality actions = Clip10Frames(2, 30);
   actions.psnr_db.clear();
   actions.static_psnr_db.clear();
-  EXPECT_FALSE(SummarizeQuality(std::vector{actions}).contains("psnr_db"));
+  EXPECT_FALSE(ToJson(SummarizeQuality(std::vector{actions})).contains("psnr_db"));
   ClipQuality video = Clip10Frames(2, 30);
   video.poses = {};
-  EXPECT_FALSE(SummarizeQuality(std::vector{video}).contains("position_mm"));
+  EXPECT_FALSE(ToJson(SummarizeQuality(std::vector{video})).contains("position_mm"));
 }
 
 // Nothing decoded is no number, not an error of zero.
@@ -55,7 +57,8 @@ TEST(SummarizeQuality, NothingDecodedIsNull) {
   ClipQuality clip;
   clip.poses.num_frames = 10;
   clip.poses.not_decodable = 10;
-  const nlohmann::json report = nlohmann::json::parse(SummarizeQuality(std::vector{clip}).dump());
+  const nlohmann::json report =
+      nlohmann::json::parse(ToJson(SummarizeQuality(std::vector{clip})).dump());
   EXPECT_EQ(report["not_decodable"], 1);
   EXPECT_TRUE(report["position_mm"]["median"].is_null());
   EXPECT_TRUE(report["gripper_accuracy"].is_null());
@@ -66,12 +69,12 @@ TEST(SummarizeQuality, NothingDecodedIsNull) {
 TEST(SummarizeWithIntervals, ResamplesClips) {
   std::vector<ClipQuality> equal(5, Clip10Frames(3, 30));
   Rng rng(1);
-  const nlohmann::json narrow = SummarizeWithIntervals(equal, rng)["interval"];
+  const nlohmann::json narrow = ToJson(SummarizeWithIntervals(equal, rng))["interval"];
   EXPECT_EQ(narrow["position_mm.median"], nlohmann::json({3.0, 3.0}));
   std::vector<ClipQuality> spread;
   for (int i = 1; i <= 30; ++i) spread.push_back(Clip10Frames(i, 30));
   Rng first(1), second(1);
-  const nlohmann::json wide = SummarizeWithIntervals(spread, first)["interval"];
+  const nlohmann::json wide = ToJson(SummarizeWithIntervals(spread, first))["interval"];
   const double low = wide["position_mm.median"][0];
   const double high = wide["position_mm.median"][1];
   // Median of 30 draws from 1..30: about 15.5 with standard deviation near 2.7 (30 / (2 sqrt 30)).
@@ -79,7 +82,7 @@ TEST(SummarizeWithIntervals, ResamplesClips) {
   EXPECT_LT(low, 13);
   EXPECT_GT(high, 18);
   EXPECT_LT(high, 25);
-  EXPECT_EQ(SummarizeWithIntervals(spread, second)["interval"], wide);
+  EXPECT_EQ(ToJson(SummarizeWithIntervals(spread, second))["interval"], wide);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "aim/recipe/pass_options.h"
+#include "aim/recipe/sampling_options.h"
 
 namespace aim {
 
@@ -9,6 +9,11 @@ void PassOptions::Validate() const {
                      .got = ToText(guidance_sigma_min),
                      .expected = "at most guidance_sigma_max = " + ToText(guidance_sigma_max),
                      .fix = "set guidance = 1 to switch guidance off"});
+}
+
+void SamplerOptions::Validate() const {
+  CheckRanges(*this);
+  passes.Validate();
 }
 
 }  // namespace aim

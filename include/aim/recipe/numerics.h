@@ -1,0 +1,29 @@
+// In which types a network computes.
+#pragma once
+
+#include "aim/base/words.h"
+
+namespace aim {
+
+// Of weights and matrix products. kAuto is decided by the device.
+enum class ComputeDtype { kAuto, kF32, kBf16 };
+constexpr auto WordsOf(ComputeDtype) {
+  using enum ComputeDtype;
+  return WordTable<ComputeDtype, 3>{{{kAuto, "auto"}, {kF32, "f32"}, {kBf16, "bf16"}}};
+}
+
+// What is computed in which type. wan22.md 6.1. With float32 products both give the same.
+enum class Numerics {
+  // Official: matrix products and attention in the compute type; timestep, modulation, norms, RoPE
+  // and the residual stream in float32.
+  kAccurate,
+  // As the released weights were trained (DiffSynth): everything, the residual stream too, is
+  // rounded to the compute type after each operation; sums inside a norm are float32.
+  kTrained,
+};
+constexpr auto WordsOf(Numerics) {
+  using enum Numerics;
+  return WordTable<Numerics, 2>{{{kAccurate, "accurate"}, {kTrained, "trained"}}};
+}
+
+}  // namespace aim

@@ -1,0 +1,37 @@
+#include "aim/base/text.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace aim {
+namespace {
+
+TEST(TextTest, JoinPutsSeparatorsBetween) {
+  EXPECT_EQ(Join({}), "");
+  EXPECT_EQ(Join({"a"}), "a");
+  EXPECT_EQ(Join({"a", "", "c"}), "a, , c");
+  EXPECT_EQ(Join({"a", "b"}, "|"), "a|b");
+}
+
+TEST(TextTest, ShapesAndSizes) {
+  EXPECT_EQ(ShapeText({}), "[]");
+  EXPECT_EQ(ShapeText(std::vector<int64_t>{2, 3}), "[2, 3]");
+  EXPECT_EQ(SizeText(640, 480), "640x480");
+}
+
+TEST(TextTest, ExcerptIsShortAndPrintable) {
+  EXPECT_EQ(Excerpt("a\tb\xff"), "\"a?b?\"");
+  EXPECT_EQ(Excerpt(std::string(60, 'x')), "\"" + std::string(60, 'x') + "\"");
+  EXPECT_EQ(Excerpt(std::string(61, 'x')), "\"" + std::string(60, 'x') + "...\"");
+}
+
+TEST(TextTest, JsonOfBytesThatAreNotUtf8IsWritten) {
+  EXPECT_EQ(DumpJson({{"path", "a\xff"}}), "{\"path\":\"a\xef\xbf\xbd\"}");
+  EXPECT_EQ(DumpJson(nlohmann::json::array({1}), 1), "[\n 1\n]");
+}
+
+}  // namespace
+}  // namespace aim
