@@ -13,7 +13,7 @@ struct InspectOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("path", self.path, aim::Any{}, "data set, task, or one episode (ActionImages layout)");
+    visit("path", self.path, aim::Any{}, "data set, task, or one episode, in any layout");
   }
 };
 
@@ -35,8 +35,9 @@ int main(int argc, char** argv) {
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const nlohmann::json result =
-        demos->parsed() ? aim::RunDemoCollection(demos_options, aim::MakeTabletop, run)
-                        : aim::InspectData(inspect_options.path, run.progress());
+        demos->parsed()
+            ? aim::RunDemoCollection(demos_options, aim::MakeTabletop, run)
+            : ToJson(aim::InspectData(aim::OpenDataSet(inspect_options.path), run.progress()));
     std::cout << result.dump(1) << '\n';
   });
 }

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "aim/base/error.h"
-#include "aim/data/action_images_layout.h"
 #include "aim/format/npy.h"
+#include "data/action_images_files.h"
 
 namespace aim {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/data/action_images_layout.h"
+#include "data/action_images_files.h"
 
 namespace aim {
 namespace {

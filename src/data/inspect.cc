@@ -2,12 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
-#include <set>
-#include <string>
-
-#include "aim/base/error.h"
-#include "aim/data/action_images_layout.h"
 
 namespace aim {
 namespace {
@@ -16,34 +10,15 @@ using nlohmann::json;
 
 constexpr size_t kPromptSample = 5;
 
-struct TaskSummary {
-  int episodes = 0;
-  std::map<std::string, int> variations;
-  size_t min_frames = 0;
-  size_t max_frames = 0;
-  size_t frames = 0;
-  std::set<std::string> prompts;
-
-  void Add(const Episode& episode) {
-    const size_t count = episode.clip.poses.size();
-    min_frames = episodes == 0 ? count : std::min(min_frames, count);
-    max_frames = std::max(max_frames, count);
-    frames += count;
-    ++episodes;
-    ++variations[std::to_string(episode.variation)];
-    if (prompts.size() < kPromptSample) prompts.insert(episode.clip.prompt);
-  }
-
-  json ToJson() const {
-    return {{"episodes", episodes},
-            {"variations", variations},
-            {"frames",
-             {{"min", min_frames},
-              {"mean", static_cast<double>(frames) / episodes},
-              {"max", max_frames}}},
-            {"prompts", prompts}};
-  }
-};
+void Add(const Episode& episode, TaskSummary& task) {
+  const int64_t count = episode.clip.views[0].num_frames;
+  task.min_frames = task.num_episodes == 0 ? count : std::min(task.min_frames, count);
+  task.max_frames = std::max(task.max_frames, count);
+  task.num_frames += count;
+  ++task.num_episodes;
+  ++task.variations[episode.variation];
+  if (task.prompts.size() < kPromptSample) task.prompts.insert(episode.clip.prompt);
+}
 
 std::string RateText(double fps) {
   char text[32];
@@ -51,43 +26,60 @@ std::string RateText(double fps) {
   return text;
 }
 
+void Add(const Episode& episode, InspectReport& report) {
+  const Clip& clip = episode.clip;
+  Add(episode, report.tasks[episode.task]);
+  ++report.num_episodes;
+  report.num_frames += clip.views[0].num_frames;
+  ++report.views[static_cast<int>(clip.views.size())];
+  ++report.sizes[std::to_string(clip.width) + "x" + std::to_string(clip.height)];
+  ++report.rates[RateText(clip.fps)];
+}
+
+// Keys of a JSON object are texts.
+json Counts(const std::map<int, int64_t>& counts) {
+  json object = json::object();
+  for (const auto& [number, count] : counts) object[std::to_string(number)] = count;
+  return object;
+}
+
+json ToJson(const TaskSummary& task) {
+  return {{"episodes", task.num_episodes},
+          {"variations", Counts(task.variations)},
+          {"frames",
+           {{"min", task.min_frames},
+            {"mean", static_cast<double>(task.num_frames) / static_cast<double>(task.num_episodes)},
+            {"max", task.max_frames}}},
+          {"prompts", task.prompts}};
+}
+
 }  // namespace
 
-json InspectData(const std::filesystem::path& path, Progress& progress) {
-  const std::vector<EpisodePath> episodes = ListEpisodes(path);
-  std::map<std::string, TaskSummary> tasks;
-  std::map<std::string, int> views;
-  std::map<std::string, int> sizes;
-  std::map<std::string, int> rates;
-  json damaged = json::array();
-  size_t frames = 0;
-  progress.Start("reading", static_cast<int64_t>(episodes.size()));
-  for (const EpisodePath& where : episodes) {
-    try {
-      const Episode episode = ReadEpisode(where);
-      const Clip& clip = episode.clip;
-      tasks[where.task].Add(episode);
-      frames += clip.poses.size();
-      ++views[std::to_string(clip.views.size())];
-      ++sizes[std::to_string(clip.width) + "x" + std::to_string(clip.height)];
-      ++rates[RateText(clip.fps)];
-    } catch (const InputError& error) {
-      damaged.push_back({{"episode", where.Name()}, {"problem", error.what()}});
-    }
+json ToJson(const InspectReport& report) {
+  json tasks = json::object();
+  for (const auto& [name, task] : report.tasks) tasks[name] = ToJson(task);
+  return {{"layout", report.layout},
+          {"path", report.path.string()},
+          {"episodes", report.num_episodes},
+          {"frames", report.num_frames},
+          {"tasks", tasks},
+          {"views", Counts(report.views)},
+          {"sizes", report.sizes},
+          {"fps", report.rates},
+          {"damaged", ToJson(report.skipped)}};
+}
+
+InspectReport InspectData(const DataSet& data, Progress& progress) {
+  InspectReport report;
+  report.layout = data.layout().Name();
+  report.path = data.root();
+  progress.Start("reading", static_cast<int64_t>(data.episodes().size()));
+  for (const EpisodeRef& ref : data.episodes()) {
+    if (const auto episode = data.TryRead(ref, report.skipped)) Add(*episode, report);
     progress.Advance(1);
   }
   progress.Finish();
-  json task_summaries = json::object();
-  for (const auto& [task, summary] : tasks) task_summaries[task] = summary.ToJson();
-  return {{"layout", "action-images"},
-          {"path", path.string()},
-          {"episodes", episodes.size() - damaged.size()},
-          {"frames", frames},
-          {"tasks", task_summaries},
-          {"views", views},
-          {"sizes", sizes},
-          {"fps", rates},
-          {"damaged", damaged}};
+  return report;
 }
 
 }  // namespace aim

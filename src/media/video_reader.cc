@@ -41,7 +41,8 @@ bool HasCutBox(const std::filesystem::path& path) {
 
 class Reader {
  public:
-  Reader(const std::filesystem::path& path, int max_frames) : path_(path), max_frames_(max_frames) {
+  Reader(const std::filesystem::path& path, int begin, int end)
+      : path_(path), begin_(begin), end_(end) {
     SilenceLibav();
     packet_.reset(av_packet_alloc());
     frame_.reset(av_frame_alloc());
@@ -71,14 +72,26 @@ class Reader {
       Fail("cut off after " + std::to_string(num_packets_) + " of " +
            std::to_string(promised_packets_) + " frames");
     }
-    if (video_.num_frames == 0) Fail("a video without frames");
-    SetFrameRate();
+    if (video_.num_frames == 0) {
+      Fail(num_decoded_ == 0 ? "a video without frames" : "a video of " + Frames());
+    }
+    video_.format.fps = FrameRate();
     return std::move(video_);
   }
 
+  VideoInfo Probe() {
+    OpenContainer();
+    OpenCodec();
+    const AVCodecParameters& codec = *stream_->codecpar;
+    CheckSize(codec.width, codec.height);
+    VideoInfo info{.format = {codec.width, codec.height, FrameRate()}, .num_frames = CountFrames()};
+    if (info.num_frames == 0) Fail("a video without frames");
+    return info;
+  }
+
  private:
-  bool done() const { return video_.num_frames >= max_frames_; }
-  std::string Frames() const { return std::to_string(video_.num_frames) + " frames"; }
+  bool done() const { return num_decoded_ >= end_; }
+  std::string Frames() const { return std::to_string(num_decoded_) + " frames"; }
 
   [[noreturn]] void Fail(const std::string& got) const {
     throw FormatError({.where = path_.string(),
@@ -133,9 +146,10 @@ class Reader {
       if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
       if (code < 0) break;
       if (frame_->decode_error_flags != 0 || (frame_->flags & AV_FRAME_FLAG_CORRUPT)) {
-        Fail("damaged in frame " + std::to_string(video_.num_frames));
+        Fail("damaged in frame " + std::to_string(num_decoded_));
       }
-      Keep();
+      if (num_decoded_ >= begin_) Keep();
+      ++num_decoded_;
       av_frame_unref(frame_.get());
     }
     if (code < 0) {
@@ -143,18 +157,37 @@ class Reader {
     }
   }
 
+  void CheckSize(int width, int height) const {
+    if (width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide) return;
+    Fail("a video of " + std::to_string(width) + "x" + std::to_string(height));
+  }
+
+  // Packets that become a frame: an edit list may tell a player to drop some.
+  int CountFrames() {
+    int count = 0;
+    if (promised_packets_ > 0) {
+      for (int i = 0; i < promised_packets_; ++i) {
+        const AVIndexEntry* entry = avformat_index_get_entry(stream_, i);
+        if (entry != nullptr && (entry->flags & AVINDEX_DISCARD_FRAME) == 0) ++count;
+      }
+      return count;
+    }
+    while (av_read_frame(container_, packet_.get()) >= 0) {
+      if (packet_->stream_index == stream_->index) ++count;
+      av_packet_unref(packet_.get());
+    }
+    return count;
+  }
+
   // Appends frame_ as RGB.
   void Keep() {
     if (video_.num_frames == 0) {
-      if (frame_->width < 1 || frame_->width > kMaxSide || frame_->height < 1 ||
-          frame_->height > kMaxSide) {
-        Fail("a video of " + std::to_string(frame_->width) + "x" + std::to_string(frame_->height));
-      }
+      CheckSize(frame_->width, frame_->height);
       video_.format.width = frame_->width;
       video_.format.height = frame_->height;
     }
     if (frame_->width != video_.format.width || frame_->height != video_.format.height) {
-      Fail("a video whose size changes at frame " + std::to_string(video_.num_frames));
+      Fail("a video whose size changes at frame " + std::to_string(num_decoded_));
     }
     const size_t offset = video_.rgb.size();
     if (static_cast<int64_t>(offset + video_.frame_bytes()) > kMaxPixelBytes) {
@@ -183,11 +216,11 @@ class Reader {
                                sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
     }
     if (format != scaler_format_) {
-      Fail("a video whose pixel format changes at frame " + std::to_string(video_.num_frames));
+      Fail("a video whose pixel format changes at frame " + std::to_string(num_decoded_));
     }
     if (sws_scale(scaler_.get(), frame_->data, frame_->linesize, 0, height, converted_->data,
                   converted_->linesize) != height) {
-      Fail("damaged in frame " + std::to_string(video_.num_frames));
+      Fail("damaged in frame " + std::to_string(num_decoded_));
     }
     for (int row = 0; row < height; ++row) {
       std::copy_n(converted_->data[0] + static_cast<ptrdiff_t>(row) * converted_->linesize[0],
@@ -205,18 +238,20 @@ class Reader {
     if (av_frame_get_buffer(converted_.get(), 0) < 0) Fail("too large for the memory");
   }
 
-  void SetFrameRate() {
+  double FrameRate() const {
     const AVRational rate =
         stream_->avg_frame_rate.num > 0 ? stream_->avg_frame_rate : stream_->r_frame_rate;
     if (rate.num <= 0 || rate.den <= 0) Fail("without a frame rate");
-    video_.format.fps = av_q2d(rate);
+    return av_q2d(rate);
   }
 
   std::filesystem::path path_;
-  int max_frames_;
+  int begin_;  // first frame to keep
+  int end_;    // one past the last
   Video video_;
+  int num_decoded_ = 0;
   int64_t num_packets_ = 0;
-  int64_t promised_packets_ = 0;
+  int promised_packets_ = 0;
   AVFormatContext* container_ = nullptr;
   AVStream* stream_ = nullptr;  // owned by container_
   LibavPtr<AVCodecContext> codec_;
@@ -231,7 +266,14 @@ class Reader {
 
 Video ReadVideo(const std::filesystem::path& path, int max_frames) {
   AIM_CHECK(max_frames > 0);
-  return Reader(path, max_frames).Read();
+  return Reader(path, 0, max_frames).Read();
 }
+
+Video ReadVideoFrames(const std::filesystem::path& path, int begin, int end) {
+  AIM_CHECK(begin >= 0 && end > begin);
+  return Reader(path, begin, end).Read();
+}
+
+VideoInfo ProbeVideo(const std::filesystem::path& path) { return Reader(path, 0, 1).Probe(); }
 
 }  // namespace aim

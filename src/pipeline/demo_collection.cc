@@ -15,7 +15,7 @@
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
-#include "aim/data/action_images_layout.h"
+#include "aim/data/action_images.h"
 #include "pipeline/episode_claim.h"
 
 namespace aim {
@@ -206,11 +206,7 @@ class Collection {
     if (stop_) return;
     const std::lock_guard lock(mutex_);
     failed_.push_back(
-        {{"episode",
-          EpisodePath{
-              .path = folder, .task = job.task, .variation = job.variation, .index = job.index}
-              .Name()},
-         {"attempts", kMaxAttempts}});
+        {{"episode", EpisodeName(job.task, job.variation, job.index)}, {"attempts", kMaxAttempts}});
   }
 
   static void Write(const fs::path& folder, const Job& job, uint64_t seed, Demonstration demo) {

@@ -115,7 +115,8 @@ nlohmann::json RunDrift(const DriftOptions& options, RunContext& run) {
   options.Validate();
   const BundleConfig config = LoadBundleConfig(options.model.model);
   const ModelOptions changed = Changed(options.model, options.against);
-  const TruthClips truth = ReadTruthClips(options.data, options.episodes, config, run.progress());
+  const TruthClips truth =
+      ReadTruthClips(OpenDataSet(options.data), options.episodes, config, run.progress());
   if (!run.out().empty()) run.PrepareOutFile();
   run.progress().Start("generate", 2 * static_cast<int64_t>(truth.clips.size()));
   const Generated first = GenerateAll(options.model, options.mode, truth.clips, run);
@@ -125,7 +126,7 @@ nlohmann::json RunDrift(const DriftOptions& options, RunContext& run) {
   report["model"] = options.model.model;
   report["mode"] = options.mode;
   report["settings"] = {OptionsToJson(options.model), OptionsToJson(changed)};
-  report["damaged"] = truth.damaged;
+  report["damaged"] = ToJson(truth.skipped);
   if (!run.out().empty()) WriteFileAtomic(run.out(), report.dump(2) + "\n");
   return report;
 }

@@ -63,14 +63,14 @@ class Evaluation {
   }
 
   nlohmann::json Run() {
-    data_ = ReadTruthClips(options_.data, options_.episodes, config_, run_.progress());
+    data_ = ReadTruthClips(OpenDataSet(options_.data), options_.episodes, config_, run_.progress());
     if (!run_.out().empty()) run_.PrepareOutFile();
     nlohmann::json report = {{"model", options_.model.model},
                              {"fingerprint", Fingerprint(bundle_.dit.NamedWeights())},
                              {"data", options_.data},
                              {"steps", generate_.sampler.sampling.steps},
                              {"guidance", generate_.sampler.sampling.guidance},
-                             {"damaged", data_.damaged}};
+                             {"damaged", ToJson(data_.skipped)}};
     const at::InferenceMode guard;
     const auto with_v2a = std::count(modes_.begin(), modes_.end(), "v2a");
     run_.progress().Start("measure", static_cast<int64_t>(modes_.size()) + with_v2a + 2);

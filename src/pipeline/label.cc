@@ -8,12 +8,13 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/summary.h"
-#include "aim/codec/pose_csv.h"
 #include "aim/data/cut_clip.h"
+#include "aim/data/data_set.h"
 #include "aim/data/fit_view.h"
+#include "aim/data/labels.h"
 #include "aim/diffusion/validation.h"
 #include "aim/policy/clip_generator.h"
-#include "pipeline/episode_items.h"
+#include "pipeline/truth_clips.h"
 #include "pipeline/windows.h"
 
 namespace aim {
@@ -68,15 +69,16 @@ PoseErrors PoseErrorsFromJson(const nlohmann::json& json) {
 nlohmann::json ReadRecord(const fs::path& folder) {
   if (!fs::exists(folder / "label.json") || !fs::exists(folder / "poses.csv")) return {};
   nlohmann::json record = nlohmann::json::parse(ReadFile(folder / "label.json"), nullptr, false);
+  if (!record.is_object() || !record.contains("origin")) return {};  // of a version that kept none
   for (const char* key : {"frames", "decoded", "low_confidence", "median_confidence"}) {
-    if (!record.is_object() || !record.contains(key) || !record[key].is_number()) return {};
+    if (!record.contains(key) || !record[key].is_number()) return {};
   }
   return record;
 }
 
-// Bytes that are not UTF-8 (a path, a prompt) are replaced, not refused.
-std::string Dump(const nlohmann::json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+// Bytes that are not UTF-8 (a path) are replaced, not refused.
+std::string Dump(const nlohmann::json& json) {
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 class Labeller {
@@ -85,7 +87,7 @@ class Labeller {
       : options_(options),
         run_(run),
         shard_(ParseShard(options.shard)),
-        items_(ListEpisodeItems(options.data)),
+        data_(OpenDataSet(options.data)),
         generator_(options.model, kMode, run.device()) {
     const int window = generator_.config().num_frames;
     overlap_ = options.overlap > 0 ? options.overlap : window / 2;
@@ -101,19 +103,19 @@ class Labeller {
   nlohmann::json Run() {
     run_.PrepareOutFolder();
     CheckSettings();
+    const std::vector<EpisodeRef>& refs = data_.episodes();
     const size_t count =
-        items_.size() > shard_.index ? (items_.size() - shard_.index - 1) / shard_.count + 1 : 0;
+        refs.size() > shard_.index ? (refs.size() - shard_.index - 1) / shard_.count + 1 : 0;
     run_.progress().Start("label", static_cast<int64_t>(count));
-    for (size_t i = shard_.index; i < items_.size(); i += shard_.count) {
-      LabelGuarded(items_[i]);
-      run_.progress().Advance(1, items_[i].name);
+    for (size_t i = shard_.index; i < refs.size(); i += shard_.count) {
+      LabelGuarded(refs[i]);
+      run_.progress().Advance(1, refs[i].name);
     }
     run_.progress().Finish();
-    if (count > 0 && damaged_.size() == count) {
+    if (count > 0 && skipped_.size() == count) {
       throw InputError({.where = options_.data,
-                        .got = "without an episode that can be read (" +
-                               std::string(damaged_[0]["episode"]) + ": " +
-                               std::string(damaged_[0]["problem"]) + ")",
+                        .got = "without an episode that can be read (" + skipped_[0].episode +
+                               ": " + skipped_[0].problem + ")",
                         .expected = "at least one",
                         .fix = ""});
     }
@@ -138,69 +140,60 @@ class Labeller {
       }
       return;
     }
-    WriteFileAtomic(path, Dump(settings, 2));
+    WriteFileAtomic(path, Dump(settings));
   }
 
-  void LabelGuarded(const EpisodeItem& item) {
-    const fs::path folder = run_.out() / item.name;
+  void LabelGuarded(const EpisodeRef& ref) {
+    const fs::path folder = run_.out() / ref.name;
     nlohmann::json record = ReadRecord(folder);
-    if (record.is_null()) {
-      try {
-        record = LabelEpisode(item, folder);
-      } catch (const InputError& error) {
-        LogWarning("left out " + item.name + ": " + error.what());
-        damaged_.push_back({{"episode", item.name}, {"problem", error.what()}});
-        return;
-      }
-    } else {
+    if (!record.is_null()) {
       ++num_resumed_;
+    } else if (!TryOrSkip(ref.name, skipped_, [&] { record = LabelEpisode(ref, folder); })) {
+      return;
     }
     records_.push_back(std::move(record));
   }
 
-  nlohmann::json LabelEpisode(const EpisodeItem& item, const fs::path& folder) const {
-    const Episode episode = item.Read();
+  nlohmann::json LabelEpisode(const EpisodeRef& ref, const fs::path& folder) const {
+    const Episode episode = data_.Read(ref);
     const Clip& clip = episode.clip;
     const BundleConfig& config = generator_.config();
-    if (clip.views.size() != static_cast<size_t>(config.num_views)) {
-      throw InputError(
-          {.where = item.path.string(),
-           .got = std::to_string(clip.views.size()) + " views",
-           .expected = std::to_string(config.num_views) + ", the number this model was trained for",
-           .fix = ""});
-    }
+    CheckViews(ref, clip, config);
     const int num_frames = clip.views[0].num_frames;
     const int stride = std::max(1, static_cast<int>(std::lround(clip.fps / config.fps)));
     if (std::abs(clip.fps / stride / config.fps - 1) > kRateTolerance) {
-      LogWarning(item.name + " has " + ToText(clip.fps) +
+      LogWarning(ref.name + " has " + ToText(clip.fps) +
                  " frames a second, the model was trained at " + ToText(config.fps));
     }
     const Clip fitted =
         FitClip(EveryNthFrame(clip, stride), config.image_width, config.image_height);
-    std::vector<DecodedWindow> windows = DecodeWindows(item, fitted);
+    std::vector<DecodedWindow> windows = DecodeWindows(ref, fitted, PoseGiven(episode));
     Plan labels;
     labels.period_s = 1 / clip.fps;
     labels.frames = BlendWindows(windows, fitted.views[0].num_frames);
     FillFromNeighbours(labels.frames, options_.min_confidence);
     labels.frames = SpreadOut(labels.frames, stride, num_frames);
-    nlohmann::json record = Record(item, clip, labels);
+    nlohmann::json record = Record(ref, episode, labels);
     record["windows"] = windows.size();
-    WriteFolderAtomic(folder, [&](const fs::path& temporary) {
-      WritePosesCsv(temporary / "poses.csv", labels);
-      WriteFileAtomic(temporary / "label.json", Dump(record, -1));
-    });
+    WriteLabels(folder, labels, data_.Origin(ref), record);
     return record;
   }
 
+  // A pose that is a label itself is given only if it was known to that run.
+  bool PoseGiven(const Episode& episode) const {
+    return options_.first_pose == "data" && !episode.clip.poses.empty() &&
+           (episode.confidence.empty() || episode.confidence[0] == 1);
+  }
+
   // Every window by itself; the recorded first pose belongs to the first alone.
-  std::vector<DecodedWindow> DecodeWindows(const EpisodeItem& item, const Clip& clip) const {
+  std::vector<DecodedWindow> DecodeWindows(const EpisodeRef& ref, const Clip& clip,
+                                           bool has_pose) const {
     const int window = generator_.config().num_frames;
-    const Rng rng = Rng(run_.seed()).Derive(StableHash(item.name), "label");
+    const Rng rng = Rng(run_.seed()).Derive(StableHash(ref.name), "label");
     std::vector<DecodedWindow> decoded;
     for (const int start : WindowStarts(clip.views[0].num_frames, window, overlap_)) {
       decoded.push_back({start, {}});
     }
-    const bool has_pose = options_.first_pose == "data" && !clip.poses.empty();
     for (size_t begin = 0; begin < decoded.size();) {
       const bool pose_given = begin == 0 && has_pose;
       const size_t end = pose_given ? 1 : std::min(decoded.size(), begin + kWindowsPerBatch);
@@ -220,7 +213,8 @@ class Labeller {
     return decoded;
   }
 
-  nlohmann::json Record(const EpisodeItem& item, const Clip& clip, const Plan& labels) const {
+  nlohmann::json Record(const EpisodeRef& ref, const Episode& episode, const Plan& labels) const {
+    const Clip& clip = episode.clip;
     int decoded = 0;
     int low = 0;
     std::vector<double> confidence;
@@ -229,11 +223,15 @@ class Labeller {
       low += !frame.decodable || frame.confidence < options_.min_confidence;
       confidence.push_back(frame.decodable ? frame.confidence : 0);
     }
-    nlohmann::json record = {
-        {"episode", item.name},  {"source", item.path.string()},           {"prompt", clip.prompt},
-        {"fps", clip.fps},       {"frames", labels.frames.size()},         {"decoded", decoded},
-        {"low_confidence", low}, {"median_confidence", Median(confidence)}};
-    if (clip.poses.size() == labels.frames.size()) {
+    nlohmann::json record = {{"episode", ref.name},
+                             {"source", ref.path.string()},
+                             {"prompt", clip.prompt},
+                             {"fps", clip.fps},
+                             {"frames", labels.frames.size()},
+                             {"decoded", decoded},
+                             {"low_confidence", low},
+                             {"median_confidence", Median(confidence)}};
+    if (clip.poses.size() == labels.frames.size() && episode.confidence.empty()) {
       PoseErrors errors;
       errors.Add(labels.frames, clip.poses);
       record["errors"] = ToJson(errors);
@@ -265,7 +263,7 @@ class Labeller {
                              {"decoded", decoded},
                              {"low_confidence", low},
                              {"median_confidence", Median(confidence)},
-                             {"damaged", damaged_}};
+                             {"damaged", ToJson(skipped_)}};
     if (!qualities.empty()) {
       Rng rng = Rng(run_.seed()).Derive(0, "intervals");
       report["errors"] = ToJson(SummarizeWithIntervals(qualities, rng));
@@ -273,18 +271,18 @@ class Labeller {
     const std::string name = shard_.count == 1 ? "report.json"
                                                : "report-" + std::to_string(shard_.index) + "-of-" +
                                                      std::to_string(shard_.count) + ".json";
-    WriteFileAtomic(run_.out() / name, Dump(report, 2));
+    WriteFileAtomic(run_.out() / name, Dump(report));
     return report;
   }
 
   LabelOptions options_;
   RunContext& run_;
   Shard shard_;
-  std::vector<EpisodeItem> items_;
+  DataSet data_;
   ClipGenerator generator_;
   int overlap_ = 0;
   std::vector<nlohmann::json> records_;
-  nlohmann::json damaged_ = nlohmann::json::array();
+  std::vector<Skipped> skipped_;
   int num_resumed_ = 0;
 };
 

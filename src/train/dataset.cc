@@ -10,15 +10,14 @@
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
-#include "aim/data/action_images_layout.h"
 #include "aim/data/cut_clip.h"
 
 namespace aim {
 namespace {
 
 // A number in [0, 1) that depends on the episode's name alone.
-double NameFraction(const EpisodePath& episode, uint64_t seed) {
-  return Rng(StableHash(episode.Name(), seed)).Uniform();
+double NameFraction(const EpisodeRef& episode, uint64_t seed) {
+  return Rng(StableHash(episode.name, seed)).Uniform();
 }
 
 struct DataSource {
@@ -40,14 +39,9 @@ DataSource ParseSource(const std::string& text) {
 }
 
 // Reads an episode, or says why not and returns false.
-bool TryRead(const EpisodePath& path, Episode& episode) {
-  try {
-    episode = ReadEpisode(path);
-    return true;
-  } catch (const InputError& error) {
-    LogWarning("left out " + path.Name() + ": " + error.what());
-    return false;
-  }
+bool TryRead(const TrainingEpisode& episode, Episode& read) {
+  std::vector<Skipped> skipped;
+  return TryOrSkip(episode.ref.name, skipped, [&] { read = ReadTrainingEpisode(episode); });
 }
 
 }  // namespace
@@ -57,11 +51,12 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
   if (data.empty())
     throw ConfigError(
         {"--data", "missing", "at least one data set", "make one with aim-data demos"});
-  std::vector<EpisodePath> episodes;
+  std::vector<TrainingEpisode> episodes;
   for (const std::string& text : data) {
     const DataSource source = ParseSource(text);
-    for (EpisodePath& path : ListEpisodes(source.dir)) {
-      if (NameFraction(path, seed + 1) < source.ratio) episodes.push_back(std::move(path));
+    const DataSet set = OpenDataSet(source.dir);
+    for (const EpisodeRef& ref : set.episodes()) {
+      if (NameFraction(ref, seed + 1) < source.ratio) episodes.push_back({set, ref});
     }
   }
   if (static_cast<int>(episodes.size()) <= validation_episodes) {
@@ -70,8 +65,8 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
                        "add data or hold out fewer"});
   }
   std::stable_sort(episodes.begin(), episodes.end(),
-                   [&](const EpisodePath& a, const EpisodePath& b) {
-                     return NameFraction(a, seed) < NameFraction(b, seed);
+                   [&](const TrainingEpisode& a, const TrainingEpisode& b) {
+                     return NameFraction(a.ref, seed) < NameFraction(b.ref, seed);
                    });
   DataSplit split;
   split.validation.assign(episodes.begin(), episodes.begin() + validation_episodes);
@@ -79,7 +74,17 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
   return split;
 }
 
-PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes,
+Episode ReadTrainingEpisode(const TrainingEpisode& episode) {
+  Episode read = episode.data.Read(episode.ref);
+  const auto num_frames = static_cast<size_t>(read.clip.views[0].num_frames);
+  if (read.clip.poses.size() == num_frames) return read;
+  throw InputError({.where = episode.ref.path.string(),
+                    .got = std::to_string(read.clip.poses.size()) + " poses",
+                    .expected = "one for each of " + std::to_string(num_frames) + " frames",
+                    .fix = "label the videos first (aim-label)"});
+}
+
+PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int num_episodes,
                               int num_frames, const PcaOptions& options,
                               const ActionImageSpec& spec, Progress& progress) {
   PcaFitter fitter(options);
@@ -105,14 +110,14 @@ PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_
 }
 
 LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
-                             const std::vector<EpisodePath>& episodes, const ClipEncoder& encoder,
-                             const std::string& autoencoder_fingerprint, int clips_per_episode,
-                             Progress& progress) {
+                             const std::vector<TrainingEpisode>& episodes,
+                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
+                             int clips_per_episode, Progress& progress) {
   std::ostringstream origin;
-  origin << autoencoder_fingerprint << ' ' << ToWord(encoder.dit.camera.mode) << ' '
-         << encoder.num_frames << ' ' << clips_per_episode << ' ' << encoder.text->dim();
-  for (const EpisodePath& episode : episodes)
-    origin << '\n' << episode.path.lexically_normal().string();
+  origin << autoencoder_fingerprint << ' ' << ToWord(encoder.dit.camera.mode) << ' ' << encoder.num_frames
+         << ' ' << clips_per_episode << ' ' << encoder.text->dim();
+  for (const TrainingEpisode& episode : episodes)
+    origin << '\n' << episode.ref.path.lexically_normal().string();
   const std::string key = std::to_string(StableHash(origin.str()));
   if (!LatentCache::IsComplete(dir, key)) {
     progress.Start("encode clips", static_cast<int64_t>(episodes.size()));

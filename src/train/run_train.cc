@@ -16,7 +16,6 @@
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/bundle/bundle.h"
-#include "aim/data/action_images_layout.h"
 #include "aim/data/cut_clip.h"
 #include "aim/diffusion/validation.h"
 #include "aim/tensor/safetensors.h"
@@ -112,7 +111,7 @@ Setup Prepare(const TrainRunOptions& options, RunContext& run) {
   options.Validate();
   const DataSplit split =
       ListTrainingData(options.data, options.train.validation_episodes, run.seed());
-  const Clip sample = ReadEpisode(split.training.front()).clip;
+  const Clip sample = ReadTrainingEpisode(split.training.front()).clip;
   std::optional<Bundle> init;
   Setup setup;
   if (!options.init.empty()) {
@@ -128,8 +127,9 @@ Setup Prepare(const TrainRunOptions& options, RunContext& run) {
   run.PrepareOutFolder();
   setup.autoencoder = ObtainAutoencoder(options, init ? &*init : nullptr, split, run);
   setup.text = std::make_unique<HashedWords>(setup.config.text.hashed_words);
-  for (const EpisodePath& path : split.validation) {
-    setup.validation.push_back(CutClip(ReadEpisode(path).clip, 0, setup.config.num_frames));
+  for (const TrainingEpisode& episode : split.validation) {
+    const Clip clip = ReadTrainingEpisode(episode).clip;
+    setup.validation.push_back(CutClip(clip, 0, setup.config.num_frames));
   }
   const std::filesystem::path cache_dir =
       options.clips.dir.empty() ? run.out() / "cache" : std::filesystem::path(options.clips.dir);

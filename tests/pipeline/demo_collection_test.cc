@@ -15,7 +15,8 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/data/action_images_layout.h"
+#include "aim/data/action_images.h"
+#include "aim/data/data_set.h"
 #include "data/make_episode.h"
 #include "eval/point_env.h"
 #include "pipeline/episode_claim.h"
@@ -93,12 +94,12 @@ TEST(DemoCollectionTest, WritesEveryEpisodeWithItsSeedAndVariation) {
   EXPECT_EQ(report["written"], 10);
   EXPECT_TRUE(report["failed"].empty());
   EXPECT_EQ(report["tasks"]["stay"]["episodes"], 5);
-  const std::vector<EpisodePath> episodes = ListEpisodes(folder / "d");
-  ASSERT_EQ(episodes.size(), 10u);
-  for (const EpisodePath& path : episodes) {
-    const Episode episode = ReadEpisode(path);
-    EXPECT_EQ(episode.seed, 100u + static_cast<uint64_t>(path.index));
-    EXPECT_EQ(path.variation, path.task == "reach" ? path.index % 2 : 0);
+  const DataSet data = OpenDataSet(folder / "d");
+  ASSERT_EQ(data.episodes().size(), 10u);
+  for (const EpisodeRef& ref : data.episodes()) {
+    const Episode episode = data.Read(ref);
+    EXPECT_EQ(episode.seed, 100u + static_cast<uint64_t>(ref.index));
+    EXPECT_EQ(ref.variation, ref.task == "reach" ? ref.index % 2 : 0);
     EXPECT_EQ(episode.clip.poses.size(), 3u);
     EXPECT_EQ(episode.measured.size(), 3u);
     EXPECT_NE(episode.clip.poses[0].world_from_tool.translation,
@@ -152,7 +153,8 @@ TEST(DemoCollectionTest, FailuresAreRetriedCountedAndNamed) {
   json report = Collect({.task = {"reach"}, .episodes = 3}, folder / "d", script);
   EXPECT_EQ(report["written"], 3);
   EXPECT_EQ(report["retried"], 1);
-  const uint64_t seed = ReadEpisode(EpisodeFolder(folder / "d", "reach", 1, 1)).seed;
+  const DataSet data = OpenDataSet(EpisodeFolder(folder / "d", "reach", 1, 1));
+  const uint64_t seed = data.Read(data.episodes().at(0)).seed;
   EXPECT_GE(seed, uint64_t{1} << 47);
   EXPECT_LT(seed, uint64_t{1} << 48);
 
@@ -200,7 +202,8 @@ TEST(DemoCollectionTest, VariationsAreChosen) {
   const TemporaryFolder folder;
   DemoScript script;
   Collect({.task = {"reach"}, .episodes = 3, .variations = {"1"}}, folder / "d", script);
-  for (const EpisodePath& path : ListEpisodes(folder / "d")) EXPECT_EQ(path.variation, 1);
+  const DataSet data = OpenDataSet(folder / "d");
+  for (const EpisodeRef& ref : data.episodes()) EXPECT_EQ(ref.variation, 1);
 }
 
 TEST(EpisodeClaimTest, OnlyOneHoldsIt) {

@@ -7,7 +7,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/data/action_images_layout.h"
+#include "aim/data/action_images.h"
 #include "pipeline/clip_files.h"
 #include "support/case_name.h"
 #include "support/matchers.h"

@@ -79,4 +79,19 @@ void WriteVideo(const std::filesystem::path& path, const VideoFormat& format,
 Video ReadVideo(const std::filesystem::path& path,
                 int max_frames = std::numeric_limits<int>::max());
 
+// Frames [begin, end) alone, the same pixels as in the whole video; fewer if it ends before `end`.
+// Memory is that of the frames asked for. 0 <= begin < end. Throws like ReadVideo, and FormatError
+// if there is no frame `begin`; damage behind `end` is not seen.
+Video ReadVideoFrames(const std::filesystem::path& path, int begin, int end);
+
+// What a video file says of itself.
+struct VideoInfo {
+  VideoFormat format;
+  int num_frames = 0;
+};
+
+// Size, rate and number of frames without decoding them: from the index of an mp4 file, by running
+// over the packets of others. Throws like ReadVideo.
+VideoInfo ProbeVideo(const std::filesystem::path& path);
+
 }  // namespace aim

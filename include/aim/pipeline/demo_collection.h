@@ -42,7 +42,7 @@ struct DemoCollectionOptions {
 using EnvFactory = std::function<std::unique_ptr<Env>(const EnvOptions&)>;
 
 // Writes `episodes` demonstrations of each task to run.out() in the ActionImages layout
-// (data/action_images_layout.h). Episode K of a task has seed first_seed + K and the variation
+// (data/action_images.h). Episode K of a task has seed first_seed + K and the variation
 // variations[K % count]. Only successful ones are kept: if the script fails, up to nine further
 // seeds, derived from the first by a hash, are tried (meta.json holds the one that was used).
 //

@@ -8,15 +8,22 @@
 #include "aim/base/run_context.h"
 #include "aim/cache/latent_cache.h"
 #include "aim/codec/clip.h"
-#include "aim/data/episode.h"
+#include "aim/data/data_set.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/train/train_options.h"
 
 namespace aim {
 
+// An episode and the data set that reads it.
+struct TrainingEpisode {
+  DataSet data;
+  EpisodeRef ref;
+};
+
 struct DataSplit {
-  std::vector<EpisodePath> training;
-  std::vector<EpisodePath> validation;  // never trained on; chosen by a hash of the episode's name
+  std::vector<TrainingEpisode> training;
+  std::vector<TrainingEpisode>
+      validation;  // never trained on; chosen by a hash of the episode's name
 };
 
 // `data` are DIR or DIR@RATIO; a ratio below 1 keeps that share of the episodes (by hash). Throws
@@ -24,8 +31,11 @@ struct DataSplit {
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed);
 
+// The whole episode. Throws InputError for a damaged one and for one without a pose a frame.
+Episode ReadTrainingEpisode(const TrainingEpisode& episode);
+
 // Principal components of the videos and action images of up to `num_episodes` episodes.
-PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_episodes,
+PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int num_episodes,
                               int num_frames, const PcaOptions& options,
                               const ActionImageSpec& spec, Progress& progress);
 
@@ -33,8 +43,8 @@ PcaAutoencoder FitAutoencoder(const std::vector<EpisodePath>& episodes, int num_
 // at its first frame, the others at evenly spread later frames. Damaged episodes are left out and
 // named in the log.
 LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
-                             const std::vector<EpisodePath>& episodes, const ClipEncoder& encoder,
-                             const std::string& autoencoder_fingerprint, int clips_per_episode,
-                             Progress& progress);
+                             const std::vector<TrainingEpisode>& episodes,
+                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
+                             int clips_per_episode, Progress& progress);
 
 }  // namespace aim

@@ -1,5 +1,3 @@
-#include "aim/data/clip_folder.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +8,7 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/cut_clip.h"
 #include "aim/media/video.h"
+#include "data/read_single.h"
 #include "support/case_name.h"
 #include "support/matchers.h"
 #include "support/scene.h"
@@ -22,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using testing::ExpectThrowsWith;
+using testing::ReadSingle;
 using testing::RigidNear;
 using testing::TemporaryFolder;
 
@@ -65,7 +65,7 @@ void WriteWhole(const fs::path& folder) {
 TEST(ClipFolder, ReadsWhatLiesThere) {
   const TemporaryFolder folder;
   WriteWhole(folder / "b");
-  const Clip clip = ReadClipFolder(folder / "b").clip;
+  const Clip clip = ReadSingle(folder / "b").clip;
   EXPECT_EQ(clip.width, kSize);
   EXPECT_NEAR(clip.fps, 5, 1e-9);
   EXPECT_EQ(clip.prompt, "push the button");
@@ -82,9 +82,9 @@ TEST(ClipFolder, PromptAndPosesMayBeMissing) {
   WriteWhole(folder.path());
   fs::remove(folder / "prompt.txt");
   WritePosesCsv(folder / "poses.csv", Poses(1), 0.2);
-  EXPECT_EQ(ReadClipFolder(folder.path()).clip.poses.size(), 1u);
+  EXPECT_EQ(ReadSingle(folder.path()).clip.poses.size(), 1u);
   fs::remove(folder / "poses.csv");
-  const Clip clip = ReadClipFolder(folder.path()).clip;
+  const Clip clip = ReadSingle(folder.path()).clip;
   EXPECT_TRUE(clip.poses.empty());
   EXPECT_EQ(clip.prompt, "");
 }
@@ -93,10 +93,18 @@ TEST(ClipFolder, ListsFoldersByNameAndNothingElse) {
   const TemporaryFolder folder;
   for (const char* name : {"b", "a"}) WriteWhole(folder / name);
   WriteFileAtomic(folder / "notes/readme.txt", "no clip");
-  EXPECT_THAT(ListClipFolders(folder.path()), ElementsAre(folder / "a", folder / "b"));
-  EXPECT_THAT(ListClipFolders(folder / "a"), ElementsAre(folder / "a"));
-  EXPECT_TRUE(ListClipFolders(folder / "notes").empty());
-  EXPECT_TRUE(ListClipFolders(folder / "none").empty());
+  const auto list = [](const fs::path& root) {
+    std::vector<std::string> names;
+    for (const EpisodeRef& ref : OpenDataSet(root).episodes()) {
+      names.push_back(ref.name + " " + ref.path.string());
+    }
+    return names;
+  };
+  const std::string a = "a " + (folder / "a").string();
+  EXPECT_THAT(list(folder.path()), ElementsAre(a, "b " + (folder / "b").string()));
+  EXPECT_THAT(list(folder / "a"), ElementsAre(a));
+  EXPECT_THROW(list(folder / "notes"), InputError);
+  EXPECT_THROW(list(folder / "none"), InputError);
 }
 
 struct Damage {
@@ -110,7 +118,7 @@ TEST_P(DamagedClipFolder, IsNamed) {
   const TemporaryFolder folder;
   WriteWhole(folder.path());
   GetParam().break_it(folder.path());
-  ExpectThrowsWith<InputError>([&] { ReadClipFolder(folder.path()); }, GetParam().words);
+  ExpectThrowsWith<InputError>([&] { ReadSingle(folder.path()); }, GetParam().words);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -156,7 +164,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(CutClip, RepeatsTheLastFrame) {
   const TemporaryFolder folder;
   WriteWhole(folder.path());
-  Clip clip = ReadClipFolder(folder.path()).clip;
+  Clip clip = ReadSingle(folder.path()).clip;
   clip.views[0].camera.frames.resize(4, clip.views[0].camera.frames[0]);
   for (size_t k = 0; k < 4; ++k) clip.views[0].camera.frames[k].fx += static_cast<double>(k);
   const Clip cut = CutClip(clip, 2, 5);

@@ -1,5 +1,3 @@
-#include "aim/data/action_images_layout.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,9 +9,12 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/data/action_images.h"
 #include "aim/format/npy.h"
 #include "aim/media/video.h"
+#include "data/action_images_files.h"
 #include "data/make_episode.h"
+#include "data/read_single.h"
 #include "support/matchers.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
@@ -31,6 +32,7 @@ using testing::kRoundTripPx;
 using testing::kRoundTripRad;
 using testing::kThroughMatrixRad;
 using testing::MakeEpisode;
+using testing::ReadSingle;
 using testing::RigidNear;
 using testing::TemporaryFolder;
 
@@ -66,7 +68,7 @@ TEST(ActionImagesLayoutTest, EpisodesComeBackAsTheyWere) {
     const Episode written = MakeEpisode(options, rng);
     const fs::path path = EpisodeFolder(folder.path(), written.task, written.variation, 5);
     WriteEpisode(path, written);
-    const Episode read = ReadEpisode(path);
+    const Episode read = ReadSingle(path);
     EXPECT_EQ(read.task, written.task);
     EXPECT_EQ(read.variation, written.variation);
     EXPECT_EQ(read.seed, written.seed);
@@ -177,7 +179,7 @@ TEST(ActionImagesLayoutTest, ReadsFourActionsAFrame) {
   std::vector<ToolPose> actions;
   for (int i = 0; i < 38; ++i) actions.push_back(testing::RandomToolPose(rng));
   WriteNpy(path / "actions.npy", {38, 8}, ActionRows(actions));
-  const Episode read = ReadEpisode(path);
+  const Episode read = ReadSingle(path);
   ASSERT_EQ(read.clip.poses.size(), 10u);
   std::vector<ToolPose> expected;
   for (size_t i = 0; i < 38; i += 4) expected.push_back(actions[i]);
@@ -187,10 +189,10 @@ TEST(ActionImagesLayoutTest, ReadsFourActionsAFrame) {
   EXPECT_TRUE(read.measured.empty());
   WriteFileAtomic(path.parent_path().parent_path() / "variation_descriptions.txt",
                   "wipe the dirt off\nclean the desk\n");
-  EXPECT_EQ(ReadEpisode(path).clip.prompt, "wipe the dirt off");
+  EXPECT_EQ(ReadSingle(path).clip.prompt, "wipe the dirt off");
   WriteFileAtomic(path.parent_path().parent_path() / "variation_descriptions.json",
                   R"(["clean up", "wipe"])");
-  EXPECT_EQ(ReadEpisode(path).clip.prompt, "clean up");
+  EXPECT_EQ(ReadSingle(path).clip.prompt, "clean up");
 }
 
 TEST(ActionImagesLayoutTest, ListsInOrderWhateverTheRoot) {
@@ -205,7 +207,7 @@ TEST(ActionImagesLayoutTest, ListsInOrderWhateverTheRoot) {
   fs::create_directories(folder / "notes");
   const auto names = [](const fs::path& root) {
     std::string text;
-    for (const EpisodePath& path : ListEpisodes(root)) text += path.Name() + " ";
+    for (const EpisodeRef& ref : OpenDataSet(root).episodes()) text += ref.name + " ";
     return text;
   };
   EXPECT_EQ(names(folder.path()),
@@ -214,9 +216,9 @@ TEST(ActionImagesLayoutTest, ListsInOrderWhateverTheRoot) {
   EXPECT_EQ(names(folder / "a"), "a/variation9/episode3 a/variation10/episode0 ");
   EXPECT_EQ(names(folder / "b" / "variation2" / ""), "b/variation2/episode1 ");
   EXPECT_EQ(names(EpisodeFolder(folder.path(), "b", 0, 9)), "b/variation0/episode9 ");
-  ExpectThrowsWith<InputError>([&] { ListEpisodes(folder / "notes"); },
+  ExpectThrowsWith<InputError>([&] { OpenDataSet(folder / "notes"); },
                                {"notes", "without episodes", "aim-data demos"});
-  ExpectThrowsWith<InputError>([&] { ListEpisodes(folder / "none"); }, {"none", "missing"});
+  ExpectThrowsWith<InputError>([&] { OpenDataSet(folder / "none"); }, {"none", "missing"});
 }
 
 TEST(ActionImagesLayoutTest, DescriptionsAreTheEpisodesPrompts) {
@@ -359,8 +361,9 @@ TEST(ActionImagesLayoutTest, DamagedEpisodesAreNamed) {
     const TemporaryFolder folder;
     const fs::path path = EpisodeFolder(folder.path(), "t", 0, 0);
     WriteEpisode(path, episode);
+    const DataSet data = OpenDataSet(folder.path());
     damage.spoil(path);
-    ExpectThrowsWith<InputError>([&] { ReadEpisode(path); }, damage.words);
+    ExpectThrowsWith<InputError>([&] { data.Read(data.episodes().at(0)); }, damage.words);
   }
 }
 
@@ -374,11 +377,11 @@ TEST(ActionImagesLayoutTest, TruncatedTextsAreRefused) {
     const std::string bytes = ReadFile(path / name);
     for (size_t keep = 0; keep + 1 < bytes.size(); keep += 1 + bytes.size() / 200) {
       std::ofstream(path / name, std::ios::binary) << bytes.substr(0, keep);
-      EXPECT_THROW(ReadEpisode(path), InputError) << name << " cut at " << keep;
+      EXPECT_THROW(ReadSingle(path), InputError) << name << " cut at " << keep;
     }
     std::ofstream(path / name, std::ios::binary) << bytes;
   }
-  EXPECT_EQ(ReadEpisode(path).clip.poses.size(), 2u);
+  EXPECT_EQ(ReadSingle(path).clip.poses.size(), 2u);
 }
 
 }  // namespace

@@ -1,0 +1,50 @@
+// Episodes in any layout, read one way.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aim/data/episode.h"
+#include "aim/data/layout.h"
+#include "aim/data/skipped.h"
+
+namespace aim {
+
+// A listed data set. Copies share what was opened; const methods are thread-safe.
+class DataSet {
+ public:
+  DataSet(const Layout& layout, const std::filesystem::path& root);
+
+  const Layout& layout() const;
+  const std::filesystem::path& root() const;
+  const std::vector<EpisodeRef>& episodes() const;
+
+  // The episode of that name, or null.
+  const EpisodeRef* Find(const std::string& name) const;
+
+  // EpisodeSource's (data/layout.h).
+  EpisodeShape Shape(const EpisodeRef& ref) const;
+  Episode Read(const EpisodeRef& ref, const FrameRange& range = {}) const;
+
+  // The same, or nothing for a damaged episode, which is logged and appended to `skipped`.
+  std::optional<Episode> TryRead(const EpisodeRef& ref, std::vector<Skipped>& skipped,
+                                 const FrameRange& range = {}) const;
+
+  // Where the episode's pictures lie, with an absolute path: this data set, or the one that was
+  // labelled.
+  EpisodeOrigin Origin(const EpisodeRef& ref) const;
+
+ private:
+  struct Contents;
+  std::shared_ptr<const Contents> contents_;
+};
+
+// The data set at `root`; "auto" finds its layout. Throws InputError if `root` is missing, if no
+// layout fits (it says which are known and why each does not) or if several do.
+DataSet OpenDataSet(const std::filesystem::path& root, std::string_view layout = "auto");
+
+}  // namespace aim

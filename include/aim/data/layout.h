@@ -1,0 +1,103 @@
+// A way in which episodes lie on disk. One file a layout; src/data/layouts.cc is the table of all.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aim/data/episode.h"
+
+namespace aim {
+
+// What a layout can hold beside videos. What it cannot is lost when a data set is written in it,
+// and empty when one is read from it.
+struct LayoutLimits {
+  bool cameras = false;     // calibration of each view
+  bool poses = false;       // one a frame
+  bool first_pose = false;  // the pose of frame 0 alone
+  bool no_poses = false;    // videos without any
+  bool measured = false;    // measured poses beside the commanded ones
+  bool confidence = false;  // of each pose
+  bool prompt = false;
+  bool task = false;  // task and variation
+  bool seed = false;
+  bool many_sizes = false;  // episodes of different picture sizes side by side
+  bool many_rates = false;  // of different frame rates
+};
+
+// Where the pictures of an episode lie.
+struct EpisodeOrigin {
+  std::filesystem::path data;  // root of the data set
+  std::string layout;
+  std::string episode;  // its name there
+};
+
+// One data set, opened for reading: what its reader needs for every episode (an index, a table) is
+// read once. Thread-safe.
+class EpisodeSource {
+ public:
+  virtual ~EpisodeSource() = default;
+
+  // All episodes, in a fixed order, by names and indexes alone; damaged ones too.
+  virtual std::vector<EpisodeRef> List() const = 0;
+
+  // Throw InputError that names the file and the field: something is missing, a value is wrong,
+  // views, cameras and poses contradict each other; FormatError for damaged bytes.
+  virtual EpisodeShape Shape(const EpisodeRef& ref) const = 0;
+
+  // The frames of `range`, all views: equal to the cut of the whole, but neither decoded nor held
+  // in memory beside it. Damage elsewhere in a video may go unseen. Throws InputError for a range
+  // that begins past the end.
+  virtual Episode Read(const EpisodeRef& ref, const FrameRange& range) const = 0;
+
+  // Nothing where the pictures are this data set's own.
+  virtual std::optional<EpisodeOrigin> Origin(const EpisodeRef&) const { return std::nullopt; }
+};
+
+struct LayoutWriteOptions {
+  bool lossless = true;  // bit-exact video; otherwise yuv420p at crf 18
+};
+
+// One data set, being written.
+class EpisodeSink {
+ public:
+  virtual ~EpisodeSink() = default;
+
+  // The episode is whole or absent. What the layout cannot hold is left out. Throws InputError if
+  // it cannot hold the episode at all.
+  virtual void Write(const EpisodeRef& ref, const Episode& episode) = 0;
+
+  // What belongs to the data set as a whole. Call it last.
+  virtual void Finish() {}
+};
+
+class Layout {
+ public:
+  virtual ~Layout() = default;
+  virtual std::string_view Name() const = 0;  // as --layout takes it: "action-images"
+
+  // Empty if `root` is a data set of this layout, or a part of one (a task, an episode); else what
+  // is missing, as in "no view0.mp4 in it or in a folder of it". By names and sizes alone.
+  virtual std::string WhyNot(const std::filesystem::path& root) const = 0;
+  bool Recognises(const std::filesystem::path& root) const { return WhyNot(root).empty(); }
+
+  virtual LayoutLimits Limits() const = 0;
+  virtual std::unique_ptr<EpisodeSource> Open(const std::filesystem::path& root) const = 0;
+
+  // Null if it can only be read.
+  virtual std::unique_ptr<EpisodeSink> Create(const std::filesystem::path& /*root*/,
+                                              const LayoutWriteOptions& /*options*/) const {
+    return nullptr;
+  }
+};
+
+// All that are known.
+const std::vector<const Layout*>& Layouts();
+
+// Throws ConfigError that names those known.
+const Layout& FindLayout(std::string_view name);
+
+}  // namespace aim

@@ -1,0 +1,415 @@
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <tuple>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/data/action_images.h"
+#include "aim/format/npy.h"
+#include "aim/media/video.h"
+#include "data/action_images_files.h"
+#include "data/frame_range.h"
+#include "data/view_videos.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kMetaFormat = "aim-episode-1";
+
+// 12 of "episode12"; nothing of "episode", "episode1x" or ".episode1.tmp-7".
+std::optional<int> NumberAfter(std::string_view prefix, const std::string& name) {
+  if (!name.starts_with(prefix) || name.size() == prefix.size()) return std::nullopt;
+  int number = -1;
+  const char* begin = name.data() + prefix.size();
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
+  if (error != std::errc() || stop != end || number < 0) return std::nullopt;
+  return number;
+}
+
+// Sub-folders called <prefix><number>, by number.
+std::map<int, fs::path> NumberedFolders(const fs::path& folder, std::string_view prefix) {
+  std::map<int, fs::path> folders;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::optional<int> number = NumberAfter(prefix, entry.path().filename().string());
+    if (number && entry.is_directory()) folders[*number] = entry.path();
+  }
+  return folders;
+}
+
+fs::path WithoutTrailingSlash(const fs::path& path) {
+  const fs::path normal = fs::absolute(path).lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
+// Name, task and numbers from .../<task>/variation<N>/episodes/episode<K>.
+EpisodeRef RefOf(const fs::path& path) {
+  const fs::path normal = WithoutTrailingSlash(path);
+  const fs::path variation = normal.parent_path().parent_path();
+  EpisodeRef ref;
+  ref.path = path;
+  ref.index = NumberAfter("episode", normal.filename().string()).value_or(0);
+  ref.variation = NumberAfter("variation", variation.filename().string()).value_or(0);
+  ref.task = variation.parent_path().filename().string();
+  ref.name = EpisodeName(ref.task, ref.variation, ref.index);
+  return ref;
+}
+
+// Calls visit(folder) for every episode<K> folder under `root` until it returns true. Folders of
+// other names are not entered.
+template <class Visit>
+bool VisitVariation(const fs::path& variation_folder, Visit&& visit) {
+  const fs::path folder = variation_folder / "episodes";
+  if (!fs::is_directory(folder)) return false;
+  for (const auto& [number, path] : NumberedFolders(folder, "episode")) {
+    if (visit(path)) return true;
+  }
+  return false;
+}
+
+template <class Visit>
+bool VisitTask(const fs::path& task_folder, Visit&& visit) {
+  for (const auto& [number, path] : NumberedFolders(task_folder, "variation")) {
+    if (VisitVariation(path, visit)) return true;
+  }
+  return false;
+}
+
+template <class Visit>
+bool VisitEpisodes(const fs::path& root, Visit&& visit) {
+  if (fs::exists(root / "actions.npy")) return visit(root);
+  if (VisitVariation(root, visit) || VisitTask(root, visit)) return true;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::string name = entry.path().filename().string();
+    const bool listed = NumberAfter("variation", name).has_value();
+    if (!entry.is_directory() || name.starts_with(".") || listed) continue;
+    if (VisitTask(entry, visit)) return true;
+  }
+  return false;
+}
+
+json ReadJson(const fs::path& path) {
+  json value = json::parse(ReadFile(path), nullptr, false);
+  if (value.is_discarded()) {
+    throw FormatError({.where = path.string(),
+                       .got = "broken JSON",
+                       .expected = "a JSON file",
+                       .fix = "write or copy the file again"});
+  }
+  return value;
+}
+
+template <class T>
+T Field(const json& object, const char* key, bool (json::*is_kind)() const noexcept,
+        const char* kind, const fs::path& path) {
+  if (!object.is_object() || !object.contains(key) || !(object.at(key).*is_kind)()) {
+    throw InputError(
+        {.where = path.string() + " " + key,
+         .got = !object.is_object() || !object.contains(key) ? "missing" : object.at(key).dump(),
+         .expected = kind,
+         .fix = ""});
+  }
+  return object.at(key).get<T>();
+}
+
+// The variation's first instruction; its task's name in words if there is no list.
+std::string VariationPrompt(const EpisodeRef& episode) {
+  const fs::path folder = episode.path.parent_path().parent_path();
+  const fs::path as_json = folder / "variation_descriptions.json";
+  if (fs::exists(as_json)) {
+    const json list = ReadJson(as_json);
+    if (list.is_array() && !list.empty() && list[0].is_string()) return list[0];
+    throw InputError({.where = as_json.string(),
+                      .got = "no list of sentences",
+                      .expected = "[\"instruction\", ...]",
+                      .fix = ""});
+  }
+  const fs::path as_text = folder / "variation_descriptions.txt";
+  if (fs::exists(as_text)) {
+    const std::string text = ReadFile(as_text);
+    return text.substr(0, text.find_first_of("\r\n"));
+  }
+  std::string words = episode.task;
+  std::replace(words.begin(), words.end(), '_', ' ');
+  return words;
+}
+
+struct Meta {
+  std::optional<size_t> num_frames;
+  std::optional<double> fps;
+};
+
+// Fills what only meta.json knows; a data set of others has none.
+Meta ReadMeta(const EpisodeRef& where, Episode& episode) {
+  const fs::path path = where.path / "meta.json";
+  if (!fs::exists(path)) {
+    episode.clip.prompt = VariationPrompt(where);
+    return {};
+  }
+  const json meta = ReadJson(path);
+  if (!meta.is_object() || meta.value("format", json()) != kMetaFormat) {
+    // Other generators keep a meta.json of their own beside the same files.
+    episode.clip.prompt = VariationPrompt(where);
+    return {};
+  }
+  episode.seed = Field<uint64_t>(meta, "seed", &json::is_number_unsigned, "a whole number", path);
+  episode.clip.prompt = Field<std::string>(meta, "prompt", &json::is_string, "a sentence", path);
+  const auto frames =
+      Field<size_t>(meta, "num_frames", &json::is_number_unsigned, "a whole number", path);
+  const auto fps = Field<double>(meta, "fps", &json::is_number, "frames a second", path);
+  if (!(fps > 0 && fps <= 1000)) {
+    throw InputError({.where = path.string() + " fps",
+                      .got = std::to_string(fps),
+                      .expected = "frames a second, above 0 and at most 1000",
+                      .fix = ""});
+  }
+  return {.num_frames = frames, .fps = fps};
+}
+
+std::vector<ViewFile> ViewFiles(const fs::path& folder) {
+  std::vector<ViewFile> files;
+  for (const auto& [number, path] : NumberedFolders(folder, "view")) {
+    files.push_back({"view" + std::to_string(number), path / "rgb" / "video.mp4"});
+  }
+  if (!files.empty()) return files;
+  throw InputError({.where = folder.string(),
+                    .got = "an episode without views",
+                    .expected = "view0/rgb/video.mp4, view1/rgb/video.mp4, ...",
+                    .fix = "copy the episode again"});
+}
+
+void ReadCameras(const std::vector<ViewFile>& files, int num_frames, Clip& clip) {
+  for (size_t view = 0; view < files.size(); ++view) {
+    const fs::path path = files[view].path.parent_path().parent_path() / "camera_params.json";
+    CameraTrack& camera = clip.views[view].camera;
+    camera = ReadCameraParams(path, num_frames, clip.width, clip.height);
+    camera.name = files[view].name;
+  }
+}
+
+// Actions a frame, or an error if the numbers contradict each other.
+int MatchActions(const fs::path& path, size_t num_actions, size_t num_frames, const Meta& meta) {
+  const int stride = ActionStride(num_actions, num_frames);
+  const bool mismatch =
+      meta.num_frames && (num_actions != *meta.num_frames || num_frames != *meta.num_frames);
+  if (stride != 0 && !mismatch) return stride;
+  throw InputError(
+      {.where = path.string(),
+       .got = std::to_string(num_actions) + " actions for " + std::to_string(num_frames) +
+              " video frames",
+       .expected = meta.num_frames
+                       ? std::to_string(*meta.num_frames) + " of each (meta.json)"
+                       : "a whole number of actions a frame (within one frame at the end)",
+       .fix = "remove the episode or record it again"});
+}
+
+std::vector<ToolPose> EveryNth(const std::vector<ToolPose>& poses, int stride, int max_count) {
+  std::vector<ToolPose> result;
+  for (size_t i = 0; i < poses.size() && result.size() < static_cast<size_t>(max_count);
+       i += static_cast<size_t>(stride)) {
+    result.push_back(poses[i]);
+  }
+  return result;
+}
+
+// Pairs actions with frames: the poses of all frames that have one.
+void ReadPoses(const fs::path& folder, int num_frames, const Meta& meta, Episode& episode) {
+  const fs::path path = folder / "actions.npy";
+  const std::vector<ToolPose> actions = ReadActions(path);
+  const int stride = MatchActions(path, actions.size(), static_cast<size_t>(num_frames), meta);
+  episode.clip.poses = EveryNth(actions, stride, num_frames);
+  const fs::path measured_path = folder / "measured.npy";
+  if (!fs::exists(measured_path)) return;
+  const std::vector<ToolPose> measured = ReadActions(measured_path);
+  if (measured.size() != actions.size()) {
+    throw InputError({.where = measured_path.string(),
+                      .got = std::to_string(measured.size()) + " poses",
+                      .expected = std::to_string(actions.size()) + " as in actions.npy",
+                      .fix = "remove the episode or record it again"});
+  }
+  episode.measured = EveryNth(measured, stride, num_frames);
+}
+
+void WritePoses(const fs::path& path, const std::vector<ToolPose>& poses) {
+  WriteNpy(path, {static_cast<int64_t>(poses.size()), static_cast<int64_t>(kActionColumns)},
+           ActionRows(poses));
+}
+
+class Source : public EpisodeSource {
+ public:
+  explicit Source(fs::path root) : root_(std::move(root)) {}
+
+  // By task, variation and number.
+  std::vector<EpisodeRef> List() const override {
+    std::vector<EpisodeRef> refs;
+    VisitEpisodes(root_, [&](const fs::path& path) {
+      refs.push_back(RefOf(path));
+      return false;
+    });
+    std::sort(refs.begin(), refs.end(), [](const EpisodeRef& a, const EpisodeRef& b) {
+      return std::tie(a.task, a.variation, a.index) < std::tie(b.task, b.variation, b.index);
+    });
+    return refs;
+  }
+
+  EpisodeShape Shape(const EpisodeRef& ref) const override {
+    Episode episode;
+    const Meta meta = ReadMeta(ref, episode);
+    EpisodeShape shape = ViewVideos(ViewFiles(ref.path), false).Shape();
+    ReadPoses(ref.path, shape.num_frames, meta, episode);
+    shape.num_frames = static_cast<int>(episode.clip.poses.size());
+    shape.fps = meta.fps.value_or(shape.fps);
+    return shape;
+  }
+
+  Episode Read(const EpisodeRef& ref, const FrameRange& range) const override {
+    Episode episode;
+    episode.task = ref.task;
+    episode.variation = ref.variation;
+    const Meta meta = ReadMeta(ref, episode);
+    const std::vector<ViewFile> files = ViewFiles(ref.path);
+    ViewVideos videos(files, range.whole());
+    const std::string prompt = std::move(episode.clip.prompt);
+    Clip& clip = episode.clip = videos.EmptyClip();
+    clip.prompt = prompt;
+    clip.fps = meta.fps.value_or(clip.fps);
+    const int num_video_frames = videos.Shape().num_frames;
+    ReadCameras(files, num_video_frames, clip);
+    ReadPoses(ref.path, num_video_frames, meta, episode);
+    const FrameRange frames =
+        WithinEpisode(range, static_cast<int>(clip.poses.size()), ref.path.string());
+    CutToRange(frames, episode);
+    videos.FillPictures(frames, clip);
+    return episode;
+  }
+
+ private:
+  fs::path root_;
+};
+
+class Sink : public EpisodeSink {
+ public:
+  Sink(fs::path root, const LayoutWriteOptions& options)
+      : root_(std::move(root)), options_(options) {}
+
+  void Write(const EpisodeRef& ref, const Episode& episode) override {
+    const auto num_frames = static_cast<size_t>(episode.clip.views.at(0).num_frames);
+    if (episode.clip.poses.size() != num_frames) {
+      throw InputError({.where = ref.name,
+                        .got = std::to_string(episode.clip.poses.size()) + " poses",
+                        .expected = "one for each of " + std::to_string(num_frames) +
+                                    " frames, or action-images cannot hold it",
+                        .fix = "label the videos first (aim-label)"});
+    }
+    WriteEpisode(EpisodeFolder(root_, ref.task, ref.variation, ref.index), episode, options_);
+  }
+
+  void Finish() override {
+    if (fs::is_directory(root_)) WriteVariationDescriptions(root_);
+  }
+
+ private:
+  fs::path root_;
+  LayoutWriteOptions options_;
+};
+
+class ActionImages : public Layout {
+ public:
+  std::string_view Name() const override { return "action-images"; }
+
+  std::string WhyNot(const fs::path& root) const override {
+    bool any = false;
+    const bool found = VisitEpisodes(root, [&](const fs::path& path) {
+      any = true;
+      return fs::exists(path / "actions.npy") || !NumberedFolders(path, "view").empty();
+    });
+    if (found) return "";
+    return any ? "its episodes hold neither actions.npy nor view<J>/rgb/video.mp4"
+               : "no <task>/variation<N>/episodes/episode<K> in it";
+  }
+
+  LayoutLimits Limits() const override {
+    return {.cameras = true,
+            .poses = true,
+            .measured = true,
+            .prompt = true,
+            .task = true,
+            .seed = true,
+            .many_sizes = true,
+            .many_rates = true};
+  }
+
+  std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
+    return std::make_unique<Source>(root);
+  }
+
+  std::unique_ptr<EpisodeSink> Create(const fs::path& root,
+                                      const LayoutWriteOptions& options) const override {
+    return std::make_unique<Sink>(root, options);
+  }
+};
+
+}  // namespace
+
+const Layout& ActionImagesLayout() {
+  static const ActionImages kLayout;
+  return kLayout;
+}
+
+std::string EpisodeName(const std::string& task, int variation, int index) {
+  return task + "/variation" + std::to_string(variation) + "/episode" + std::to_string(index);
+}
+
+fs::path EpisodeFolder(const fs::path& root, const std::string& task, int variation, int index) {
+  return root / task / ("variation" + std::to_string(variation)) / "episodes" /
+         ("episode" + std::to_string(index));
+}
+
+void WriteEpisode(const fs::path& path, const Episode& episode, const LayoutWriteOptions& options) {
+  const Clip& clip = episode.clip;
+  AIM_CHECK(!clip.poses.empty() && !clip.views.empty());
+  AIM_CHECK(episode.measured.empty() || episode.measured.size() == clip.poses.size());
+  for (const ClipView& view : clip.views) {
+    AIM_CHECK(static_cast<size_t>(view.num_frames) == clip.poses.size());
+  }
+  WriteFolderAtomic(path, [&](const fs::path& folder) {
+    WritePoses(folder / "actions.npy", clip.poses);
+    if (!episode.measured.empty()) WritePoses(folder / "measured.npy", episode.measured);
+    for (size_t view = 0; view < clip.views.size(); ++view) {
+      const fs::path view_folder = folder / ("view" + std::to_string(view));
+      WriteVideo(view_folder / "rgb" / "video.mp4",
+                 {.width = clip.width, .height = clip.height, .fps = clip.fps},
+                 clip.views[view].rgb, {.lossless = options.lossless});
+      WriteCameraParams(view_folder / "camera_params.json", clip.views[view].camera);
+    }
+    const json meta = {{"format", kMetaFormat},          {"task", episode.task},
+                       {"variation", episode.variation}, {"seed", episode.seed},
+                       {"prompt", clip.prompt},          {"fps", clip.fps},
+                       {"num_frames", clip.poses.size()}};
+    WriteFileAtomic(folder / "meta.json", meta.dump(1) + "\n");
+  });
+}
+
+void WriteVariationDescriptions(const fs::path& root) {
+  std::map<fs::path, std::set<std::string>> prompts;
+  VisitEpisodes(root, [&](const fs::path& path) {
+    const fs::path meta_path = path / "meta.json";
+    if (!fs::exists(meta_path)) return false;
+    prompts[path.parent_path().parent_path()].insert(Field<std::string>(
+        ReadJson(meta_path), "prompt", &json::is_string, "a sentence", meta_path));
+    return false;
+  });
+  for (const auto& [folder, sentences] : prompts) {
+    WriteFileAtomic(folder / "variation_descriptions.json", json(sentences).dump(1) + "\n");
+  }
+}
+
+}  // namespace aim

@@ -1,0 +1,201 @@
+// Plain clips in folders: what a person who has robot videos can lay out by hand.
+//
+//   <root>/<name>/view0.mp4, view1.mp4, ...   one size, one length
+//   <root>/<name>/cameras.json                aim-cameras-1, one camera a view (or one a frame)
+//   <root>/<name>/prompt.txt                  instruction, first line (optional)
+//   <root>/<name>/poses.csv                   a row a frame, or frame 0 alone (optional)
+#include <algorithm>
+#include <string>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/codec/pose_csv.h"
+#include "aim/data/layout.h"
+#include "aim/geometry/camera.h"
+#include "data/frame_range.h"
+#include "data/view_videos.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string ViewName(size_t view) { return "view" + std::to_string(view); }
+
+// view0.mp4, view1.mp4, ... up to the first that is missing; view0.mp4 at least.
+std::vector<ViewFile> ViewFiles(const fs::path& folder) {
+  std::vector<ViewFile> files;
+  for (size_t view = 0;; ++view) {
+    const fs::path path = folder / (ViewName(view) + ".mp4");
+    if (view > 0 && !fs::exists(path)) return files;
+    files.push_back({ViewName(view), path});
+  }
+}
+
+// A clip whose first view is missing is one all the same, and damaged.
+bool IsClip(const fs::path& folder) {
+  return fs::exists(folder / "view0.mp4") || fs::exists(folder / "view1.mp4");
+}
+
+void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
+  const std::vector<CameraTrack> tracks = ReadCamerasJson(path);
+  if (tracks.size() != clip.views.size()) {
+    throw InputError({.where = path.string(),
+                      .got = std::to_string(tracks.size()) + " views",
+                      .expected = std::to_string(clip.views.size()) + ", one for each video",
+                      .fix = ""});
+  }
+  for (size_t v = 0; v < tracks.size(); ++v) {
+    const std::string where = path.string() + ": views[" + std::to_string(v) + "]";
+    const Camera& camera = tracks[v].frames[0];
+    if (camera.width != clip.width || camera.height != clip.height) {
+      throw InputError({.where = where,
+                        .got = "a camera of " + std::to_string(camera.width) + "x" +
+                               std::to_string(camera.height) + " pixels",
+                        .expected = std::to_string(clip.width) + "x" + std::to_string(clip.height) +
+                                    ", the size of the videos",
+                        .fix = "scale its intrinsics to the video"});
+    }
+    const size_t count = tracks[v].frames.size();
+    if (count != 1 && count != static_cast<size_t>(num_frames)) {
+      throw InputError(
+          {.where = where + ".world_from_camera",
+           .got = std::to_string(count) + " transforms",
+           .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
+           .fix = ""});
+    }
+    clip.views[v].camera = tracks[v];
+  }
+}
+
+void ReadPoses(const fs::path& path, int num_frames, Clip& clip) {
+  const std::vector<PoseRow> rows = ReadPosesCsv(path);
+  const bool consecutive =
+      rows[0].frame == 0 && rows.back().frame == static_cast<int64_t>(rows.size() - 1);
+  if (!consecutive || (rows.size() != 1 && rows.size() != static_cast<size_t>(num_frames))) {
+    throw InputError(
+        {.where = path.string(),
+         .got = std::to_string(rows.size()) + " rows, of frames " + std::to_string(rows[0].frame) +
+                " to " + std::to_string(rows.back().frame),
+         .expected = "frame 0 alone, or all of " + std::to_string(num_frames) + " video frames",
+         .fix = ""});
+  }
+  clip.poses = ToolPoses(rows);
+}
+
+class Source : public EpisodeSource {
+ public:
+  explicit Source(fs::path root) : root_(std::move(root)) {}
+
+  std::vector<EpisodeRef> List() const override {
+    std::vector<fs::path> folders;
+    if (IsClip(root_)) {
+      folders.push_back(root_);
+    } else {
+      for (const fs::directory_entry& entry : fs::directory_iterator(root_)) {
+        if (IsClip(entry.path())) folders.push_back(entry.path());
+      }
+    }
+    std::sort(folders.begin(), folders.end());
+    std::vector<EpisodeRef> refs;
+    for (const fs::path& path : folders) {
+      const fs::path normal = fs::absolute(path).lexically_normal();
+      const fs::path name = normal.has_filename() ? normal : normal.parent_path();
+      refs.push_back({.name = name.filename().string(), .path = path, .task = {}});
+    }
+    return refs;
+  }
+
+  EpisodeShape Shape(const EpisodeRef& ref) const override {
+    return ViewVideos(ViewFiles(ref.path), false).Shape();
+  }
+
+  Episode Read(const EpisodeRef& ref, const FrameRange& range) const override {
+    ViewVideos videos(ViewFiles(ref.path), range.whole());
+    const int num_frames = videos.Shape().num_frames;
+    Episode episode;
+    Clip& clip = episode.clip = videos.EmptyClip();
+    ReadCameras(ref.path / "cameras.json", num_frames, clip);
+    if (fs::exists(ref.path / "prompt.txt")) {
+      const std::string text = ReadFile(ref.path / "prompt.txt");
+      clip.prompt = text.substr(0, text.find_first_of("\r\n"));
+    }
+    if (fs::exists(ref.path / "poses.csv")) ReadPoses(ref.path / "poses.csv", num_frames, clip);
+    const FrameRange frames = WithinEpisode(range, num_frames, ref.path.string());
+    CutToRange(frames, episode);
+    videos.FillPictures(frames, clip);
+    return episode;
+  }
+
+ private:
+  fs::path root_;
+};
+
+class Sink : public EpisodeSink {
+ public:
+  Sink(fs::path root, const LayoutWriteOptions& options)
+      : root_(std::move(root)), options_(options) {}
+
+  // A name with slashes becomes one folder: "reach/variation0/episode2" is reach_variation0_...
+  void Write(const EpisodeRef& ref, const Episode& episode) override {
+    std::string name = ref.name;
+    std::replace(name.begin(), name.end(), '/', '_');
+    const Clip& clip = episode.clip;
+    WriteFolderAtomic(root_ / name, [&](const fs::path& folder) {
+      std::vector<CameraTrack> cameras;
+      for (size_t view = 0; view < clip.views.size(); ++view) {
+        WriteVideo(folder / (ViewName(view) + ".mp4"), {clip.width, clip.height, clip.fps},
+                   clip.views[view].rgb, {.lossless = options_.lossless});
+        cameras.push_back(clip.views[view].camera);
+      }
+      WriteCamerasJson(folder / "cameras.json", cameras);
+      if (!clip.prompt.empty()) WriteFileAtomic(folder / "prompt.txt", clip.prompt + "\n");
+      if (!clip.poses.empty()) WritePosesCsv(folder / "poses.csv", clip.poses, 1 / clip.fps);
+    });
+  }
+
+ private:
+  fs::path root_;
+  LayoutWriteOptions options_;
+};
+
+class ClipFolder : public Layout {
+ public:
+  std::string_view Name() const override { return "folder"; }
+
+  std::string WhyNot(const fs::path& root) const override {
+    if (IsClip(root)) return "";
+    for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+      if (IsClip(entry.path())) return "";
+    }
+    return "no view0.mp4 in it or in a folder of it";
+  }
+
+  LayoutLimits Limits() const override {
+    return {.cameras = true,
+            .poses = true,
+            .first_pose = true,
+            .no_poses = true,
+            .prompt = true,
+            .many_sizes = true,
+            .many_rates = true};
+  }
+
+  std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
+    return std::make_unique<Source>(root);
+  }
+
+  std::unique_ptr<EpisodeSink> Create(const fs::path& root,
+                                      const LayoutWriteOptions& options) const override {
+    return std::make_unique<Sink>(root, options);
+  }
+};
+
+}  // namespace
+
+const Layout& ClipFolderLayout() {
+  static const ClipFolder kLayout;
+  return kLayout;
+}
+
+}  // namespace aim

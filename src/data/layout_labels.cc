@@ -1,0 +1,249 @@
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/codec/pose_csv.h"
+#include "aim/data/data_set.h"
+#include "aim/data/labels.h"
+#include "data/frame_range.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kName = "labels";
+constexpr int kMaxDepth = 4;          // folders in an episode's name
+constexpr int kMaxLookedAt = 10'000;  // entries until a folder counts as something else
+
+// Bytes that are not UTF-8 (a path, a prompt) are replaced, not refused.
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+[[noreturn]] void FailRecord(const fs::path& path, const std::string& key, const std::string& got,
+                             const std::string& expected) {
+  throw InputError({.where = path.string() + (key.empty() ? "" : " " + key),
+                    .got = got,
+                    .expected = expected,
+                    .fix = "label the episode again with aim-label"});
+}
+
+const json& Field(const json& object, const char* key, bool (json::*is_kind)() const noexcept,
+                  const fs::path& path) {
+  if (!object.contains(key) || !(object.at(key).*is_kind)()) {
+    FailRecord(path, key, object.contains(key) ? object.at(key).dump() : "missing",
+               "what aim-label writes");
+  }
+  return object.at(key);
+}
+
+struct Record {
+  EpisodeOrigin origin;
+  size_t num_frames = 0;
+  size_t num_low = 0;  // frames below the run's least confidence
+};
+
+Record ReadRecord(const fs::path& folder) {
+  const fs::path path = folder / "label.json";
+  const json object = json::parse(ReadFile(path), nullptr, false);
+  if (!object.is_object()) {
+    throw FormatError({.where = path.string(),
+                       .got = "broken JSON",
+                       .expected = "what aim-label writes",
+                       .fix = "label the episode again with aim-label"});
+  }
+  const json& origin = Field(object, "origin", &json::is_object, path);
+  const auto text = [&](const char* key) {
+    return Field(origin, key, &json::is_string, path).get<std::string>();
+  };
+  const auto number = [&](const char* key) {
+    return Field(object, key, &json::is_number_unsigned, path).get<size_t>();
+  };
+  return {.origin = {text("data"), text("layout"), text("episode")},
+          .num_frames = number("frames"),
+          .num_low = number("low_confidence")};
+}
+
+// Without a single frame that the model was sure of, the others were not filled in from it: where
+// nothing was decoded there is no pose at all.
+void CheckConfident(const fs::path& path, const Record& record, const std::vector<PoseRow>& rows) {
+  const bool lost = std::any_of(rows.begin(), rows.end(),
+                                [](const PoseRow& row) { return !row.decoded.decodable; });
+  if (!lost || record.num_low < record.num_frames) return;
+  throw InputError({.where = path.string(),
+                    .got = std::to_string(rows.size()) + " frames, none with confidence",
+                    .expected = "one at least that the others can be filled in from",
+                    .fix = "label the episode with another model"});
+}
+
+std::vector<PoseRow> ReadRows(const fs::path& folder, const Record& record, int num_frames) {
+  const fs::path path = folder / "poses.csv";
+  std::vector<PoseRow> rows = ReadPosesCsv(path);
+  const auto count = static_cast<size_t>(num_frames);
+  if (rows.size() != count || rows.back().frame != num_frames - 1) {
+    throw InputError({.where = path.string(),
+                      .got = std::to_string(rows.size()) + " rows",
+                      .expected = "one for each of " + std::to_string(num_frames) +
+                                  " frames of the videos that were labelled (" +
+                                  (record.origin.data / record.origin.episode).string() + ")",
+                      .fix = "label the episode again with aim-label"});
+  }
+  CheckConfident(path, record, rows);
+  return rows;
+}
+
+bool HoldsLabels(const fs::path& folder) {
+  return fs::exists(folder / "label.json") || fs::exists(folder / "poses.csv");
+}
+
+class Source : public EpisodeSource {
+ public:
+  explicit Source(fs::path root) : root_(std::move(root)) {}
+
+  // By name.
+  std::vector<EpisodeRef> List() const override {
+    std::vector<EpisodeRef> refs;
+    if (HoldsLabels(root_)) {
+      const fs::path normal = fs::absolute(root_).lexically_normal();
+      const fs::path name = normal.has_filename() ? normal : normal.parent_path();
+      refs.push_back({.name = name.filename().string(), .path = root_, .task = {}});
+      return refs;
+    }
+    for (auto entry = fs::recursive_directory_iterator(root_);
+         entry != fs::recursive_directory_iterator(); ++entry) {
+      if (!entry->is_directory()) continue;
+      const bool hidden = entry->path().filename().string().starts_with(".");
+      const bool labels = !hidden && HoldsLabels(entry->path());
+      if (labels) {
+        const fs::path name = entry->path().lexically_relative(root_);
+        refs.push_back({.name = name.generic_string(), .path = entry->path(), .task = {}});
+      }
+      if (hidden || labels || entry.depth() + 1 >= kMaxDepth) entry.disable_recursion_pending();
+    }
+    std::sort(refs.begin(), refs.end(),
+              [](const EpisodeRef& a, const EpisodeRef& b) { return a.name < b.name; });
+    return refs;
+  }
+
+  EpisodeShape Shape(const EpisodeRef& ref) const override {
+    const Record record = ReadRecord(ref.path);
+    const DataSet data = Labelled(ref, record);
+    return data.Shape(EpisodeIn(data, ref, record));
+  }
+
+  Episode Read(const EpisodeRef& ref, const FrameRange& range) const override {
+    const Record record = ReadRecord(ref.path);
+    const DataSet data = Labelled(ref, record);
+    const EpisodeRef& episode_ref = EpisodeIn(data, ref, record);
+    Episode episode = data.Read(episode_ref, range);
+    const int num_frames =
+        range.whole() ? episode.clip.views[0].num_frames : data.Shape(episode_ref).num_frames;
+    const std::vector<PoseRow> rows = ReadRows(ref.path, record, num_frames);
+    const FrameRange frames = WithinEpisode(range, num_frames, ref.path.string());
+    episode.measured.clear();
+    episode.clip.poses.clear();
+    for (auto k = static_cast<size_t>(frames.begin); k < static_cast<size_t>(frames.end); ++k) {
+      episode.clip.poses.push_back(rows[k].decoded.pose);
+      episode.confidence.push_back(rows[k].decoded.confidence);
+    }
+    return episode;
+  }
+
+  std::optional<EpisodeOrigin> Origin(const EpisodeRef& ref) const override {
+    return ReadRecord(ref.path).origin;
+  }
+
+ private:
+  // The data set that was labelled, opened once.
+  DataSet Labelled(const EpisodeRef& ref, const Record& record) const {
+    const EpisodeOrigin& origin = record.origin;
+    const fs::path path = ref.path / "label.json";
+    if (origin.layout == kName) {
+      FailRecord(path, "origin.layout", "labels themselves", "the layout of the videos");
+    }
+    if (!fs::exists(origin.data)) {
+      throw InputError({.where = path.string() + " origin.data",
+                        .got = origin.data.string() + ", which is missing",
+                        .expected = "the data set that was labelled",
+                        .fix = "put it back, or write there where it lies now"});
+    }
+    const std::lock_guard lock(mutex_);
+    const auto key = std::make_pair(origin.data, origin.layout);
+    auto found = labelled_.find(key);
+    if (found == labelled_.end()) {
+      found = labelled_.emplace(key, OpenDataSet(origin.data, origin.layout)).first;
+    }
+    return found->second;
+  }
+
+  static const EpisodeRef& EpisodeIn(const DataSet& data, const EpisodeRef& ref,
+                                     const Record& record) {
+    const EpisodeRef* found = data.Find(record.origin.episode);
+    if (found != nullptr) return *found;
+    throw InputError({.where = (ref.path / "label.json").string() + " origin.episode",
+                      .got = record.origin.episode,
+                      .expected = "an episode of " + data.root().string(),
+                      .fix = "put it back, or remove its labels"});
+  }
+
+  fs::path root_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::pair<fs::path, std::string>, DataSet> labelled_;
+};
+
+class Labels : public Layout {
+ public:
+  std::string_view Name() const override { return kName; }
+
+  std::string WhyNot(const fs::path& root) const override {
+    if (fs::exists(root / "label.json")) return "";
+    int looked_at = 0;
+    for (auto entry = fs::recursive_directory_iterator(root);
+         entry != fs::recursive_directory_iterator() && looked_at < kMaxLookedAt;
+         ++entry, ++looked_at) {
+      if (entry->path().filename() == "label.json") return "";
+      if (entry.depth() >= kMaxDepth) entry.disable_recursion_pending();
+    }
+    return "no label.json of aim-label below it";
+  }
+
+  LayoutLimits Limits() const override {
+    return {.cameras = true,
+            .poses = true,
+            .confidence = true,
+            .prompt = true,
+            .task = true,
+            .seed = true,
+            .many_sizes = true,
+            .many_rates = true};
+  }
+
+  std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
+    return std::make_unique<Source>(root);
+  }
+};
+
+}  // namespace
+
+const Layout& LabelsLayout() {
+  static const Labels kLayout;
+  return kLayout;
+}
+
+void WriteLabels(const fs::path& folder, const Plan& labels, const EpisodeOrigin& origin,
+                 json record) {
+  AIM_CHECK(record.contains("frames") && record.contains("low_confidence"));
+  record["origin"] = {
+      {"data", origin.data.string()}, {"layout", origin.layout}, {"episode", origin.episode}};
+  WriteFolderAtomic(folder, [&](const fs::path& temporary) {
+    WritePosesCsv(temporary / "poses.csv", labels);
+    WriteFileAtomic(temporary / "label.json", Dump(record));
+  });
+}
+
+}  // namespace aim

@@ -1,0 +1,29 @@
+// The table of all layouts: a new one is its file and a row here.
+#include "aim/base/error.h"
+#include "aim/data/layout.h"
+
+namespace aim {
+
+const Layout& ActionImagesLayout();  // layout_action_images.cc
+const Layout& ClipFolderLayout();    // layout_clip_folder.cc
+const Layout& LabelsLayout();        // layout_labels.cc
+
+const std::vector<const Layout*>& Layouts() {
+  static const std::vector<const Layout*> kTable = {&ActionImagesLayout(), &ClipFolderLayout(),
+                                                    &LabelsLayout()};
+  return kTable;
+}
+
+const Layout& FindLayout(std::string_view name) {
+  std::string names;
+  for (const Layout* layout : Layouts()) {
+    if (layout->Name() == name) return *layout;
+    names += "|" + std::string(layout->Name());
+  }
+  throw ConfigError({.where = "--layout",
+                     .got = '"' + std::string(name) + '"',
+                     .expected = "auto" + names,
+                     .fix = ""});
+}
+
+}  // namespace aim
