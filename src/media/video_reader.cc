@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "aim/base/error.h"
@@ -39,6 +40,12 @@ bool HasCutBox(const std::filesystem::path& path) {
   return false;
 }
 
+// The key frame that was jumped to, until its frame has come.
+struct Sought {
+  int64_t pos = -1;              // bytes
+  int64_t pts = AV_NOPTS_VALUE;  // once its packet has been read
+};
+
 class Reader {
  public:
   Reader(const std::filesystem::path& path, int begin, int end)
@@ -56,12 +63,14 @@ class Reader {
   Video Read() {
     OpenContainer();
     OpenCodec();
+    SeekToBegin();
     while (!done()) {
       const int code = av_read_frame(container_, packet_.get());
       if (code == AVERROR_EOF) break;
       if (code < 0) Fail("unreadable after " + Frames() + " (" + LibavErrorText(code) + ")");
       if (packet_->stream_index == stream_->index) {
         if (packet_->flags & AV_PKT_FLAG_CORRUPT) Fail("cut off after " + Frames());
+        if (sought_ && sought_->pts == AV_NOPTS_VALUE) CheckPacket(*sought_);
         ++num_packets_;
         Decode(packet_.get());
       }
@@ -138,6 +147,33 @@ class Reader {
     if (avcodec_open2(codec_.get(), decoder, nullptr) < 0) Fail("a video of an unknown codec");
   }
 
+  // Goes to the last key frame up to `begin_` where its number is certain: in an mp4 file whose
+  // frames are neither reordered nor dropped, packet k is frame k. Otherwise all are decoded.
+  void SeekToBegin() {
+    if (stream_->codecpar->video_delay > 0) return;
+    int key = 0;
+    for (int i = 0; i < promised_packets_; ++i) {
+      const int flags = avformat_index_get_entry(stream_, i)->flags;
+      if ((flags & AVINDEX_DISCARD_FRAME) != 0) return;
+      if (i <= begin_ && (flags & AVINDEX_KEYFRAME) != 0) key = i;
+    }
+    if (key == 0) return;
+    const AVIndexEntry& entry = *avformat_index_get_entry(stream_, key);
+    sought_ = {.pos = entry.pos};
+    if (av_seek_frame(container_, stream_->index, entry.timestamp, AVSEEK_FLAG_BACKWARD) < 0) {
+      FailSeek();
+    }
+    num_decoded_ = key;
+    num_packets_ = key;
+  }
+
+  void CheckPacket(Sought& sought) const {
+    if (packet_->pos != sought.pos) FailSeek();
+    sought.pts = packet_->pts;
+  }
+
+  [[noreturn]] void FailSeek() const { Fail("a video whose index does not fit its frames"); }
+
   // A null packet asks for the frames that the decoder still holds.
   void Decode(const AVPacket* packet) {
     int code = avcodec_send_packet(codec_.get(), packet);
@@ -148,6 +184,8 @@ class Reader {
       if (frame_->decode_error_flags != 0 || (frame_->flags & AV_FRAME_FLAG_CORRUPT)) {
         Fail("damaged in frame " + std::to_string(num_decoded_));
       }
+      if (sought_ && frame_->pts != sought_->pts) FailSeek();
+      sought_.reset();
       if (num_decoded_ >= begin_) Keep();
       ++num_decoded_;
       av_frame_unref(frame_.get());
@@ -249,7 +287,8 @@ class Reader {
   int begin_;  // first frame to keep
   int end_;    // one past the last
   Video video_;
-  int num_decoded_ = 0;
+  int num_decoded_ = 0;  // or jumped over
+  std::optional<Sought> sought_;
   int64_t num_packets_ = 0;
   int promised_packets_ = 0;
   AVFormatContext* container_ = nullptr;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <string>
@@ -69,6 +70,61 @@ std::string ReadProblem(const fs::path& path) {
     return error.what();
   }
   return "";
+}
+
+// Bit for bit, at and between key frames (every 8th), lossless and not, up to and past the end.
+TEST_F(VideoTest, ARangeIsACutOfTheWhole) {
+  constexpr int kFrames = 27;
+  const std::vector<uint8_t> rgb = SmoothFrames(kFrames, 48, 32);
+  for (const VideoOptions& options : {VideoOptions{.lossless = true}, VideoOptions{},
+                                      VideoOptions{.gop = 1}, VideoOptions{.gop = 100}}) {
+    const fs::path path = folder_ / ("gop" + std::to_string(options.gop) + ".mp4");
+    WriteVideo(path, {48, 32, 10}, rgb, options);
+    const Video whole = ReadVideo(path);
+    ASSERT_EQ(whole.num_frames, kFrames);
+    for (const auto& [begin, end] : std::vector<std::pair<int, int>>{
+             {0, 1}, {0, kFrames}, {7, 9}, {8, 9}, {15, 16}, {16, 24}, {23, 27}, {26, 99}}) {
+      SCOPED_TRACE(path.filename().string() + " from " + std::to_string(begin));
+      const Video part = ReadVideoFrames(path, begin, end);
+      ASSERT_EQ(part.num_frames, std::min(end, kFrames) - begin);
+      for (int frame = 0; frame < part.num_frames; ++frame) {
+        EXPECT_TRUE(std::ranges::equal(part.frame(frame), whole.frame(begin + frame))) << frame;
+      }
+      EXPECT_EQ(part.format.fps, whole.format.fps);
+    }
+    EXPECT_THROW(ReadVideoFrames(path, kFrames, kFrames + 1), FormatError);
+  }
+}
+
+// Frames before the key frame are not even looked at: a long video is not decoded from its start.
+TEST_F(VideoTest, ARangeStartsAtItsKeyFrame) {
+  const fs::path path = folder_ / "v.mp4";
+  const std::vector<uint8_t> rgb = NoiseFrames(20, 64, 64);
+  WriteVideo(path, {64, 64, 10}, rgb, {.lossless = true});
+  std::string bytes = ReadFile(path);
+  const size_t pictures = bytes.find("mdat");
+  ASSERT_NE(pictures, std::string::npos);
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(pictures) + 3000, 200, '\0');
+  WriteFileAtomic(path, bytes);
+  EXPECT_THROW(ReadVideoFrames(path, 0, 2), FormatError);
+  const Video part = ReadVideoFrames(path, 17, 20);
+  EXPECT_TRUE(std::ranges::equal(part.rgb, std::span(rgb).last(part.rgb.size())));
+}
+
+TEST_F(VideoTest, AProbeSaysWhatReadingWould) {
+  for (const int num_frames : {1, 8, 9}) {
+    const fs::path path = folder_ / ("v" + std::to_string(num_frames) + ".mp4");
+    WriteVideo(path, {30, 16, 25.0 / 3.0}, SmoothFrames(num_frames, 30, 16));
+    const VideoInfo info = ProbeVideo(path);
+    const Video video = ReadVideo(path);
+    EXPECT_EQ(info.num_frames, video.num_frames);
+    EXPECT_EQ(info.format.width, video.format.width);
+    EXPECT_EQ(info.format.height, video.format.height);
+    EXPECT_EQ(info.format.fps, video.format.fps);
+  }
+  EXPECT_THROW(ProbeVideo(folder_ / "none.mp4"), InputError);
+  WriteFileAtomic(folder_ / "text.mp4", "no video");
+  EXPECT_THROW(ProbeVideo(folder_ / "text.mp4"), FormatError);
 }
 
 TEST_F(VideoTest, LosslessKeepsEveryBit) {
