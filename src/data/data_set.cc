@@ -3,6 +3,7 @@
 #include <map>
 
 #include "aim/base/error.h"
+#include "data/normal_path.h"
 
 namespace aim {
 namespace {
@@ -68,9 +69,9 @@ const Layout& DataSet::layout() const { return *contents_->layout; }
 
 const fs::path& DataSet::root() const { return contents_->root; }
 
-const std::vector<EpisodeRef>& DataSet::episodes() const { return contents_->episodes; }
+const std::vector<EpisodeRef>& DataSet::episodes() const& { return contents_->episodes; }
 
-const EpisodeRef* DataSet::Find(const std::string& name) const {
+const EpisodeRef* DataSet::Find(const std::string& name) const& {
   const auto found = contents_->by_name.find(name);
   return found == contents_->by_name.end() ? nullptr : &contents_->episodes[found->second];
 }
@@ -90,7 +91,7 @@ std::optional<Episode> DataSet::TryRead(const EpisodeRef& ref, std::vector<Skipp
 
 EpisodeOrigin DataSet::Origin(const EpisodeRef& ref) const {
   if (std::optional<EpisodeOrigin> origin = contents_->source->Origin(ref)) return *origin;
-  return {fs::absolute(root()).lexically_normal(), std::string(layout().Name()), ref.name};
+  return {NormalPath(root()), std::string(layout().Name()), ref.name};
 }
 
 DataSet OpenDataSet(const fs::path& root, std::string_view layout) {

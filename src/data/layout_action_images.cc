@@ -14,6 +14,7 @@
 #include "aim/media/video.h"
 #include "data/action_images_files.h"
 #include "data/frame_range.h"
+#include "data/normal_path.h"
 #include "data/view_videos.h"
 
 namespace aim {
@@ -45,14 +46,9 @@ std::map<int, fs::path> NumberedFolders(const fs::path& folder, std::string_view
   return folders;
 }
 
-fs::path WithoutTrailingSlash(const fs::path& path) {
-  const fs::path normal = fs::absolute(path).lexically_normal();
-  return normal.has_filename() ? normal : normal.parent_path();
-}
-
 // Name, task and numbers from .../<task>/variation<N>/episodes/episode<K>.
 EpisodeRef RefOf(const fs::path& path) {
-  const fs::path normal = WithoutTrailingSlash(path);
+  const fs::path normal = NormalPath(path);
   const fs::path variation = normal.parent_path().parent_path();
   EpisodeRef ref;
   ref.path = path;

@@ -13,6 +13,7 @@
 #include "aim/data/layout.h"
 #include "aim/geometry/camera.h"
 #include "data/frame_range.h"
+#include "data/normal_path.h"
 #include "data/view_videos.h"
 
 namespace aim {
@@ -35,6 +36,18 @@ std::vector<ViewFile> ViewFiles(const fs::path& folder) {
 // A clip whose first view is missing is one all the same, and damaged.
 bool IsClip(const fs::path& folder) {
   return fs::exists(folder / "view0.mp4") || fs::exists(folder / "view1.mp4");
+}
+
+// By name; hidden ones are being written.
+std::vector<fs::path> ClipFolders(const fs::path& root) {
+  if (IsClip(root)) return {root};
+  std::vector<fs::path> folders;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const bool hidden = entry.path().filename().string().starts_with(".");
+    if (!hidden && IsClip(entry.path())) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
 }
 
 void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
@@ -88,20 +101,9 @@ class Source : public EpisodeSource {
   explicit Source(fs::path root) : root_(std::move(root)) {}
 
   std::vector<EpisodeRef> List() const override {
-    std::vector<fs::path> folders;
-    if (IsClip(root_)) {
-      folders.push_back(root_);
-    } else {
-      for (const fs::directory_entry& entry : fs::directory_iterator(root_)) {
-        if (IsClip(entry.path())) folders.push_back(entry.path());
-      }
-    }
-    std::sort(folders.begin(), folders.end());
     std::vector<EpisodeRef> refs;
-    for (const fs::path& path : folders) {
-      const fs::path normal = fs::absolute(path).lexically_normal();
-      const fs::path name = normal.has_filename() ? normal : normal.parent_path();
-      refs.push_back({.name = name.filename().string(), .path = path, .task = {}});
+    for (const fs::path& path : ClipFolders(root_)) {
+      refs.push_back({.name = NormalPath(path).filename().string(), .path = path, .task = {}});
     }
     return refs;
   }
@@ -164,11 +166,7 @@ class ClipFolder : public Layout {
   std::string_view Name() const override { return "folder"; }
 
   std::string WhyNot(const fs::path& root) const override {
-    if (IsClip(root)) return "";
-    for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
-      if (IsClip(entry.path())) return "";
-    }
-    return "no view0.mp4 in it or in a folder of it";
+    return ClipFolders(root).empty() ? "no view0.mp4 in it or in a folder of it" : "";
   }
 
   LayoutLimits Limits() const override {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
 #include "data/frame_range.h"
+#include "data/normal_path.h"
 
 namespace aim {
 namespace {
@@ -69,6 +71,18 @@ Record ReadRecord(const fs::path& folder) {
           .num_low = number("low_confidence")};
 }
 
+// Videos lie in no labels, so that labels cannot lead in a circle.
+void CheckLayout(const fs::path& path, const std::string& layout) {
+  std::string known;
+  for (const Layout* one : Layouts()) {
+    if (one->Name() == kName) continue;
+    if (one->Name() == layout) return;
+    known += (known.empty() ? "" : ", ") + std::string(one->Name());
+  }
+  FailRecord(path, "origin.layout", layout == kName ? "labels themselves" : '"' + layout + '"',
+             "a layout that holds videos (" + known + ")");
+}
+
 // Without a single frame that the model was sure of, the others were not filled in from it: where
 // nothing was decoded there is no pose at all.
 void CheckConfident(const fs::path& path, const Record& record, const std::vector<PoseRow>& rows) {
@@ -97,8 +111,31 @@ std::vector<PoseRow> ReadRows(const fs::path& folder, const Record& record, int 
   return rows;
 }
 
-bool HoldsLabels(const fs::path& folder) {
-  return fs::exists(folder / "label.json") || fs::exists(folder / "poses.csv");
+// Calls visit(folder) for every folder of labels at or below `root` until it returns true, or until
+// `max_entries` were looked at.
+template <class Visit>
+bool VisitLabels(const fs::path& root, int max_entries, Visit&& visit) {
+  const auto holds_labels = [](const fs::path& folder) {
+    return fs::exists(folder / "label.json") || fs::exists(folder / "poses.csv");
+  };
+  if (holds_labels(root)) return visit(root);
+  const auto options = fs::directory_options::skip_permission_denied;
+  int looked_at = 0;
+  for (auto entry = fs::recursive_directory_iterator(root, options);
+       entry != fs::recursive_directory_iterator(); ++entry) {
+    if (++looked_at > max_entries) return false;
+    if (!entry->is_directory()) continue;
+    const bool hidden = entry->path().filename().string().starts_with(".");
+    const bool labels = !hidden && holds_labels(entry->path());
+    if (labels && visit(entry->path())) return true;
+    if (hidden || labels || entry.depth() + 1 >= kMaxDepth) entry.disable_recursion_pending();
+  }
+  return false;
+}
+
+std::string NameIn(const fs::path& root, const fs::path& folder) {
+  if (folder != root) return folder.lexically_relative(root).generic_string();
+  return NormalPath(root).filename().string();
 }
 
 class Source : public EpisodeSource {
@@ -108,23 +145,10 @@ class Source : public EpisodeSource {
   // By name.
   std::vector<EpisodeRef> List() const override {
     std::vector<EpisodeRef> refs;
-    if (HoldsLabels(root_)) {
-      const fs::path normal = fs::absolute(root_).lexically_normal();
-      const fs::path name = normal.has_filename() ? normal : normal.parent_path();
-      refs.push_back({.name = name.filename().string(), .path = root_, .task = {}});
-      return refs;
-    }
-    for (auto entry = fs::recursive_directory_iterator(root_);
-         entry != fs::recursive_directory_iterator(); ++entry) {
-      if (!entry->is_directory()) continue;
-      const bool hidden = entry->path().filename().string().starts_with(".");
-      const bool labels = !hidden && HoldsLabels(entry->path());
-      if (labels) {
-        const fs::path name = entry->path().lexically_relative(root_);
-        refs.push_back({.name = name.generic_string(), .path = entry->path(), .task = {}});
-      }
-      if (hidden || labels || entry.depth() + 1 >= kMaxDepth) entry.disable_recursion_pending();
-    }
+    VisitLabels(root_, std::numeric_limits<int>::max(), [&](const fs::path& path) {
+      refs.push_back({.name = NameIn(root_, path), .path = path, .task = {}});
+      return false;
+    });
     std::sort(refs.begin(), refs.end(),
               [](const EpisodeRef& a, const EpisodeRef& b) { return a.name < b.name; });
     return refs;
@@ -163,9 +187,7 @@ class Source : public EpisodeSource {
   DataSet Labelled(const EpisodeRef& ref, const Record& record) const {
     const EpisodeOrigin& origin = record.origin;
     const fs::path path = ref.path / "label.json";
-    if (origin.layout == kName) {
-      FailRecord(path, "origin.layout", "labels themselves", "the layout of the videos");
-    }
+    CheckLayout(path, origin.layout);
     if (!fs::exists(origin.data)) {
       throw InputError({.where = path.string() + " origin.data",
                         .got = origin.data.string() + ", which is missing",
@@ -201,15 +223,10 @@ class Labels : public Layout {
   std::string_view Name() const override { return kName; }
 
   std::string WhyNot(const fs::path& root) const override {
-    if (fs::exists(root / "label.json")) return "";
-    int looked_at = 0;
-    for (auto entry = fs::recursive_directory_iterator(root);
-         entry != fs::recursive_directory_iterator() && looked_at < kMaxLookedAt;
-         ++entry, ++looked_at) {
-      if (entry->path().filename() == "label.json") return "";
-      if (entry.depth() >= kMaxDepth) entry.disable_recursion_pending();
-    }
-    return "no label.json of aim-label below it";
+    const bool found = VisitLabels(
+        root, kMaxLookedAt, [](const fs::path& path) { return fs::exists(path / "label.json"); });
+    if (found) return "";
+    return "no label.json in it or below it";
   }
 
   LayoutLimits Limits() const override {

@@ -93,6 +93,7 @@ TEST(ClipFolder, ListsFoldersByNameAndNothingElse) {
   const TemporaryFolder folder;
   for (const char* name : {"b", "a"}) WriteWhole(folder / name);
   WriteFileAtomic(folder / "notes/readme.txt", "no clip");
+  WriteVideos(folder / ".c.tmp-1-1", 2);  // being written
   const auto list = [](const fs::path& root) {
     std::vector<std::string> names;
     for (const EpisodeRef& ref : OpenDataSet(root).episodes()) {

@@ -21,10 +21,12 @@ class DataSet {
 
   const Layout& layout() const;
   const std::filesystem::path& root() const;
-  const std::vector<EpisodeRef>& episodes() const;
+  const std::vector<EpisodeRef>& episodes() const&;
+  std::vector<EpisodeRef> episodes() && { return static_cast<const DataSet&>(*this).episodes(); }
 
   // The episode of that name, or null.
-  const EpisodeRef* Find(const std::string& name) const;
+  const EpisodeRef* Find(const std::string& name) const&;
+  const EpisodeRef* Find(const std::string& name) const&& = delete;
 
   // EpisodeSource's (data/layout.h).
   EpisodeShape Shape(const EpisodeRef& ref) const;

@@ -1,0 +1,29 @@
+#include "aim/data/data_options.h"
+
+#include "aim/base/error.h"
+
+namespace aim {
+
+Limits LayoutChoices() {
+  Limits limits = {"auto"};
+  for (const Layout* layout : Layouts()) limits.choices.emplace_back(layout->Name());
+  return limits;
+}
+
+std::string InAnyLayout(std::string_view what) {
+  std::string text = std::string(what) + ", in any layout: ";
+  for (size_t i = 0; i < Layouts().size(); ++i) {
+    text += (i > 0 ? ", " : "") + std::string(Layouts()[i]->Name());
+  }
+  return text;
+}
+
+void DataOptions::Validate() const {
+  if (!path.empty()) return;
+  throw ConfigError({.where = "--data",
+                     .got = "not given",
+                     .expected = "a folder of episodes",
+                     .fix = "add --data DIR"});
+}
+
+}  // namespace aim

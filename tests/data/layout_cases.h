@@ -1,0 +1,133 @@
+// A small data set in every layout, for the suite that all of them pass.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "aim/base/rng.h"
+#include "aim/data/action_images.h"
+#include "aim/data/data_set.h"
+#include "aim/data/labels.h"
+#include "data/make_episode.h"
+
+namespace aim::testing {
+
+// One part of an episode that is taken away, and the words that the sentence must hold.
+struct MissingPart {
+  std::string name;
+  std::function<void(const std::filesystem::path& root, const EpisodeRef& ref)> remove;
+  std::vector<std::string> words;
+};
+
+// `make` writes episodes 0, 1, ... of the layout at `root`; where it needs files beside the data
+// set, they lie in a folder beside `root`.
+struct LayoutCase {
+  std::string name;  // of the layout, as a test may be called
+  std::string layout;
+  bool can_write = false;
+  std::function<void(const std::filesystem::path& root, const std::vector<Episode>& episodes)> make;
+  std::vector<MissingPart> parts;
+};
+
+// Through the layout's own sink. The names are what each layout would choose itself.
+inline void WriteThroughSink(const std::string& layout, const std::filesystem::path& root,
+                             const std::vector<Episode>& episodes) {
+  const std::unique_ptr<EpisodeSink> sink = FindLayout(layout).Create(root, {});
+  for (size_t i = 0; i < episodes.size(); ++i) {
+    const Episode& episode = episodes[i];
+    const int index = static_cast<int>(i);
+    sink->Write({.name = EpisodeName(episode.task, episode.variation, index),
+                 .path = {},
+                 .task = episode.task,
+                 .variation = episode.variation,
+                 .index = index},
+                episode);
+  }
+  sink->Finish();
+}
+
+// Labels of frame k have confidence 1, 0.9, 0.8, ... at most.
+inline Plan LabelsOf(const Episode& episode) {
+  Plan labels;
+  labels.period_s = 1 / episode.clip.fps;
+  for (const ToolPose& pose : episode.clip.poses) {
+    const double confidence = 1 - 0.1 * static_cast<double>(labels.frames.size() % 10);
+    labels.frames.push_back(
+        {.pose = pose, .decodable = true, .confidence = confidence, .visible = {}});
+  }
+  return labels;
+}
+
+inline std::filesystem::path LabelledData(const std::filesystem::path& root) {
+  return root.string() + " videos";
+}
+
+// The videos lie in the ActionImages layout beside `root`, with poses that are not the labels.
+inline void MakeLabels(const std::filesystem::path& root, const std::vector<Episode>& episodes) {
+  std::vector<Episode> recorded = episodes;
+  Rng rng(99);
+  for (Episode& episode : recorded) {
+    for (ToolPose& pose : episode.clip.poses) pose = RandomToolPose(rng);
+  }
+  WriteThroughSink("action-images", LabelledData(root), recorded);
+  const DataSet data = OpenDataSet(LabelledData(root));
+  for (size_t i = 0; i < episodes.size(); ++i) {
+    const EpisodeRef& ref = data.episodes().at(i);
+    WriteLabels(root / ref.name, LabelsOf(episodes[i]), data.Origin(ref),
+                {{"frames", episodes[i].clip.poses.size()}, {"low_confidence", 0}});
+  }
+}
+
+inline MissingPart MissingFile(const std::string& file, std::vector<std::string> words) {
+  return {.name = file,
+          .remove =
+              [file](const std::filesystem::path&, const EpisodeRef& ref) {
+                EXPECT_TRUE(std::filesystem::remove_all(ref.path / file) > 0) << file;
+              },
+          .words = std::move(words)};
+}
+
+inline MissingPart MissingVideoOfLabels() {
+  return {.name = "video that was labelled",
+          .remove =
+              [](const std::filesystem::path& root, const EpisodeRef& ref) {
+                const std::filesystem::path data = LabelledData(root);
+                const DataSet labelled = OpenDataSet(data);
+                const EpisodeRef* found = labelled.Find(ref.name);
+                std::filesystem::remove(found->path / "view0/rgb/video.mp4");
+              },
+          .words = {"video.mp4", "missing"}};
+}
+
+inline std::vector<LayoutCase> LayoutCases() {
+  const auto through_sink = [](const std::string& layout) {
+    return [layout](const std::filesystem::path& root, const std::vector<Episode>& episodes) {
+      WriteThroughSink(layout, root, episodes);
+    };
+  };
+  return {
+      {.name = "action_images",
+       .layout = "action-images",
+       .can_write = true,
+       .make = through_sink("action-images"),
+       .parts = {MissingFile("actions.npy", {"actions.npy", "missing"}),
+                 MissingFile("view1/rgb/video.mp4", {"view1", "video.mp4", "missing"}),
+                 MissingFile("view0/camera_params.json", {"camera_params.json", "missing"})}},
+      {.name = "folder",
+       .layout = "folder",
+       .can_write = true,
+       .make = through_sink("folder"),
+       .parts = {MissingFile("view0.mp4", {"view0.mp4", "missing"}),
+                 MissingFile("view1.mp4", {"cameras.json", "2 views", "one for each video"}),
+                 MissingFile("cameras.json", {"cameras.json", "missing"})}},
+      {.name = "labels",
+       .layout = "labels",
+       .make = MakeLabels,
+       .parts = {MissingFile("label.json", {"label.json", "missing"}),
+                 MissingFile("poses.csv", {"poses.csv", "missing"}), MissingVideoOfLabels()}},
+  };
+}
+
+}  // namespace aim::testing

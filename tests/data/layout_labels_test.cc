@@ -1,0 +1,147 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/codec/pose_csv.h"
+#include "aim/data/labels.h"
+#include "data/layout_cases.h"
+#include "support/case_name.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::ExpectThrowsWith;
+using testing::TemporaryFolder;
+
+constexpr int kNumFrames = 4;
+
+// One labelled episode; the videos lie beside the labels.
+class LabelsTest : public ::testing::Test {
+ protected:
+  LabelsTest() {
+    Rng rng(5);
+    episode_ = testing::MakeEpisode({.num_frames = kNumFrames}, rng);
+    testing::MakeLabels(root_, {episode_});
+  }
+
+  fs::path Folder() const { return OpenDataSet(root_).episodes().at(0).path; }
+  Episode Read() const {
+    const DataSet data = OpenDataSet(root_);
+    return data.Read(data.episodes().at(0));
+  }
+
+  TemporaryFolder folder_;
+  fs::path root_ = folder_ / "labels";
+  Episode episode_;
+};
+
+// Frames that the model was not sure of are there; whoever reads them knows.
+TEST_F(LabelsTest, ConfidenceComesWithThePoses) {
+  const Episode read = Read();
+  ASSERT_EQ(read.confidence.size(), static_cast<size_t>(kNumFrames));
+  for (size_t frame = 0; frame < read.confidence.size(); ++frame) {
+    EXPECT_NEAR(read.confidence[frame], 1 - 0.1 * static_cast<double>(frame), 1e-12);
+  }
+}
+
+// Labels of labels would be labels of the same videos.
+TEST_F(LabelsTest, TheOriginIsWhereTheVideosLie) {
+  const DataSet labels = OpenDataSet(root_);
+  const EpisodeOrigin origin = labels.Origin(labels.episodes().at(0));
+  EXPECT_EQ(origin.data, testing::LabelledData(root_));
+  EXPECT_EQ(origin.layout, "action-images");
+  EXPECT_EQ(origin.episode, "reach_target/variation3/episode0");
+  const DataSet videos = OpenDataSet(origin.data);
+  EXPECT_EQ(videos.Origin(videos.episodes().at(0)).data, origin.data);
+}
+
+void EditRecord(const fs::path& folder, const std::function<void(json&)>& edit) {
+  json record = json::parse(ReadFile(folder / "label.json"));
+  edit(record);
+  WriteFileAtomic(folder / "label.json", record.dump());
+}
+
+// Labels of `num_frames` frames, none of them decoded.
+void LoseAll(const fs::path& folder, int num_frames) {
+  Plan lost{.period_s = 0.1, .frames = std::vector<DecodedPose>(static_cast<size_t>(num_frames))};
+  WritePosesCsv(folder / "poses.csv", lost);
+}
+
+struct Damage {
+  std::string name;
+  std::function<void(const fs::path& folder, const fs::path& root)> break_it;
+  std::vector<std::string> words;
+};
+class DamagedLabels : public LabelsTest, public ::testing::WithParamInterface<Damage> {};
+
+TEST_P(DamagedLabels, AreNamed) {
+  GetParam().break_it(Folder(), root_);
+  ExpectThrowsWith<InputError>([&] { Read(); }, GetParam().words);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, DamagedLabels,
+    ::testing::Values(
+        Damage{"videos_are_gone",
+               [](const fs::path&, const fs::path& root) {
+                 fs::remove_all(testing::LabelledData(root));
+               },
+               {"label.json origin.data", "labels videos, which is missing", "put it back"}},
+        Damage{"episode_is_gone",
+               [](const fs::path& folder, const fs::path&) {
+                 EditRecord(folder, [](json& r) { r["origin"]["episode"] = "reach/other"; });
+               },
+               {"label.json origin.episode is reach/other", "an episode of"}},
+        Damage{"unknown_layout",
+               [](const fs::path& folder, const fs::path&) {
+                 EditRecord(folder, [](json& r) { r["origin"]["layout"] = "tapes"; });
+               },
+               {"label.json origin.layout", "tapes", "action-images"}},
+        Damage{"labels_of_labels",
+               [](const fs::path& folder, const fs::path& root) {
+                 EditRecord(folder, [&](json& r) {
+                   r["origin"] = {{"data", root.string()}, {"layout", "labels"}, {"episode", "x"}};
+                 });
+               },
+               {"label.json origin.layout", "labels themselves"}},
+        Damage{"no_origin",
+               [](const fs::path& folder, const fs::path&) {
+                 EditRecord(folder, [](json& r) { r.erase("origin"); });
+               },
+               {"label.json origin is missing", "aim-label"}},
+        Damage{"count_of_words",
+               [](const fs::path& folder, const fs::path&) {
+                 EditRecord(folder, [](json& r) { r["frames"] = "four"; });
+               },
+               {"label.json frames is \"four\""}},
+        Damage{"fewer_rows",
+               [](const fs::path& folder, const fs::path&) { LoseAll(folder, kNumFrames - 1); },
+               {"poses.csv is 3 rows", "one for each of 4 frames"}},
+        Damage{"nothing_was_decoded",
+               [](const fs::path& folder, const fs::path&) {
+                 LoseAll(folder, kNumFrames);
+                 EditRecord(folder, [](json& r) { r["low_confidence"] = kNumFrames; });
+               },
+               {"poses.csv is 4 frames, none with confidence", "another model"}}),
+    testing::CaseName());
+
+TEST_F(LabelsTest, ATruncatedRecordIsRefused) {
+  const fs::path path = Folder() / "label.json";
+  const std::string bytes = ReadFile(path);
+  for (size_t keep = 0; keep + 2 < bytes.size(); ++keep) {
+    std::ofstream(path, std::ios::binary) << bytes.substr(0, keep);
+    EXPECT_THROW(Read(), InputError) << "cut at " << keep;
+  }
+}
+
+}  // namespace
+}  // namespace aim
