@@ -1,5 +1,6 @@
-// The modes of the model: which segments a canvas has and which latents are given. One table, read
-// by training and inference alike. method.md 2.1.
+// The modes of the model: which segments a canvas has, which latents are given, how often a mode is
+// trained and what may then be left out. One table, read by training and inference alike.
+// method.md 2.1.
 #pragma once
 
 #include <string>
@@ -22,9 +23,11 @@ struct Mode {
   SegmentRule action;
   Given first_view_video = Given::kNone;  // replaces video.given in view 0
   std::string job;                        // one line for --help and reports
+  double training_share = 0;              // of the samples of a training run, unless it says more
+  bool first_pose_optional = false;       // training leaves the first pose out of some samples
 };
 
-// i2va (joint), i2a, v2a, a2v, i2v, v1_given.
+// i2a, i2va (joint), v2a, a2v, i2v, v1_given.
 const std::vector<Mode>& AllModes();
 
 // Throws ConfigError naming the modes there are.
