@@ -36,6 +36,16 @@ TEST(RunContextTest, RecordHoldsWhatReproducesTheRun) {
   EXPECT_GT(record["peak_memory_bytes"].get<int64_t>(), 1 << 20);
 }
 
+TEST(RunContextTest, AJobLearnsThatItShouldStopAndSaysThatItDid) {
+  RunContext run;
+  EXPECT_FALSE(run.stop_requested() || run.unfinished());
+  run.RequestStop();
+  EXPECT_TRUE(run.stop_requested());
+  EXPECT_FALSE(run.unfinished()) << "it may have been done before it looked";
+  run.MarkUnfinished();
+  EXPECT_TRUE(run.unfinished());
+}
+
 TEST(RunContextTest, RecordOfAFileStandsBesideIt) {
   const TemporaryFolder folder;
   RunContext run({.out = folder / "poses.csv"});

@@ -11,6 +11,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/cli/thread_environment.h"
 
 namespace aim::cli {
@@ -19,6 +20,7 @@ namespace {
 constexpr int kExitDone = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+constexpr int kExitSignalled = 128;  // plus the signal's number, as shells have it
 
 // The flags that every tool has, as an option struct like any other.
 struct SharedOptions {
@@ -198,10 +200,10 @@ CommonOptions ToCommon(const SharedOptions& shared) {
           shared.overwrite, shared.log_level, shared.threads};
 }
 
-// Everything after CLI11 split the words: settings, body, run record.
-void RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
-               const std::vector<std::string>& command_line,
-               const std::function<void(RunContext&)>& body) {
+// Everything after CLI11 split the words: settings, body, run record. Returns the exit code.
+int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
+              const std::vector<std::string>& command_line,
+              const std::function<void(RunContext&)>& body) {
   std::vector<OptionBinding> bindings = BindingsOf(active);
   if (&active != &app) {
     const std::vector<OptionBinding>& outer = BindingsOf(app);
@@ -227,6 +229,8 @@ void RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
   if (!std::cout) {
     throw IoError({"stdout", "not writable", "an open pipe, file or terminal", ""});
   }
+  if (!run.unfinished()) return kExitDone;
+  return ReceivedStopSignal() == 0 ? kExitFailed : kExitSignalled + ReceivedStopSignal();
 }
 
 std::string OneLine(std::string text) {
@@ -261,11 +265,9 @@ int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunCont
     return kExitUsage;
   }
   const std::vector<std::string> command_line(argv, argv + argc);
-  for (size_t i = 0; i < apps.size(); ++i) {
-    if (has_subcommands && !app.got_subcommand(apps[i])) continue;
-    RunParsed(app, *apps[i], *shared[i], command_line, body);
-  }
-  return kExitDone;
+  size_t active = 0;  // CLI11 saw to it that there is exactly one
+  while (has_subcommands && !app.got_subcommand(apps[active])) ++active;
+  return RunParsed(app, *apps[active], *shared[active], command_line, body);
 }
 
 int Report(const CLI::App& app, const std::string& sentence, int exit_code) {

@@ -1,6 +1,7 @@
 // What every tool's run shares: where results go, how the run is recorded, how it reports progress.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -47,6 +48,14 @@ class RunContext {
   void PrepareOutFile(const std::filesystem::path& file);
   bool prepared() const { return prepared_; }
 
+  // Asks the job to end early but in good order, what is done being saved. Long jobs look between
+  // their items. May be called from a signal handler and from other threads.
+  void RequestStop() { stop_requested_ = true; }
+  bool stop_requested() const { return stop_requested_; }
+  // Said by a job that did end early; its output is not what was asked for.
+  void MarkUnfinished() { unfinished_ = true; }
+  bool unfinished() const { return unfinished_; }
+
   // Adds a key to run.json (timings, counts, fingerprints).
   void Note(const std::string& key, nlohmann::json value);
 
@@ -61,6 +70,8 @@ class RunContext {
   nlohmann::json notes_ = nlohmann::json::object();
   bool prepared_ = false;
   bool out_is_file_ = false;
+  std::atomic<bool> stop_requested_{false};
+  bool unfinished_ = false;
 };
 
 // "0.1.0" and the git revision the build was made from ("unknown" outside a checkout).
