@@ -1,12 +1,11 @@
 // A bundle of the released architecture (Wan VAE, UMT5, pooled cameras, velocity) in the same
 // pipeline as the small model: random weights, small sizes.
+#include "support/wan_bundle.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "aim/base/error.h"
-#include "aim/bundle/make_bundle.h"
 #include "aim/policy/clip_generator.h"
 #include "policy/tiny_bundle.h"
 #include "support/temporary_folder.h"
@@ -15,21 +14,14 @@
 namespace aim {
 namespace {
 
-constexpr int kFrames = 5;
-constexpr int kSize = 32;
+constexpr int kFrames = testing::kWanFrames;
+constexpr int kSize = testing::kWanSize;
 
 class WanBundleTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new testing::TemporaryFolder;
-    MakeBundleOptions options;
-    options.from_diffusers =
-        std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/parity/pipeline";
-    options.image_height = options.image_width = kSize;
-    options.num_frames = kFrames;
-    options.num_views = 2;
-    RunContext run({.out = *folder_ / "bundle"});
-    RunMakeBundle(options, run);
+    testing::WriteWanBundle(*folder_ / "bundle");
   }
   static void TearDownTestSuite() { delete folder_; }
 
