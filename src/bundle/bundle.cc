@@ -312,23 +312,4 @@ std::string BundleConfigText(const BundleConfig& config) {
   return ToToml(object);
 }
 
-void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
-                 const WeightMap& autoencoder, at::ScalarType dit_storage) {
-  config.revision = Revision();
-  const BundleConfig defaults;
-  config.dit_file = defaults.dit_file;
-  config.autoencoder.file = defaults.autoencoder.file;
-  config.Validate();
-  CheckWeights(dit, DitWeightShapes(config.dit), config.dit_file);
-  CheckFinite(dit, config.dit_file);
-  const PcaAutoencoder checked(config.autoencoder.pca, autoencoder, config.autoencoder.file);
-  const WeightMap stored = ConvertWeights(dit, dit_storage);
-
-  WriteFolderAtomic(path, [&](const std::filesystem::path& folder) {
-    WriteSafetensors(folder / config.dit_file, stored);
-    WriteSafetensors(folder / config.autoencoder.file, checked.weights());
-    WriteFileAtomic(folder / kConfigFile, BundleConfigText(config));
-  });
-}
-
 }  // namespace aim

@@ -198,5 +198,38 @@ TEST_F(BundleTest, WriteChecksFirst) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+// The network is new, everything else that of the initial bundle, which may then go.
+TEST_F(BundleTest, TrainedOnFromAnotherBundle) {
+  BundleConfig config = LoadBundleConfig(bundle_);
+  config.trained_modes = {"i2va"};
+  config.autoencoder.pca.channels = 99;  // not what is trained: that of the initial one holds
+  WeightMap weights = SmallDit();
+  weights["head.head.bias"] = at::full({24}, 0.5f);
+  std::filesystem::create_directory(bundle_ / "vae");
+  std::filesystem::rename(bundle_ / "autoencoder.safetensors", bundle_ / "vae/basis.safetensors");
+  ReplaceInToml("file = \"autoencoder.safetensors\"", "file = \"vae/basis.safetensors\"");
+  const std::string basis = ReadFile(bundle_ / "vae/basis.safetensors");
+  WriteBundle(folder_ / "trained", config, weights, bundle_, at::kFloat);
+  std::filesystem::remove_all(bundle_);
+  const Bundle trained = LoadBundle(folder_ / "trained");
+  EXPECT_EQ(Fingerprint(trained.dit.weights), Fingerprint(weights));
+  EXPECT_EQ(trained.config.trained_modes, config.trained_modes);
+  EXPECT_EQ(trained.config.autoencoder.pca.channels, 6);
+  EXPECT_EQ(ReadFile(folder_ / "trained/vae/basis.safetensors"), basis);
+}
+
+TEST_F(BundleTest, FilesOutsideOfTheInitialBundleAreReferredTo) {
+  for (const std::string name : {"../outside.safetensors", "/outside.safetensors"}) {
+    const std::string named = name[0] == '/' ? (folder_ / name.substr(1)).string() : name;
+    WriteBundle(bundle_, SmallConfig(), SmallDit(), SmallBasis(), at::kFloat);
+    std::filesystem::rename(bundle_ / "autoencoder.safetensors", folder_ / "outside.safetensors");
+    ReplaceInToml("file = \"autoencoder.safetensors\"", "file = \"" + named + "\"");
+    WriteBundle(folder_ / "trained", SmallConfig(), SmallDit(), bundle_, at::kFloat);
+    EXPECT_EQ(LoadBundle(folder_ / "trained").config.autoencoder.file,
+              (folder_ / "outside.safetensors").string());
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "trained/autoencoder.safetensors"));
+  }
+}
+
 }  // namespace
 }  // namespace aim

@@ -175,4 +175,10 @@ std::string BundleConfigText(const BundleConfig& config);
 void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
                  const WeightMap& autoencoder, at::ScalarType dit_storage = at::kHalf);
 
+// The same for a network that was trained on from the bundle `initial`: autoencoder and text
+// encoder, of whatever kind, stay those of `initial`. Their files are linked into the new bundle,
+// copied if it is on another file system, and files outside of `initial` are referred to as there.
+void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
+                 const std::filesystem::path& initial, at::ScalarType dit_storage = at::kHalf);
+
 }  // namespace aim
