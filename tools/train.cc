@@ -2,15 +2,20 @@
 
 #include "aim/train/run_train.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/stop_signals.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Train a model on videos with action images by masked latent training.",
-               "aim-train"};
+  CLI::App app{
+      "Train a model on videos with action images by masked latent training.\n"
+      "Ctrl-C (SIGINT) or SIGTERM: saves a checkpoint and ends with exit code 128 + the signal; a\n"
+      "second one ends at once. --resume goes on from the newest checkpoint, exactly.",
+      "aim-train"};
   app.footer(
       "Example: aim-train --config configs/train/tiny.toml --data data/demos --out runs/tiny");
   aim::TrainRunOptions options;
   aim::cli::AddFlags(app, options);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    const aim::cli::StopSignals signals(run);
     std::cout << aim::RunTrain(options, run) << '\n';
   });
 }

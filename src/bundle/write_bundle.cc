@@ -83,7 +83,7 @@ void WriteBundle(const fs::path& path, BundleConfig config, const WeightMap& dit
   config.text = from.text;
   std::vector<std::string*> weights = {&config.autoencoder.file};
   std::vector<std::string*> names = weights;
-  if (config.text.kind == "umt5") {
+  if (config.text.kind == TextKind::kUmt5) {
     weights.push_back(&config.text.file);
     names = {&config.autoencoder.file, &config.text.file, &config.text.tokenizer_file};
   }

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -51,33 +50,40 @@ bool IsShardOf(const std::filesystem::path& path, const std::string& key) {
 
 }  // namespace
 
-void BuildLatentCache(const std::filesystem::path& dir, const std::string& key, int64_t num_items,
-                      int num_threads, const std::function<std::vector<EncodedClip>(int64_t)>& make,
-                      const std::function<void(int64_t)>& on_progress) {
-  const int64_t num_shards = (num_items + kItemsPerShard - 1) / kItemsPerShard;
-  ParallelFor(num_shards, num_threads, [&](int64_t shard) {
+bool BuildLatentCache(const std::filesystem::path& dir, const CacheBuild& build) {
+  const int64_t num_shards = (build.num_items + kItemsPerShard - 1) / kItemsPerShard;
+  std::atomic<bool> stopped{false};
+  const auto should_stop = [&] {
+    if (build.should_stop && build.should_stop()) stopped = true;
+    return stopped.load();
+  };
+  const auto progress = [&](int64_t count) {
+    if (build.on_progress) build.on_progress(count);
+  };
+  ParallelFor(num_shards, build.num_threads, [&](int64_t shard) {
     at::set_num_threads(1);
     const int64_t begin = shard * kItemsPerShard;
-    const int64_t end = std::min(num_items, begin + kItemsPerShard);
-    if (!IsShardOf(ShardPath(dir, shard), key)) {
-      std::vector<EncodedClip> clips;
-      for (int64_t item = begin; item < end; ++item) {
-        for (EncodedClip& clip : make(item)) clips.push_back(std::move(clip));
-      }
-      WriteShard(ShardPath(dir, shard), key, clips);
+    const int64_t end = std::min(build.num_items, begin + kItemsPerShard);
+    if (IsShardOf(ShardPath(dir, shard), build.key)) return progress(end - begin);
+    std::vector<EncodedClip> clips;
+    for (int64_t item = begin; item < end; ++item, progress(1)) {
+      if (should_stop()) return;
+      for (EncodedClip& clip : build.make(item)) clips.push_back(std::move(clip));
     }
-    on_progress(end - begin);
+    WriteShard(ShardPath(dir, shard), build.key, clips);
   });
+  if (stopped) return false;
   const nlohmann::json manifest = {
-      {"format", "aim-latents-1"}, {"key", key}, {"shards", num_shards}};
+      {"format", "aim-latents-1"}, {"key", build.key}, {"shards", num_shards}};
   WriteFileAtomic(dir / "cache.json", manifest.dump(2) + "\n");
+  return true;
 }
 
 bool LatentCache::IsComplete(const std::filesystem::path& dir, const std::string& key) {
   if (!std::filesystem::exists(dir / "cache.json")) return false;
   const nlohmann::json manifest =
       nlohmann::json::parse(ReadFile(dir / "cache.json"), nullptr, false);
-  return manifest.is_object() && manifest.value("key", "") == key;
+  return manifest.is_object() && manifest.contains("key") && manifest["key"] == key;
 }
 
 LatentCache LatentCache::Open(const std::filesystem::path& dir, const std::string& key) {

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
+#include <set>
 
 #include "aim/base/error.h"
-#include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
 #include "aim/data/cut_clip.h"
@@ -18,6 +17,11 @@ namespace {
 // A number in [0, 1) that depends on the episode's name alone.
 double NameFraction(const EpisodeRef& episode, uint64_t seed) {
   return Rng(StableHash(episode.name, seed)).Uniform();
+}
+
+// The same for an episode that was given twice, also as a part of another data set.
+std::string Identity(const EpisodeRef& episode) {
+  return std::filesystem::weakly_canonical(episode.path).string() + '\n' + episode.name;
 }
 
 struct DataSource {
@@ -38,10 +42,83 @@ DataSource ParseSource(const std::string& text) {
   return source;
 }
 
-// Reads an episode, or says why not and returns false.
-bool TryRead(const TrainingEpisode& episode, Episode& read) {
-  std::vector<Skipped> skipped;
-  return TryOrSkip(episode.ref.name, skipped, [&] { read = ReadTrainingEpisode(episode); });
+std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint64_t seed) {
+  std::vector<TrainingEpisode> episodes;
+  for (const std::string& text : data) {
+    const DataSource source = ParseSource(text);
+    const DataSet set = OpenDataSet(source.dir);
+    for (const EpisodeRef& ref : set.episodes()) {
+      if (NameFraction(ref, seed + 1) < source.ratio) episodes.push_back({set, ref});
+    }
+  }
+  std::stable_sort(episodes.begin(), episodes.end(),
+                   [&](const TrainingEpisode& a, const TrainingEpisode& b) {
+                     return NameFraction(a.ref, seed) < NameFraction(b.ref, seed);
+                   });
+  return episodes;
+}
+
+// How many of `num_episodes` are held out.
+size_t NumHeldOut(int asked, size_t num_episodes) {
+  const size_t count =
+      asked >= 0 ? static_cast<size_t>(asked) : std::clamp<size_t>(num_episodes / 10, 1, 24);
+  if (count < num_episodes) return count;
+  throw ConfigError({"train.validation_episodes", std::to_string(count),
+                     "fewer than the " + std::to_string(num_episodes) + " episodes found",
+                     "add data, or hold out fewer: 0 trains without validation"});
+}
+
+// Everything that decides what the cache holds.
+std::string CacheKey(const CacheRequest& request) {
+  const nlohmann::json config = OptionsToJson(request.config);
+  nlohmann::json origin = {{"model", request.model},
+                           {"camera", config["dit"]["camera"]},
+                           {"patch", config["dit"]["patch"]},
+                           {"autoencoder", config["autoencoder"]},
+                           {"text", config["text"]},
+                           {"action_image", config["action_image"]},
+                           {"num_frames", config["num_frames"]},
+                           {"clips_per_episode", request.clips_per_episode}};
+  for (const TrainingEpisode& episode : request.episodes)
+    origin["episodes"].push_back(episode.ref.path.lexically_normal().string() + '\n' +
+                                 episode.ref.name);
+  return std::to_string(StableHash(origin.dump()));
+}
+
+// Clips of one run stand in one batch.
+void CheckShape(const Clip& clip, const EpisodeRef& episode, const BundleConfig& config) {
+  const auto text = [](int width, int height, size_t views) {
+    return std::to_string(width) + " x " + std::to_string(height) + " pixels in " +
+           std::to_string(views) + " views";
+  };
+  const std::string got = text(clip.width, clip.height, clip.views.size());
+  const std::string expected =
+      text(config.image_width, config.image_height, static_cast<size_t>(config.num_views));
+  if (got == expected) return;
+  throw InputError({episode.path.string(), "an episode of " + got, expected + ", like the others",
+                    "train on data of one size"});
+}
+
+void CheckPoses(const Clip& clip, const EpisodeRef& episode) {
+  const auto num_frames = static_cast<size_t>(clip.views[0].num_frames);
+  if (clip.poses.size() == num_frames) return;
+  throw InputError({episode.path.string(), std::to_string(clip.poses.size()) + " poses",
+                    "one for each of " + std::to_string(num_frames) + " frames",
+                    "label the videos first (aim-label)"});
+}
+
+std::vector<EncodedClip> EncodeEpisode(const CacheRequest& request, const TrainingEpisode& episode,
+                                       EpisodeReader& reader) {
+  std::vector<EncodedClip> clips;
+  const std::optional<Episode> read = reader.TryRead(episode);
+  if (!read) return clips;
+  CheckShape(read->clip, episode.ref, request.config);
+  const int num_poses = static_cast<int>(read->clip.poses.size());
+  for (int i = 0; i < request.clips_per_episode; ++i) {
+    const int start = i * std::max(1, num_poses - 2) / request.clips_per_episode;
+    clips.push_back(request.encoder.Encode(CutClip(read->clip, start, request.config.num_frames)));
+  }
+  return clips;
 }
 
 }  // namespace
@@ -51,92 +128,96 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
   if (data.empty())
     throw ConfigError(
         {"--data", "missing", "at least one data set", "make one with aim-data demos"});
-  std::vector<TrainingEpisode> episodes;
-  for (const std::string& text : data) {
-    const DataSource source = ParseSource(text);
-    const DataSet set = OpenDataSet(source.dir);
-    for (const EpisodeRef& ref : set.episodes()) {
-      if (NameFraction(ref, seed + 1) < source.ratio) episodes.push_back({set, ref});
+  const std::vector<TrainingEpisode> episodes = ListAll(data, seed);
+  std::set<std::string> distinct;
+  for (const TrainingEpisode& episode : episodes) distinct.insert(Identity(episode.ref));
+  const size_t num_held_out = NumHeldOut(validation_episodes, distinct.size());
+  std::set<std::string> held_out;
+  DataSplit split;
+  for (const TrainingEpisode& episode : episodes) {
+    const std::string identity = Identity(episode.ref);
+    if (held_out.contains(identity)) continue;
+    if (held_out.size() < num_held_out) {
+      held_out.insert(identity);
+      split.validation.push_back(episode);
+    } else {
+      split.training.push_back(episode);
     }
   }
-  if (static_cast<int>(episodes.size()) <= validation_episodes) {
-    throw ConfigError({"train.validation_episodes", std::to_string(validation_episodes),
-                       "fewer than the " + std::to_string(episodes.size()) + " episodes found",
-                       "add data or hold out fewer"});
-  }
-  std::stable_sort(episodes.begin(), episodes.end(),
-                   [&](const TrainingEpisode& a, const TrainingEpisode& b) {
-                     return NameFraction(a.ref, seed) < NameFraction(b.ref, seed);
-                   });
-  DataSplit split;
-  split.validation.assign(episodes.begin(), episodes.begin() + validation_episodes);
-  split.training.assign(episodes.begin() + validation_episodes, episodes.end());
   return split;
 }
 
-Episode ReadTrainingEpisode(const TrainingEpisode& episode) {
-  Episode read = episode.data.Read(episode.ref);
-  const auto num_frames = static_cast<size_t>(read.clip.views[0].num_frames);
-  if (read.clip.poses.size() == num_frames) return read;
-  throw InputError({.where = episode.ref.path.string(),
-                    .got = std::to_string(read.clip.poses.size()) + " poses",
-                    .expected = "one for each of " + std::to_string(num_frames) + " frames",
-                    .fix = "label the videos first (aim-label)"});
+std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,
+                                              const FrameRange& range) {
+  const std::string key = Identity(episode.ref);
+  {
+    const std::lock_guard lock(mutex_);
+    if (skipped_.contains(key)) return std::nullopt;
+  }
+  std::vector<Skipped> skipped;
+  std::optional<Episode> read;
+  TryOrSkip(episode.ref.name, skipped, [&] {
+    Episode whole = episode.data.Read(episode.ref, range);
+    CheckPoses(whole.clip, episode.ref);
+    read = std::move(whole);
+  });
+  const std::lock_guard lock(mutex_);
+  for (Skipped& one : skipped) skipped_.emplace(key, std::move(one));
+  return read;
+}
+
+std::vector<Skipped> EpisodeReader::skipped() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Skipped> all;
+  for (const auto& [key, one] : skipped_) all.push_back(one);
+  return all;
 }
 
 PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int num_episodes,
                               int num_frames, const PcaOptions& options,
-                              const ActionImageSpec& spec, Progress& progress) {
+                              const ActionImageSpec& spec, EpisodeReader& reader,
+                              Progress& progress) {
   PcaFitter fitter(options);
   const size_t count = std::min(episodes.size(), static_cast<size_t>(num_episodes));
   progress.Start("fit autoencoder", static_cast<int64_t>(count));
-  for (size_t i = 0; i < count; ++i) {
-    Episode episode;
-    if (TryRead(episodes[i], episode)) {
-      // Starts differ between episodes, so that first frames are not all frames 0.
-      const int start = static_cast<int>(i % 4) * static_cast<int>(episode.clip.poses.size()) / 4;
-      const Clip clip = CutClip(episode.clip, start, num_frames);
-      for (const ClipView& view : clip.views) {
-        fitter.AddClip(VideoTensor(view, clip.height, clip.width, num_frames).unsqueeze(0),
-                       ContentKind::kVideo);
-        fitter.AddClip(ActionTensor(clip.poses, view.camera, spec).unsqueeze(0),
-                       ContentKind::kAction);
-      }
+  for (size_t i = 0; i < count; ++i, progress.Advance(1)) {
+    const std::optional<Episode> episode = reader.TryRead(episodes[i]);
+    if (!episode) continue;
+    // Starts differ between episodes, so that first frames are not all frames 0.
+    const int start = static_cast<int>(i % 4) * static_cast<int>(episode->clip.poses.size()) / 4;
+    const Clip clip = CutClip(episode->clip, start, num_frames);
+    for (const ClipView& view : clip.views) {
+      fitter.AddClip(VideoTensor(view, clip.height, clip.width, num_frames).unsqueeze(0),
+                     ContentKind::kVideo);
+      fitter.AddClip(ActionTensor(clip.poses, view.camera, spec).unsqueeze(0),
+                     ContentKind::kAction);
     }
-    progress.Advance(1);
   }
   progress.Finish();
   return fitter.Solve();
 }
 
-LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
-                             const std::vector<TrainingEpisode>& episodes,
-                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
-                             int clips_per_episode, Progress& progress) {
-  std::ostringstream origin;
-  origin << autoencoder_fingerprint << ' ' << ToWord(encoder.dit.camera.mode) << ' ' << encoder.num_frames
-         << ' ' << clips_per_episode << ' ' << encoder.text->dim();
-  for (const TrainingEpisode& episode : episodes)
-    origin << '\n' << episode.ref.path.lexically_normal().string();
-  const std::string key = std::to_string(StableHash(origin.str()));
-  if (!LatentCache::IsComplete(dir, key)) {
-    progress.Start("encode clips", static_cast<int64_t>(episodes.size()));
-    const auto make = [&](int64_t item) {
-      std::vector<EncodedClip> clips;
-      Episode episode;
-      if (!TryRead(episodes[static_cast<size_t>(item)], episode)) return clips;
-      const int num_poses = static_cast<int>(episode.clip.poses.size());
-      for (int i = 0; i < clips_per_episode; ++i) {
-        const int start = i * std::max(1, num_poses - 2) / clips_per_episode;
-        clips.push_back(encoder.Encode(CutClip(episode.clip, start, encoder.num_frames)));
-      }
-      return clips;
-    };
-    BuildLatentCache(dir, key, static_cast<int64_t>(episodes.size()), NumProcessors(), make,
-                     [&](int64_t count) { progress.Advance(count); });
-    progress.Finish();
+std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
+                                            RunContext& run) {
+  const std::string key = CacheKey(request);
+  if (!LatentCache::IsComplete(request.dir, key)) {
+    const int64_t num_items = static_cast<int64_t>(request.episodes.size());
+    run.progress().Start("encode clips", num_items);
+    const bool done = BuildLatentCache(
+        request.dir, {.key = key,
+                      .num_items = num_items,
+                      .num_threads = NumProcessors(),
+                      .make =
+                          [&](int64_t item) {
+                            return EncodeEpisode(
+                                request, request.episodes[static_cast<size_t>(item)], reader);
+                          },
+                      .on_progress = [&](int64_t count) { run.progress().Advance(count); },
+                      .should_stop = [&] { return run.stop_requested(); }});
+    run.progress().Finish();
+    if (!done) return std::nullopt;
   }
-  return LatentCache::Open(dir, key);
+  return LatentCache::Open(request.dir, key);
 }
 
 }  // namespace aim

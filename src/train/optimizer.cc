@@ -27,18 +27,6 @@ bool IsBlockMatrix(const std::string& name, const at::Tensor& weight) {
 
 }  // namespace
 
-double LearningRate(const TrainOptions& options, int64_t train_step) {
-  double rate = options.lr;
-  if (train_step < options.warmup_steps) {
-    rate *= static_cast<double>(train_step + 1) / static_cast<double>(options.warmup_steps);
-  }
-  const int64_t left = options.steps - train_step;
-  if (left < options.decay_steps)
-    rate *=
-        static_cast<double>(std::max<int64_t>(left, 0)) / static_cast<double>(options.decay_steps);
-  return rate;
-}
-
 at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype) {
   const bool is_tall = matrix.size(0) > matrix.size(1);
   at::Tensor x = is_tall ? matrix.t() : matrix;
@@ -58,7 +46,7 @@ Optimizer::Optimizer(const TrainOptions& options, const WeightMap& weights,
   for (const auto& [name, weight] : weights) {
     Slot slot;
     slot.name = name;
-    slot.is_muon = options.optimizer == "muon" && IsBlockMatrix(name, weight);
+    slot.is_muon = options.optimizer == OptimizerKind::kMuon && IsBlockMatrix(name, weight);
     slot.decays = weight.dim() >= 2 && !Contains(name, "modulation");
     slot.m = at::zeros_like(weight);
     if (!slot.is_muon) slot.v = at::zeros_like(weight);

@@ -13,34 +13,11 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
-#include "aim/diffusion/flow_matching.h"
 #include "aim/tensor/safetensors.h"
+#include "train/ordered_sum.h"
 
 namespace aim {
 namespace {
-
-const Mode& DrawMode(const ModeMix& mix, double u) {
-  const std::vector<std::pair<const char*, double>> shares = {
-      {"i2a", mix.i2a}, {"i2va", mix.i2va}, {"v2a", mix.v2a}, {"a2v", mix.a2v}, {"i2v", mix.i2v}};
-  double total = 0;
-  for (const auto& [name, share] : shares) total += share;
-  double rest = u * total;
-  for (const auto& [name, share] : shares) {
-    if (rest < share) return FindMode(name);
-    rest -= share;
-  }
-  return FindMode(shares.front().first);
-}
-
-// The index at `position` of epoch `epoch`'s permutation.
-std::vector<int64_t> Permutation(uint64_t seed, int64_t epoch, int64_t count) {
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  Rng rng = Rng(seed).Derive(static_cast<uint64_t>(epoch), "epoch");
-  for (int64_t i = count - 1; i > 0; --i)
-    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.UniformInt(i + 1))]);
-  return order;
-}
 
 at::Tensor SeededNoise(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed),
@@ -72,59 +49,14 @@ CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& ba
 
 }  // namespace
 
-at::ScalarType ResolveDtype(const std::string& dtype) {
-  if (dtype == "f32") return at::kFloat;
-  if (dtype == "bf16") return at::kBFloat16;
+at::ScalarType ResolveDtype(ComputeDtype dtype) {
+  if (dtype == ComputeDtype::kF32) return at::kFloat;
+  if (dtype == ComputeDtype::kBf16) return at::kBFloat16;
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16") ? at::kBFloat16 : at::kFloat;
 #else
   return at::kFloat;
 #endif
-}
-
-std::vector<SampleDraw> DrawBatch(const TrainOptions& options, uint64_t seed, int64_t train_step,
-                                  int64_t num_clips) {
-  std::vector<SampleDraw> draws;
-  std::vector<int64_t> order;
-  int64_t order_epoch = -1;
-  for (int j = 0; j < options.batch_size; ++j) {
-    const int64_t number = train_step * options.batch_size + j;
-    if (number / num_clips != order_epoch) {
-      order_epoch = number / num_clips;
-      order = Permutation(seed, order_epoch, num_clips);
-    }
-    Rng rng = Rng(seed).Derive(static_cast<uint64_t>(number), "sample");
-    SampleDraw draw;
-    draw.clip = order[static_cast<size_t>(number % num_clips)];
-    draw.mode = &DrawMode(options.mix, rng.Uniform());
-    draw.sigma = std::max(1e-3, ShiftSigma(1.0 - rng.Uniform(), options.shift));
-    draw.drop_text = rng.Uniform() < options.text_dropout;
-    draw.first_pose_given = draw.mode->name != "v2a" || rng.Uniform() >= options.first_pose_dropout;
-    draw.noise_seed = rng.Next();
-    draws.push_back(draw);
-  }
-  return draws;
-}
-
-std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
-                                                           int microbatch) {
-  std::map<std::tuple<bool, bool, bool>, std::vector<SampleDraw>> groups;
-  for (const SampleDraw& draw : draws) {
-    groups[{draw.mode->action.present, draw.mode->video.present, draw.mode->video.first_only}]
-        .push_back(draw);
-  }
-  std::vector<std::vector<SampleDraw>> parts;
-  for (const auto& [key, group] : groups) {
-    const int64_t size = static_cast<int64_t>(group.size());
-    const int64_t num_parts = (size + microbatch - 1) / microbatch;
-    for (int64_t i = 0; i < num_parts; ++i) {
-      parts.emplace_back(group.begin() + i * size / num_parts,
-                         group.begin() + (i + 1) * size / num_parts);
-    }
-  }
-  std::stable_sort(parts.begin(), parts.end(),
-                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
-  return parts;
 }
 
 at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
@@ -164,67 +96,74 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   return loss.sum();
 }
 
-Trainer::Trainer(const DitOptions& dit, const TrainOptions& options, uint64_t seed,
-                 WeightMap weights, at::Tensor null_text)
-    : dit_(dit),
+Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed)
+    : dit_(network.dit),
       options_(options),
       seed_(seed),
       compute_dtype_(ResolveDtype(options.dtype)),
-      weights_(std::move(weights)),
-      null_text_(std::move(null_text)),
+      weights_(std::move(network.weights)),
+      null_text_(std::move(network.null_text)),
       optimizer_(options, weights_, compute_dtype_) {
   for (const auto& [name, weight] : weights_) average_[name] = weight.clone();
 }
 
-StepReport Trainer::Step(const LatentCache& cache) {
-  const auto parts = SplitIntoMicrobatches(DrawBatch(options_, seed_, train_step_, cache.size()),
-                                           options_.microbatch);
-  std::vector<std::vector<at::Tensor>> grads(parts.size());
+std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCache& cache,
+                                           int num_workers, double& loss) const {
+  const auto parts = SplitIntoMicrobatches(plan.draws, options_.microbatch);
   std::vector<double> losses(parts.size());
-  const int workers = options_.num_workers > 0 ? options_.num_workers : NumProcessors();
   WeightMap named;
-  std::vector<at::Tensor> leaves;
+  std::vector<at::Tensor> leaves, weights;
   for (const auto& [name, weight] : weights_) {
     const at::ScalarType dtype = IsComputeMatrix(name, weight) ? compute_dtype_ : at::kFloat;
     leaves.push_back(weight.detach().to(dtype).requires_grad_(true));
     named[name] = leaves.back();
+    weights.push_back(weight);
   }
   const Dit dit(dit_, named, compute_dtype_);
-  ParallelFor(static_cast<int64_t>(parts.size()), workers, [&](int64_t i) {
+  OrderedSum sum(weights);
+  ParallelFor(static_cast<int64_t>(parts.size()), num_workers, [&](int64_t i) {
     at::set_num_threads(1);
-    const auto& part = parts[static_cast<size_t>(i)];
-    std::vector<int64_t> indices;
-    for (const SampleDraw& draw : part) indices.push_back(draw.clip);
-    const at::Tensor loss = SampleLosses(dit, options_, part, cache.Get(indices), null_text_) /
-                            static_cast<double>(options_.batch_size);
-    losses[static_cast<size_t>(i)] = loss.item<double>();
-    grads[static_cast<size_t>(i)] = torch::autograd::grad({loss}, leaves, {}, false, false, true);
+    sum.Add(i, [&] {
+      const auto& part = parts[static_cast<size_t>(i)];
+      std::vector<int64_t> indices;
+      for (const SampleDraw& draw : part) indices.push_back(draw.clip);
+      const at::Tensor part_loss =
+          SampleLosses(dit, options_, part, cache.Get(indices), null_text_) /
+          static_cast<double>(options_.batch_size);
+      losses[static_cast<size_t>(i)] = part_loss.item<double>();
+      return torch::autograd::grad({part_loss}, leaves, {}, false, false, true);
+    });
   });
+  loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+  return std::move(sum.tensors());
+}
 
-  const c10::NoGradGuard guard;
-  std::vector<at::Tensor> sums(leaves.size());
-  std::vector<std::string> names;
-  for (const auto& [name, weight] : weights_) names.push_back(name);
-  ParallelFor(static_cast<int64_t>(names.size()), workers, [&](int64_t i) {
-    const c10::NoGradGuard no_grad;
-    const size_t leaf = static_cast<size_t>(i);
-    sums[leaf] = at::zeros_like(weights_.at(names[leaf]));
-    for (const auto& part : grads) {
-      if (part[leaf].defined()) sums[leaf].add_(part[leaf]);
-    }
-  });
-  StepReport report;
-  report.loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  report.lr = LearningRate(options_, train_step_);
-  report.grad_norm = optimizer_.Step(weights_, sums, report.lr, workers);
-  // A short average at the start: the first weights should not linger.
+// A short average at the start: the first weights should not linger.
+void Trainer::UpdateAverage(int num_workers) {
   const double keep = std::min(options_.ema, (1.0 + static_cast<double>(train_step_)) /
                                                  (10.0 + static_cast<double>(train_step_)));
-  ParallelFor(static_cast<int64_t>(names.size()), workers, [&](int64_t i) {
+  std::vector<std::string> names;
+  for (const auto& [name, weight] : weights_) names.push_back(name);
+  ParallelFor(static_cast<int64_t>(names.size()), num_workers, [&](int64_t i) {
     const c10::NoGradGuard no_grad;
     const std::string& name = names[static_cast<size_t>(i)];
     average_.at(name).lerp_(weights_.at(name), 1.0 - keep);
   });
+}
+
+StepReport Trainer::Step(const LatentCache& cache, Comm& comm) {
+  const StepPlan plan =
+      PlanStep(options_, seed_, train_step_, cache.size(), comm.rank(), comm.size());
+  const int workers = options_.num_workers > 0 ? options_.num_workers : NumProcessors();
+  StepReport report;
+  std::vector<at::Tensor> sums = Gradients(plan, cache, workers, report.loss);
+  sums.push_back(at::tensor({report.loss}, at::kDouble));
+  comm.SumInPlace(sums);
+  report.loss = sums.back().item<double>();
+  sums.pop_back();
+  report.lr = plan.lr;
+  report.grad_norm = optimizer_.Step(weights_, sums, report.lr, workers);
+  UpdateAverage(workers);
   ++train_step_;
   return report;
 }
@@ -250,12 +189,26 @@ void Trainer::Load(const std::filesystem::path& dir) {
   load("average.safetensors", average_);
   optimizer_.LoadState(ReadSafetensors(dir / "optimizer.safetensors"),
                        (dir / "optimizer.safetensors").string());
-  const nlohmann::json state = nlohmann::json::parse(ReadFile(dir / "state.json"), nullptr, false);
-  if (!state.is_object() || !state.contains("train_step")) {
-    throw FormatError({(dir / "state.json").string(), "damaged", "a JSON object with train_step",
-                       "resume from an earlier checkpoint"});
+  LoadState(dir / "state.json");
+}
+
+void Trainer::LoadState(const std::filesystem::path& file) {
+  const nlohmann::json state = nlohmann::json::parse(ReadFile(file), nullptr, false);
+  const auto is_count = [&](const char* key) {
+    return state.is_object() && state.contains(key) && state[key].is_number_unsigned();
+  };
+  if (!is_count("train_step") || !is_count("seed")) {
+    throw FormatError({file.string(), "damaged", "a JSON object with train_step and seed",
+                       "remove this checkpoint's folder to resume from an earlier one"});
   }
-  train_step_ = state.at("train_step").get<int64_t>();
+  const uint64_t seed = state["seed"];
+  if (seed != seed_) {
+    throw ConfigError({"--seed", std::to_string(seed_),
+                       std::to_string(seed) + ", with which the run in " +
+                           file.parent_path().string() + " was begun",
+                       "add --seed " + std::to_string(seed)});
+  }
+  train_step_ = state["train_step"];
 }
 
 }  // namespace aim

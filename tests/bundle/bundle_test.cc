@@ -212,7 +212,7 @@ TEST_F(BundleTest, TrainedOnFromAnotherBundle) {
   WriteBundle(folder_ / "trained", config, weights, bundle_, at::kFloat);
   std::filesystem::remove_all(bundle_);
   const Bundle trained = LoadBundle(folder_ / "trained");
-  EXPECT_EQ(Fingerprint(trained.dit.weights), Fingerprint(weights));
+  EXPECT_EQ(Fingerprint(trained.dit.NamedWeights()), Fingerprint(weights));
   EXPECT_EQ(trained.config.trained_modes, config.trained_modes);
   EXPECT_EQ(trained.config.autoencoder.pca.channels, 6);
   EXPECT_EQ(ReadFile(folder_ / "trained/vae/basis.safetensors"), basis);

@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <cmath>
+#include <thread>
 
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
 #include "aim/base/summary.h"
 #include "aim/diffusion/generate.h"
 #include "aim/metrics/clip_quality.h"
@@ -13,12 +17,14 @@
 #include "aim/text/hashed_words.h"
 #include "support/scene.h"
 #include "support/temporary_folder.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {
 
 constexpr int kSize = 64;
 constexpr int kFrames = 9;
+constexpr uint64_t kSeed = 1;
 
 // A tool that moves and turns in front of two cameras; the pictures show nothing but a gradient.
 Clip MakeClip(uint64_t seed) {
@@ -69,12 +75,12 @@ TrainOptions QuickTraining() {
   TrainOptions options;
   options.batch_size = 4;
   options.microbatch = 2;
-  options.dtype = "f32";
+  options.dtype = ComputeDtype::kF32;
   options.lr = 3e-3;
   options.warmup_steps = 10;
   options.decay_steps = 100;
   options.ema = 0.9;
-  options.mix = {.i2a = 0.5, .i2va = 0.2, .v2a = 0.1, .a2v = 0.1, .i2v = 0.1};
+  options.mix = {{"i2a", 0.5}, {"i2va", 0.2}, {"v2a", 0.1}, {"a2v", 0.1}, {"i2v", 0.1}};
   return options;
 }
 
@@ -89,19 +95,19 @@ class TrainerTest : public ::testing::Test {
     }
     autoencoder_ = std::make_unique<PcaAutoencoder>(fitter.Solve());
     const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
-    BuildLatentCache(
-        folder_.path() / "cache", "key", 3, 2,
-        [&](int64_t item) {
-          return std::vector<EncodedClip>{
-              encoder.Encode(item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item)))};
-        },
-        [](int64_t) {});
+    const auto make = [&](int64_t item) {
+      return std::vector<EncodedClip>{
+          encoder.Encode(item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item)))};
+    };
+    BuildLatentCache(folder_ / "cache",
+                     {.key = "key", .num_items = 3, .num_threads = 2, .make = make});
   }
 
   Trainer MakeTrainer(const TrainOptions& options) const {
-    return Trainer(SmallDit(), options, 1, InitialDitWeights(SmallDit(), Rng(2)), text_.Encode(""));
+    return Trainer({SmallDit(), InitialDitWeights(SmallDit(), Rng(2)), text_.Encode("")}, options,
+                   kSeed);
   }
-  LatentCache Cache() const { return LatentCache::Open(folder_.path() / "cache", "key"); }
+  LatentCache Cache() const { return LatentCache::Open(folder_ / "cache", "key"); }
 
   static bool SameBits(const Trainer& a, const Trainer& b) {
     for (const auto& [name, weight] : a.weights()) {
@@ -112,6 +118,7 @@ class TrainerTest : public ::testing::Test {
   }
 
   testing::TemporaryFolder folder_;
+  LocalComm alone_;
   Clip clip_;
   HashedWords text_;
   std::unique_ptr<PcaAutoencoder> autoencoder_;
@@ -119,17 +126,16 @@ class TrainerTest : public ::testing::Test {
 
 TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
-  const std::filesystem::path dir = folder_.path() / "one";
-  BuildLatentCache(
-      dir, "one", 1, 1, [&](int64_t) { return std::vector<EncodedClip>{encoder.Encode(clip_)}; },
-      [](int64_t) {});
+  const std::filesystem::path dir = folder_ / "one";
+  const auto make = [&](int64_t) { return std::vector<EncodedClip>{encoder.Encode(clip_)}; };
+  BuildLatentCache(dir, {.key = "one", .num_items = 1, .make = make});
   const LatentCache cache = LatentCache::Open(dir, "one");
   TrainOptions options = QuickTraining();
-  options.mix = {.i2a = 1, .i2va = 0, .v2a = 0, .a2v = 0, .i2v = 0};
+  options.mix = {{"i2a", 1}};
   options.steps = 400;
   options.shift = 30;
   Trainer trainer = MakeTrainer(options);
-  while (trainer.train_step() < options.steps) trainer.Step(cache);
+  while (trainer.train_step() < options.steps) trainer.Step(cache, alone_);
 
   const Dit dit{SmallDit(), trainer.averaged_weights(), at::kFloat};
   GenerateOptions generate;
@@ -149,90 +155,114 @@ TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
 
 TEST_F(TrainerTest, ResumingGivesTheSameBits) {
   const LatentCache cache = Cache();
-  for (const char* optimizer : {"adamw", "muon"}) {
+  for (const auto& optimizer : WordsOf(OptimizerKind{})) {
     TrainOptions options = QuickTraining();
-    options.optimizer = optimizer;
+    options.optimizer = optimizer.value;
     Trainer whole = MakeTrainer(options);
     Trainer first = MakeTrainer(options);
-    for (int i = 0; i < 3; ++i) first.Step(cache);
-    first.Save(folder_.path() / optimizer);
+    for (int i = 0; i < 3; ++i) first.Step(cache, alone_);
+    first.Save(folder_ / optimizer.text);
     Trainer second = MakeTrainer(options);
-    second.Load(folder_.path() / optimizer);
-    for (int i = 0; i < 6; ++i) whole.Step(cache);
-    for (int i = 0; i < 3; ++i) second.Step(cache);
-    EXPECT_TRUE(SameBits(whole, second)) << optimizer;
-    first.Step(cache);
-    EXPECT_FALSE(SameBits(whole, first)) << optimizer;
+    second.Load(folder_ / optimizer.text);
+    for (int i = 0; i < 6; ++i) whole.Step(cache, alone_);
+    for (int i = 0; i < 3; ++i) second.Step(cache, alone_);
+    EXPECT_TRUE(SameBits(whole, second)) << optimizer.text;
+    first.Step(cache, alone_);
+    EXPECT_FALSE(SameBits(whole, first)) << optimizer.text;
   }
 }
 
 TEST_F(TrainerTest, TheNumberOfWorkersChangesNothing) {
   const LatentCache cache = Cache();
   TrainOptions options = QuickTraining();
+  options.batch_size = 8;
   options.num_workers = 1;
   Trainer one = MakeTrainer(options);
-  options.num_workers = 3;
-  Trainer three = MakeTrainer(options);
-  for (int i = 0; i < 3; ++i) {
-    one.Step(cache);
-    three.Step(cache);
-  }
-  EXPECT_TRUE(SameBits(one, three));
-}
-
-TEST(DrawBatchTest, AnEpochVisitsEveryClipOnce) {
-  TrainOptions options;
-  options.batch_size = 4;
-  std::vector<int> visits(10);
-  for (int64_t step = 0; step < 5; ++step) {
-    for (const SampleDraw& draw : DrawBatch(options, 7, step, 10))
-      ++visits[static_cast<size_t>(draw.clip)];
-  }
-  EXPECT_THAT(visits, ::testing::Each(2));
-}
-
-TEST(DrawBatchTest, ModesComeInTheirShares) {
-  TrainOptions options;
-  options.batch_size = 4000;
-  options.mix = {.i2a = 0.5, .i2va = 0, .v2a = 0.25, .a2v = 0.25, .i2v = 0};
-  std::map<std::string, int> counts;
-  for (const SampleDraw& draw : DrawBatch(options, 7, 0, 100)) ++counts[draw.mode->name];
-  EXPECT_EQ(counts.size(), 3U);
-  EXPECT_NEAR(counts["i2a"], 2000, 150);
-  EXPECT_NEAR(counts["v2a"], 1000, 120);
-}
-
-TEST(OptimizerTest, OrthogonalizeGivesSingularValuesNearOne) {
-  at::manual_seed(1);
-  for (const auto& shape : {std::vector<int64_t>{12, 40}, {40, 12}, {20, 20}}) {
-    const at::Tensor values = at::linalg_svdvals(Orthogonalize(at::randn(shape), at::kFloat));
-    EXPECT_LT(values.max().item<float>(), 1.3F);
-    EXPECT_GT(values.mean().item<float>(), 0.6F);
+  for (int i = 0; i < 3; ++i) one.Step(cache, alone_);
+  for (const int workers : {2, 3}) {
+    options.num_workers = workers;
+    Trainer several = MakeTrainer(options);
+    for (int i = 0; i < 3; ++i) several.Step(cache, alone_);
+    EXPECT_TRUE(SameBits(one, several)) << workers << " workers";
   }
 }
 
-// One AdamW step on one number, by hand: m = 0.1 g, v = 0.01 g^2, corrected to g and g^2.
-TEST(OptimizerTest, AdamStepByHand) {
-  TrainOptions options;
+// Ranks that are threads of this process.
+class ThreadComm : public Comm {
+ public:
+  struct Shared {
+    explicit Shared(int size) : tensors(static_cast<size_t>(size)), barrier(size) {}
+    std::vector<std::span<at::Tensor>> tensors;  // of each rank
+    std::barrier<> barrier;
+  };
+
+  ThreadComm(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(shared_.tensors.size()); }
+  void SumInPlace(std::span<at::Tensor> tensors) override {
+    shared_.tensors[static_cast<size_t>(rank_)] = tensors;
+    shared_.barrier.arrive_and_wait();
+    std::vector<at::Tensor> sums;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      sums.push_back(at::zeros_like(tensors[i]));
+      for (const auto& of_rank : shared_.tensors) sums[i].add_(of_rank[i]);
+    }
+    shared_.barrier.arrive_and_wait();
+    for (size_t i = 0; i < tensors.size(); ++i) tensors[i].copy_(sums[i]);
+  }
+
+ private:
+  Shared& shared_;
+  int rank_;
+};
+
+// Two ranks at the same global batch make the step that one makes alone, to rounding: they group
+// its samples differently. Both have the same bits.
+TEST_F(TrainerTest, TwoRanksTakeTheStepOfOne) {
+  const LatentCache cache = Cache();
+  TrainOptions options = QuickTraining();
+  options.batch_size = 5;
   options.clip_norm = 0;
-  options.weight_decay = 0.5;
-  WeightMap weights = {{"w", at::full({1, 1}, 2.0f)}};
-  std::vector<at::Tensor> grads = {at::full({1, 1}, 3.0f)};
-  Optimizer optimizer(options, weights, at::kFloat);
-  EXPECT_NEAR(optimizer.Step(weights, grads, 0.1), 3.0, 1e-6);
-  EXPECT_NEAR(weights.at("w").item<float>(), 2.0 * (1 - 0.1 * 0.5) - 0.1, 1e-5);
+  Trainer alone = MakeTrainer(options);
+  const StepReport expected = alone.Step(cache, alone_);
+  ThreadComm::Shared shared(2);
+  std::vector<Trainer> ranks = {MakeTrainer(options), MakeTrainer(options)};
+  std::vector<StepReport> reports(2);
+  {
+    std::vector<std::jthread> threads;
+    for (int rank = 0; rank < 2; ++rank) {
+      threads.emplace_back([&, rank] {
+        ThreadComm comm(shared, rank);
+        const auto i = static_cast<size_t>(rank);
+        reports[i] = ranks[i].Step(cache, comm);
+      });
+    }
+  }
+  EXPECT_TRUE(SameBits(ranks[0], ranks[1]));
+  for (const StepReport& report : reports) {
+    EXPECT_NEAR(report.loss, expected.loss, 1e-5 * expected.loss);
+    EXPECT_NEAR(report.grad_norm, expected.grad_norm, 1e-4 * expected.grad_norm);
+  }
 }
 
-TEST(LearningRateTest, RisesStaysAndFalls) {
-  TrainOptions options;
-  options.lr = 1.0;
-  options.warmup_steps = 10;
-  options.decay_steps = 20;
-  options.steps = 100;
-  EXPECT_DOUBLE_EQ(LearningRate(options, 0), 0.1);
-  EXPECT_DOUBLE_EQ(LearningRate(options, 50), 1.0);
-  EXPECT_DOUBLE_EQ(LearningRate(options, 90), 0.5);
-  EXPECT_DOUBLE_EQ(LearningRate(options, 100), 0.0);
+TEST_F(TrainerTest, AnotherSeedDoesNotGoOnWithTheRun) {
+  Trainer trainer = MakeTrainer(QuickTraining());
+  trainer.Save(folder_ / "saved");
+  Trainer other({SmallDit(), InitialDitWeights(SmallDit(), Rng(2)), text_.Encode("")},
+                QuickTraining(), 7);
+  testing::ExpectThrowsWith<ConfigError>([&] { other.Load(folder_ / "saved"); },
+                                         {"--seed is 7", "add --seed 1"});
+}
+
+TEST_F(TrainerTest, ADamagedStateIsNamed) {
+  Trainer trainer = MakeTrainer(QuickTraining());
+  trainer.Save(folder_ / "saved");
+  for (const char* state : {"", "[]", "{\"seed\":1}", "{\"train_step\":\"x\",\"seed\":1}",
+                            "{\"train_step\":-5,\"seed\":1}", "{\"train_step\":2.5,\"seed\":1}"}) {
+    WriteFileAtomic(folder_ / "saved/state.json", state);
+    testing::ExpectThrowsWith<FormatError>([&] { trainer.Load(folder_ / "saved"); },
+                                           {"state.json is damaged", "train_step"});
+  }
 }
 
 }  // namespace

@@ -37,11 +37,20 @@ class LatentCache {
   int64_t size_ = 0;
 };
 
-// Writes a cache of `num_items` groups of clips, made by make(item) on `num_threads` threads.
-// Shards are atomic; an interrupted build goes on with the first missing shard. The order of clips
-// depends on nothing but the items. `make` may return fewer clips (a damaged episode: none).
-void BuildLatentCache(const std::filesystem::path& dir, const std::string& key, int64_t num_items,
-                      int num_threads, const std::function<std::vector<EncodedClip>(int64_t)>& make,
-                      const std::function<void(int64_t)>& on_progress);
+// How a cache comes about.
+struct CacheBuild {
+  std::string key;
+  int64_t num_items = 0;
+  int num_threads = 1;
+  // Clips of one item; fewer, or none, where it is damaged. Called on any of the threads.
+  std::function<std::vector<EncodedClip>(int64_t item)> make;
+  std::function<void(int64_t num_items)> on_progress = {};
+  std::function<bool()> should_stop = {};  // asked before every item
+};
+
+// Writes a cache of groups of clips. Shards are atomic; an interrupted build goes on with the first
+// missing shard. The order of clips depends on nothing but the items. False if it was stopped: what
+// is finished stays for the next build.
+bool BuildLatentCache(const std::filesystem::path& dir, const CacheBuild& build);
 
 }  // namespace aim

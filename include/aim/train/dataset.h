@@ -1,13 +1,16 @@
-// Episodes of the data sets a run trains on: held-out split, autoencoder fit, latent cache.
+// Episodes of the data sets a run trains on: held-out split, guarded reading, autoencoder fit,
+// latent cache.
 #pragma once
 
-#include <memory>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "aim/base/run_context.h"
+#include "aim/bundle/bundle.h"
 #include "aim/cache/latent_cache.h"
-#include "aim/codec/clip.h"
 #include "aim/data/data_set.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/train/train_options.h"
@@ -22,29 +25,50 @@ struct TrainingEpisode {
 
 struct DataSplit {
   std::vector<TrainingEpisode> training;
-  std::vector<TrainingEpisode>
-      validation;  // never trained on; chosen by a hash of the episode's name
+  std::vector<TrainingEpisode> validation;  // chosen by a hash of the episode's name
 };
 
-// `data` are DIR or DIR@RATIO; a ratio below 1 keeps that share of the episodes (by hash). Throws
+// `data` are DIR or DIR@RATIO; a ratio below 1 keeps that share of the episodes (by hash); what is
+// given twice is trained twice as often. `validation_episodes` are held out of training (each once,
+// however often it was given), or, where it is -1, one in ten, at least 1 and at most 24. Throws
 // InputError for a missing folder, ConfigError for a bad ratio or too few episodes.
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed);
 
-// The whole episode. Throws InputError for a damaged one and for one without a pose a frame.
-Episode ReadTrainingEpisode(const TrainingEpisode& episode);
+// Reads the episodes of a run; thread-safe.
+class EpisodeReader {
+ public:
+  // Nothing for a damaged episode or one without a pose a frame, which is logged the first time.
+  std::optional<Episode> TryRead(const TrainingEpisode& episode, const FrameRange& range = {});
+
+  // All that were left out so far, by name.
+  std::vector<Skipped> skipped() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, Skipped> skipped_;  // by path and name
+};
 
 // Principal components of the videos and action images of up to `num_episodes` episodes.
 PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int num_episodes,
                               int num_frames, const PcaOptions& options,
-                              const ActionImageSpec& spec, Progress& progress);
+                              const ActionImageSpec& spec, EpisodeReader& reader,
+                              Progress& progress);
 
-// Opens the cache of the clips of `episodes`, building what is missing. Clip 0 of an episode starts
-// at its first frame, the others at evenly spread later frames. Damaged episodes are left out and
-// named in the log.
-LatentCache OpenOrBuildCache(const std::filesystem::path& dir,
-                             const std::vector<TrainingEpisode>& episodes,
-                             const ClipEncoder& encoder, const std::string& autoencoder_fingerprint,
-                             int clips_per_episode, Progress& progress);
+// Which clips are encoded, how, and where they are kept.
+struct CacheRequest {
+  std::filesystem::path dir;
+  const std::vector<TrainingEpisode>& episodes;
+  const BundleConfig& config;
+  const ClipEncoder& encoder;  // of that config
+  std::string model;           // tells autoencoders and text encoders of one config apart
+  int clips_per_episode = 1;
+};
+
+// Opens the cache of the clips, building what is missing. Clip 0 of an episode starts at its first
+// frame, the others at evenly spread later frames. Nothing if the run was asked to stop before it
+// was done. Throws InputError for clips of another size or number of views than the config's.
+std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
+                                            RunContext& run);
 
 }  // namespace aim

@@ -11,9 +11,6 @@
 
 namespace aim {
 
-// Learning rate of one step: linear warm-up, constant, linear decay to 0 over the last steps.
-double LearningRate(const TrainOptions& options, int64_t train_step);
-
 // The nearest semi-orthogonal matrix, approximately: five Newton-Schulz iterations of the quintic
 // with coefficients 3.4445, -4.7750, 2.0315 (Jordan et al. 2024, "Muon"). [n, m] -> [n, m] float32.
 at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype);

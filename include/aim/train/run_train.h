@@ -2,27 +2,42 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <ostream>
+#include <vector>
 
 #include "aim/base/run_context.h"
+#include "aim/data/skipped.h"
 #include "aim/train/train_options.h"
 
 namespace aim {
 
 struct TrainReport {
   int64_t train_step = 0;
-  double loss = 0;  // mean of the last logged steps
-  double samples_per_s = 0;
-  std::filesystem::path bundle;
+  double loss = 0;               // mean of the last logged steps
+  double samples_per_s = 0;      // of the same
+  bool finished = false;         // false: the run was asked to stop, train_step is where it goes on
+  std::filesystem::path bundle;  // empty unless finished
+  std::vector<Skipped> skipped;  // damaged episodes that this start of the run read
 };
 
-std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // one JSON object
+nlohmann::json ToJson(const TrainReport& report);
+std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // the same on one line
 
-// Trains and leaves in run.out(): metrics.jsonl (loss, gradient norm, rate, samples/s; validation
-// of every mode in mm, degrees and dB), checkpoints/step_00000123/ (atomic, the newest few), cache/
-// (encoded clips), autoencoder.safetensors and, at the end, bundle/. With run.common().resume it
-// goes on from the newest checkpoint and gives, on the CPU, the same bits as a run that was never
-// interrupted.
+// Trains and leaves in run.out():
+//
+//   metrics.jsonl            loss, gradient norm, rate, samples/s; validation of every mode in mm,
+//                            degrees and dB. It only ever grows: a resumed run writes
+//                            {"resumed_at_step": N} and goes on below it
+//   checkpoints/             step_00000123/, atomic, the newest few
+//   cache/                   encoded clips
+//   autoencoder.safetensors  if it was fitted here
+//   bundle/                  at the end
+//
+// With run.common().resume it goes on from the newest checkpoint, also one beyond an earlier
+// train.steps, and gives, on the CPU, the same bits as a run that was never interrupted. When
+// run.stop_requested(), it saves a checkpoint, marks the run unfinished and returns. Damaged
+// episodes are left out. Throws ConfigError, InputError, IoError.
 TrainReport RunTrain(const TrainRunOptions& options, RunContext& run);
 
 }  // namespace aim

@@ -7,36 +7,26 @@
 #include "aim/base/options.h"
 #include "aim/model/dit_options.h"
 #include "aim/model/pca_autoencoder.h"
+#include "aim/recipe/numerics.h"
 #include "aim/text/hashed_words.h"
+#include "aim/train/mode_mix.h"
 
 namespace aim {
 
-// Share of training samples in each mode; they need not add up to 1.
-struct ModeMix {
-  double i2a = 0.6;
-  double i2va = 0.1;
-  double v2a = 0.2;
-  double a2v = 0.05;
-  double i2v = 0.05;
-
-  template <class Self, class Visitor>
-  static void ForEachField(Self& self, Visitor&& visit) {
-    visit("i2a", self.i2a, Range{0, 1}, "act");
-    visit("i2va", self.i2va, Range{0, 1}, "imagine and act (joint)");
-    visit("v2a", self.v2a, Range{0, 1}, "label");
-    visit("a2v", self.a2v, Range{0, 1}, "simulate");
-    visit("i2v", self.i2v, Range{0, 1}, "imagine");
-  }
-};
+enum class OptimizerKind { kAdamw, kMuon };
+constexpr auto WordsOf(OptimizerKind) {
+  return WordTable<OptimizerKind, 2>{
+      {{OptimizerKind::kAdamw, "adamw"}, {OptimizerKind::kMuon, "muon"}}};
+}
 
 struct TrainOptions {
   int64_t steps = 20000;
   int batch_size = 16;
   int microbatch = 6;
   int num_workers = 0;
-  std::string dtype = "auto";
+  ComputeDtype dtype = ComputeDtype::kAuto;
 
-  std::string optimizer = "adamw";
+  OptimizerKind optimizer = OptimizerKind::kAdamw;
   double lr = 8e-4;
   double beta1 = 0.9;
   double beta2 = 0.99;
@@ -56,7 +46,7 @@ struct TrainOptions {
   int64_t checkpoint_every = 500;
   int keep_checkpoints = 2;
   int64_t validate_every = 1000;
-  int validation_episodes = 24;
+  int validation_episodes = -1;
   int64_t log_every = 20;
 
   template <class Self, class Visitor>
@@ -68,18 +58,20 @@ struct TrainOptions {
           "samples in one forward pass; memory is linear in it");
     visit("num_workers", self.num_workers, Range{0, 256},
           "threads that each work on microbatches; 0 = one a core");
-    visit("dtype", self.dtype, Limits{"auto", "f32", "bf16"},
+    visit("dtype", self.dtype, Any{},
           "of matrix products; auto = bf16 where the processor has units for it");
-    visit("optimizer", self.optimizer, Limits{"adamw", "muon"},
+    visit("optimizer", self.optimizer, Any{},
           "muon orthogonalises the updates of the blocks' matrices, AdamW does the rest");
     visit("lr", self.lr, Range{0, 1}, "peak learning rate");
     visit("beta1", self.beta1, Range{0, 0.9999}, "momentum");
     visit("beta2", self.beta2, Range{0, 0.99999}, "decay of the squared gradients");
     visit("weight_decay", self.weight_decay, Range{0, 1}, "decoupled, on matrices only");
     visit("clip_norm", self.clip_norm, Range{0, 1e9}, "largest gradient norm; 0 = no clipping");
-    visit("warmup_steps", self.warmup_steps, Range{0, 1e9}, "linear rise of the rate at the start");
+    visit("warmup_steps", self.warmup_steps, Range{0, 1e9},
+          "linear rise of the rate at the start; where warm-up and decay together are longer than "
+          "the run, both are shortened in proportion to fill it");
     visit("decay_steps", self.decay_steps, Range{0, 1e9},
-          "linear fall of the rate to 0 at the end");
+          "linear fall of the rate to 0 at the end; see warmup_steps");
     visit("ema", self.ema, Range{0, 0.99999}, "averaging of the weights that are shipped; 0 = off");
     visit("shift", self.shift, Range{0.01, 1000}, "timestep shift; larger = more noise");
     visit("sigma_floor", self.sigma_floor, Range{1e-3, 1},
@@ -88,13 +80,13 @@ struct TrainOptions {
           "weight of video latents; actions have 1");
     visit("text_dropout", self.text_dropout, Range{0, 1}, "share of samples with an empty prompt");
     visit("first_pose_dropout", self.first_pose_dropout, Range{0, 1},
-          "share of v2a samples whose first pose is not given");
+          "share of samples whose first pose is not given, in modes that can do without (v2a)");
     visit("mix", self.mix, Any{}, "");
     visit("checkpoint_every", self.checkpoint_every, Range{1, 1e9}, "steps between checkpoints");
     visit("keep_checkpoints", self.keep_checkpoints, Range{1, 1e6}, "newest checkpoints kept");
     visit("validate_every", self.validate_every, Range{1, 1e9}, "steps between validations");
-    visit("validation_episodes", self.validation_episodes, Range{0, 100000},
-          "episodes held out of training");
+    visit("validation_episodes", self.validation_episodes, Range{-1, 100000},
+          "episodes held out of training; -1 = one in ten, at least 1 and at most 24");
     visit("log_every", self.log_every, Range{1, 1e9}, "steps between lines of metrics.jsonl");
   }
 };
@@ -129,7 +121,9 @@ struct TrainRunOptions {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("data", self.data, Any{}, "data set, as DIR or DIR@RATIO; may be repeated");
-    visit("init", self.init, Any{}, "bundle whose weights and autoencoder training starts from");
+    visit("init", self.init, Any{},
+          "bundle that training starts from; its network is trained on, its autoencoder and text "
+          "encoder stay as they are");
     visit("clips", self.clips, Any{}, "");
     visit("dit", self.dit, Any{}, "");
     visit("autoencoder", self.autoencoder, Any{}, "");

@@ -7,27 +7,11 @@
 
 #include "aim/cache/latent_cache.h"
 #include "aim/diffusion/canvas.h"
+#include "aim/train/comm.h"
 #include "aim/train/optimizer.h"
+#include "aim/train/step_plan.h"
 
 namespace aim {
-
-// What chance decides about one sample. A pure function of (seed, step, position in the batch).
-struct SampleDraw {
-  int64_t clip = 0;
-  const Mode* mode = nullptr;
-  double sigma = 0;
-  bool drop_text = false;
-  bool first_pose_given = true;
-  uint64_t noise_seed = 0;
-};
-
-// The batch of one step: clips by a fresh permutation each epoch, mode and noise level a sample.
-std::vector<SampleDraw> DrawBatch(const TrainOptions& options, uint64_t seed, int64_t train_step,
-                                  int64_t num_clips);
-
-// Samples whose canvases have the same segments, at most `microbatch` together.
-std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
-                                                           int microbatch);
 
 // Sum over the samples of the mean loss of what is not given (float32 scalar, differentiable):
 // (prediction - target)^2, video latents weighted, clean predictions divided by
@@ -42,14 +26,20 @@ struct StepReport {
   double lr = 0;
 };
 
+// The network that is trained, as it begins, and what an empty prompt is to it.
+struct TrainedNetwork {
+  DitOptions dit;
+  WeightMap weights;
+  at::Tensor null_text;  // [L, D]
+};
+
 class Trainer {
  public:
-  Trainer(const DitOptions& dit, const TrainOptions& options, uint64_t seed, WeightMap weights,
-          at::Tensor null_text);
+  Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed);
 
-  // One optimizer step. The result depends on (weights, seed, step, cache), not on the number of
-  // workers: microbatches are summed in their order.
-  StepReport Step(const LatentCache& cache);
+  // One optimizer step; all ranks take it together and have the same weights after it. The result
+  // depends on (weights, seed, step, cache, number of ranks), not on the number of workers.
+  StepReport Step(const LatentCache& cache, Comm& comm);
 
   int64_t train_step() const { return train_step_; }
   const WeightMap& weights() const { return weights_; }
@@ -58,9 +48,17 @@ class Trainer {
 
   // A folder with weights, average, optimizer state and step; whole or absent.
   void Save(const std::filesystem::path& dir) const;
+  // Throws InputError for files that do not fit, ConfigError if they are of another seed.
   void Load(const std::filesystem::path& dir);
 
  private:
+  // Gradient of the mean loss over the whole batch, in the order of weights_, as far as the draws
+  // of `plan` make it, and that loss.
+  std::vector<at::Tensor> Gradients(const StepPlan& plan, const LatentCache& cache, int num_workers,
+                                    double& loss) const;
+  void UpdateAverage(int num_workers);
+  void LoadState(const std::filesystem::path& file);
+
   DitOptions dit_;
   TrainOptions options_;
   uint64_t seed_;
@@ -72,7 +70,7 @@ class Trainer {
   int64_t train_step_ = 0;
 };
 
-// float32 or bfloat16 as TrainOptions::dtype says; "auto" asks the processor.
-at::ScalarType ResolveDtype(const std::string& dtype);
+// float32 or bfloat16 as TrainOptions::dtype says; kAuto asks the processor.
+at::ScalarType ResolveDtype(ComputeDtype dtype);
 
 }  // namespace aim

@@ -1,0 +1,40 @@
+// What chance decides about one optimizer step, planned before anything is computed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "aim/train/train_options.h"
+
+namespace aim {
+
+// One sample of a batch.
+struct SampleDraw {
+  int64_t clip = 0;
+  const Mode* mode = nullptr;
+  double sigma = 0;
+  bool drop_text = false;
+  bool first_pose_given = true;
+  uint64_t noise_seed = 0;
+
+  bool operator==(const SampleDraw&) const = default;
+};
+
+// What one rank does in one step.
+struct StepPlan {
+  int64_t train_step = 0;
+  double lr = 0;
+  std::vector<SampleDraw> draws;  // this rank's part of the batch; may be empty
+};
+
+// A pure function: clips by a fresh permutation each epoch, mode and noise level a sample, all from
+// (seed, position of the sample in the whole run). Rank r of n has the r-th of n equal runs of the
+// batch (to one sample): those of all ranks one after another are the batch of one rank alone.
+StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step, int64_t num_clips,
+                  int rank = 0, int num_ranks = 1);
+
+// Samples whose canvases have the same segments, at most `microbatch` together.
+std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
+                                                           int microbatch);
+
+}  // namespace aim

@@ -1,0 +1,47 @@
+#include "train/ordered_sum.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "aim/base/error.h"
+
+namespace aim {
+
+// Wakes those who wait when a part was added, or never will be.
+class OrderedSum::Turn {
+ public:
+  explicit Turn(OrderedSum& sum) : sum_(sum) {}
+  ~Turn() {
+    const std::lock_guard lock(sum_.mutex_);
+    if (!passed_) sum_.failed_ = true;
+    sum_.turn_passed_.notify_all();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  void Pass() { passed_ = true; }
+
+ private:
+  OrderedSum& sum_;
+  bool passed_ = false;
+};
+
+OrderedSum::OrderedSum(const std::vector<at::Tensor>& like) {
+  for (const at::Tensor& tensor : like) sums_.push_back(at::zeros_like(tensor));
+}
+
+void OrderedSum::Add(int64_t index, const std::function<std::vector<at::Tensor>()>& make) {
+  Turn turn(*this);
+  const std::vector<at::Tensor> part = make();
+  AIM_CHECK(part.size() == sums_.size());
+  std::unique_lock lock(mutex_);
+  turn_passed_.wait(lock, [&] { return failed_ || next_ == index; });
+  if (failed_) return;
+  const c10::NoGradGuard no_grad;
+  for (size_t i = 0; i < part.size(); ++i) {
+    if (part[i].defined()) sums_[i].add_(part[i]);
+  }
+  ++next_;
+  turn.Pass();
+}
+
+}  // namespace aim

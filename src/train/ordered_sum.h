@@ -1,0 +1,38 @@
+// A sum over parts that threads make at the same time, with the bits of a loop over them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+namespace aim {
+
+class OrderedSum {
+ public:
+  // Zeros of the shape and type of each of `like`.
+  explicit OrderedSum(const std::vector<at::Tensor>& like);
+
+  // Makes part `index`, an undefined tensor being zero, waits until the parts before it have been
+  // added, and adds it. Every index from 0 on is added once, by threads that begin with the lower
+  // ones. A thread that waits holds its part: n threads have at most n + 1 sets of tensors alive.
+  // If `make` throws, the later parts are given up: their calls return.
+  void Add(int64_t index, const std::function<std::vector<at::Tensor>()>& make);
+
+  // Once all have been added.
+  std::vector<at::Tensor>& tensors() { return sums_; }
+
+ private:
+  class Turn;
+
+  std::mutex mutex_;
+  std::condition_variable turn_passed_;
+  std::vector<at::Tensor> sums_;
+  int64_t next_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace aim

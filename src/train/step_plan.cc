@@ -1,0 +1,82 @@
+#include "aim/train/step_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <tuple>
+
+#include "aim/base/error.h"
+#include "aim/base/rng.h"
+#include "aim/diffusion/flow_matching.h"
+#include "aim/train/schedule.h"
+
+namespace aim {
+namespace {
+
+// Clips in the order of one epoch.
+std::vector<int64_t> Permutation(uint64_t seed, int64_t epoch, int64_t count) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  Rng rng = Rng(seed).Derive(static_cast<uint64_t>(epoch), "epoch");
+  for (int64_t i = count - 1; i > 0; --i)
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(rng.UniformInt(i + 1))]);
+  return order;
+}
+
+// Sample `number` of the run, but for its clip.
+SampleDraw DrawSample(const TrainOptions& options, uint64_t seed, int64_t number) {
+  Rng rng = Rng(seed).Derive(static_cast<uint64_t>(number), "sample");
+  SampleDraw draw;
+  draw.mode = &options.mix.Draw(rng.Uniform());
+  draw.sigma = std::max(1e-3, ShiftSigma(1.0 - rng.Uniform(), options.shift));
+  draw.drop_text = rng.Uniform() < options.text_dropout;
+  draw.first_pose_given =
+      !draw.mode->first_pose_optional || rng.Uniform() >= options.first_pose_dropout;
+  draw.noise_seed = rng.Next();
+  return draw;
+}
+
+}  // namespace
+
+StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step, int64_t num_clips,
+                  int rank, int num_ranks) {
+  AIM_CHECK(num_clips > 0 && rank >= 0 && rank < num_ranks);
+  StepPlan plan{train_step, LearningRate(options, train_step), {}};
+  const int64_t batch = options.batch_size;
+  const int64_t first = train_step * batch;
+  std::vector<int64_t> order;
+  int64_t order_epoch = -1;
+  for (int64_t j = rank * batch / num_ranks; j < (rank + 1) * batch / num_ranks; ++j) {
+    const int64_t number = first + j;
+    if (number / num_clips != order_epoch) {
+      order_epoch = number / num_clips;
+      order = Permutation(seed, order_epoch, num_clips);
+    }
+    plan.draws.push_back(DrawSample(options, seed, number));
+    plan.draws.back().clip = order[static_cast<size_t>(number % num_clips)];
+  }
+  return plan;
+}
+
+std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
+                                                           int microbatch) {
+  std::map<std::tuple<bool, bool, bool>, std::vector<SampleDraw>> groups;
+  for (const SampleDraw& draw : draws) {
+    groups[{draw.mode->action.present, draw.mode->video.present, draw.mode->video.first_only}]
+        .push_back(draw);
+  }
+  std::vector<std::vector<SampleDraw>> parts;
+  for (const auto& [key, group] : groups) {
+    const int64_t size = static_cast<int64_t>(group.size());
+    const int64_t num_parts = (size + microbatch - 1) / microbatch;
+    for (int64_t i = 0; i < num_parts; ++i) {
+      parts.emplace_back(group.begin() + i * size / num_parts,
+                         group.begin() + (i + 1) * size / num_parts);
+    }
+  }
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  return parts;
+}
+
+}  // namespace aim

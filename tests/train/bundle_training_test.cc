@@ -1,0 +1,134 @@
+// Training from bundles: of the released architecture and of the small model, through one code.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/bundle/bundle.h"
+#include "aim/train/run_train.h"
+#include "support/temporary_folder.h"
+#include "support/wan_bundle.h"
+#include "train/training_data.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BundleTrainingTest : public ::testing::Test {
+ protected:
+  BundleTrainingTest() : options_(testing::TinyTraining(folder_ / "data")) {
+    testing::WriteTrainingData(folder_ / "data", {.num_episodes = 3, .num_frames = 7});
+    options_.init = (folder_ / "initial").string();
+    options_.clips.per_episode = 1;
+    options_.train.steps = 2;
+    options_.train.lr = 0.01;
+    options_.train.ema = 0;
+    options_.train.validation_episodes = 0;
+  }
+
+  TrainReport Train(const std::string& out) {
+    RunContext run({.out = folder_ / out});
+    return RunTrain(options_, run);
+  }
+
+  std::vector<nlohmann::json> Metrics(const std::string& out) const {
+    std::vector<nlohmann::json> lines;
+    std::istringstream text(ReadFile(folder_ / out / "metrics.jsonl"));
+    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+
+  static double Difference(const WeightMap& a, const WeightMap& b, const std::string& part) {
+    double largest = 0;
+    for (const auto& [name, weight] : a) {
+      if (name.find(part) == std::string::npos) continue;
+      largest = std::max(largest, (weight - b.at(name)).abs().max().item<double>());
+    }
+    return largest;
+  }
+
+  testing::TemporaryFolder folder_;
+  TrainRunOptions options_;
+};
+
+// Pooled cameras, UMT5 rows and VAE latents from clips; the network learns, the rest stays.
+TEST_F(BundleTrainingTest, TwoStepsOfASmallWanBundle) {
+  testing::WriteWanBundle(folder_ / "initial");
+  options_.train.validation_episodes = 1;
+  options_.train.mix = {{"i2va", 0.5}, {"v2a", 0.5}};
+  const TrainReport report = Train("run");
+  EXPECT_TRUE(report.finished);
+  EXPECT_TRUE(report.skipped.empty());
+  const Bundle before = LoadBundle(folder_ / "initial");
+  const Bundle after = LoadBundle(report.bundle);
+  ASSERT_EQ(before.config.dit.camera.mode, CameraMode::kPooledLatent);
+  EXPECT_GT(Difference(before.dit.NamedWeights(), after.dit.NamedWeights(), "self_attn.q"), 1e-3);
+  EXPECT_GT(Difference(before.dit.NamedWeights(), after.dit.NamedWeights(), "cam_encoder"), 1e-3);
+  EXPECT_GT(Difference(before.dit.NamedWeights(), after.dit.NamedWeights(), "text_embedding"),
+            1e-3);
+  EXPECT_EQ(after.config.trained_modes, (std::vector<std::string>{"i2va", "v2a"}));
+  EXPECT_EQ(after.config.autoencoder.kind, AutoencoderKind::kWanVae);
+  EXPECT_EQ(after.config.text.kind, TextKind::kUmt5);
+  EXPECT_TRUE(at::equal(after.text->Encode("push it"), before.text->Encode("push it")));
+  const at::Tensor video = at::linspace(-1, 1, 3 * 5 * 32 * 32).reshape({1, 3, 5, 32, 32});
+  EXPECT_TRUE(at::equal(after.autoencoder->Encode(video, ContentKind::kVideo),
+                        before.autoencoder->Encode(video, ContentKind::kVideo)));
+
+  const std::vector<nlohmann::json> lines = Metrics("run");
+  ASSERT_EQ(lines.size(), 3U);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_GT(lines[i]["loss"].get<double>(), 0);
+    EXPECT_GT(lines[i]["grad_norm"].get<double>(), 0);
+  }
+  EXPECT_EQ(lines[2]["validation"]["i2va"]["clips"], 1);
+}
+
+// Files outside of the bundle are referred to, and nothing is copied that need not be.
+TEST_F(BundleTrainingTest, ABundleOfReferencesStaysOne) {
+  testing::WriteWanBundle(folder_ / "initial", true);
+  options_.train.steps = 1;
+  const TrainReport report = Train("run");
+  const BundleConfig config = LoadBundleConfig(report.bundle);
+  const BundleConfig initial = LoadBundleConfig(folder_ / "initial");
+  EXPECT_EQ(config.autoencoder.file, initial.autoencoder.file);
+  EXPECT_EQ(config.text.file, initial.text.file);
+  EXPECT_EQ(config.text.tokenizer_file, initial.text.tokenizer_file);
+  EXPECT_EQ(config.dit_file, "dit.safetensors");
+  EXPECT_EQ(LoadBundle(report.bundle).text->dim(), config.text.umt5.dim);
+}
+
+// The trained bundle can be trained on, also when the first one is gone.
+TEST_F(BundleTrainingTest, ATrainedBundleIsWhole) {
+  testing::WriteWanBundle(folder_ / "initial");
+  options_.train.steps = 1;
+  const TrainReport first = Train("first");
+  fs::remove_all(folder_ / "initial");
+  options_.init = first.bundle.string();
+  const TrainReport second = Train("second");
+  fs::remove_all(folder_ / "first");
+  EXPECT_EQ(LoadBundle(second.bundle).config.preset, "action_images_5b");
+}
+
+TEST_F(BundleTrainingTest, TheSmallModelIsTrainedOnToo) {
+  testing::WriteTinyBundle(folder_ / "initial");
+  const TrainReport report = Train("run");
+  const Bundle before = LoadBundle(folder_ / "initial");
+  const Bundle after = LoadBundle(report.bundle);
+  EXPECT_GT(Difference(before.dit.NamedWeights(), after.dit.NamedWeights(), "self_attn.q"), 1e-3);
+  EXPECT_EQ(ReadFile(report.bundle / "autoencoder.safetensors"),
+            ReadFile(folder_ / "initial" / "autoencoder.safetensors"));
+  EXPECT_FALSE(fs::exists(folder_ / "run" / "autoencoder.safetensors"));
+}
+
+// What is trained is a copy: weights that were mapped from the file are not written to.
+TEST_F(BundleTrainingTest, TheInitialBundleIsNotTouched) {
+  testing::WriteTinyBundle(folder_ / "initial");  // stored as float32: mapped, not converted
+  const std::string before = ReadFile(folder_ / "initial" / "dit.safetensors");
+  Train("run");
+  EXPECT_EQ(ReadFile(folder_ / "initial" / "dit.safetensors"), before);
+}
+
+}  // namespace
+}  // namespace aim

@@ -1,0 +1,296 @@
+// Runs of aim-train as a user starts, stops and resumes them.
+#include "aim/train/run_train.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/bundle/bundle.h"
+#include "aim/train/dataset.h"
+#include "support/child_process.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+#include "train/training_data.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RunTrainTest : public ::testing::Test {
+ protected:
+  RunTrainTest() : options_(testing::TinyTraining(folder_ / "data")) {
+    testing::WriteTrainingData(folder_ / "data");
+    options_.train.validation_episodes = 0;
+    options_.train.checkpoint_every = 1;
+  }
+
+  // aim-train with `options_`, `steps` and more words.
+  std::vector<std::string> Command(const std::string& out, int64_t steps,
+                                   const std::vector<std::string>& more = {}) {
+    options_.train.steps = steps;
+    WriteFileAtomic(folder_ / "run.toml", ToToml(OptionsToJson(options_)));
+    std::vector<std::string> words = {testing::Binary("aim-train"),
+                                      "--config",
+                                      (folder_ / "run.toml").string(),
+                                      "--out",
+                                      (folder_ / out).string(),
+                                      "--log-level",
+                                      "debug"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  testing::CommandResult Run(const std::string& out, int64_t steps,
+                             const std::vector<std::string>& more = {}) {
+    return testing::RunCommand(Command(out, steps, more));
+  }
+
+  // In this process.
+  TrainReport RunHere(const std::string& out, bool resume = false) {
+    RunContext run({.out = folder_ / out, .resume = resume});
+    return RunTrain(options_, run);
+  }
+
+  fs::path NewestCheckpoint(const std::string& out) const {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(folder_ / out / "checkpoints")) {
+      if (entry.path().filename().string().starts_with("step_")) found.push_back(entry.path());
+    }
+    EXPECT_FALSE(found.empty());
+    return found.empty() ? fs::path() : *std::max_element(found.begin(), found.end());
+  }
+
+  int64_t NewestStep(const std::string& out) const {
+    return nlohmann::json::parse(ReadFile(NewestCheckpoint(out) / "state.json"))["train_step"];
+  }
+
+  // Weights, averages, moments, state and the bundle.
+  void ExpectSameBits(const std::string& a, const std::string& b) const {
+    for (const char* file :
+         {"weights.safetensors", "average.safetensors", "optimizer.safetensors", "state.json"})
+      EXPECT_EQ(ReadFile(NewestCheckpoint(a) / file), ReadFile(NewestCheckpoint(b) / file)) << file;
+    for (const char* file : {"dit.safetensors", "autoencoder.safetensors", "model.toml"})
+      EXPECT_EQ(ReadFile(folder_ / a / "bundle" / file), ReadFile(folder_ / b / "bundle" / file));
+  }
+
+  std::vector<nlohmann::json> Metrics(const std::string& out) const {
+    std::vector<nlohmann::json> lines;
+    std::istringstream text(ReadFile(folder_ / out / "metrics.jsonl"));
+    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+
+  testing::TemporaryFolder folder_;
+  TrainRunOptions options_;
+};
+
+// Killed wherever it was after its third checkpoint: in a step, in a save.
+TEST_F(RunTrainTest, KilledAndResumedGivesTheBitsOfAWholeRun) {
+  {
+    testing::ChildProcess child(Command("killed", 1000000));
+    ASSERT_TRUE(child.WaitForMessage("step_00000003"));
+    child.Send(SIGKILL);
+    EXPECT_EQ(child.Wait().exit_code, -1);
+  }
+  const int64_t step = NewestStep("killed");
+  EXPECT_GE(step, 3);
+  const std::string lines = ReadFile(folder_ / "killed" / "metrics.jsonl");
+  const testing::CommandResult resumed = Run("killed", step + 3, {"--resume"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step " + std::to_string(step) + " of " +
+                                     std::to_string(step + 3)));
+  const testing::CommandResult whole = Run("whole", step + 3);
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  ExpectSameBits("killed", "whole");
+  const std::string whole_lines = lines.substr(0, lines.rfind('\n') + 1);
+  EXPECT_TRUE(ReadFile(folder_ / "killed" / "metrics.jsonl").starts_with(whole_lines));
+  const nlohmann::json report = nlohmann::json::parse(resumed.out);
+  EXPECT_EQ(report["train_step"], step + 3);
+  EXPECT_EQ(report["loss"], nlohmann::json::parse(whole.out)["loss"]);
+}
+
+TEST_F(RunTrainTest, SigtermSavesAndEnds) {
+  testing::ChildProcess child(Command("run", 1000000));
+  ASSERT_TRUE(child.WaitForMessage("step_00000002"));
+  child.Send(SIGTERM);
+  const testing::CommandResult ended = child.Wait();
+  EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("--resume goes on"));
+  const nlohmann::json report = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(report["finished"], false);
+  EXPECT_EQ(report["train_step"], NewestStep("run"));
+  EXPECT_EQ(Metrics("run").back()["train_step"], NewestStep("run"));
+  EXPECT_FALSE(fs::exists(folder_ / "run" / "bundle"));
+  EXPECT_TRUE(fs::exists(folder_ / "run" / "run.json"));
+
+  const int64_t steps = NewestStep("run") + 2;
+  EXPECT_EQ(Run("run", steps, {"--resume"}).exit_code, 0);
+  EXPECT_EQ(Run("whole", steps).exit_code, 0);
+  ExpectSameBits("run", "whole");
+}
+
+// Asked to stop before anything was done: what there is can be resumed.
+TEST_F(RunTrainTest, AStopWhileClipsAreEncodedIsNoHarm) {
+  options_.train.steps = 2;
+  RunContext run({.out = folder_ / "run"});
+  run.RequestStop();
+  const TrainReport report = RunTrain(options_, run);
+  EXPECT_FALSE(report.finished);
+  EXPECT_TRUE(run.unfinished());
+  EXPECT_EQ(report.train_step, 0);
+  EXPECT_FALSE(fs::exists(folder_ / "run" / "cache" / "cache.json"));
+  EXPECT_TRUE(RunHere("run", true).finished);
+  EXPECT_TRUE(RunHere("whole").finished);
+  ExpectSameBits("run", "whole");
+}
+
+TEST_F(RunTrainTest, ADamagedEpisodeIsLeftOutAndNamed) {
+  testing::DamageEpisode(folder_ / "data", 1);
+  const testing::CommandResult result = Run("run", 2);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json report = nlohmann::json::parse(result.out);
+  ASSERT_EQ(report["skipped"].size(), 1U);
+  EXPECT_EQ(report["skipped"][0]["episode"], "reach_target/variation0/episode1");
+  EXPECT_THAT(result.err, HasSubstr("reach_target/variation0/episode1"));
+  const nlohmann::json notes = nlohmann::json::parse(ReadFile(folder_ / "run/run.json"))["notes"];
+  EXPECT_EQ(notes["training_clips"], 10);  // 5 of 6 episodes, 2 clips each
+  EXPECT_EQ(notes["skipped"], report["skipped"]);
+}
+
+TEST_F(RunTrainTest, AHeldOutEpisodeMayBeDamagedToo) {
+  options_.train.validation_episodes = 3;
+  options_.train.steps = 1;
+  const DataSplit split = ListTrainingData(options_.data, 3, 0);
+  testing::DamageEpisode(folder_ / "data", split.validation[0].ref.index);
+  testing::DamageEpisode(folder_ / "data", split.validation[2].ref.index);
+  const TrainReport report = RunHere("run");
+  EXPECT_TRUE(report.finished);
+  EXPECT_EQ(report.skipped.size(), 2U);
+  EXPECT_EQ(Metrics("run").back()["validation"]["i2a"]["clips"], 1);
+}
+
+TEST_F(RunTrainTest, NothingButDamagedEpisodesIsRefused) {
+  for (int episode = 0; episode < 6; ++episode) testing::DamageEpisode(folder_ / "data", episode);
+  testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); }, {"without a readable episode"});
+}
+
+TEST_F(RunTrainTest, EpisodesOfAnotherSizeAreNamed) {
+  testing::WriteTrainingData(folder_ / "large", {.num_episodes = 2, .size_px = 48});
+  options_.data.push_back((folder_ / "large").string());
+  testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); },
+                                        {"32 x 32", "48 x 48", "reach_target"});
+}
+
+// A cache that was cut off, or belongs to other clips, is completed; the rest is as before.
+TEST_F(RunTrainTest, AnInterruptedCacheIsCompleted) {
+  options_.train.steps = 2;
+  RunHere("run");
+  fs::create_directories(folder_ / "resumed" / "cache");
+  fs::copy(folder_ / "run" / "cache", folder_ / "resumed" / "cache");
+  fs::remove(folder_ / "resumed" / "cache" / "cache.json");
+  RunHere("resumed", true);
+  ExpectSameBits("run", "resumed");
+}
+
+// Clips of another kind in the same folder are encoded anew.
+TEST_F(RunTrainTest, ACacheOfOtherClipsIsReplaced) {
+  options_.train.steps = 1;
+  options_.clips.dir = (folder_ / "cache").string();
+  RunHere("run");
+  const std::string before = ReadFile(folder_ / "cache" / "cache.json");
+  RunHere("same");
+  EXPECT_EQ(ReadFile(folder_ / "cache" / "cache.json"), before);
+  options_.dit.camera.frame = CameraFrame::kAbsolute;
+  RunHere("other");
+  EXPECT_NE(ReadFile(folder_ / "cache" / "cache.json"), before);
+  options_.clips.dir = "";
+  RunHere("alone");
+  ExpectSameBits("other", "alone");
+}
+
+TEST_F(RunTrainTest, ResumeWithoutACheckpointSaysSoAndKeepsTheMetrics) {
+  ASSERT_EQ(Run("run", 2).exit_code, 0);
+  const std::string before = ReadFile(folder_ / "run" / "metrics.jsonl");
+  fs::remove_all(folder_ / "run" / "checkpoints");
+  const testing::CommandResult result = Run("run", 2, {"--resume"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("no checkpoint in"));
+  EXPECT_THAT(result.err, HasSubstr("starting at step 0"));
+  EXPECT_TRUE(ReadFile(folder_ / "run" / "metrics.jsonl").starts_with(before));
+  EXPECT_EQ(Metrics("run").size(), 5U);
+  EXPECT_EQ(Metrics("run")[2]["resumed_at_step"], 0);
+  EXPECT_EQ(Metrics("run")[4]["loss"], Metrics("run")[1]["loss"]);
+}
+
+// A finished run goes on when it is asked for more steps, and says so when it is not.
+TEST_F(RunTrainTest, AFinishedRunCanBeContinued) {
+  ASSERT_EQ(Run("run", 2).exit_code, 0);
+  const testing::CommandResult more = Run("run", 4, {"--resume"});
+  EXPECT_EQ(more.exit_code, 0) << more.err;
+  EXPECT_THAT(more.err, HasSubstr("resuming at step 2 of 4"));
+  ASSERT_EQ(Run("whole", 4).exit_code, 0);
+  ExpectSameBits("run", "whole");
+
+  for (const int64_t steps : {4, 3}) {
+    fs::remove_all(folder_ / "run" / "bundle");
+    const testing::CommandResult none = Run("run", steps, {"--resume"});
+    EXPECT_EQ(none.exit_code, 0) << none.err;
+    EXPECT_THAT(none.err, HasSubstr("nothing is left to train"));
+    ExpectSameBits("run", "whole");
+    EXPECT_EQ(nlohmann::json::parse(none.out)["loss"], nlohmann::json::parse(more.out)["loss"]);
+  }
+}
+
+TEST_F(RunTrainTest, AValidationThatWasCutOffIsMadeUp) {
+  options_.train.validation_episodes = 2;
+  options_.train.steps = 2;
+  RunHere("run");
+  std::vector<nlohmann::json> lines = Metrics("run");
+  ASSERT_EQ(lines.size(), 3U);
+  const nlohmann::json validation = lines.back();
+  for (const char* mode : {"i2a", "i2va", "v2a", "a2v", "i2v"})
+    EXPECT_EQ(validation["validation"][mode]["clips"], 2) << mode;
+  WriteFileAtomic(folder_ / "run" / "metrics.jsonl",
+                  lines[0].dump() + "\n" + lines[1].dump() + "\n");
+  RunHere("run", true);
+  EXPECT_EQ(Metrics("run").back(), validation);
+  RunHere("run", true);
+  EXPECT_EQ(Metrics("run").size(), 5U) << "it is not measured twice";
+}
+
+// Long warm-up and decay, few steps: the schedule is shortened and the log says so.
+TEST_F(RunTrainTest, AShortRunReachesThePeakRate) {
+  options_.train.warmup_steps = 150;
+  options_.train.decay_steps = 2000;
+  const testing::CommandResult result = Run("run", 20);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("shortened to 1 and 19"));
+  double largest = 0;
+  for (const nlohmann::json& line : Metrics("run")) largest = std::max<double>(largest, line["lr"]);
+  EXPECT_DOUBLE_EQ(largest, options_.train.lr);
+  options_.train.warmup_steps = options_.train.decay_steps = 5;
+  EXPECT_THAT(Run("fits", 20).err, Not(HasSubstr("shortened")));
+}
+
+TEST_F(RunTrainTest, ReportIsJson) {
+  options_.train.steps = 1;
+  const TrainReport report = RunHere("run");
+  const nlohmann::json json = ToJson(report);
+  EXPECT_EQ(json["train_step"], 1);
+  EXPECT_EQ(json["finished"], true);
+  EXPECT_EQ(json["bundle"], (folder_ / "run" / "bundle").string());
+  EXPECT_TRUE(json["skipped"].empty());
+  std::ostringstream text;
+  text << report;
+  EXPECT_EQ(nlohmann::json::parse(text.str()), json);
+  EXPECT_EQ(LoadBundleConfig(report.bundle).trained_modes, options_.train.mix.Names());
+}
+
+}  // namespace
+}  // namespace aim
