@@ -24,8 +24,8 @@ int main(int argc, char** argv) {
   aim::cli::AddFlags(*decode, decode_options);
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
-    const nlohmann::json result = encode->parsed() ? aim::RunEncode(encode_options, run)
-                                                   : aim::RunDecode(decode_options, run);
+    const nlohmann::json result = encode->parsed() ? ToJson(aim::RunEncode(encode_options, run))
+                                                   : ToJson(aim::RunDecode(decode_options, run));
     std::cout << result.dump() << '\n';
   });
 }

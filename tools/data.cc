@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const nlohmann::json result =
         demos->parsed()
-            ? aim::RunDemoCollection(demos_options, aim::MakeTabletop, run)
+            ? ToJson(aim::RunDemoCollection(demos_options, aim::MakeTabletop, run))
             : ToJson(aim::InspectData(aim::OpenDataSet(inspect_options.path), run.progress()));
     std::cout << result.dump(1) << '\n';
   });

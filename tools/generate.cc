@@ -14,6 +14,6 @@ int main(int argc, char** argv) {
   aim::GenerateClipOptions options;
   aim::cli::AddFlags(app, options);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
-    std::cout << aim::RunGenerate(options, run).dump() << '\n';
+    std::cout << ToJson(aim::RunGenerate(options, run)).dump() << '\n';
   });
 }

@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "tools/cli/cli.h"
 
 int main(int argc, char** argv) {
@@ -11,6 +12,6 @@ int main(int argc, char** argv) {
   aim::LabelOptions options;
   aim::cli::AddFlags(app, options);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
-    std::cout << aim::RunLabel(options, run).dump(1) << '\n';
+    std::cout << aim::DumpJson(ToJson(aim::RunLabel(options, run)), 1) << '\n';
   });
 }

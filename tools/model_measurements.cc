@@ -1,6 +1,7 @@
 // aim-model evaluate and drift: what needs episodes and plans.
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "aim/pipeline/drift.h"
 #include "aim/pipeline/evaluate_model.h"
 #include "tools/model_commands.h"
@@ -22,7 +23,7 @@ void AddMeasurements(CLI::App& app, ModelCommands& commands) {
        "Example: aim-model drift --model assets/tiny --data data/demos --episodes 2 "
        "--against steps=2 --out out/drift.json"},
       [](const DriftOptions& options, RunContext& run) {
-        std::cout << RunDrift(options, run).dump(1) << '\n';
+        std::cout << DumpJson(ToJson(RunDrift(options, run)), 1) << '\n';
       }));
 }
 

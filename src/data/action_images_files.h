@@ -23,7 +23,7 @@ CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, 
 
 // A pose as a row x y z qx qy qz qw openness (quaternion with qw >= 0), and back; reading checks
 // every number and throws InputError naming `where`.
-inline constexpr size_t kActionColumns = 8;
+inline constexpr size_t kActionColumns = kPoseNumbers;
 std::vector<double> ActionRows(const std::vector<ToolPose>& poses);
 std::vector<ToolPose> ReadActions(const std::filesystem::path& path);
 

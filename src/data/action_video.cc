@@ -245,13 +245,24 @@ void DecodeOptions::Validate() const {
   RequireFlag(cameras, "--cameras", "a cameras.json file");
 }
 
-nlohmann::json RunEncode(const EncodeOptions& options, RunContext& run) {
+nlohmann::json ToJson(const EncodeReport& report) {
+  return {{"frames", report.num_frames}, {"views", report.num_views}, {"files", report.files}};
+}
+
+nlohmann::json ToJson(const DecodeReport& report) {
+  return {{"frames", report.num_frames},
+          {"decoded", report.num_decoded},
+          {"from_prior", report.num_from_prior},
+          {"median_confidence", report.median_confidence}};
+}
+
+EncodeReport RunEncode(const EncodeOptions& options, RunContext& run) {
   options.Validate();
   const std::vector<PoseRow> rows = ReadPosesCsv(options.poses);
   const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
   for (const CameraTrack& track : tracks) CheckTrack(track, rows.size(), options.cameras);
   run.PrepareOutFolder();
-  nlohmann::json files = nlohmann::json::array();
+  std::vector<std::string> files;
   for (size_t view = 0; view < tracks.size(); ++view) {
     const EncodeJob job{ToolPoses(rows), tracks[view], FramesPerSecond(rows)};
     const std::string name = "view" + std::to_string(view);
@@ -266,10 +277,10 @@ nlohmann::json RunEncode(const EncodeOptions& options, RunContext& run) {
       WriteMp4View(job, run.out() / (name + ".mp4"));
     }
   }
-  return {{"frames", rows.size()}, {"views", tracks.size()}, {"files", files}};
+  return {static_cast<int64_t>(rows.size()), static_cast<int64_t>(tracks.size()), files};
 }
 
-nlohmann::json RunDecode(const DecodeOptions& options, RunContext& run) {
+DecodeReport RunDecode(const DecodeOptions& options, RunContext& run) {
   options.Validate();
   const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
   if (options.images.size() != tracks.size()) {
@@ -300,10 +311,9 @@ nlohmann::json RunDecode(const DecodeOptions& options, RunContext& run) {
   const auto count = [&](auto&& is) {
     return std::count_if(plan.frames.begin(), plan.frames.end(), is);
   };
-  return {{"frames", plan.frames.size()},
-          {"decoded", count([](const DecodedPose& f) { return f.decodable; })},
-          {"from_prior", count([](const DecodedPose& f) { return f.from_prior; })},
-          {"median_confidence", MedianConfidence(plan.frames)}};
+  return {static_cast<int64_t>(plan.frames.size()),
+          count([](const DecodedPose& f) { return f.decodable; }),
+          count([](const DecodedPose& f) { return f.from_prior; }), MedianConfidence(plan.frames)};
 }
 
 }  // namespace aim

@@ -3,57 +3,18 @@
 #include <cmath>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/format/npy.h"
 #include "data/action_images_files.h"
 
 namespace aim {
-namespace {
-
-ToolPose PoseFromRow(const double* row, const std::string& where) {
-  for (size_t col = 0; col < kActionColumns; ++col) {
-    if (!std::isfinite(row[col])) {
-      throw InputError({.where = where + " column " + std::to_string(col),
-                        .got = std::isnan(row[col]) ? "NaN" : "infinite",
-                        .expected = "a finite number",
-                        .fix = "remove the episode or repair its recording"});
-    }
-  }
-  const Eigen::Quaterniond rotation(row[6], row[3], row[4], row[5]);
-  if (!(std::abs(rotation.norm() - 1.0) <= 1e-3)) {
-    throw InputError({.where = where,
-                      .got = "a quaternion of norm " + std::to_string(rotation.norm()),
-                      .expected = "a unit quaternion x y z w (norm 1 within 1e-3)",
-                      .fix = "check the order of the columns"});
-  }
-  if (!(row[7] >= -1e-3 && row[7] <= 1.0 + 1e-3)) {
-    throw InputError({.where = where,
-                      .got = "a gripper openness of " + std::to_string(row[7]),
-                      .expected = "0 (closed) to 1 (open)",
-                      .fix = "check the order of the columns"});
-  }
-  return {.world_from_tool = {.rotation = CanonicalSign(rotation.normalized()),
-                              .translation = {row[0], row[1], row[2]}},
-          .gripper_open = std::clamp(row[7], 0.0, 1.0)};
-}
-
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (i > 0) text += ", ";
-    text += std::to_string(shape[i]);
-  }
-  return text + "]";
-}
-
-}  // namespace
 
 std::vector<double> ActionRows(const std::vector<ToolPose>& poses) {
   std::vector<double> rows;
   rows.reserve(poses.size() * kActionColumns);
   for (const ToolPose& pose : poses) {
-    const Eigen::Vector3d& p = pose.world_from_tool.translation;
-    const Eigen::Quaterniond q = CanonicalSign(pose.world_from_tool.rotation);
-    rows.insert(rows.end(), {p.x(), p.y(), p.z(), q.x(), q.y(), q.z(), q.w(), pose.gripper_open});
+    const auto numbers = ToNumbers(pose);
+    rows.insert(rows.end(), numbers.begin(), numbers.end());
   }
   return rows;
 }
@@ -72,8 +33,9 @@ std::vector<ToolPose> ReadActions(const std::filesystem::path& path) {
   const std::vector<double> values = ToDoubles(array);
   std::vector<ToolPose> poses;
   for (size_t row = 0; row * kActionColumns < values.size(); ++row) {
-    poses.push_back(PoseFromRow(values.data() + row * kActionColumns,
-                                path.string() + " row " + std::to_string(row)));
+    poses.push_back(
+        ToolPoseFromNumbers(std::span(values).subspan(row * kActionColumns, kActionColumns),
+                            path.string() + " row " + std::to_string(row)));
   }
   return poses;
 }

@@ -140,39 +140,19 @@ class Collection {
     }
   }
 
-  json Report() const {
-    json tasks = json::object();
-    Counts all;
+  DemoReport Report() const {
+    DemoReport report{.all = {}, .tasks = counts_, .failed = failed_};
     for (const auto& [task, counts] : counts_) {
-      tasks[task] = counts.ToJson();
-      all.written += counts.written;
-      all.existing += counts.existing;
-      all.elsewhere += counts.elsewhere;
-      all.retried += counts.retried;
+      report.all.written += counts.written;
+      report.all.existing += counts.existing;
+      report.all.elsewhere += counts.elsewhere;
+      report.all.retried += counts.retried;
     }
-    json report = all.ToJson();
-    report["failed"] = failed_;
-    report["tasks"] = tasks;
     return report;
   }
 
-  const json& failed() const { return failed_; }
-
  private:
-  struct Counts {
-    int written = 0;
-    int existing = 0;
-    int elsewhere = 0;
-    int retried = 0;  // attempts that failed before one succeeded, or all of them
-
-    json ToJson() const {
-      return {{"episodes", written + existing},
-              {"written", written},
-              {"existing", existing},
-              {"in_progress_elsewhere", elsewhere},
-              {"retried", retried}};
-    }
-  };
+  using Counts = DemoReport::Counts;
 
   // Stops the other workers when this one leaves through an exception.
   struct StopOnError {
@@ -205,8 +185,7 @@ class Collection {
     }
     if (stop_) return;
     const std::lock_guard lock(mutex_);
-    failed_.push_back(
-        {{"episode", EpisodeName(job.task, job.variation, job.index)}, {"attempts", kMaxAttempts}});
+    failed_.push_back({EpisodeName(job.task, job.variation, job.index), kMaxAttempts});
   }
 
   static void Write(const fs::path& folder, const Job& job, uint64_t seed, Demonstration demo) {
@@ -220,7 +199,7 @@ class Collection {
     WriteEpisode(folder, episode);
   }
 
-  void Count(const Job& job, int Counts::*what) {
+  void Count(const Job& job, int64_t Counts::*what) {
     const std::lock_guard lock(mutex_);
     ++(counts_[job.task].*what);
   }
@@ -233,8 +212,16 @@ class Collection {
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::map<std::string, Counts> counts_;
-  json failed_ = json::array();
+  std::vector<DemoReport::Failed> failed_;
 };
+
+json CountsJson(const DemoReport::Counts& counts) {
+  return {{"episodes", counts.written + counts.existing},
+          {"written", counts.written},
+          {"existing", counts.existing},
+          {"in_progress_elsewhere", counts.elsewhere},
+          {"retried", counts.retried}};
+}
 
 size_t NumWorkers(const DemoCollectionOptions& options, size_t num_jobs) {
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
@@ -249,8 +236,18 @@ void DemoCollectionOptions::Validate() const {
   for (const std::string& text : variations) VariationNumber(text);
 }
 
-json RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
-                       RunContext& run) {
+nlohmann::json ToJson(const DemoReport& report) {
+  json object = CountsJson(report.all);
+  object["failed"] = json::array();
+  for (const DemoReport::Failed& failed : report.failed)
+    object["failed"].push_back({{"episode", failed.episode}, {"attempts", failed.attempts}});
+  object["tasks"] = json::object();
+  for (const auto& [task, counts] : report.tasks) object["tasks"][task] = CountsJson(counts);
+  return object;
+}
+
+DemoReport RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
+                             RunContext& run) {
   options.Validate();
   if (run.out().empty()) {
     throw ConfigError({.where = "--out", .got = "missing", .expected = "a folder", .fix = ""});
@@ -269,9 +266,9 @@ json RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& m
   for (std::future<void>& worker : workers) worker.wait();
   for (std::future<void>& worker : workers) worker.get();  // rethrows
   run.progress().Finish();
-  json report = collection.Report();
-  if (report.at("episodes") > 0) WriteVariationDescriptions(run.out());
-  run.Note("demos", report);
+  const DemoReport report = collection.Report();
+  if (report.all.written + report.all.existing > 0) WriteVariationDescriptions(run.out());
+  run.Note("demos", ToJson(report));
   return report;
 }
 

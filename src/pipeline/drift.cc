@@ -6,6 +6,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/summary.h"
+#include "aim/base/text.h"
 #include "aim/policy/clip_generator.h"
 #include "pipeline/truth_clips.h"
 
@@ -33,15 +34,14 @@ Generated GenerateAll(const ModelOptions& model, const std::string& mode,
   return generated;
 }
 
-nlohmann::json Spread(const std::vector<double>& values) {
-  if (values.empty()) return nullptr;
-  return {{"median", Median(values)},
-          {"p90", Percentile(values, 90)},
-          {"max", *std::max_element(values.begin(), values.end())}};
+std::optional<DriftReport::Spread> SpreadOf(const std::vector<double>& values) {
+  if (values.empty()) return std::nullopt;
+  return DriftReport::Spread{Median(values), Percentile(values, 90),
+                             *std::max_element(values.begin(), values.end())};
 }
 
 // Distances between the poses of two runs over the same clips.
-nlohmann::json Compare(const Generated& a, const Generated& b) {
+DriftReport Compare(const Generated& a, const Generated& b) {
   std::vector<double> position_mm, rotation_deg;
   int64_t frames = 0, gripper_differs = 0, decodable_differs = 0;
   for (size_t clip = 0; clip < a.poses.size(); ++clip) {
@@ -60,13 +60,20 @@ nlohmann::json Compare(const Generated& a, const Generated& b) {
   const auto share = [&](int64_t count) {
     return static_cast<double>(count) / static_cast<double>(std::max<int64_t>(1, frames));
   };
-  return {{"clips", a.poses.size()},
-          {"frames", frames},
-          {"position_mm", Spread(position_mm)},
-          {"rotation_deg", Spread(rotation_deg)},
-          {"gripper_differs", share(gripper_differs)},
-          {"decodable_differs", share(decodable_differs)},
-          {"seconds_per_clip", {a.seconds_per_clip, b.seconds_per_clip}}};
+  DriftReport report;
+  report.num_clips = static_cast<int64_t>(a.poses.size());
+  report.num_frames = frames;
+  report.position_mm = SpreadOf(position_mm);
+  report.rotation_deg = SpreadOf(rotation_deg);
+  report.gripper_differs = share(gripper_differs);
+  report.decodable_differs = share(decodable_differs);
+  report.seconds_per_clip = {a.seconds_per_clip, b.seconds_per_clip};
+  return report;
+}
+
+nlohmann::json ToJson(const std::optional<DriftReport::Spread>& spread) {
+  if (!spread) return nullptr;
+  return {{"median", spread->median}, {"p90", spread->p90}, {"max", spread->max}};
 }
 
 // `model` with the settings of `against` in place of its own.
@@ -111,7 +118,22 @@ void DriftOptions::Validate() const {
   }
 }
 
-nlohmann::json RunDrift(const DriftOptions& options, RunContext& run) {
+nlohmann::json ToJson(const DriftReport& report) {
+  const auto& [first, second] = report.settings;
+  return {{"model", report.model},
+          {"mode", report.mode},
+          {"clips", report.num_clips},
+          {"frames", report.num_frames},
+          {"position_mm", ToJson(report.position_mm)},
+          {"rotation_deg", ToJson(report.rotation_deg)},
+          {"gripper_differs", report.gripper_differs},
+          {"decodable_differs", report.decodable_differs},
+          {"settings", {OptionsToJson(first), OptionsToJson(second)}},
+          {"seconds_per_clip", report.seconds_per_clip},
+          {"damaged", ToJson(report.skipped)}};
+}
+
+DriftReport RunDrift(const DriftOptions& options, RunContext& run) {
   options.Validate();
   const BundleConfig config = LoadBundleConfig(options.model.model);
   const ModelOptions changed = Changed(options.model, options.against);
@@ -122,12 +144,12 @@ nlohmann::json RunDrift(const DriftOptions& options, RunContext& run) {
   const Generated first = GenerateAll(options.model, options.mode, truth.clips, run);
   const Generated second = GenerateAll(changed, options.mode, truth.clips, run);
   run.progress().Finish();
-  nlohmann::json report = Compare(first, second);
-  report["model"] = options.model.model;
-  report["mode"] = options.mode;
-  report["settings"] = {OptionsToJson(options.model), OptionsToJson(changed)};
-  report["damaged"] = ToJson(truth.skipped);
-  if (!run.out().empty()) WriteFileAtomic(run.out(), report.dump(2) + "\n");
+  DriftReport report = Compare(first, second);
+  report.model = options.model.model;
+  report.mode = options.mode;
+  report.settings = {options.model, changed};
+  report.skipped = truth.skipped;
+  if (!run.out().empty()) WriteFileAtomic(run.out(), DumpJson(ToJson(report), 2) + "\n");
   return report;
 }
 

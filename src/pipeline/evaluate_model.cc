@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/diffusion/validation.h"
 #include "aim/policy/clip_generator.h"
 #include "aim/tensor/device.h"
@@ -62,25 +64,26 @@ class Evaluation {
     generate_.decoder.spec = config_.action_image;
   }
 
-  nlohmann::json Run() {
+  EvaluationReport Run() {
     data_ = ReadTruthClips(OpenDataSet(options_.data), options_.episodes, config_, run_.progress());
     if (!run_.out().empty()) run_.PrepareOutFile();
-    nlohmann::json report = {{"model", options_.model.model},
-                             {"fingerprint", Fingerprint(bundle_.dit.NamedWeights())},
-                             {"data", options_.data},
-                             {"steps", generate_.sampler.sampling.steps},
-                             {"guidance", generate_.sampler.sampling.guidance},
-                             {"damaged", ToJson(data_.skipped)}};
+    EvaluationReport report{.model = options_.model.model,
+                            .fingerprint = Fingerprint(bundle_.dit.NamedWeights()),
+                            .data = options_.data,
+                            .steps = generate_.sampler.sampling.steps,
+                            .guidance = generate_.sampler.sampling.guidance,
+                            .modes = {},
+                            .skipped = data_.skipped};
     const at::InferenceMode guard;
     const auto with_v2a = std::count(modes_.begin(), modes_.end(), "v2a");
     run_.progress().Start("measure", static_cast<int64_t>(modes_.size()) + with_v2a + 2);
     for (const std::string& mode : modes_) {
-      report["modes"][mode] = MeasureMode(mode, true);
-      if (mode == "v2a") report["modes"]["v2a_no_first_pose"] = MeasureMode(mode, false);
+      report.modes[mode] = MeasureMode(mode, true);
+      if (mode == "v2a") report.modes["v2a_no_first_pose"] = MeasureMode(mode, false);
     }
     for (const bool with_autoencoder : {false, true}) {
       const char* name = with_autoencoder ? "autoencoder_floor" : "codec_floor";
-      report["modes"][name] = Measure(name, [&] {
+      report.modes[name] = Measure(name, [&] {
         std::vector<ClipQuality> qualities;
         for (const Clip& clip : data_.clips) {
           qualities.push_back(MeasureFloor(model_, clip, with_autoencoder, generate_.decoder));
@@ -89,15 +92,12 @@ class Evaluation {
       });
     }
     run_.progress().Finish();
-    if (!run_.out().empty()) {
-      WriteFileAtomic(run_.out(),
-                      report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-    }
+    if (!run_.out().empty()) WriteFileAtomic(run_.out(), DumpJson(ToJson(report), 2) + "\n");
     return report;
   }
 
  private:
-  nlohmann::json MeasureMode(const std::string& mode, bool first_pose_given) {
+  ModeReport MeasureMode(const std::string& mode, bool first_pose_given) {
     GenerateOptions generate = generate_;
     generate.first_pose_given = first_pose_given;
     return Measure(mode, [&] {
@@ -106,19 +106,19 @@ class Evaluation {
     });
   }
 
-  nlohmann::json Measure(const std::string& name,
-                         const std::function<std::vector<ClipQuality>()>& measure) {
+  ModeReport Measure(const std::string& name,
+                     const std::function<std::vector<ClipQuality>()>& measure) {
     const auto begin = std::chrono::steady_clock::now();
     const std::vector<ClipQuality> qualities = measure();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
     Rng rng = Rng(run_.seed()).Derive(0, "intervals");
-    nlohmann::json report = ToJson(SummarizeWithIntervals(qualities, rng));
-    report["seconds_per_clip"] = elapsed.count() / static_cast<double>(qualities.size());
+    ModeReport report;
+    report.quality = SummarizeWithIntervals(qualities, rng);
+    report.seconds_per_clip = elapsed.count() / static_cast<double>(qualities.size());
     std::map<std::string, std::vector<ClipQuality>> by_task;
     for (size_t i = 0; i < qualities.size(); ++i) by_task[data_.tasks[i]].push_back(qualities[i]);
     if (by_task.size() > 1) {
-      for (const auto& [task, part] : by_task)
-        report["tasks"][task] = ToJson(SummarizeQuality(part));
+      for (const auto& [task, part] : by_task) report.tasks[task] = SummarizeQuality(part);
     }
     run_.progress().Advance(1, name);
     return report;
@@ -135,26 +135,29 @@ class Evaluation {
   TruthClips data_;
 };
 
-std::string Fixed(const nlohmann::json& value, int digits, double scale = 1) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) return "-";
+// Of a number that may not be there, or not be one.
+std::string Fixed(std::optional<double> value, int digits, double scale = 1) {
+  if (!value || !std::isfinite(*value)) return "-";
   char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, scale * value.get<double>());
+  std::snprintf(text, sizeof text, "%.*f", digits, scale * *value);
   return text;
 }
 
-// mode[key], or mode[key][part]; null where the mode does not make it.
-nlohmann::json Number(const nlohmann::json& mode, const char* key, const char* part = nullptr) {
-  const nlohmann::json value = mode.value(key, nlohmann::json());
-  return part != nullptr && value.is_object() ? value.value(part, nlohmann::json()) : value;
+// "5.2 [4.8, 5.9]"; `interval` is its name among the intervals.
+std::string WithInterval(const QualitySummary& quality, std::optional<double> value,
+                         const char* interval, int digits, double scale = 1) {
+  const std::string text = Fixed(value, digits, scale);
+  const auto range = quality.intervals.find(interval);
+  if (!value || range == quality.intervals.end()) return text;
+  return text + " [" + Fixed(range->second.low, digits, scale) + ", " +
+         Fixed(range->second.high, digits, scale) + "]";
 }
 
-// "5.2 [4.8, 5.9]"; `interval` is its name among the intervals.
-std::string WithInterval(const nlohmann::json& mode, const nlohmann::json& value,
-                         const char* interval, int digits, double scale = 1) {
-  std::string text = Fixed(value, digits, scale);
-  const nlohmann::json range = Number(mode, "interval", interval);
-  if (!value.is_number() || !range.is_array()) return text;
-  return text + " [" + Fixed(range[0], digits, scale) + ", " + Fixed(range[1], digits, scale) + "]";
+// A member of the poses or pictures of a summary, where there are any.
+template <class Part, class Value>
+std::optional<double> Of(const std::optional<Part>& part, Value&& value) {
+  if (!part) return std::nullopt;
+  return value(*part);
 }
 
 }  // namespace
@@ -170,28 +173,45 @@ void EvaluateModelOptions::Validate() const {
                      .fix = "add --data DIR"});
 }
 
-nlohmann::json RunEvaluateModel(const EvaluateModelOptions& options, RunContext& run) {
+nlohmann::json ToJson(const EvaluationReport& report) {
+  nlohmann::json json = {{"model", report.model},       {"fingerprint", report.fingerprint},
+                         {"data", report.data},         {"steps", report.steps},
+                         {"guidance", report.guidance}, {"damaged", ToJson(report.skipped)}};
+  for (const auto& [name, mode] : report.modes) {
+    nlohmann::json& entry = json["modes"][name];
+    entry = ToJson(mode.quality);
+    entry["seconds_per_clip"] = mode.seconds_per_clip;
+    for (const auto& [task, quality] : mode.tasks) entry["tasks"][task] = ToJson(quality);
+  }
+  return json;
+}
+
+EvaluationReport RunEvaluateModel(const EvaluateModelOptions& options, RunContext& run) {
   options.Validate();
   return Evaluation(options, run).Run();
 }
 
-std::string EvaluationTable(const nlohmann::json& report) {
+std::string EvaluationTable(const EvaluationReport& report) {
   std::string table =
       "| mode | clips | position, median mm | p90 mm | rotation, median deg | gripper % | not "
       "decodable % | video PSNR dB | static copy dB |\n|---|---|---|---|---|---|---|---|---|\n";
-  for (const auto& [name, mode] : report.at("modes").items()) {
+  for (const auto& [name, mode] : report.modes) {
+    const QualitySummary& q = mode.quality;
+    const auto cell = [&](auto&& value, const char* interval, int digits, double scale = 1) {
+      return WithInterval(q, Of(q.poses, value), interval, digits, scale);
+    };
     const std::vector<std::string> cells = {
         name,
-        mode.at("clips").dump(),
-        WithInterval(mode, Number(mode, "position_mm", "median"), "position_mm.median", 1),
-        Fixed(Number(mode, "position_mm", "p90"), 1),
-        WithInterval(mode, Number(mode, "rotation_deg", "median"), "rotation_deg.median", 2),
-        WithInterval(mode, Number(mode, "gripper_accuracy"), "gripper_accuracy", 1, 100),
-        Fixed(Number(mode, "not_decodable"), 1, 100),
-        WithInterval(mode, Number(mode, "psnr_db"), "psnr_db", 2),
-        WithInterval(mode, Number(mode, "static_copy_psnr_db"), "static_copy_psnr_db", 2)};
-    for (const std::string& cell : cells) table += "| " + cell + " ";
-    table += "|\n";
+        std::to_string(q.num_clips),
+        cell([](auto& p) { return p.position_mm.median; }, "position_mm.median", 1),
+        Fixed(Of(q.poses, [](auto& p) { return p.position_mm.p90; }), 1),
+        cell([](auto& p) { return p.rotation_deg.median; }, "rotation_deg.median", 2),
+        cell([](auto& p) { return p.gripper_accuracy; }, "gripper_accuracy", 1, 100),
+        Fixed(Of(q.poses, [](auto& p) { return p.not_decodable; }), 1, 100),
+        WithInterval(q, Of(q.pictures, [](auto& p) { return p.psnr_db; }), "psnr_db", 2),
+        WithInterval(q, Of(q.pictures, [](auto& p) { return p.static_copy_psnr_db; }),
+                     "static_copy_psnr_db", 2)};
+    table += "| " + Join(cells, " | ") + " |\n";
   }
   return table;
 }

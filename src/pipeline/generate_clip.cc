@@ -96,7 +96,7 @@ class ResultWriter {
                const ClipInput& input)
       : folder_(folder), config_(generator.config()), clip_(input.clip) {}
 
-  nlohmann::json Write(const ClipResult& result) {
+  std::vector<std::string> Write(const ClipResult& result) {
     for (size_t v = 0; v < result.views.size(); ++v) {
       const std::string view = "view" + std::to_string(v);
       const ViewResult& parts = result.views[v];
@@ -167,7 +167,7 @@ class ResultWriter {
   std::filesystem::path folder_;
   const BundleConfig& config_;
   const Clip& clip_;
-  nlohmann::json files_ = nlohmann::json::array();
+  std::vector<std::string> files_;
 };
 
 }  // namespace
@@ -187,7 +187,15 @@ void GenerateClipOptions::Validate() const {
           "poses.csv with a row a frame");
 }
 
-nlohmann::json RunGenerate(const GenerateClipOptions& options, RunContext& run) {
+nlohmann::json ToJson(const GenerateReport& report) {
+  nlohmann::json json = {
+      {"mode", report.mode}, {"frames", report.num_frames}, {"files", report.files}};
+  if (report.num_decoded) json["decoded"] = *report.num_decoded;
+  if (report.median_confidence) json["median_confidence"] = *report.median_confidence;
+  return json;
+}
+
+GenerateReport RunGenerate(const GenerateClipOptions& options, RunContext& run) {
   options.Validate();
   const ClipGenerator generator(options.model, options.mode, run.device());
   const ClipInput input = ReadClipInput(options, generator);
@@ -199,12 +207,14 @@ nlohmann::json RunGenerate(const GenerateClipOptions& options, RunContext& run) 
   const ClipRequest request{.first_pose_given = input.first_pose_given};
   std::vector<GeneratedClip> generated = generator.Run({input.clip}, request, Rng(run.seed()));
   const ClipResult result = Assemble(generator, input, std::move(generated[0]));
-  nlohmann::json report = {{"mode", options.mode}, {"frames", input.num_frames}};
-  report["files"] = ResultWriter(run.out(), generator, input).Write(result);
+  GenerateReport report;
+  report.mode = options.mode;
+  report.num_frames = input.num_frames;
+  report.files = ResultWriter(run.out(), generator, input).Write(result);
   if (result.decoded.empty()) return report;
-  report["decoded"] = std::count_if(result.decoded.begin(), result.decoded.end(),
-                                    [](const DecodedPose& frame) { return frame.decodable; });
-  report["median_confidence"] = MedianConfidence(result.decoded);
+  report.num_decoded = std::count_if(result.decoded.begin(), result.decoded.end(),
+                                     [](const DecodedPose& frame) { return frame.decodable; });
+  report.median_confidence = MedianConfidence(result.decoded);
   return report;
 }
 

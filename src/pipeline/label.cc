@@ -7,12 +7,14 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/run_settings.h"
 #include "aim/base/summary.h"
+#include "aim/base/text.h"
+#include "aim/codec/pose_csv.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/data_set.h"
 #include "aim/data/fit_view.h"
 #include "aim/data/labels.h"
-#include "aim/diffusion/validation.h"
 #include "aim/policy/clip_generator.h"
 #include "pipeline/truth_clips.h"
 #include "pipeline/windows.h"
@@ -48,7 +50,7 @@ Shard ParseShard(const std::string& text) {
                      .fix = ""});
 }
 
-nlohmann::json ToJson(const PoseErrors& errors) {
+nlohmann::json ErrorsJson(const PoseErrors& errors) {
   return {{"position_mm", errors.position_mm}, {"rotation_deg", errors.rotation_deg},
           {"confidence", errors.confidence},   {"gripper_right", errors.gripper_right},
           {"num_frames", errors.num_frames},   {"not_decodable", errors.not_decodable}};
@@ -76,11 +78,6 @@ nlohmann::json ReadRecord(const fs::path& folder) {
   return record;
 }
 
-// Bytes that are not UTF-8 (a path) are replaced, not refused.
-std::string Dump(const nlohmann::json& json) {
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
 class Labeller {
  public:
   Labeller(const LabelOptions& options, RunContext& run)
@@ -100,7 +97,7 @@ class Labeller {
     }
   }
 
-  nlohmann::json Run() {
+  LabelReport Run() {
     run_.PrepareOutFolder();
     CheckSettings();
     const std::vector<EpisodeRef>& refs = data_.episodes();
@@ -112,10 +109,10 @@ class Labeller {
       run_.progress().Advance(1, refs[i].name);
     }
     run_.progress().Finish();
-    if (count > 0 && skipped_.size() == count) {
+    if (count > 0 && report_.skipped.size() == count) {
       throw InputError({.where = options_.data,
-                        .got = "without an episode that can be read (" + skipped_[0].episode +
-                               ": " + skipped_[0].problem + ")",
+                        .got = "without an episode that can be read (" +
+                               report_.skipped[0].episode + ": " + report_.skipped[0].problem + ")",
                         .expected = "at least one",
                         .fix = ""});
     }
@@ -128,33 +125,37 @@ class Labeller {
     nlohmann::json settings = OptionsToJson(options_);
     settings.erase("shard");
     settings["seed"] = run_.seed();
-    const fs::path path = run_.out() / "settings.json";
-    if (fs::exists(path)) {
-      const nlohmann::json before = nlohmann::json::parse(ReadFile(path), nullptr, false);
-      for (const auto& [key, value] : settings.items()) {
-        if (before.is_object() && before.contains(key) && before[key] == value) continue;
-        throw ConfigError({.where = key,
-                           .got = value.dump(),
-                           .expected = "the value of the run to go on with (" + path.string() + ")",
-                           .fix = "choose another --out or start over with --overwrite"});
-      }
-      return;
-    }
-    WriteFileAtomic(path, Dump(settings));
+    KeepSettings(run_.out() / "settings.json", settings);
   }
 
   void LabelGuarded(const EpisodeRef& ref) {
     const fs::path folder = run_.out() / ref.name;
     nlohmann::json record = ReadRecord(folder);
+    Plan labels;
     if (!record.is_null()) {
-      ++num_resumed_;
-    } else if (!TryOrSkip(ref.name, skipped_, [&] { record = LabelEpisode(ref, folder); })) {
+      for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv"))
+        labels.frames.push_back(row.decoded);
+      ++report_.num_resumed;
+    } else if (!TryOrSkip(ref.name, report_.skipped,
+                          [&] { record = LabelEpisode(ref, folder, labels); })) {
       return;
     }
-    records_.push_back(std::move(record));
+    for (const DecodedPose& frame : labels.frames)
+      confidences_.push_back(frame.decodable ? frame.confidence : 0);
+    Add(record);
   }
 
-  nlohmann::json LabelEpisode(const EpisodeRef& ref, const fs::path& folder) const {
+  void Add(const nlohmann::json& record) {
+    ++report_.num_episodes;
+    report_.num_frames += record.at("frames").get<int64_t>();
+    report_.num_decoded += record.at("decoded").get<int64_t>();
+    report_.num_low += record.at("low_confidence").get<int64_t>();
+    if (!record.contains("errors")) return;
+    qualities_.emplace_back();
+    qualities_.back().poses = PoseErrorsFromJson(record["errors"]);
+  }
+
+  nlohmann::json LabelEpisode(const EpisodeRef& ref, const fs::path& folder, Plan& labels) const {
     const Episode episode = data_.Read(ref);
     const Clip& clip = episode.clip;
     const BundleConfig& config = generator_.config();
@@ -168,7 +169,6 @@ class Labeller {
     const Clip fitted =
         FitClip(EveryNthFrame(clip, stride), config.image_width, config.image_height);
     std::vector<DecodedWindow> windows = DecodeWindows(ref, fitted, PoseGiven(episode));
-    Plan labels;
     labels.period_s = 1 / clip.fps;
     labels.frames = BlendWindows(windows, fitted.views[0].num_frames);
     FillFromNeighbours(labels.frames, options_.min_confidence);
@@ -217,11 +217,9 @@ class Labeller {
     const Clip& clip = episode.clip;
     int decoded = 0;
     int low = 0;
-    std::vector<double> confidence;
     for (const DecodedPose& frame : labels.frames) {
       decoded += frame.decodable;
       low += !frame.decodable || frame.confidence < options_.min_confidence;
-      confidence.push_back(frame.decodable ? frame.confidence : 0);
     }
     nlohmann::json record = {{"episode", ref.name},
                              {"source", ref.path.string()},
@@ -230,49 +228,29 @@ class Labeller {
                              {"frames", labels.frames.size()},
                              {"decoded", decoded},
                              {"low_confidence", low},
-                             {"median_confidence", Median(confidence)}};
+                             {"median_confidence", MedianConfidence(labels.frames)}};
     if (clip.poses.size() == labels.frames.size() && episode.confidence.empty()) {
       PoseErrors errors;
       errors.Add(labels.frames, clip.poses);
-      record["errors"] = ToJson(errors);
+      record["errors"] = ErrorsJson(errors);
     }
     return record;
   }
 
-  nlohmann::json WriteReport() {
-    int64_t frames = 0;
-    int64_t decoded = 0;
-    int64_t low = 0;
-    std::vector<double> confidence;
-    std::vector<ClipQuality> qualities;
-    for (const nlohmann::json& record : records_) {
-      frames += record.at("frames").get<int64_t>();
-      decoded += record.at("decoded").get<int64_t>();
-      low += record.at("low_confidence").get<int64_t>();
-      confidence.push_back(record.at("median_confidence").get<double>());
-      if (!record.contains("errors")) continue;
-      qualities.emplace_back();
-      qualities.back().poses = PoseErrorsFromJson(record["errors"]);
-    }
-    nlohmann::json report = {{"model", options_.model.model},
-                             {"data", options_.data},
-                             {"first_pose", options_.first_pose},
-                             {"episodes", records_.size()},
-                             {"resumed", num_resumed_},
-                             {"frames", frames},
-                             {"decoded", decoded},
-                             {"low_confidence", low},
-                             {"median_confidence", Median(confidence)},
-                             {"damaged", ToJson(skipped_)}};
-    if (!qualities.empty()) {
+  LabelReport WriteReport() {
+    report_.model = options_.model.model;
+    report_.data = options_.data;
+    report_.first_pose = options_.first_pose;
+    report_.median_confidence = Median(std::move(confidences_));
+    if (!qualities_.empty()) {
       Rng rng = Rng(run_.seed()).Derive(0, "intervals");
-      report["errors"] = ToJson(SummarizeWithIntervals(qualities, rng));
+      report_.errors = SummarizeWithIntervals(qualities_, rng);
     }
     const std::string name = shard_.count == 1 ? "report.json"
                                                : "report-" + std::to_string(shard_.index) + "-of-" +
                                                      std::to_string(shard_.count) + ".json";
-    WriteFileAtomic(run_.out() / name, Dump(report));
-    return report;
+    WriteFileAtomic(run_.out() / name, DumpJson(aim::ToJson(report_), 2) + "\n");
+    return report_;
   }
 
   LabelOptions options_;
@@ -281,9 +259,9 @@ class Labeller {
   DataSet data_;
   ClipGenerator generator_;
   int overlap_ = 0;
-  std::vector<nlohmann::json> records_;
-  std::vector<Skipped> skipped_;
-  int num_resumed_ = 0;
+  LabelReport report_;
+  std::vector<double> confidences_;  // of all frames so far
+  std::vector<ClipQuality> qualities_;
 };
 
 }  // namespace
@@ -299,7 +277,22 @@ void LabelOptions::Validate() const {
                      .fix = "add --data DIR"});
 }
 
-nlohmann::json RunLabel(const LabelOptions& options, RunContext& run) {
+nlohmann::json ToJson(const LabelReport& report) {
+  nlohmann::json json = {{"model", report.model},
+                         {"data", report.data},
+                         {"first_pose", report.first_pose},
+                         {"episodes", report.num_episodes},
+                         {"resumed", report.num_resumed},
+                         {"frames", report.num_frames},
+                         {"decoded", report.num_decoded},
+                         {"low_confidence", report.num_low},
+                         {"median_confidence", report.median_confidence},
+                         {"damaged", ToJson(report.skipped)}};
+  if (report.errors) json["errors"] = ToJson(*report.errors);
+  return json;
+}
+
+LabelReport RunLabel(const LabelOptions& options, RunContext& run) {
   options.Validate();
   return Labeller(options, run).Run();
 }

@@ -35,7 +35,7 @@ class ActionVideoTest : public ::testing::Test {
 
   nlohmann::json Encode(const std::string& format, const std::string& out) const {
     RunContext run = Run(out);
-    return RunEncode({Path("poses.csv"), Path("cameras.json"), format}, run);
+    return ToJson(RunEncode({Path("poses.csv"), Path("cameras.json"), format}, run));
   }
 
   nlohmann::json Decode(const std::vector<std::string>& images,
@@ -44,7 +44,7 @@ class ActionVideoTest : public ::testing::Test {
     DecodeOptions options;
     for (const std::string& image : images) options.images.push_back(Path(image));
     options.cameras = Path("cameras.json");
-    return RunDecode(options, run);
+    return ToJson(RunDecode(options, run));
   }
 
   TemporaryFolder folder_;

@@ -71,8 +71,8 @@ json Collect(const DemoCollectionOptions& options, const fs::path& out, DemoScri
   common.out = out;
   common.resume = resume;
   RunContext run(common);
-  return RunDemoCollection(
-      options, [&](const EnvOptions&) { return std::make_unique<ScriptedEnv>(script); }, run);
+  return ToJson(RunDemoCollection(
+      options, [&](const EnvOptions&) { return std::make_unique<ScriptedEnv>(script); }, run));
 }
 
 // Every file of a data set with its bytes.
@@ -139,7 +139,7 @@ TEST(DemoCollectionTest, OtherOptionsInTheSameFolderAreRefused) {
   Collect({.task = {"reach"}, .episodes = 1}, folder / "d", script);
   ExpectThrowsWith<ConfigError>(
       [&] { Collect({.task = {"reach"}, .episodes = 1, .first_seed = 5}, folder / "d", script); },
-      {"collection.json first_seed", "5", "another --out"});
+      {"first_seed is 5", "5", "another --out"});
   ExpectThrowsWith<ConfigError>(
       [&] { Collect({.task = {"reach"}, .episodes = 1, .image_size = 32}, folder / "d", script); },
       {"image_size"});

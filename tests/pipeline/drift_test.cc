@@ -46,7 +46,7 @@ TemporaryFolder* DriftTest::folder_ = nullptr;
 
 TEST_F(DriftTest, TheSameSettingsGiveTheSamePoses) {
   RunContext run;
-  const nlohmann::json report = RunDrift(Options({"allow_untrained=true"}), run);
+  const nlohmann::json report = ToJson(RunDrift(Options({"allow_untrained=true"}), run));
   EXPECT_EQ(report["clips"], kClips);
   EXPECT_EQ(report["frames"], kClips * (kFrames - 1));
   EXPECT_EQ(report["decodable_differs"], 0);
@@ -59,7 +59,7 @@ TEST_F(DriftTest, TheSameSettingsGiveTheSamePoses) {
 TEST_F(DriftTest, OtherSettingsAreMeasuredAndRecorded) {
   const std::filesystem::path out = *folder_ / "drift.json";
   RunContext run({.out = out});
-  const nlohmann::json report = RunDrift(Options({"steps=2"}), run);
+  const nlohmann::json report = ToJson(RunDrift(Options({"steps=2"}), run));
   EXPECT_EQ(nlohmann::json::parse(ReadFile(out)), report);
   EXPECT_EQ(report["settings"][0]["steps"], 0);
   EXPECT_EQ(report["settings"][1]["steps"], 2);

@@ -49,7 +49,8 @@ TemporaryFolder* EvaluateModelTest::folder_ = nullptr;
 TEST_F(EvaluateModelTest, EveryModeHasItsNumbers) {
   const fs::path out = *folder_ / "evaluation.json";
   RunContext run({.out = out});
-  const nlohmann::json report = RunEvaluateModel(Options(), run);
+  const EvaluationReport measured = RunEvaluateModel(Options(), run);
+  const nlohmann::json report = ToJson(measured);
   EXPECT_EQ(nlohmann::json::parse(ReadFile(out))["fingerprint"], report["fingerprint"]);
   const nlohmann::json& modes = report["modes"];
   for (const char* mode : {"i2a", "i2va", "v2a", "v2a_no_first_pose", "codec_floor"}) {
@@ -63,7 +64,7 @@ TEST_F(EvaluateModelTest, EveryModeHasItsNumbers) {
   }
   EXPECT_FALSE(modes["i2a"].contains("psnr_db"));
   EXPECT_FALSE(modes["i2v"].contains("position_mm"));
-  const std::string table = EvaluationTable(report);
+  const std::string table = EvaluationTable(measured);
   for (const auto& [mode, numbers] : modes.items())
     EXPECT_THAT(table, HasSubstr("| " + mode + " |"));
   EXPECT_THAT(table, ::testing::Not(HasSubstr("nan")));
@@ -75,7 +76,7 @@ TEST_F(EvaluateModelTest, CodecFloorIsTheCodecs) {
   RunContext run;
   EvaluateModelOptions options = Options();
   options.mode = {"i2v"};
-  const nlohmann::json report = RunEvaluateModel(options, run);
+  const nlohmann::json report = ToJson(RunEvaluateModel(options, run));
   const nlohmann::json& floor = report["modes"]["codec_floor"];
   EXPECT_LE(floor["position_mm"]["median"], 1.0);  // 32x32 pictures of two views
   EXPECT_EQ(floor["gripper_accuracy"], 1.0);

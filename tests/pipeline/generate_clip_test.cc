@@ -60,7 +60,7 @@ class GenerateClipTest : public ::testing::Test {
   nlohmann::json Generate(const GenerateClipOptions& options, const std::string& name,
                           uint64_t seed = 0) const {
     RunContext run({.seed = seed, .out = Out(name), .overwrite = true});
-    return RunGenerate(options, run);
+    return ToJson(RunGenerate(options, run));
   }
 
   static TemporaryFolder* folder_;

@@ -55,7 +55,7 @@ class LabelTest : public ::testing::Test {
   static nlohmann::json Label(const LabelOptions& options, const fs::path& out,
                               bool resume = false) {
     RunContext run({.seed = 2, .out = out, .resume = resume});
-    return RunLabel(options, run);
+    return ToJson(RunLabel(options, run));
   }
 
   static TemporaryFolder* folder_;

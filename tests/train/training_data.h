@@ -53,7 +53,7 @@ inline TrainRunOptions TinyTraining(const std::filesystem::path& data) {
   options.text = config.text.hashed_words;
   options.train.batch_size = 2;
   options.train.microbatch = 1;
-  options.train.dtype = "f32";
+  options.train.dtype = ComputeDtype::kF32;
   options.train.num_workers = 2;
   options.train.warmup_steps = 0;
   options.train.decay_steps = 0;

@@ -50,15 +50,30 @@ struct DecodeOptions {
   void Validate() const;  // throws ConfigError
 };
 
+struct EncodeReport {
+  int64_t num_frames = 0;
+  int64_t num_views = 0;
+  std::vector<std::string> files;  // below the run's folder
+};
+nlohmann::json ToJson(const EncodeReport& report);  // {"frames", "views", "files"}
+
+struct DecodeReport {
+  int64_t num_frames = 0;
+  int64_t num_decoded = 0;
+  int64_t num_from_prior = 0;    // filled in from their neighbours
+  double median_confidence = 0;  // as MedianConfidence
+};
+// {"frames", "decoded", "from_prior", "median_confidence"}
+nlohmann::json ToJson(const DecodeReport& report);
+
 // Writes one action video a view into the run's folder: view0.npy, view0/000000.png or view0.mp4,
-// and so on. Returns {"frames", "views", "files"}. Frames of 8 bits are rounded to nearest; an mp4
+// and so on. Frames of 8 bits are rounded to nearest; an mp4
 // plays at the rate that the poses' times say (5 frames a second if they say none). Throws
 // InputError if a view's cameras and the poses differ in number.
-nlohmann::json RunEncode(const EncodeOptions& options, RunContext& run);
+EncodeReport RunEncode(const EncodeOptions& options, RunContext& run);
 
-// Decodes the views together and writes poses.csv. Returns {"frames", "decoded", "from_prior",
-// "median_confidence"}. Throws InputError naming the view and file if sizes, lengths or numbers of
-// views and cameras contradict each other.
-nlohmann::json RunDecode(const DecodeOptions& options, RunContext& run);
+// Decodes the views together and writes poses.csv. Throws InputError naming the view and file if
+// sizes, lengths or numbers of views and cameras contradict each other.
+DecodeReport RunDecode(const DecodeOptions& options, RunContext& run);
 
 }  // namespace aim

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -41,6 +42,25 @@ struct DemoCollectionOptions {
 // How an environment is made; each worker thread makes its own.
 using EnvFactory = std::function<std::unique_ptr<Env>(const EnvOptions&)>;
 
+struct DemoReport {
+  struct Counts {
+    int64_t written = 0;
+    int64_t existing = 0;   // made by an earlier start or another process
+    int64_t elsewhere = 0;  // being made by another process
+    int64_t retried = 0;    // attempts that failed before one succeeded, or all of them
+  };
+  struct Failed {
+    std::string episode;
+    int attempts = 0;
+  };
+  Counts all;
+  std::map<std::string, Counts> tasks;
+  std::vector<Failed> failed;  // every attempt was no success
+};
+// {"episodes": in the folder now, "written", "existing", "in_progress_elsewhere", "retried",
+// "failed": [{"episode", "attempts"}], "tasks": {name: {...}}}
+nlohmann::json ToJson(const DemoReport& report);
+
 // Writes `episodes` demonstrations of each task to run.out() in the ActionImages layout
 // (data/action_images.h). Episode K of a task has seed first_seed + K and the variation
 // variations[K % count]. Only successful ones are kept: if the script fails, up to nine further
@@ -51,10 +71,8 @@ using EnvFactory = std::function<std::unique_ptr<Env>(const EnvOptions&)>;
 // which the system frees when its process dies, so nothing is made twice. Which process or thread
 // makes an episode changes nothing in it.
 //
-// Returns {"episodes": in the folder now, "written", "existing", "in_progress_elsewhere",
-// "retried", "failed": [{"episode", "attempts"}], "tasks": {name: {...}}}. Throws
-// ConfigError for unknown tasks and variations, or if the folder was begun with other options.
-nlohmann::json RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
-                                 RunContext& run);
+// Throws ConfigError for unknown tasks and variations, or if the folder was begun with other options.
+DemoReport RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
+                             RunContext& run);
 
 }  // namespace aim

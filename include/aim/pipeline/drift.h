@@ -1,12 +1,15 @@
 // aim-model drift: the same generation under two settings, compared where it matters.
 #pragma once
 
+#include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/data/skipped.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -31,12 +34,33 @@ struct DriftOptions {
   void Validate() const;  // throws ConfigError
 };
 
+// How far apart the poses of two runs are.
+struct DriftReport {
+  struct Spread {
+    double median = 0;
+    double p90 = 0;
+    double max = 0;
+  };
+  std::string model;
+  std::string mode;
+  int64_t num_clips = 0;
+  int64_t num_frames = 0;              // frame 0 apart
+  std::optional<Spread> position_mm;   // absent if no frame was decoded in both
+  std::optional<Spread> rotation_deg;  // the same
+  double gripper_differs = 0;          // shares of frames
+  double decodable_differs = 0;
+  std::array<ModelOptions, 2> settings;
+  std::array<double, 2> seconds_per_clip = {0, 0};
+  std::vector<Skipped> skipped;
+};
+// {"model", "mode", "clips", "frames", "settings": [a, b], "position_mm", "rotation_deg" (each
+// "median", "p90", "max"), "gripper_differs", "decodable_differs", "seconds_per_clip": [a, b],
+// "damaged"}
+nlohmann::json ToJson(const DriftReport& report);
+
 // Generates every clip twice from the same noise: as `model` says, and with the settings of
-// `against` changed. Returns {"model", "mode", "clips", "frames", "settings": [a, b],
-// "position_mm", "rotation_deg" (each "median", "p90", "max": between the poses of the two runs,
-// frame 0 apart), "gripper_differs", "decodable_differs" (shares of frames), "seconds_per_clip":
-// [a, b]}, and writes it to run.out() (a file) if one is given. The two models are not in memory
-// together. Throws InputError, ConfigError.
-nlohmann::json RunDrift(const DriftOptions& options, RunContext& run);
+// `against` changed; writes the report to run.out() (a file) if one is given. The two models are
+// not in memory together. Throws InputError, ConfigError.
+DriftReport RunDrift(const DriftOptions& options, RunContext& run);
 
 }  // namespace aim

@@ -1,12 +1,15 @@
 // aim-model evaluate: all modes of a model on recorded episodes, with intervals.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/data/skipped.h"
+#include "aim/metrics/clip_quality.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -28,15 +31,33 @@ struct EvaluateModelOptions {
   void Validate() const;  // throws ConfigError
 };
 
-// Returns {"model", "fingerprint", "data", "steps", "guidance", "modes": {name: what
-// SummarizeWithIntervals gives (diffusion/validation.h), "seconds_per_clip", "tasks": {task:
-// SummarizeQuality}}, "damaged"}, and writes it to run.out() (a file) if one is given. Beside the
+// One mode, or a floor.
+struct ModeReport {
+  QualitySummary quality;  // with intervals
+  double seconds_per_clip = 0;
+  std::map<std::string, QualitySummary> tasks;  // if there are several
+};
+
+struct EvaluationReport {
+  std::string model;
+  std::string fingerprint;  // of the network's weights
+  std::string data;
+  int steps = 0;
+  double guidance = 1;
+  std::map<std::string, ModeReport> modes;
+  std::vector<Skipped> skipped;
+};
+// {"model", "fingerprint", "data", "steps", "guidance", "modes": {name: what ToJson of a
+// QualitySummary gives, "seconds_per_clip", "tasks": {task: the same}}, "damaged"}
+nlohmann::json ToJson(const EvaluationReport& report);
+
+// Measures and writes the report as JSON to run.out() (a file) if one is given. Beside the
 // modes stand "v2a_no_first_pose" and two floors that no training can go below: "codec_floor"
 // (action images of the true poses, decoded) and "autoencoder_floor" (the same, and the videos,
 // through the autoencoder). A bootstrap draw resamples episodes. Throws InputError, ConfigError.
-nlohmann::json RunEvaluateModel(const EvaluateModelOptions& options, RunContext& run);
+EvaluationReport RunEvaluateModel(const EvaluateModelOptions& options, RunContext& run);
 
 // The report as a Markdown table, a line a mode.
-std::string EvaluationTable(const nlohmann::json& report);
+std::string EvaluationTable(const EvaluationReport& report);
 
 }  // namespace aim

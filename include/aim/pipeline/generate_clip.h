@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,16 @@ struct GenerateClipOptions {
   void Validate() const;
 };
 
+struct GenerateReport {
+  std::string mode;
+  int num_frames = 0;
+  std::vector<std::string> files;           // below the run's folder
+  std::optional<int64_t> num_decoded;       // if actions were generated
+  std::optional<double> median_confidence;  // the same; as MedianConfidence
+};
+// {"mode", "frames", "files", "decoded", "median_confidence"}
+nlohmann::json ToJson(const GenerateReport& report);
+
 // Writes to the run's folder: view<V>.mp4 (generated, or the videos given to v2a),
 // view<V>_action.mp4 (lossless: aim-codec decodes it), overlay<V>.mp4 (actions and the tool's axes
 // over the video, or over the first frame), poses.csv (decoded, or given) and cameras.json (of
@@ -48,8 +59,7 @@ struct GenerateClipOptions {
 //
 // Pictures of another size lose their margins to the model's aspect and are resized; their cameras
 // follow. Videos and poses shorter than the model's clip are continued by their last frame while it
-// generates. Returns {"mode", "frames", "files", "decoded", "median_confidence"}, the last two if
-// actions were generated. Throws ConfigError, InputError.
-nlohmann::json RunGenerate(const GenerateClipOptions& options, RunContext& run);
+// generates. Throws ConfigError, InputError.
+GenerateReport RunGenerate(const GenerateClipOptions& options, RunContext& run);
 
 }  // namespace aim

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/data/skipped.h"
+#include "aim/metrics/clip_quality.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -36,6 +40,23 @@ struct LabelOptions {
   void Validate() const;  // throws ConfigError
 };
 
+struct LabelReport {
+  std::string model;
+  std::string data;
+  std::string first_pose;
+  int64_t num_episodes = 0;
+  int64_t num_resumed = 0;  // of them labelled by an earlier start
+  int64_t num_frames = 0;
+  int64_t num_decoded = 0;
+  int64_t num_low = 0;                   // below min_confidence, or not decodable
+  double median_confidence = 0;          // over all frames, as MedianConfidence
+  std::optional<QualitySummary> errors;  // where all poses are recorded
+  std::vector<Skipped> skipped;
+};
+// {"model", "data", "first_pose", "episodes", "resumed", "frames", "decoded", "low_confidence",
+// "median_confidence", "damaged", "errors"}
+nlohmann::json ToJson(const LabelReport& report);
+
 // Labels every episode of `data`. A video longer than the model's clip is cut into overlapping
 // windows, each labelled by itself; where they overlap, positions, rotations and openness are
 // averaged with weights confidence times closeness to the window's middle, and their confidence
@@ -45,10 +66,10 @@ struct LabelOptions {
 // Writes <out>/<episode>/poses.csv (one row a video frame, with confidence) and label.json; whole
 // or absent, so that --resume goes on. report.json (report-i-of-n.json for a shard) has counts, the
 // damaged episodes by name, and, where all poses are recorded, errors against them with 95 %
-// intervals (diffusion/validation.h). Returns its content.
+// intervals.
 //
 // Damaged episodes are left out. Throws InputError if no episode can be read, ConfigError for
 // options that do not fit the model or an earlier run to go on with.
-nlohmann::json RunLabel(const LabelOptions& options, RunContext& run);
+LabelReport RunLabel(const LabelOptions& options, RunContext& run);
 
 }  // namespace aim
