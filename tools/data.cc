@@ -1,6 +1,7 @@
 // aim-data: make, look at and convert data sets.
 #include <iostream>
 
+#include "aim/data/data_options.h"
 #include "aim/data/inspect.h"
 #include "aim/env/tabletop.h"
 #include "aim/pipeline/demo_collection.h"
@@ -9,11 +10,12 @@
 namespace {
 
 struct InspectOptions {
-  std::string path;
+  aim::DataOptions data;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("path", self.path, aim::Any{}, "data set, task, or one episode, in any layout");
+    visit("path", self.data.path, aim::Any{}, aim::InAnyLayout("data set, task, or one episode"));
+    visit("layout", self.data.layout, aim::LayoutChoices(), "auto: found by the files there");
   }
 };
 
@@ -35,9 +37,8 @@ int main(int argc, char** argv) {
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const nlohmann::json result =
-        demos->parsed()
-            ? ToJson(aim::RunDemoCollection(demos_options, aim::MakeTabletop, run))
-            : ToJson(aim::InspectData(aim::OpenDataSet(inspect_options.path), run.progress()));
+        demos->parsed() ? ToJson(aim::RunDemoCollection(demos_options, aim::MakeTabletop, run))
+                        : ToJson(aim::InspectData(inspect_options.data.Open(), run.progress()));
     std::cout << result.dump(1) << '\n';
   });
 }

@@ -110,12 +110,7 @@ void DriftOptions::Validate() const {
                        .expected = "at least one setting that the second run changes",
                        .fix = "for example --against dtype=bf16"});
   }
-  if (data.empty()) {
-    throw ConfigError({.where = "--data",
-                       .got = "not given",
-                       .expected = "a folder of episodes with recorded poses",
-                       .fix = "add --data DIR"});
-  }
+  data.Validate();
 }
 
 nlohmann::json ToJson(const DriftReport& report) {
@@ -138,7 +133,7 @@ DriftReport RunDrift(const DriftOptions& options, RunContext& run) {
   const BundleConfig config = LoadBundleConfig(options.model.model);
   const ModelOptions changed = Changed(options.model, options.against);
   const TruthClips truth =
-      ReadTruthClips(OpenDataSet(options.data), options.episodes, config, run.progress());
+      ReadTruthClips(options.data.Open(), options.episodes, config, run.progress());
   if (!run.out().empty()) run.PrepareOutFile();
   run.progress().Start("generate", 2 * static_cast<int64_t>(truth.clips.size()));
   const Generated first = GenerateAll(options.model, options.mode, truth.clips, run);

@@ -65,11 +65,11 @@ class Evaluation {
   }
 
   EvaluationReport Run() {
-    data_ = ReadTruthClips(OpenDataSet(options_.data), options_.episodes, config_, run_.progress());
+    data_ = ReadTruthClips(options_.data.Open(), options_.episodes, config_, run_.progress());
     if (!run_.out().empty()) run_.PrepareOutFile();
     EvaluationReport report{.model = options_.model.model,
                             .fingerprint = Fingerprint(bundle_.dit.NamedWeights()),
-                            .data = options_.data,
+                            .data = options_.data.path,
                             .steps = generate_.sampler.sampling.steps,
                             .guidance = generate_.sampler.sampling.guidance,
                             .modes = {},
@@ -166,11 +166,7 @@ void EvaluateModelOptions::Validate() const {
   CheckRanges(*this);
   model.Validate();
   for (const std::string& name : mode) FindMode(name);
-  if (!data.empty()) return;
-  throw ConfigError({.where = "--data",
-                     .got = "not given",
-                     .expected = "a folder of episodes with recorded poses",
-                     .fix = "add --data DIR"});
+  data.Validate();
 }
 
 nlohmann::json ToJson(const EvaluationReport& report) {

@@ -84,7 +84,7 @@ class Labeller {
       : options_(options),
         run_(run),
         shard_(ParseShard(options.shard)),
-        data_(OpenDataSet(options.data)),
+        data_(options.data.Open()),
         generator_(options.model, kMode, run.device()) {
     const int window = generator_.config().num_frames;
     overlap_ = options.overlap > 0 ? options.overlap : window / 2;
@@ -110,7 +110,7 @@ class Labeller {
     }
     run_.progress().Finish();
     if (count > 0 && report_.skipped.size() == count) {
-      throw InputError({.where = options_.data,
+      throw InputError({.where = options_.data.path,
                         .got = "without an episode that can be read (" +
                                report_.skipped[0].episode + ": " + report_.skipped[0].problem + ")",
                         .expected = "at least one",
@@ -124,6 +124,7 @@ class Labeller {
   void CheckSettings() const {
     nlohmann::json settings = OptionsToJson(options_);
     settings.erase("shard");
+    settings.erase("layout");  // follows from the data
     settings["seed"] = run_.seed();
     KeepSettings(run_.out() / "settings.json", settings);
   }
@@ -239,7 +240,7 @@ class Labeller {
 
   LabelReport WriteReport() {
     report_.model = options_.model.model;
-    report_.data = options_.data;
+    report_.data = options_.data.path;
     report_.first_pose = options_.first_pose;
     report_.median_confidence = Median(std::move(confidences_));
     if (!qualities_.empty()) {
@@ -270,11 +271,7 @@ void LabelOptions::Validate() const {
   CheckRanges(*this);
   model.Validate();
   ParseShard(shard);
-  if (!data.empty()) return;
-  throw ConfigError({.where = "--data",
-                     .got = "not given",
-                     .expected = "a folder of episodes or clips",
-                     .fix = "add --data DIR"});
+  data.Validate();
 }
 
 nlohmann::json ToJson(const LabelReport& report) {

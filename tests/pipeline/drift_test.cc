@@ -35,7 +35,7 @@ class DriftTest : public ::testing::Test {
   static DriftOptions Options(std::vector<std::string> against) {
     DriftOptions options;
     options.model.model = std::string(std::getenv("AIM_SOURCE_DIR")) + "/assets/tiny";
-    options.data = (*folder_ / "clips").string();
+    options.data.path = (*folder_ / "clips").string();
     options.against = std::move(against);
     return options;
   }
@@ -78,7 +78,7 @@ TEST_F(DriftTest, IsRefusedInOneSentence) {
   no_actions.mode = "i2v";
   ExpectThrowsWith<ConfigError>([&] { drift(no_actions); }, {"--mode", "i2a"});
   DriftOptions no_data = Options({"steps=3"});
-  no_data.data.clear();
+  no_data.data.path.clear();
   ExpectThrowsWith<ConfigError>([&] { drift(no_data); }, {"--data"});
 }
 

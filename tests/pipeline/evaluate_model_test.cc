@@ -38,7 +38,7 @@ class EvaluateModelTest : public ::testing::Test {
   static EvaluateModelOptions Options() {
     EvaluateModelOptions options;
     options.model.model = (*folder_ / "model").string();
-    options.data = (*folder_ / "clips").string();
+    options.data.path = (*folder_ / "clips").string();
     return options;
   }
 
@@ -93,7 +93,7 @@ TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
   clip.poses.resize(1);
   testing::WriteClipFiles(*folder_ / "unlabelled", clip);
   options = Options();
-  options.data = (*folder_ / "unlabelled").string();
+  options.data.path = (*folder_ / "unlabelled").string();
   ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); },
                                {"without an episode that can be measured", "1 poses"});
 }
@@ -109,7 +109,7 @@ TEST_F(EvaluateModelTest, DecodingThatDoesNotFitIsRefusedBeforeWork) {
   RunMakeBundle(make, make_run);
   EvaluateModelOptions options;
   options.model.model = (*folder_ / "wan").string();
-  options.data = (*folder_ / "none").string();
+  options.data.path = (*folder_ / "none").string();
   RunContext run;
   ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); }, {"none"});
   options.model.vae.memory_gib = 1e-6;
@@ -120,7 +120,7 @@ TEST_F(EvaluateModelTest, TheToolPrintsTheTableAndInspects) {
   const std::string model = (*folder_ / "model").string();
   const testing::CommandResult evaluated =
       testing::RunCommand({testing::Binary("aim-model"), "evaluate", "--model", model, "--data",
-                           Options().data, "--mode", "i2a", "--episodes", "2"});
+                           Options().data.path, "--mode", "i2a", "--episodes", "2"});
   EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
   EXPECT_THAT(evaluated.out, HasSubstr("| i2a | 2 |"));
 

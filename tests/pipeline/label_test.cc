@@ -7,7 +7,9 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/codec/pose_csv.h"
 #include "aim/data/action_images.h"
+#include "aim/data/data_set.h"
 #include "pipeline/clip_files.h"
 #include "support/case_name.h"
 #include "support/matchers.h"
@@ -49,7 +51,7 @@ class LabelTest : public ::testing::Test {
   static LabelOptions Options(const fs::path& data) {
     LabelOptions options;
     options.model.model = (*folder_ / "model").string();
-    options.data = data.string();
+    options.data.path = data.string();
     return options;
   }
   static nlohmann::json Label(const LabelOptions& options, const fs::path& out,
@@ -169,6 +171,61 @@ TEST_F(LabelTest, FasterVideosAreLabelledAtTheModelsRate) {
   EXPECT_NEAR(rows[1].time_s, 1.0 / 16, 1e-9);
   const nlohmann::json record = nlohmann::json::parse(ReadFile(scratch_ / "out/fast/label.json"));
   EXPECT_EQ(record["windows"], 1);
+}
+
+// What aim-label wrote is a data set: the labelled videos with the labels as poses.
+TEST_F(LabelTest, ItsOutputIsADataSet) {
+  for (const char* source : {"clips", "demos"}) {
+    SCOPED_TRACE(source);
+    const fs::path out = scratch_ / source;
+    Label(Options(*folder_ / source), out);
+    const DataSet labelled = OpenDataSet(*folder_ / source);
+    const DataSet labels = OpenDataSet(out);
+    EXPECT_EQ(labels.layout().Name(), "labels");
+    ASSERT_EQ(labels.episodes().size(), labelled.episodes().size());
+    for (const EpisodeRef& ref : labels.episodes()) {
+      const Episode read = labels.Read(ref);
+      ASSERT_NE(labelled.Find(ref.name), nullptr) << ref.name;
+      const Episode recorded = labelled.Read(*labelled.Find(ref.name));
+      EXPECT_EQ(read.clip.prompt, recorded.clip.prompt);
+      EXPECT_EQ(read.task, recorded.task);
+      EXPECT_TRUE(read.clip.views[1].rgb == recorded.clip.views[1].rgb);
+      const std::vector<PoseRow> rows = ReadPosesCsv(out / ref.name / "poses.csv");
+      ASSERT_EQ(read.clip.poses.size(), rows.size());
+      ASSERT_EQ(read.clip.poses.size(), static_cast<size_t>(read.clip.views[0].num_frames));
+      for (size_t frame = 0; frame < rows.size(); ++frame) {
+        EXPECT_EQ(read.clip.poses[frame].world_from_tool.translation,
+                  rows[frame].decoded.pose.world_from_tool.translation);
+        EXPECT_EQ(read.confidence.at(frame), rows[frame].decoded.confidence);
+      }
+    }
+  }
+}
+
+// The videos are those of the first data set; labels are no truth to measure errors against.
+TEST_F(LabelTest, LabelsCanBeLabelledAgain) {
+  Label(Options(*folder_ / "demos"), scratch_ / "first");
+  const nlohmann::json report = Label(Options(scratch_ / "first"), scratch_ / "second");
+  EXPECT_EQ(report["episodes"], 3);
+  EXPECT_FALSE(report.contains("errors"));
+  const DataSet again = OpenDataSet(scratch_ / "second");
+  const EpisodeOrigin origin = again.Origin(again.episodes().at(2));
+  EXPECT_EQ(origin.data, *folder_ / "demos");
+  EXPECT_EQ(origin.episode, "reach/variation0/episode2");
+}
+
+TEST_F(LabelTest, ItsOutputCanBeTrainedOn) {
+  Label(Options(*folder_ / "demos"), scratch_ / "labels");
+  for (const fs::path& data : {scratch_ / "labels", *folder_ / "clips"}) {
+    const testing::CommandResult result =
+        testing::RunCommand({testing::Binary("aim-train"), "--data", data.string(), "--init",
+                             (*folder_ / "model").string(), "--out", (scratch_ / "run").string(),
+                             "--overwrite", "--set", "train.steps=1", "--set", "train.batch_size=2",
+                             "--set", "train.validation_episodes=0", "--set",
+                             "clips.num_frames=" + std::to_string(kTinyFrames)});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, ::testing::Not(HasSubstr("left out")));
+  }
 }
 
 struct BadLabel {

@@ -46,6 +46,17 @@ std::string ExampleOf(const std::string& help) {
   return text;
 }
 
+// What aim-label wrote is data for every tool that takes data.
+constexpr const char* kOnLabels[] = {
+    "aim-data inspect out/labels",
+    "aim-label --model assets/tiny --data out/labels --out out/labels_again",
+    "aim-model evaluate --model assets/tiny --data out/labels --episodes 2 --out out/e.json",
+    "aim-model drift --model assets/tiny --data out/labels --episodes 1 --against steps=2 "
+    "--out out/d.json",
+    "aim-train --config configs/train/tiny.toml --data out/labels --out out/train_on_labels "
+    "--set train.steps=1 --set train.validation_episodes=2 --set clips.per_episode=1",
+};
+
 TEST(ExamplesTest, EveryToolsExampleWorks) {
   const TemporaryFolder folder;
   const std::filesystem::path source = std::getenv("AIM_SOURCE_DIR");
@@ -60,6 +71,11 @@ TEST(ExamplesTest, EveryToolsExampleWorks) {
     ASSERT_THAT(command, ::testing::HasSubstr(example.tool)) << help.err;
     const CommandResult run = RunCommand({"/bin/bash", "-c", here + command + example.shortening});
     ASSERT_EQ(run.exit_code, 0) << command << "\n" << run.err;
+  }
+  for (const char* command : kOnLabels) {
+    const CommandResult run = RunCommand({"/bin/bash", "-c", here + command});
+    EXPECT_EQ(run.exit_code, 0) << command << "\n" << run.err;
+    EXPECT_THAT(run.err, ::testing::Not(::testing::HasSubstr("left out"))) << command;
   }
 }
 

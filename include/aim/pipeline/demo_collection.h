@@ -71,7 +71,8 @@ nlohmann::json ToJson(const DemoReport& report);
 // which the system frees when its process dies, so nothing is made twice. Which process or thread
 // makes an episode changes nothing in it.
 //
-// Throws ConfigError for unknown tasks and variations, or if the folder was begun with other options.
+// Throws ConfigError for unknown tasks and variations, or if the folder was begun with other
+// options.
 DemoReport RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
                              RunContext& run);
 

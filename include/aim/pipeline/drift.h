@@ -9,6 +9,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/data/data_options.h"
 #include "aim/data/skipped.h"
 #include "aim/recipe/model_options.h"
 
@@ -16,7 +17,7 @@ namespace aim {
 
 struct DriftOptions {
   ModelOptions model;
-  std::string data;
+  DataOptions data;
   int episodes = 8;
   std::string mode = "i2a";
   std::vector<std::string> against;
@@ -24,7 +25,7 @@ struct DriftOptions {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     ModelOptions::ForEachField(self.model, visit);
-    visit("data", self.data, Any{}, "episodes with recorded poses");
+    DataOptions::ForEachField(self.data, visit, "episodes with recorded poses");
     visit("episodes", self.episodes, Range{1, 1e6},
           "episodes generated, evenly spread over the data; the start of each");
     visit("mode", self.mode, Any{}, "mode to generate in; one that makes actions");

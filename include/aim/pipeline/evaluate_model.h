@@ -8,6 +8,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/data/data_options.h"
 #include "aim/data/skipped.h"
 #include "aim/metrics/clip_quality.h"
 #include "aim/recipe/model_options.h"
@@ -16,14 +17,15 @@ namespace aim {
 
 struct EvaluateModelOptions {
   ModelOptions model;
-  std::string data;
+  DataOptions data;
   int episodes = 50;
   std::vector<std::string> mode;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     ModelOptions::ForEachField(self.model, visit);
-    visit("data", self.data, Any{}, "episodes that were not trained on, with all poses recorded");
+    DataOptions::ForEachField(self.data, visit,
+                              "episodes that were not trained on, with all poses recorded");
     visit("episodes", self.episodes, Range{1, 1e6},
           "episodes measured, evenly spread over the data; the start of each");
     visit("mode", self.mode, Any{}, "mode to measure (repeatable); none = all that were trained");

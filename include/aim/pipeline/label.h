@@ -8,6 +8,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/data/data_options.h"
 #include "aim/data/skipped.h"
 #include "aim/metrics/clip_quality.h"
 #include "aim/recipe/model_options.h"
@@ -16,7 +17,7 @@ namespace aim {
 
 struct LabelOptions {
   ModelOptions model;
-  std::string data;
+  DataOptions data;
   double min_confidence = 0.2;
   std::string first_pose = "data";
   int overlap = 0;
@@ -25,9 +26,7 @@ struct LabelOptions {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     ModelOptions::ForEachField(self.model, visit);
-    visit("data", self.data, Any{},
-          "videos to label: a data set in the ActionImages layout, or a folder of clips, each with "
-          "view0.mp4, view1.mp4, cameras.json and, if known, prompt.txt and poses.csv");
+    DataOptions::ForEachField(self.data, visit, "videos to label");
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "poses below it are interpolated between confident neighbours; their confidence stays");
     visit("first_pose", self.first_pose, Limits{"data", "none"},
@@ -64,9 +63,9 @@ nlohmann::json ToJson(const LabelReport& report);
 // at every n-th frame, the ones between are interpolated.
 //
 // Writes <out>/<episode>/poses.csv (one row a video frame, with confidence) and label.json; whole
-// or absent, so that --resume goes on. report.json (report-i-of-n.json for a shard) has counts, the
-// damaged episodes by name, and, where all poses are recorded, errors against them with 95 %
-// intervals.
+// or absent, so that --resume goes on; the output is itself a data set (data/labels.h). report.json
+// (report-i-of-n.json for a shard) has counts, the damaged episodes by name, and, where all poses
+// are recorded, errors against them with 95 % intervals.
 //
 // Damaged episodes are left out. Throws InputError if no episode can be read, ConfigError for
 // options that do not fit the model or an earlier run to go on with.
