@@ -71,7 +71,7 @@ Progress::Progress(std::ostream* stream, bool is_terminal) {
 
 void Progress::Start(const std::string& label, int64_t total) {
   const std::lock_guard lock(mutex_);
-  state_ = {.label = label, .total = total, .begins = true};
+  state_ = {.label = label, .total = total, .note = {}, .begins = true};
   start_ = std::chrono::steady_clock::now();
   Tell();
   state_.begins = false;
