@@ -203,7 +203,7 @@ TEST_F(DiffusersFolderTest, WhatCannotBeComputedIsRefused) {
       {"odd head", "transformer/config.json", "attention_head_dim", 7, "transformer/config.json"},
       {"text eps", "transformer/config.json", "eps", "small", "eps is \"small\""},
       {"other width", "transformer/config.json", "attention_head_dim", 14, "cam_encoder"},
-      {"vae attention", "vae/config.json", "attn_scales", {1.0}, "attn_scales is [1.0]"},
+      {"vae attention", "vae/config.json", "attn_scales", {1.0}, "attn_scales is a list of 1"},
       {"vae pixels", "vae/config.json", "in_channels", 3, "in_channels is 3; expected 12"},
       {"vae stages", "vae/config.json", "temperal_downsample", {true}, "vae/config.json"},
       {"vae flags", "vae/config.json", "temperal_downsample", {0, 1, 1}, "true and false"},
@@ -242,11 +242,14 @@ TEST_F(DiffusersFolderTest, MissingFilesAreNamed) {
     testing::ExpectThrowsWith<InputError>([&] { ReadDiffusersFolder(folder_.path()); },
                                           {file, "missing"});
   }
-  for (const std::string text : {"", "[]", "{", "nonsense"}) {
+  for (const std::string text : {"", "{", "nonsense"}) {
     std::ofstream(folder_ / "model_index.json") << text;
     testing::ExpectThrowsWith<FormatError>([&] { ReadDiffusersFolder(folder_.path()); },
-                                           {"model_index.json", "not a JSON object"});
+                                           {"model_index.json", "not valid JSON"});
   }
+  std::ofstream(folder_ / "model_index.json") << "[]";
+  testing::ExpectThrowsWith<FormatError>([&] { ReadDiffusersFolder(folder_.path()); },
+                                         {"model_index.json", "expected a JSON object"});
 }
 
 }  // namespace

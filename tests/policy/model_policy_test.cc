@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadOptions{"no_model", "i2a", "", {}, {"--model is not given"}},
         BadOptions{"missing_model", "i2a", "nowhere", {}, {"nowhere is missing", "model bundle"}},
-        BadOptions{"unknown_mode", "act", "model", {}, {"mode is \"act\"", "i2va, i2a, v2a"}},
+        BadOptions{"unknown_mode", "act", "model", {}, {"mode is \"act\"", "i2a, i2va, v2a"}},
         BadOptions{"mode_that_does_not_act", "v2a", "model", {}, {"\"v2a\"", "i2a or i2va"}},
         BadOptions{"untrained_mode",
                    "i2a",
