@@ -13,6 +13,26 @@
 #include "aim/text/prompt_cleaning.h"
 
 namespace aim {
+
+// The weights of the encoder by their place, found once when they are loaded.
+struct Umt5Weights {
+  struct Block {
+    at::Tensor norm1;
+    at::Tensor query;
+    at::Tensor key;
+    at::Tensor value;
+    at::Tensor out;
+    at::Tensor position;  // [num_buckets, heads]
+    at::Tensor norm2;
+    at::Tensor gate;
+    at::Tensor up;
+    at::Tensor down;
+  };
+  at::Tensor embedding;
+  std::vector<Block> blocks;
+  at::Tensor norm;
+};
+
 namespace {
 
 constexpr const char* kEmbedding = "token_embedding.weight";
@@ -49,12 +69,32 @@ at::Tensor Buckets(int64_t length, const Umt5Options& options, c10::Device devic
   return at::tensor(by_distance, at::kLong).index({index}).to(device);
 }
 
+Umt5Weights ResolveWeights(const Umt5Options& options, const WeightMap& weights) {
+  Umt5Weights resolved{
+      .embedding = weights.at(kEmbedding), .blocks = {}, .norm = weights.at("norm.weight")};
+  for (int layer = 0; layer < options.num_layers; ++layer) {
+    const std::string block = "blocks." + std::to_string(layer) + ".";
+    const auto of = [&](const char* name) { return weights.at(block + name + ".weight"); };
+    resolved.blocks.push_back({.norm1 = of("norm1"),
+                               .query = of("attn.q"),
+                               .key = of("attn.k"),
+                               .value = of("attn.v"),
+                               .out = of("attn.o"),
+                               .position = of("pos_embedding.embedding"),
+                               .norm2 = of("norm2"),
+                               .gate = of("ffn.gate.0"),
+                               .up = of("ffn.fc1"),
+                               .down = of("ffn.fc2")});
+  }
+  return resolved;
+}
+
 // One forward: what all its layers share.
 class Forward {
  public:
-  Forward(const Umt5Options& options, const WeightMap& weights, const at::Tensor& mask)
+  Forward(const Umt5Options& options, const Umt5Weights& weights, const at::Tensor& mask)
       : options_(options), weights_(weights) {
-    const at::Tensor& embedding = weights.at(kEmbedding);
+    const at::Tensor& embedding = weights.embedding;
     buckets_ = Buckets(mask.size(1), options, embedding.device());
     // [B, 1, 1, L]: added to the scores of keys that are no tokens.
     const double lowest = LowestOf(embedding.scalar_type());
@@ -64,15 +104,14 @@ class Forward {
                     .unsqueeze(1);
   }
 
-  // [B, L, D] -> [B, L, D]
+  // [B, L] int64 -> [B, L, D]
   at::Tensor Run(const at::Tensor& token_ids) const {
-    at::Tensor x = at::embedding(weights_.at(kEmbedding), token_ids);
-    for (int layer = 0; layer < options_.num_layers; ++layer) {
-      const std::string block = "blocks." + std::to_string(layer) + ".";
-      x = Bounded(x + Attention(block, Norm(block + "norm1.weight", x)));
-      x = Bounded(x + FeedForward(block, Norm(block + "norm2.weight", x)));
+    at::Tensor x = at::embedding(weights_.embedding, token_ids);
+    for (const Umt5Weights::Block& block : weights_.blocks) {
+      x = Bounded(x + Attention(block, RmsNorm(x, block.norm1, options_.eps)));
+      x = Bounded(x + FeedForward(block, RmsNorm(x, block.norm2, options_.eps)));
     }
-    return Norm("norm.weight", x);
+    return RmsNorm(x, weights_.norm, options_.eps);
   }
 
  private:
@@ -89,41 +128,33 @@ class Forward {
     }
   }
 
-  at::Tensor Norm(const std::string& name, const at::Tensor& x) const {
-    return RmsNorm(x, weights_.at(name), options_.eps);
-  }
-
-  at::Tensor Linear(const std::string& name, const at::Tensor& x) const {
-    return at::linear(x, weights_.at(name + ".weight"));
-  }
-
-  at::Tensor Heads(const std::string& name, const at::Tensor& x) const {
-    return Linear(name, x)
+  // [B, heads, L, head_dim]
+  at::Tensor Heads(const at::Tensor& weight, const at::Tensor& x) const {
+    return at::linear(x, weight)
         .unflatten(-1, {options_.num_heads, options_.head_dim})
-        .transpose(1, 2);  // [B, heads, L, head_dim]
+        .transpose(1, 2);
   }
 
-  at::Tensor Attention(const std::string& block, const at::Tensor& x) const {
-    const at::Tensor query = Heads(block + "attn.q", x);
-    const at::Tensor key = Heads(block + "attn.k", x);
-    const at::Tensor value = Heads(block + "attn.v", x);
-    const at::Tensor bias = at::embedding(weights_.at(block + "pos_embedding.embedding.weight"),
-                                          buckets_)  // [L, L, heads]
+  at::Tensor Attention(const Umt5Weights::Block& block, const at::Tensor& x) const {
+    const at::Tensor query = Heads(block.query, x);
+    const at::Tensor key = Heads(block.key, x);
+    const at::Tensor value = Heads(block.value, x);
+    const at::Tensor bias = at::embedding(block.position, buckets_)  // [L, L, heads]
                                 .permute({2, 0, 1})
                                 .unsqueeze(0);
     // No scaling: it is in the weights.
     const at::Tensor scores = at::matmul(query, key.transpose(2, 3)) + (bias + key_bias_);
     const at::Tensor shares = at::softmax(scores, -1, at::kFloat).to(scores.scalar_type());
-    return Linear(block + "attn.o", at::matmul(shares, value).transpose(1, 2).flatten(2));
+    return at::linear(at::matmul(shares, value).transpose(1, 2).flatten(2), block.out);
   }
 
-  at::Tensor FeedForward(const std::string& block, const at::Tensor& x) const {
-    const at::Tensor gate = Gelu(Linear(block + "ffn.gate.0", x));
-    return Linear(block + "ffn.fc2", gate * Linear(block + "ffn.fc1", x));
+  static at::Tensor FeedForward(const Umt5Weights::Block& block, const at::Tensor& x) {
+    const at::Tensor gate = Gelu(at::linear(x, block.gate));
+    return at::linear(gate * at::linear(x, block.up), block.down);
   }
 
   const Umt5Options& options_;
-  const WeightMap& weights_;
+  const Umt5Weights& weights_;
   at::Tensor buckets_;
   at::Tensor key_bias_;
 };
@@ -137,6 +168,18 @@ void CheckIds(const at::Tensor& ids, int64_t vocab_size) {
                     .got = "with the id " + std::to_string(lowest < 0 ? lowest : highest),
                     .expected = "ids from 0 to " + std::to_string(vocab_size - 1),
                     .fix = "use the tokenizer of this text encoder"});
+}
+
+at::Tensor Encoded(const Umt5Options& options, const Umt5Weights& weights,
+                   const at::Tensor& token_ids, const at::Tensor& mask) {
+  CheckShape(token_ids, {"B", "L"}, "token_ids");
+  CheckDtype(token_ids, at::kLong, "token_ids");
+  CheckShape(mask, {token_ids.size(0), token_ids.size(1)}, "mask");
+  CheckDtype(mask, at::kBool, "mask");
+  CheckIds(token_ids, options.vocab_size);
+  const c10::NoGradGuard no_grad;
+  const at::Tensor features = Forward(options, weights, mask).Run(token_ids);
+  return features.masked_fill(mask.logical_not().unsqueeze(-1), 0.0);
 }
 
 }  // namespace
@@ -198,14 +241,7 @@ int64_t PositionBucket(int64_t distance, const Umt5Options& options) {
 
 at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
                        const at::Tensor& token_ids, const at::Tensor& mask) {
-  CheckShape(token_ids, {"B", "L"}, "token_ids");
-  CheckDtype(token_ids, at::kLong, "token_ids");
-  CheckShape(mask, {token_ids.size(0), token_ids.size(1)}, "mask");
-  CheckDtype(mask, at::kBool, "mask");
-  CheckIds(token_ids, options.vocab_size);
-  const c10::NoGradGuard no_grad;
-  const at::Tensor features = Forward(options, weights, mask).Run(token_ids);
-  return features.masked_fill(mask.logical_not().unsqueeze(-1), 0.0);
+  return Encoded(options, ResolveWeights(options, weights), token_ids, mask);
 }
 
 at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
@@ -234,12 +270,12 @@ Umt5Encoder::Umt5Encoder(const Umt5Options& options, const WeightMap& weights, T
     : Umt5Encoder(options, Loader([weights] { return weights; }), std::move(tokenizer),
                   max_tokens) {}
 
-std::shared_ptr<const WeightMap> Umt5Encoder::Weights() const {
+std::shared_ptr<const Umt5Weights> Umt5Encoder::Weights() const {
   const std::lock_guard lock(mutex_);
   if (weights_ == nullptr) {
-    auto weights = std::make_shared<WeightMap>(load_());
-    CheckWeights(*weights, Umt5WeightShapes(options_), "the text encoder");
-    weights_ = std::move(weights);
+    const WeightMap weights = load_();
+    CheckWeights(weights, Umt5WeightShapes(options_), "the text encoder");
+    weights_ = std::make_shared<Umt5Weights>(ResolveWeights(options_, weights));
   }
   return weights_;
 }
@@ -254,8 +290,7 @@ std::vector<int64_t> Umt5Encoder::TokenIds(const std::string& prompt) const {
 }
 
 at::Tensor Umt5Encoder::Features(const at::Tensor& token_ids) const {
-  const std::shared_ptr<const WeightMap> weights = Weights();
-  return Umt5Forward(options_, *weights, token_ids);
+  return Encoded(options_, *Weights(), token_ids, token_ids != 0);
 }
 
 at::Tensor Umt5Encoder::Encode(const std::string& prompt) const {
@@ -263,11 +298,11 @@ at::Tensor Umt5Encoder::Encode(const std::string& prompt) const {
   const auto count = static_cast<int64_t>(ids.size());
   at::Tensor rows = at::zeros({max_tokens_, options_.dim}, at::kFloat);
   if (count == 0) return rows;
-  const std::shared_ptr<const WeightMap> weights = Weights();
-  const c10::Device device = weights->at(kEmbedding).device();
+  const std::shared_ptr<const Umt5Weights> weights = Weights();
+  const c10::Device device = weights->embedding.device();
   const at::Tensor tokens = at::tensor(ids, at::kLong).unsqueeze(0).to(device);
   const at::Tensor mask = at::ones_like(tokens, at::kBool);
-  rows.narrow(0, 0, count).copy_(Umt5Forward(options_, *weights, tokens, mask)[0]);
+  rows.narrow(0, 0, count).copy_(Encoded(options_, *weights, tokens, mask)[0]);
   return rows;
 }
 

@@ -178,6 +178,9 @@ std::ostream& operator<<(std::ostream& out, const TrainReport& report) {
 }
 
 TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
+  // Until the number is set, matrix products split their sums as they like, and a first run of a
+  // process fits an autoencoder of other last bits than a second.
+  at::set_num_threads(NumProcessors());
   EpisodeReader reader;
   TrainReport report;
   TrainingSetup setup = PrepareTraining(options, reader, run);

@@ -67,6 +67,8 @@ at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
 at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
                        const at::Tensor& token_ids);
 
+struct Umt5Weights;
+
 // Cleans a prompt as in training (CleanPrompt, then CleanPromptText: method.md 2.2 and 8.12,
 // wan22.md 4.6), cuts it into tokens and encodes those there are: rows past them are zero, not
 // computed.
@@ -98,14 +100,14 @@ class Umt5Encoder : public TextEncoder {
   int64_t dim() const override { return options_.dim; }
 
  private:
-  std::shared_ptr<const WeightMap> Weights() const;
+  std::shared_ptr<const Umt5Weights> Weights() const;
 
   Umt5Options options_;
   Loader load_;
   Tokenizer tokenizer_;
   int64_t max_tokens_;
   mutable std::mutex mutex_;
-  mutable std::shared_ptr<const WeightMap> weights_;
+  mutable std::shared_ptr<const Umt5Weights> weights_;
 };
 
 }  // namespace aim
