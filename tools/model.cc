@@ -5,7 +5,7 @@
 #include "aim/bundle/forward.h"
 #include "aim/bundle/inspect.h"
 #include "aim/bundle/make_bundle.h"
-#include "tools/model_commands.h"
+#include "tools/commands.h"
 
 namespace {
 
@@ -21,8 +21,8 @@ struct InspectOptions {
   }
 };
 
-aim::cli::ModelCommands AddCommands(CLI::App& app) {
-  aim::cli::ModelCommands commands;
+aim::cli::Commands AddCommands(CLI::App& app) {
+  aim::cli::Commands commands;
   commands.push_back(AddCommand<InspectOptions>(
       app,
       {"inspect", "Say what a bundle, pipeline folder or weight file holds.",
@@ -64,9 +64,9 @@ int main(int argc, char** argv) {
   CLI::App app{"Look at models, make them from the files of others, measure what they can do.",
                "aim-model"};
   app.require_subcommand(1);
-  const aim::cli::ModelCommands commands = AddCommands(app);
+  const aim::cli::Commands commands = AddCommands(app);
   return aim::cli::Main(app, argc, argv, [&](RunContext& run) {
-    for (const aim::cli::ModelCommand& command : commands) {
+    for (const aim::cli::Command& command : commands) {
       if (command.app->parsed()) command.run(run);
     }
   });

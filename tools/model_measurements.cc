@@ -4,11 +4,11 @@
 #include "aim/base/text.h"
 #include "aim/pipeline/drift.h"
 #include "aim/pipeline/evaluate_model.h"
-#include "tools/model_commands.h"
+#include "tools/commands.h"
 
 namespace aim::cli {
 
-void AddMeasurements(CLI::App& app, ModelCommands& commands) {
+void AddMeasurements(CLI::App& app, Commands& commands) {
   commands.push_back(AddCommand<EvaluateModelOptions>(
       app,
       {"evaluate", "Measure every mode on recorded episodes, with intervals.",

@@ -45,16 +45,57 @@ void TakeWeights(const fs::path& initial, const fs::path& name, const fs::path& 
   }
 }
 
-// What is the same for all kinds; `write_parts` fills in the rest.
-void Write(const fs::path& path, const BundleConfig& config, const WeightMap& dit,
-           at::ScalarType dit_storage, const std::function<void(const fs::path&)>& write_parts) {
+// The network: checked at once, written when the folder is.
+std::function<void(const fs::path&)> DitPart(const BundleConfig& config, const WeightMap& dit,
+                                             at::ScalarType storage) {
   config.Validate();
   CheckWeights(dit, DitWeightShapes(config.dit), config.dit_file);
   CheckFinite(dit, config.dit_file);
-  const WeightMap stored = ConvertWeights(dit, dit_storage);
+  return [stored = ConvertWeights(dit, storage), name = config.dit_file](const fs::path& folder) {
+    WriteSafetensors(folder / name, stored);
+  };
+}
+
+// The same for a pca autoencoder of given weights; `config` learns its name.
+std::function<void(const fs::path&)> PcaPart(BundleConfig& config, const WeightMap& autoencoder) {
+  config.autoencoder.file = BundleConfig().autoencoder.file;
+  config.Validate();
+  const PcaAutoencoder checked(config.autoencoder.pca, autoencoder, config.autoencoder.file);
+  return [weights = checked.weights(), name = config.autoencoder.file](const fs::path& folder) {
+    WriteSafetensors(folder / name, weights);
+  };
+}
+
+// Autoencoder and text encoder of the bundle `initial`, as `config` then names them.
+std::function<void(const fs::path&)> PartsOf(const fs::path& initial, BundleConfig& config) {
+  const BundleConfig from = LoadBundleConfig(initial);
+  config.autoencoder = from.autoencoder;
+  config.text = from.text;
+  const bool has_text_files = config.text.kind == TextKind::kUmt5;
+  std::vector<std::string*> names = {&config.autoencoder.file};
+  if (has_text_files) {
+    names.push_back(&config.text.file);
+    names.push_back(&config.text.tokenizer_file);
+  }
+  for (std::string* name : names) {
+    if (!IsInside(*name)) *name = fs::absolute(initial / *name).lexically_normal().string();
+  }
+  return [initial, autoencoder = config.autoencoder, text = config.text,
+          has_text_files](const fs::path& folder) {
+    if (IsInside(autoencoder.file)) TakeWeights(initial, autoencoder.file, folder);
+    if (!has_text_files) return;
+    if (IsInside(text.file)) TakeWeights(initial, text.file, folder);
+    if (IsInside(text.tokenizer_file)) TakeFiles(initial, text.tokenizer_file, folder);
+  };
+}
+
+// model.toml and what the parts write.
+void Write(const fs::path& path, BundleConfig config,
+           const std::vector<std::function<void(const fs::path&)>>& parts) {
+  config.revision = Revision();
+  config.Validate();
   WriteFolderAtomic(path, [&](const fs::path& folder) {
-    WriteSafetensors(folder / config.dit_file, stored);
-    write_parts(folder);
+    for (const auto& write_part : parts) write_part(folder);
     WriteFileAtomic(folder / "model.toml", BundleConfigText(config));
   });
 }
@@ -63,40 +104,26 @@ void Write(const fs::path& path, const BundleConfig& config, const WeightMap& di
 
 void WriteBundle(const fs::path& path, BundleConfig config, const WeightMap& dit,
                  const WeightMap& autoencoder, at::ScalarType dit_storage) {
-  const BundleConfig defaults;
-  config.revision = Revision();
-  config.dit_file = defaults.dit_file;
-  config.autoencoder.file = defaults.autoencoder.file;
-  config.Validate();
-  const PcaAutoencoder checked(config.autoencoder.pca, autoencoder, config.autoencoder.file);
-  Write(path, config, dit, dit_storage, [&](const fs::path& folder) {
-    WriteSafetensors(folder / config.autoencoder.file, checked.weights());
-  });
+  config.dit_file = BundleConfig().dit_file;
+  const auto pca = PcaPart(config, autoencoder);
+  Write(path, config, {DitPart(config, dit, dit_storage), pca});
 }
 
 void WriteBundle(const fs::path& path, BundleConfig config, const WeightMap& dit,
                  const fs::path& initial, at::ScalarType dit_storage) {
-  const BundleConfig from = LoadBundleConfig(initial);
-  config.revision = Revision();
   config.dit_file = BundleConfig().dit_file;
-  config.autoencoder = from.autoencoder;
-  config.text = from.text;
-  std::vector<std::string*> weights = {&config.autoencoder.file};
-  std::vector<std::string*> names = weights;
-  if (config.text.kind == TextKind::kUmt5) {
-    weights.push_back(&config.text.file);
-    names = {&config.autoencoder.file, &config.text.file, &config.text.tokenizer_file};
-  }
-  for (std::string* name : names) {
-    if (!IsInside(*name)) *name = fs::absolute(initial / *name).lexically_normal().string();
-  }
-  Write(path, config, dit, dit_storage, [&](const fs::path& folder) {
-    for (const std::string* name : weights) {
-      if (IsInside(*name)) TakeWeights(initial, *name, folder);
-    }
-    if (names.size() > weights.size() && IsInside(*names.back()))
-      TakeFiles(initial, *names.back(), folder);
-  });
+  const auto parts = PartsOf(initial, config);
+  Write(path, config, {DitPart(config, dit, dit_storage), parts});
+}
+
+void WriteEncoders(const fs::path& path, BundleConfig config, const WeightMap& autoencoder) {
+  const auto pca = PcaPart(config, autoencoder);
+  Write(path, config, {pca});
+}
+
+void WriteEncoders(const fs::path& path, BundleConfig config, const fs::path& initial) {
+  const auto parts = PartsOf(initial, config);
+  Write(path, config, {parts});
 }
 
 }  // namespace aim

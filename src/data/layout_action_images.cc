@@ -360,10 +360,6 @@ const Layout& ActionImagesLayout() {
   return kLayout;
 }
 
-std::string EpisodeName(const std::string& task, int variation, int index) {
-  return task + "/variation" + std::to_string(variation) + "/episode" + std::to_string(index);
-}
-
 fs::path EpisodeFolder(const fs::path& root, const std::string& task, int variation, int index) {
   return root / task / ("variation" + std::to_string(variation)) / "episodes" /
          ("episode" + std::to_string(index));

@@ -6,15 +6,15 @@
 
 #include "aim/base/error.h"
 #include "aim/codec/action_image.h"
-#include "aim/media/overlay.h"
-#include "aim/media/video.h"
+#include "aim/media/blend.h"
+#include "aim/media/filmstrip.h"
+#include "aim/media/tip_path.h"
 
 namespace aim {
 namespace {
 
 constexpr Rgb kPathColor = {255, 210, 60};
 constexpr double kBlendStrength = 0.5;
-constexpr int kFramesAfterEnd = 6;  // a video rests on its last picture
 
 // The plan in force at an env step, and the pose it asks for at plan frame `next`.
 struct ActivePlan {
@@ -89,21 +89,6 @@ Image TrialFilmstrip(const TrialPictures& pictures, int num_frames) {
     rows.push_back(Filmstrip(chosen));
   }
   return StackImages(rows);
-}
-
-std::vector<std::filesystem::path> WriteTrialVideos(const TrialPictures& pictures, double fps,
-                                                    const std::filesystem::path& stem) {
-  std::vector<std::filesystem::path> paths;
-  for (size_t view = 0; view < pictures.views.size(); ++view) {
-    const std::vector<Image>& frames = pictures.views[view];
-    const std::filesystem::path path = stem.string() + "_view" + std::to_string(view) + ".mp4";
-    VideoWriter writer(path, {frames[0].width, frames[0].height, fps});
-    for (const Image& frame : frames) writer.Append(frame);
-    for (int i = 0; i < kFramesAfterEnd; ++i) writer.Append(frames.back());
-    writer.Finish();
-    paths.push_back(path);
-  }
-  return paths;
 }
 
 }  // namespace aim

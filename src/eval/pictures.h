@@ -23,8 +23,14 @@ TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& re
 // One row a view, `num_frames` moments from start to end, spread evenly.
 Image TrialFilmstrip(const TrialPictures& pictures, int num_frames);
 
-// One video a view, `<stem>_view0.mp4` and so on. Returns the paths.
+// Writes `<stem>.jpg`, in a core build `<stem>.png`. Returns the path.
+std::filesystem::path WriteFilmstrip(const Image& image, const std::filesystem::path& stem);
+
+// One video a view, `<stem>_view0.mp4` and so on; none in a core build. Returns the paths.
 std::vector<std::filesystem::path> WriteTrialVideos(const TrialPictures& pictures, double fps,
                                                     const std::filesystem::path& stem);
+
+// What this build leaves out of the report, as its reader is told; empty if nothing.
+std::string LeftOut();
 
 }  // namespace aim

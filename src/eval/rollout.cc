@@ -17,7 +17,6 @@
 #include "aim/env/tabletop.h"
 #include "aim/eval/report.h"
 #include "aim/eval/trial_record.h"
-#include "aim/media/image.h"
 #include "eval/pictures.h"
 
 namespace aim {
@@ -268,8 +267,9 @@ class Rollout {
     if (!pictures.same_outcome) {
       LogWarning(name + ": played again for its pictures, the trial ended otherwise");
     }
-    record.filmstrip = "filmstrips/" + name + ".jpg";
-    WriteImage(run_.out() / record.filmstrip, TrialFilmstrip(pictures, kStripFrames));
+    const fs::path strip =
+        WriteFilmstrip(TrialFilmstrip(pictures, kStripFrames), run_.out() / "filmstrips" / name);
+    record.filmstrip = "filmstrips/" + strip.filename().string();
     const fs::path stem = run_.out() / "videos" / name;
     for (const fs::path& path : WriteTrialVideos(pictures, 1 / period_s_, stem)) {
       record.videos.push_back("videos/" + path.filename().string());
@@ -300,6 +300,7 @@ class Rollout {
                           {"seconds", elapsed_s},
                           {"frame_period_s", period_s_},
                           {"peak_memory_bytes", PeakMemoryBytes()}};
+    if (!LeftOut().empty()) subject.run_record["left_out"] = LeftOut();
     nlohmann::json report = MakeReport(subject, trials_);
     report["compare"] = nlohmann::json::array();
     for (const auto& [folder, table] : comparisons_) {

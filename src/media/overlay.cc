@@ -43,10 +43,6 @@ void CheckCamera(const Image& image, const Camera& camera) {
   AIM_CHECK(camera.width == image.width && camera.height == image.height);
 }
 
-uint8_t ToByte(double value) {
-  return static_cast<uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
-}
-
 }  // namespace
 
 void DrawToolPose(Image& image, const Camera& camera, const ToolPose& pose, double anchor_m) {
@@ -69,52 +65,6 @@ void DrawToolPose(Image& image, const Camera& camera, const ToolPose& pose, doub
              cv::LINE_AA, kShift);
 }
 
-void DrawTipPath(Image& image, const Camera& camera, std::span<const ToolPose> poses,
-                 const Rgb& color) {
-  CheckCamera(image, camera);
-  cv::Mat rgb = View(image);
-  for (size_t i = 1; i < poses.size(); ++i) {
-    const auto from = DrawPoint(camera, poses[i - 1].world_from_tool.translation);
-    const auto to = DrawPoint(camera, poses[i].world_from_tool.translation);
-    const double fade =
-        (1.0 + 2.0 * static_cast<double>(i) / static_cast<double>(poses.size() - 1)) / 3.0;
-    const cv::Scalar faded(color[0] * fade, color[1] * fade, color[2] * fade);
-    if (from && to) cv::line(rgb, *from, *to, faded, MarkScale(image), cv::LINE_AA, kShift);
-  }
-}
-
-Image BlendActionImage(const Image& image, std::span<const float> action, double strength,
-                       double pedestal) {
-  const size_t num_pixels = image.rgb.size() / 3;
-  AIM_CHECK(action.size() == num_pixels * 3);
-  Image result = image;
-  for (size_t pixel = 0; pixel < num_pixels; ++pixel) {
-    std::array<double, 3> value;
-    for (size_t c = 0; c < 3; ++c) {
-      value[c] = std::clamp<double>(action[c * num_pixels + pixel], 0.0, 1.0);
-    }
-    value[2] = std::max(0.0, (value[2] - pedestal) / (1.0 - pedestal));
-    const double cover = strength * std::max({value[0], value[1], value[2]});
-    for (size_t c = 0; c < 3; ++c) {
-      uint8_t& out = result.rgb[pixel * 3 + c];
-      out = ToByte((1.0 - cover) * out + strength * 255.0 * value[c]);
-    }
-  }
-  return result;
-}
-
-Image ActionImageToImage(std::span<const float> action, int width, int height) {
-  Image image(width, height);
-  const size_t num_pixels = image.rgb.size() / 3;
-  AIM_CHECK(action.size() == num_pixels * 3);
-  for (size_t pixel = 0; pixel < num_pixels; ++pixel) {
-    for (size_t c = 0; c < 3; ++c) {
-      image.rgb[pixel * 3 + c] = ToByte(255.0 * action[c * num_pixels + pixel]);
-    }
-  }
-  return image;
-}
-
 void DrawLabel(Image& image, const std::string& text, int x, int y, int height_px,
                const Rgb& color) {
   constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
@@ -131,48 +81,6 @@ void DrawLabel(Image& image, const std::string& text, int x, int y, int height_p
   rgb(ground) *= 0.35;
   cv::putText(rgb, text, {x + margin, y + margin + size.height}, kFont, scale,
               cv::Scalar(color[0], color[1], color[2]), thickness, cv::LINE_AA);
-}
-
-Image Filmstrip(std::span<const Image> images, int gap_px) {
-  AIM_CHECK(!images.empty() && gap_px >= 0);
-  int width = gap_px * static_cast<int>(images.size() - 1);
-  for (const Image& image : images) {
-    AIM_CHECK(image.height == images[0].height);
-    width += image.width;
-  }
-  Image strip(width, images[0].height);
-  std::fill(strip.rgb.begin(), strip.rgb.end(), uint8_t{255});
-  int x = 0;
-  for (const Image& image : images) {
-    for (int row = 0; row < image.height; ++row) {
-      std::copy_n(image.rgb.begin() + static_cast<ptrdiff_t>(row) * image.width * 3,
-                  image.width * 3,
-                  strip.rgb.begin() + (static_cast<ptrdiff_t>(row) * width + x) * 3);
-    }
-    x += image.width + gap_px;
-  }
-  return strip;
-}
-
-Image StackImages(std::span<const Image> images, int gap_px) {
-  AIM_CHECK(!images.empty() && gap_px >= 0);
-  int width = 0;
-  int height = gap_px * static_cast<int>(images.size() - 1);
-  for (const Image& image : images) {
-    width = std::max(width, image.width);
-    height += image.height;
-  }
-  Image stack(width, height);
-  std::fill(stack.rgb.begin(), stack.rgb.end(), uint8_t{255});
-  int y = 0;
-  for (const Image& image : images) {
-    for (int row = 0; row < image.height; ++row) {
-      std::copy_n(image.rgb.begin() + static_cast<ptrdiff_t>(row) * image.width * 3,
-                  image.width * 3, stack.rgb.begin() + static_cast<ptrdiff_t>(y + row) * width * 3);
-    }
-    y += image.height + gap_px;
-  }
-  return stack;
 }
 
 }  // namespace aim

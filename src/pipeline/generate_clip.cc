@@ -5,6 +5,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/codec/pose_csv.h"
+#include "aim/media/blend.h"
 #include "aim/media/overlay.h"
 #include "aim/media/resize.h"
 #include "aim/media/video.h"

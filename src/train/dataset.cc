@@ -9,7 +9,10 @@
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
+#include "aim/base/text.h"
+#include "aim/bundle/encoding.h"
 #include "aim/data/cut_clip.h"
+#include "train/held_out.h"
 
 namespace aim {
 namespace {
@@ -58,31 +61,14 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
   return episodes;
 }
 
-// How many of `num_episodes` are held out.
-size_t NumHeldOut(int asked, size_t num_episodes) {
-  const size_t count =
-      asked >= 0 ? static_cast<size_t>(asked) : std::clamp<size_t>(num_episodes / 10, 1, 24);
-  if (count < num_episodes) return count;
-  throw ConfigError({"train.validation_episodes", std::to_string(count),
-                     "fewer than the " + std::to_string(num_episodes) + " episodes found",
-                     "add data, or hold out fewer: 0 trains without validation"});
-}
-
 // Everything that decides what the cache holds.
 std::string CacheKey(const CacheRequest& request) {
-  const nlohmann::json config = OptionsToJson(request.config);
-  nlohmann::json origin = {{"model", request.model},
-                           {"camera", config["dit"]["camera"]},
-                           {"patch", config["dit"]["patch"]},
-                           {"autoencoder", config["autoencoder"]},
-                           {"text", config["text"]},
-                           {"action_image", config["action_image"]},
-                           {"num_frames", config["num_frames"]},
+  nlohmann::json origin = {{"encoding", request.encoding},
                            {"clips_per_episode", request.clips_per_episode}};
   for (const TrainingEpisode& episode : request.episodes)
     origin["episodes"].push_back(episode.ref.path.lexically_normal().string() + '\n' +
                                  episode.ref.name);
-  return std::to_string(StableHash(origin.dump()));
+  return std::to_string(StableHash(DumpJson(origin)));
 }
 
 // Clips of one run stand in one batch.
@@ -107,16 +93,15 @@ void CheckPoses(const Clip& clip, const EpisodeRef& episode) {
                     "label the videos first (aim-label)"});
 }
 
-std::vector<EncodedClip> EncodeEpisode(const CacheRequest& request, const TrainingEpisode& episode,
-                                       EpisodeReader& reader) {
-  std::vector<EncodedClip> clips;
+std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const TrainingEpisode& episode,
+                                      EpisodeReader& reader) {
+  std::vector<CachedClip> clips;
   const std::optional<Episode> read = reader.TryRead(episode);
   if (!read) return clips;
   CheckShape(read->clip, episode.ref, request.config);
-  const int num_poses = static_cast<int>(read->clip.poses.size());
-  for (int i = 0; i < request.clips_per_episode; ++i) {
-    const int start = i * std::max(1, num_poses - 2) / request.clips_per_episode;
-    clips.push_back(request.encoder.Encode(CutClip(read->clip, start, request.config.num_frames)));
+  for (Clip& clip : CutClips(read->clip, request.clips_per_episode, request.config.num_frames)) {
+    EncodedClip encoded = request.encoder.Encode(clip);
+    clips.push_back({std::move(encoded), std::move(clip)});
   }
   return clips;
 }
@@ -126,8 +111,9 @@ std::vector<EncodedClip> EncodeEpisode(const CacheRequest& request, const Traini
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed) {
   if (data.empty())
-    throw ConfigError(
-        {"--data", "missing", "at least one data set", "make one with aim-data demos"});
+    throw ConfigError({"--data", "missing",
+                       "at least one data set, or a finished cache in clips.dir",
+                       "make one with aim-data demos"});
   const std::vector<TrainingEpisode> episodes = ListAll(data, seed);
   std::set<std::string> distinct;
   for (const TrainingEpisode& episode : episodes) distinct.insert(Identity(episode.ref));
@@ -201,17 +187,17 @@ std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, Episode
                                             RunContext& run) {
   const std::string key = CacheKey(request);
   if (!LatentCache::IsComplete(request.dir, key)) {
+    KeepEncoders(request.dir / "model", request.encoding, request.write_encoders);
+    const ClipMaker make = [&](int64_t item) {
+      return EncodeEpisode(request, request.episodes[static_cast<size_t>(item)], reader);
+    };
     const int64_t num_items = static_cast<int64_t>(request.episodes.size());
     run.progress().Start("encode clips", num_items);
     const bool done = BuildLatentCache(
         request.dir, {.key = key,
                       .num_items = num_items,
                       .num_threads = NumProcessors(),
-                      .make =
-                          [&](int64_t item) {
-                            return EncodeEpisode(
-                                request, request.episodes[static_cast<size_t>(item)], reader);
-                          },
+                      .start_worker = [&] { return make; },
                       .on_progress = [&](int64_t count) { run.progress().Advance(count); },
                       .should_stop = [&] { return run.stop_requested(); }});
     run.progress().Finish();

@@ -181,9 +181,8 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
   // Until the number is set, matrix products split their sums as they like, and a first run of a
   // process fits an autoencoder of other last bits than a second.
   at::set_num_threads(NumProcessors());
-  EpisodeReader reader;
   TrainReport report;
-  TrainingSetup setup = PrepareTraining(options, reader, run);
+  TrainingSetup setup = PrepareTraining(options, run);
   if (setup.cache) {
     LogSchedule(options.train);
     TrainingLoop loop(options, run, setup);
@@ -191,7 +190,7 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
     report = loop.Report();
     if (report.finished) report.bundle = WriteTrainedBundle(setup, loop.weights(), run.out());
   }
-  report.skipped = reader.skipped();
+  report.skipped = setup.skipped;
   run.Note("skipped", ToJson(report.skipped));
   run.Note("train_step", report.train_step);
   if (!report.finished) EndEarly(report, run);

@@ -8,7 +8,8 @@
 
 #include "aim/bundle/bundle.h"
 #include "aim/cache/latent_cache.h"
-#include "aim/train/dataset.h"
+#include "aim/data/skipped.h"
+#include "aim/train/train_options.h"
 
 namespace aim {
 
@@ -17,9 +18,10 @@ struct TrainingSetup {
   WeightMap initial_weights;
   std::unique_ptr<Autoencoder> autoencoder;  // as trained elsewhere or fitted: not trained here
   std::unique_ptr<TextEncoder> text;
-  std::filesystem::path initial_bundle;  // empty: the autoencoder was fitted
+  std::filesystem::path initial_bundle;  // whose encoders these are; empty: fitted in this run
   std::vector<Clip> validation;
   std::optional<LatentCache> cache;  // empty if the run was asked to stop before it was built
+  std::vector<Skipped> skipped;      // damaged episodes, by name
 
   // Large ones give back memory that their next use takes again.
   void ReleaseEncoders() const {
@@ -28,10 +30,18 @@ struct TrainingSetup {
   }
 };
 
-// Checks the options and the data, prepares run.out(), and makes everything: from the bundle
-// options.init, or a small model of the options with an autoencoder fitted to the data.
-TrainingSetup PrepareTraining(const TrainRunOptions& options, EpisodeReader& reader,
-                              RunContext& run);
+// Checks the options and the data, prepares run.out(), and makes everything: from episodes, or,
+// where none are given, from the finished cache in options.clips.dir alone. The network is that of
+// the bundle options.init, or a small model of the options.
+TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run);
+
+// The two ways. A core build has no readers of episodes: there the first throws ConfigError.
+TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run);
+TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run);
+
+// What both do alike: everything of the bundle options.init, and a new network of the options.
+void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup);
+void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
 
 // The autoencoder that was fitted in this run, for its bundle.
 WeightMap ReadFittedAutoencoder(const std::filesystem::path& out);

@@ -3,25 +3,59 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/tensor/safetensors.h"
+#include "support/fork.h"
+#include "support/scene.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
 namespace aim {
 namespace {
 
+using ::testing::DoubleNear;
+using ::testing::Pointwise;
+
 constexpr int64_t kItems = 150;  // three shards, the last one not full
 
-// Clips that show which item they are of; exact in float16.
+constexpr int kFrames = 3;
+constexpr int kSize = 4;  // pixels
+
+// Clips that show which item they are of; exact in float16. Every third item has another prompt.
 EncodedClip MakeEncoded(int64_t item, int64_t clip) {
   const auto value = static_cast<double>(item) + static_cast<double>(clip) / 4;
   return {at::full({2, 2, 3, 2, 1, 1}, value, at::kFloat),
-          at::full({2, 2, 1, 4}, value, at::kFloat), at::full({3, 5}, value, at::kFloat)};
+          at::full({2, 2, 1, 4}, value, at::kFloat),
+          at::full({3, 5}, static_cast<double>(item % 3), at::kFloat)};
+}
+
+// Poses, cameras (one that moves, one that is fixed) and pictures that differ between clips.
+CachedClip MakeCached(int64_t item, int64_t clip) {
+  Rng rng(static_cast<uint64_t>(item * 10 + clip));
+  CachedClip cached{MakeEncoded(item, clip), {}};
+  Clip& truth = cached.truth;
+  truth.height = truth.width = kSize;
+  truth.fps = 8.25;
+  truth.prompt = "prompt " + std::to_string(item % 3);
+  for (int frame = 0; frame < kFrames; ++frame) truth.poses.push_back(testing::RandomToolPose(rng));
+  for (int v = 0; v < 2; ++v) {
+    const std::vector<Camera> rig =
+        testing::MakeCameraRig({.num_views = v == 0 ? kFrames : 1, .size_px = kSize}, rng);
+    ClipView view;
+    view.camera = {"view" + std::to_string(v), rig};
+    view.num_frames = kFrames;
+    for (int i = 0; i < kFrames * kSize * kSize * 3; ++i)
+      view.rgb.push_back(static_cast<uint8_t>(rng.Uniform() * 256));
+    truth.views.push_back(std::move(view));
+  }
+  return cached;
 }
 
 class LatentCacheTest : public ::testing::Test {
@@ -33,12 +67,13 @@ class LatentCacheTest : public ::testing::Test {
         const std::lock_guard lock(mutex_);
         made_.push_back(item);
       }
-      std::vector<EncodedClip> clips;
+      std::vector<CachedClip> clips;
       for (int64_t clip = 0; clip < (item == 7 ? 0 : item == 70 ? 1 : 2); ++clip)
-        clips.push_back(MakeEncoded(item, clip));
+        clips.push_back(MakeCached(item, clip));
       return clips;
     };
-    return {.key = key, .num_items = kItems, .num_threads = 2, .make = make};
+    return {
+        .key = key, .num_items = kItems, .num_threads = 2, .start_worker = [make] { return make; }};
   }
 
   static std::vector<double> Values(const LatentCache& cache) {
@@ -81,10 +116,12 @@ TEST_F(LatentCacheTest, HoldsTheClipsInTheOrderOfTheItems) {
 
 TEST_F(LatentCacheTest, AModelWithoutCamerasHasNone) {
   CacheBuild build = Build();
-  build.make = [](int64_t item) {
-    EncodedClip clip = MakeEncoded(item, 0);
-    clip.camera = at::Tensor();
-    return std::vector<EncodedClip>{clip};
+  build.start_worker = [] {
+    return [](int64_t item) {
+      CachedClip clip = MakeCached(item, 0);
+      clip.encoded.camera = at::Tensor();
+      return std::vector<CachedClip>{clip};
+    };
   };
   BuildLatentCache(dir_, build);
   EXPECT_FALSE(LatentCache::Open(dir_, "key").Get({3}).camera.defined());
@@ -94,9 +131,11 @@ TEST_F(LatentCacheTest, AModelWithoutCamerasHasNone) {
 TEST_F(LatentCacheTest, AnInterruptedBuildGoesOn) {
   CacheBuild failing = Build();
   failing.num_threads = 1;
-  failing.make = [make = failing.make](int64_t item) {
-    if (item == 100) throw IoError({"disk", "full", "space", ""});
-    return make(item);
+  failing.start_worker = [make = failing.start_worker()] {
+    return [make](int64_t item) {
+      if (item == 100) throw IoError({"disk", "full", "space", ""});
+      return make(item);
+    };
   };
   EXPECT_THROW(BuildLatentCache(dir_, failing), IoError);
   EXPECT_FALSE(LatentCache::IsComplete(dir_, "key"));
@@ -150,17 +189,159 @@ TEST_F(LatentCacheTest, TheNumberOfThreadsChangesNoByte) {
 // Where everything is damaged there is a cache of nothing, not an error here.
 TEST_F(LatentCacheTest, NothingButDamagedItemsGivesAnEmptyCache) {
   CacheBuild build = Build();
-  build.make = [](int64_t) { return std::vector<EncodedClip>(); };
+  build.start_worker = [] { return [](int64_t) { return std::vector<CachedClip>(); }; };
   EXPECT_TRUE(BuildLatentCache(dir_, build));
   EXPECT_EQ(LatentCache::Open(dir_, "key").size(), 0);
 }
 
 TEST_F(LatentCacheTest, ADamagedManifestIsNoCache) {
   BuildLatentCache(dir_, Build());
-  for (const char* text : {"", "[]", "{\"key\":\"other\"}", "{\"key\":3}"}) {
+  for (const char* text :
+       {"", "[]", "{\"key\":\"other\"}", "{\"key\":3}", "{\"key\":\"key\",\"shards\":3}",
+        "{\"format\":\"aim-latents-2\",\"key\":\"key\",\"shards\":-1}"}) {
     WriteFileAtomic(dir_ / "cache.json", text);
     EXPECT_FALSE(LatentCache::IsComplete(dir_, "key")) << text;
   }
+}
+
+// Cameras, poses and prompt come back exactly: what a model is measured by.
+TEST_F(LatentCacheTest, TheTruthComesBack) {
+  for (const bool pictures : {false, true}) {
+    CacheBuild build = Build();
+    build.num_items = 3;
+    build.keep_pictures = pictures;
+    const std::filesystem::path dir = folder_ / (pictures ? "pictures" : "none");
+    ASSERT_TRUE(BuildLatentCache(dir, build));
+    const LatentCache cache = LatentCache::Open(dir);
+    ASSERT_EQ(cache.size(), 6);
+    for (int64_t index = 0; index < 6; ++index) {
+      SCOPED_TRACE(index);
+      EXPECT_EQ(cache.Item(index), index / 2);
+      const Clip expected = MakeCached(index / 2, index % 2).truth;
+      const Clip clip = cache.Truth(index);
+      EXPECT_EQ(clip.prompt, expected.prompt);
+      EXPECT_EQ(clip.fps, expected.fps);
+      EXPECT_EQ(clip.height, kSize);
+      ASSERT_EQ(clip.poses.size(), expected.poses.size());
+      for (size_t i = 0; i < clip.poses.size(); ++i)
+        EXPECT_THAT(ToNumbers(clip.poses[i]),
+                    Pointwise(DoubleNear(1e-15), ToNumbers(expected.poses[i])));
+      ASSERT_EQ(clip.views.size(), 2U);
+      for (size_t v = 0; v < 2; ++v) {
+        for (size_t frame = 0; frame < kFrames; ++frame) {
+          const Camera& a = clip.views[v].camera.at(frame);
+          const Camera& b = expected.views[v].camera.at(frame);
+          EXPECT_EQ(a.width, b.width);
+          EXPECT_EQ(a.fx, b.fx);
+          EXPECT_EQ(a.cy, b.cy);
+          EXPECT_EQ(a.world_from_camera.translation, b.world_from_camera.translation);
+          EXPECT_EQ(a.world_from_camera.rotation.coeffs(), b.world_from_camera.rotation.coeffs());
+        }
+        EXPECT_EQ(clip.views[v].num_frames, pictures ? kFrames : 0);
+        if (pictures) EXPECT_EQ(clip.views[v].rgb, expected.views[v].rgb);
+      }
+    }
+  }
+}
+
+TEST_F(LatentCacheTest, APromptIsStoredOnceAShard) {
+  ASSERT_TRUE(BuildLatentCache(dir_, Build()));
+  const SafetensorsFile shard = OpenSafetensors(dir_ / "shard_000000.safetensors");
+  EXPECT_EQ(shard.tensors.at("text").size(0), 3);
+  EXPECT_EQ(shard.tensors.at("latents").size(0), 126);
+}
+
+TEST_F(LatentCacheTest, HeldOutClipsAreTheLast) {
+  ASSERT_TRUE(BuildLatentCache(dir_, Build()));
+  LatentCache cache = LatentCache::Open(dir_);
+  EXPECT_EQ(cache.size(), 297);
+  EXPECT_EQ(cache.num_shards(), 3);
+  int64_t size_bytes = 0;
+  for (int shard = 0; shard < 3; ++shard)
+    size_bytes += static_cast<int64_t>(std::filesystem::file_size(
+        dir_ / ("shard_00000" + std::to_string(shard) + ".safetensors")));
+  EXPECT_EQ(cache.size_bytes(), size_bytes);
+  cache.KeepFirst(100);
+  EXPECT_EQ(cache.size(), 100);
+  EXPECT_EQ(Values(cache).back(), Expected()[99]);
+}
+
+TEST_F(LatentCacheTest, DamagedShardsAreNamed) {
+  ASSERT_TRUE(BuildLatentCache(dir_, Build()));
+  const std::filesystem::path path = dir_ / "shard_000001.safetensors";
+  const SafetensorsFile whole = OpenSafetensors(path);
+  const auto write = [&](WeightMap tensors, Metadata metadata) {
+    std::filesystem::remove(path);
+    WriteSafetensors(path, tensors, metadata);
+  };
+  const auto expect = [&](const std::string& words) {
+    testing::ExpectThrowsWith<InputError>([&] { LatentCache::Open(dir_); },
+                                          {"shard_000001.safetensors", words});
+  };
+  for (const char* name : {"text", "item", "poses", "intrinsics", "world_from_camera"}) {
+    WeightMap tensors = whole.tensors;
+    tensors.erase(name);
+    write(tensors, whole.metadata);
+    expect(std::string("without ") + name);
+    tensors[name] = at::zeros({1, 1}, at::kFloat);
+    write(tensors, whole.metadata);
+    expect(name);
+  }
+  WeightMap tensors = whole.tensors;
+  tensors["text_row"] = tensors["text_row"] + 5;
+  write(tensors, whole.metadata);
+  expect("beyond the prompts");
+  Metadata metadata = whole.metadata;
+  metadata["prompts"] = "[1, 2, 3]";
+  write(whole.tensors, metadata);
+  expect("damaged");
+  metadata = whole.metadata;
+  metadata["key"] = "other";
+  write(whole.tensors, metadata);
+  expect("of another cache");
+  std::filesystem::resize_file(path, 1000);
+  expect("");
+}
+
+// A process killed in the middle of its second shard, then two at once: they finish all of it,
+// equal to what one process makes.
+TEST_F(LatentCacheTest, ProcessesShareABuildAndSurviveAKill) {
+  const auto build_in = [&](const std::string& name, bool dies) {
+    return testing::Fork([&, dies] {
+      CacheBuild build = Build();
+      build.items_per_shard = 8;
+      build.num_threads = 1;
+      build.start_worker = [&, make = build.start_worker()] {
+        return [&, make](int64_t item) {
+          if (dies && made_.size() == 11) ::raise(SIGKILL);
+          return make(item);
+        };
+      };
+      if (!BuildLatentCache(dir_, build)) ::_exit(1);
+      WriteFileAtomic(folder_ / name, std::to_string(made_.size()));
+    });
+  };
+  EXPECT_TRUE(WIFSIGNALED(testing::WaitFor(build_in("killed", true))));
+  const pid_t first = build_in("first", false);
+  const pid_t second = build_in("second", false);
+  for (const pid_t process : {first, second}) {
+    const int status = testing::WaitFor(process);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  const int made = std::stoi(ReadFile(folder_ / "first")) + std::stoi(ReadFile(folder_ / "second"));
+  EXPECT_EQ(made, kItems - 8) << "all but the one shard that was finished before the kill, once";
+  CacheBuild alone = Build();
+  alone.items_per_shard = 8;
+  made_.clear();
+  EXPECT_TRUE(BuildLatentCache(dir_, alone));
+  EXPECT_TRUE(made_.empty()) << "something was missing";
+  ASSERT_TRUE(BuildLatentCache(folder_ / "alone", alone));
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "alone")) {
+    const std::filesystem::path name = entry.path().filename();
+    EXPECT_EQ(ReadFile(dir_ / name), ReadFile(entry.path())) << name;
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_), {}), 20)
+      << "19 shards, cache.json, and no lock or temporary file";
 }
 
 }  // namespace

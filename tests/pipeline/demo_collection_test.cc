@@ -2,24 +2,17 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <filesystem>
-#include <future>
 #include <map>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/data/action_images.h"
 #include "aim/data/data_set.h"
-#include "data/make_episode.h"
-#include "eval/point_env.h"
-#include "pipeline/episode_claim.h"
+#include "pipeline/scripted_env.h"
+#include "support/fork.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -28,42 +21,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::DemoScript;
 using testing::ExpectThrowsWith;
-using testing::PointEnv;
+using testing::Fork;
+using testing::ScriptedEnv;
 using testing::TemporaryFolder;
-
-// What the demonstrations of a test do and did; shared by the environments of all threads.
-struct DemoScript {
-  std::function<bool(uint64_t seed)> succeeds = [](uint64_t) { return true; };
-  std::function<void(uint64_t seed)> before = [](uint64_t) {};
-  std::mutex mutex;
-  std::map<std::string, int> made;  // "task/variation/seed" -> how often
-};
-
-// Demonstrations are noise from (task, variation, seed).
-class ScriptedEnv : public PointEnv {
- public:
-  explicit ScriptedEnv(DemoScript& script) : script_(script) {}
-
-  Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
-    script_.before(seed);
-    {
-      const std::lock_guard lock(script_.mutex);
-      ++script_.made[task + "/" + std::to_string(variation) + "/" + std::to_string(seed)];
-    }
-    Rng rng = Rng(seed).Derive(static_cast<uint64_t>(variation), task);
-    Episode episode = testing::MakeEpisode({.num_frames = 3}, rng);
-    Demonstration demo;
-    demo.commands = episode.clip.poses;
-    demo.clip = std::move(episode.clip);
-    demo.clip.poses = episode.measured;
-    demo.success = script_.succeeds(seed);
-    return demo;
-  }
-
- private:
-  DemoScript& script_;
-};
+using testing::WaitFor;
 
 json Collect(const DemoCollectionOptions& options, const fs::path& out, DemoScript& script,
              bool resume = true) {
@@ -204,74 +167,6 @@ TEST(DemoCollectionTest, VariationsAreChosen) {
   Collect({.task = {"reach"}, .episodes = 3, .variations = {"1"}}, folder / "d", script);
   const DataSet data = OpenDataSet(folder / "d");
   for (const EpisodeRef& ref : data.episodes()) EXPECT_EQ(ref.variation, 1);
-}
-
-TEST(EpisodeClaimTest, OnlyOneHoldsIt) {
-  const TemporaryFolder folder;
-  const fs::path episode = folder / "episode0";
-  {
-    const auto mine = EpisodeClaim::Take(episode);
-    ASSERT_TRUE(mine.has_value());
-    EXPECT_FALSE(EpisodeClaim::Take(episode).has_value());
-    EXPECT_TRUE(EpisodeClaim::Take(folder / "episode1").has_value());
-  }
-  EXPECT_TRUE(EpisodeClaim::Take(episode).has_value());
-  EXPECT_TRUE(fs::is_empty(folder.path()));
-}
-
-// Many threads, one place: never two inside at once, also while lock files come and go.
-TEST(EpisodeClaimTest, NeverTwoAtOnce) {
-  const TemporaryFolder folder;
-  std::atomic<int> inside{0};
-  std::atomic<int> taken{0};
-  std::atomic<bool> twice{false};
-  std::vector<std::future<void>> threads;
-  for (int i = 0; i < 8; ++i) {
-    threads.push_back(std::async(std::launch::async, [&] {
-      for (int k = 0; k < 10000; ++k) {
-        const auto claim = EpisodeClaim::Take(folder / "episode0");
-        if (!claim) continue;
-        if (++inside > 1) twice = true;
-        ++taken;
-        for (int turn = 0; turn < 3; ++turn) std::this_thread::yield();  // lets the others try
-        --inside;
-      }
-    }));
-  }
-  for (auto& thread : threads) thread.get();
-  EXPECT_FALSE(twice);
-  EXPECT_GT(taken, 0);
-}
-
-// Runs `child` in a process of its own, which ends without the destructors of this one.
-pid_t Fork(const std::function<void()>& child) {
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    child();
-    ::_exit(0);
-  }
-  return pid;
-}
-
-int WaitFor(pid_t pid) {
-  int status = -1;
-  ::waitpid(pid, &status, 0);
-  return status;
-}
-
-// A process that dies by kill -9 with a claim and half an episode leaves neither in the way.
-TEST(EpisodeClaimTest, AKilledOwnerLeavesNothingInTheWay) {
-  const TemporaryFolder folder;
-  const fs::path episode = folder / "episode0";
-  const pid_t pid = Fork([&] {
-    const auto claim = EpisodeClaim::Take(episode);
-    fs::create_directories(folder / ".episode0.tmp-1-0");
-    ::raise(SIGKILL);
-  });
-  EXPECT_TRUE(WIFSIGNALED(WaitFor(pid)));
-  EXPECT_TRUE(fs::exists(folder / ".episode0.lock"));
-  EXPECT_TRUE(EpisodeClaim::Take(episode).has_value());
-  EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 // Four processes at once, one of them killed on its way, then a resume: every episode is there,

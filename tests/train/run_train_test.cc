@@ -214,6 +214,17 @@ TEST_F(RunTrainTest, ACacheOfOtherClipsIsReplaced) {
   ExpectSameBits("other", "alone");
 }
 
+// The cache that a run made is enough to repeat it: no video is read.
+TEST_F(RunTrainTest, TheCacheOfARunAloneTrainsTheSame) {
+  options_.train.steps = 2;
+  RunHere("run");
+  options_.data.clear();
+  options_.clips.dir = (folder_ / "run" / "cache").string();
+  fs::remove_all(folder_ / "data");
+  RunHere("alone");
+  ExpectSameBits("run", "alone");
+}
+
 TEST_F(RunTrainTest, ResumeWithoutACheckpointSaysSoAndKeepsTheMetrics) {
   ASSERT_EQ(Run("run", 2).exit_code, 0);
   const std::string before = ReadFile(folder_ / "run" / "metrics.jsonl");

@@ -96,11 +96,12 @@ class TrainerTest : public ::testing::Test {
     autoencoder_ = std::make_unique<PcaAutoencoder>(fitter.Solve());
     const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
     const auto make = [&](int64_t item) {
-      return std::vector<EncodedClip>{
-          encoder.Encode(item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item)))};
+      const Clip clip = item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item));
+      return std::vector<CachedClip>{{encoder.Encode(clip), clip}};
     };
-    BuildLatentCache(folder_ / "cache",
-                     {.key = "key", .num_items = 3, .num_threads = 2, .make = make});
+    BuildLatentCache(
+        folder_ / "cache",
+        {.key = "key", .num_items = 3, .num_threads = 2, .start_worker = [&] { return make; }});
   }
 
   Trainer MakeTrainer(const TrainOptions& options) const {
@@ -127,8 +128,10 @@ class TrainerTest : public ::testing::Test {
 TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
   const std::filesystem::path dir = folder_ / "one";
-  const auto make = [&](int64_t) { return std::vector<EncodedClip>{encoder.Encode(clip_)}; };
-  BuildLatentCache(dir, {.key = "one", .num_items = 1, .make = make});
+  const auto make = [&](int64_t) {
+    return std::vector<CachedClip>{{encoder.Encode(clip_), clip_}};
+  };
+  BuildLatentCache(dir, {.key = "one", .num_items = 1, .start_worker = [&] { return make; }});
   const LatentCache cache = LatentCache::Open(dir, "one");
   TrainOptions options = QuickTraining();
   options.mix = {{"i2a", 1}};

@@ -181,4 +181,12 @@ void WriteBundle(const std::filesystem::path& path, BundleConfig config, const W
 void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
                  const std::filesystem::path& initial, at::ScalarType dit_storage = at::kHalf);
 
+// A bundle without its network, for the readers of its other parts (LoadAutoencoder,
+// LoadTextEncoder): what was encoded can be decoded, and more be encoded the same way. From weights
+// of a pca autoencoder, or of the bundle `initial`, as above.
+void WriteEncoders(const std::filesystem::path& path, BundleConfig config,
+                   const WeightMap& autoencoder);
+void WriteEncoders(const std::filesystem::path& path, BundleConfig config,
+                   const std::filesystem::path& initial);
+
 }  // namespace aim

@@ -24,9 +24,6 @@
 
 namespace aim {
 
-// "close_drawer/variation0/episode12": an episode's name, wherever its data set lies.
-std::string EpisodeName(const std::string& task, int variation, int index);
-
 // Name of an episode's folder under `root`.
 std::filesystem::path EpisodeFolder(const std::filesystem::path& root, const std::string& task,
                                     int variation, int index);

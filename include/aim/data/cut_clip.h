@@ -1,5 +1,7 @@
-// A window of a clip, as long as a model wants it.
+// Windows of a clip, as long as a model wants them.
 #pragma once
+
+#include <vector>
 
 #include "aim/codec/clip.h"
 
@@ -8,5 +10,9 @@ namespace aim {
 // Frames [start, start + num_frames) of every view, its cameras and the poses; the last of each is
 // repeated past its end.
 Clip CutClip(const Clip& clip, int start, int num_frames);
+
+// What an episode is trained in: `count` such windows, the first from its first frame, the others
+// from evenly spread later ones. `clip` has a pose a frame.
+std::vector<Clip> CutClips(const Clip& clip, int count, int num_frames);
 
 }  // namespace aim

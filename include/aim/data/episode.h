@@ -31,6 +31,9 @@ struct EpisodeRef {
   int index = 0;
 };
 
+// "close_drawer/variation0/episode12": an episode's name, wherever its data set lies.
+std::string EpisodeName(const std::string& task, int variation, int index);
+
 // Frames [begin, end) of an episode; end -1 stands for its length. What lies past its length is
 // left out.
 struct FrameRange {

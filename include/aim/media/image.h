@@ -1,6 +1,7 @@
 // Pictures in memory and on disk.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +21,8 @@ struct Image {
   int height = 0;
   std::vector<uint8_t> rgb;
 };
+
+using Rgb = std::array<uint8_t, 3>;
 
 // PNG, JPEG or any other format that OpenCV knows, as 8-bit RGB: grey is repeated, alpha dropped.
 // Throws InputError if the file is missing, FormatError if its bytes are no picture.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct DemoCollectionOptions {
   int image_size = 64;
   double frame_period_s = 0.12;
   int num_workers = 0;
+  bool cache = false;
+  std::string model;
+  int per_episode = 4;
+  bool pixels = false;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -35,6 +40,14 @@ struct DemoCollectionOptions {
     visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
     visit("num_workers", self.num_workers, Range{0, 1024},
           "threads, each with its own simulator; 0 = one a core");
+    visit("cache", self.cache, Any{},
+          "encode with --model and write a latent cache (aim-train --set clips.dir=OUT), no video");
+    visit("model", self.model, Any{},
+          "bundle whose autoencoder and text encoder make the cache; it must fit image_size and "
+          "frame_period_s");
+    visit("per_episode", self.per_episode, Range{1, 1000},
+          "clips of an episode in the cache, as clips.per_episode of aim-train");
+    visit("pixels", self.pixels, Any{}, "keep the frames in the cache, too");
   }
   void Validate() const;  // throws ConfigError
 };
@@ -53,12 +66,19 @@ struct DemoReport {
     std::string episode;
     int attempts = 0;
   };
+  struct Cache {
+    int64_t num_clips = 0;
+    int64_t num_shards = 0;
+    int64_t size_bytes = 0;
+  };
   Counts all;
   std::map<std::string, Counts> tasks;
   std::vector<Failed> failed;  // every attempt was no success
+  std::optional<Cache> cache;  // only where one was asked for
 };
 // {"episodes": in the folder now, "written", "existing", "in_progress_elsewhere", "retried",
-// "failed": [{"episode", "attempts"}], "tasks": {name: {...}}}
+// "failed": [{"episode", "attempts"}], "tasks": {name: {...}}, "cache": {"clips", "shards",
+// "size_bytes"}}
 nlohmann::json ToJson(const DemoReport& report);
 
 // Writes `episodes` demonstrations of each task to run.out() in the ActionImages layout
@@ -71,8 +91,14 @@ nlohmann::json ToJson(const DemoReport& report);
 // which the system frees when its process dies, so nothing is made twice. Which process or thread
 // makes an episode changes nothing in it.
 //
-// Throws ConfigError for unknown tasks and variations, or if the folder was begun with other
-// options.
+// With options.cache the same demonstrations go into a latent cache (cache/latent_cache.h) at
+// run.out() instead: simulated, cut into clips, encoded with the encoders of options.model, which
+// are put into its folder `model`. The options then include the number of episodes; a process that
+// has nothing left to do waits until the others are done, so that the cache is finished when any of
+// them ends.
+//
+// Throws ConfigError for unknown tasks and variations, if the folder was begun with other options,
+// for a size or frame period that is not the model's, and, in a core build, without options.cache.
 DemoReport RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
                              RunContext& run);
 

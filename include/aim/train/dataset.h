@@ -2,8 +2,10 @@
 // latent cache.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,13 +63,16 @@ struct CacheRequest {
   const std::vector<TrainingEpisode>& episodes;
   const BundleConfig& config;
   const ClipEncoder& encoder;  // of that config
-  std::string model;           // tells autoencoders and text encoders of one config apart
+  nlohmann::json encoding;     // EncodingOf that config (bundle/encoding.h)
+  // Writes the encoders beside the clips (WriteEncoders).
+  std::function<void(const std::filesystem::path&)> write_encoders;
   int clips_per_episode = 1;
 };
 
-// Opens the cache of the clips, building what is missing. Clip 0 of an episode starts at its first
-// frame, the others at evenly spread later frames. Nothing if the run was asked to stop before it
-// was done. Throws InputError for clips of another size or number of views than the config's.
+// Opens the cache of the clips (CutClips of each episode), building what is missing; its folder
+// `model` holds the encoders, so that it can be trained from alone. Nothing if the run was asked to
+// stop before it was done. Throws InputError for clips of another size or number of views than the
+// config's.
 std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
                                             RunContext& run);
 

@@ -105,7 +105,10 @@ struct ClipOptions {
           "clips cut from an episode: its start and later starts");
     visit("autoencoder_episodes", self.autoencoder_episodes, Range{1, 1e6},
           "episodes the autoencoder is fitted on");
-    visit("dir", self.dir, Any{}, "folder of the latent cache; empty = inside the run");
+    visit("dir", self.dir, Any{},
+          "folder of the latent cache; empty = inside the run; without --data a finished one is "
+          "trained "
+          "from alone");
   }
 };
 
@@ -120,7 +123,8 @@ struct TrainRunOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("data", self.data, Any{}, "data set, as DIR or DIR@RATIO; may be repeated");
+    visit("data", self.data, Any{},
+          "data set, as DIR or DIR@RATIO; may be repeated; none: clips.dir is enough");
     visit("init", self.init, Any{},
           "bundle that training starts from; its network is trained on, its autoencoder and text "
           "encoder stay as they are");

@@ -1,4 +1,4 @@
-#include "pipeline/episode_claim.h"
+#include "aim/base/path_claim.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "aim/base/error.h"
@@ -33,20 +35,21 @@ bool HasItsName(int fd, const fs::path& path) {
   return open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-void RemoveLeftovers(const fs::path& folder) {
-  const std::string prefix = "." + folder.filename().string() + ".tmp-";
+// Temporary files and folders of base/atomic_file.h.
+void RemoveLeftovers(const fs::path& path) {
+  const std::string prefix = "." + path.stem().string() + ".tmp-";
   std::vector<fs::path> leftovers;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder.parent_path())) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path())) {
     if (entry.path().filename().string().starts_with(prefix)) leftovers.push_back(entry.path());
   }
-  for (const fs::path& path : leftovers) fs::remove_all(path);
+  for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
 }
 
 }  // namespace
 
-std::optional<EpisodeClaim> EpisodeClaim::Take(const fs::path& folder) {
-  fs::create_directories(folder.parent_path());
-  const fs::path lock_path = folder.parent_path() / ("." + folder.filename().string() + ".lock");
+std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
+  fs::create_directories(path.parent_path());
+  const fs::path lock_path = path.parent_path() / ("." + path.filename().string() + ".lock");
   for (;;) {
     // A lock file that is there already was left by a killed owner, unless it is still locked.
     int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -56,21 +59,28 @@ std::optional<EpisodeClaim> EpisodeClaim::Take(const fs::path& folder) {
       if (fd < 0 && errno == ENOENT) continue;  // just removed by its owner
     }
     if (fd < 0) ThrowIo(lock_path, "open");
-    EpisodeClaim claim(lock_path, fd);
+    PathClaim claim(lock_path, fd);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) ThrowIo(lock_path, "flock");
       claim.lock_path_.clear();  // not ours to remove
       return std::nullopt;
     }
     if (HasItsName(fd, lock_path)) {
-      if (was_there) RemoveLeftovers(folder);
+      if (was_there) RemoveLeftovers(path);
       return claim;
     }
     claim.lock_path_.clear();
   }
 }
 
-EpisodeClaim::~EpisodeClaim() {
+PathClaim PathClaim::Wait(const fs::path& path) {
+  for (;;) {
+    if (std::optional<PathClaim> claim = Take(path)) return std::move(*claim);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+PathClaim::~PathClaim() {
   if (fd_ < 0) return;
   if (!lock_path_.empty()) ::unlink(lock_path_.c_str());
   ::close(fd_);

@@ -1,4 +1,4 @@
-// The subcommands of aim-model, each from the file that was linked for it.
+// The subcommands of a tool, each from the file that was linked for it.
 #pragma once
 
 #include <functional>
@@ -11,11 +11,11 @@
 
 namespace aim::cli {
 
-struct ModelCommand {
+struct Command {
   CLI::App* app = nullptr;
   std::function<void(RunContext&)> run;  // owns its options
 };
-using ModelCommands = std::vector<ModelCommand>;
+using Commands = std::vector<Command>;
 
 struct CommandText {
   std::string name;
@@ -25,7 +25,7 @@ struct CommandText {
 
 // A subcommand with the flags of Options; `run` is called with them.
 template <class Options, class Run>
-ModelCommand AddCommand(CLI::App& app, const CommandText& text, Run run,
+Command AddCommand(CLI::App& app, const CommandText& text, Run run,
                         const std::vector<std::string>& positionals = {}) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(text.name, text.help);
@@ -34,7 +34,8 @@ ModelCommand AddCommand(CLI::App& app, const CommandText& text, Run run,
   return {command, [options, run](RunContext& context) { run(*options, context); }};
 }
 
-// evaluate and drift where policy is built; elsewhere a line of --help that says so.
-void AddMeasurements(CLI::App& app, ModelCommands& commands);
+// What one tool of a full build has; in a core build a line of --help that says what is missing.
+void AddMeasurements(CLI::App& app, Commands& commands);    // aim-model: evaluate, drift
+void AddLayoutCommands(CLI::App& app, Commands& commands);  // aim-data: inspect
 
 }  // namespace aim::cli

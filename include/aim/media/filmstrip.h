@@ -1,0 +1,16 @@
+// Pictures side by side and below each other.
+#pragma once
+
+#include <span>
+
+#include "aim/media/image.h"
+
+namespace aim {
+
+// Pictures side by side, `gap_px` white pixels between them. All must have one height.
+Image Filmstrip(std::span<const Image> images, int gap_px = 2);
+
+// Pictures below each other, left-aligned on white.
+Image StackImages(std::span<const Image> images, int gap_px = 2);
+
+}  // namespace aim

@@ -1,0 +1,255 @@
+#include "cache/cache_shard.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "aim/base/error.h"
+#include "aim/base/text.h"
+#include "aim/tensor/safetensors.h"
+#include "cache/cache_files.h"
+
+namespace aim {
+namespace {
+
+at::Tensor Doubles(const std::vector<double>& values, at::IntArrayRef sizes) {
+  return at::tensor(values, at::kDouble).reshape(sizes);
+}
+
+at::Tensor PosesOf(const Clip& clip) {
+  std::vector<double> values;
+  for (const ToolPose& pose : clip.poses) {
+    const auto numbers = ToNumbers(pose);
+    values.insert(values.end(), numbers.begin(), numbers.end());
+  }
+  return Doubles(values, {static_cast<int64_t>(clip.poses.size()), kPoseNumbers});
+}
+
+// Cameras that move in one view only are written a frame in all.
+size_t NumCameraFrames(const std::vector<CachedClip>& clips) {
+  size_t count = 1;
+  for (const CachedClip& clip : clips) {
+    for (const ClipView& view : clip.truth.views)
+      count = std::max(count, view.camera.frames.size());
+  }
+  return count;
+}
+
+void PutCameras(const Clip& clip, size_t num_frames, std::vector<at::Tensor>& intrinsics,
+                std::vector<at::Tensor>& poses) {
+  std::vector<double> lens, place;
+  for (const ClipView& view : clip.views) {
+    for (size_t frame = 0; frame < num_frames; ++frame) {
+      const Camera& camera = view.camera.at(frame);
+      const Eigen::Vector3d& origin = camera.world_from_camera.translation;
+      const Eigen::Quaterniond& turn = camera.world_from_camera.rotation;
+      lens.insert(lens.end(), {camera.fx, camera.fy, camera.cx, camera.cy});
+      place.insert(place.end(),
+                   {origin.x(), origin.y(), origin.z(), turn.x(), turn.y(), turn.z(), turn.w()});
+    }
+  }
+  const auto views = static_cast<int64_t>(clip.views.size());
+  const auto frames = static_cast<int64_t>(num_frames);
+  intrinsics.push_back(Doubles(lens, {views, frames, 4}));
+  poses.push_back(Doubles(place, {views, frames, 7}));
+}
+
+at::Tensor PicturesOf(const Clip& clip) {
+  std::vector<at::Tensor> views;
+  for (const ClipView& view : clip.views) {
+    views.push_back(at::from_blob(const_cast<uint8_t*>(view.rgb.data()),
+                                  {view.num_frames, clip.height, clip.width, 3}, at::kByte));
+  }
+  return at::stack(views);
+}
+
+// Each prompt's rows once.
+class Prompts {
+ public:
+  void Add(const CachedClip& clip) {
+    const auto known = std::find(prompts_.begin(), prompts_.end(), clip.truth.prompt);
+    rows_.push_back(known - prompts_.begin());
+    if (known != prompts_.end()) return;
+    prompts_.push_back(clip.truth.prompt);
+    texts_.push_back(clip.encoded.text);
+  }
+  const std::vector<std::string>& prompts() const { return prompts_; }
+  at::Tensor Texts() const { return at::stack(texts_); }
+  at::Tensor Rows() const { return at::tensor(rows_, at::kLong); }
+
+ private:
+  std::vector<std::string> prompts_;
+  std::vector<at::Tensor> texts_;
+  std::vector<int64_t> rows_;
+};
+
+WeightMap Stack(const std::vector<CachedClip>& clips, bool keep_pictures, Prompts& prompts) {
+  std::map<std::string, std::vector<at::Tensor>> rows;
+  const size_t camera_frames = NumCameraFrames(clips);
+  for (const CachedClip& clip : clips) {
+    rows["latents"].push_back(clip.encoded.latents.to(at::kHalf));
+    if (clip.encoded.camera.defined()) rows["camera"].push_back(clip.encoded.camera);
+    rows["item"].push_back(at::scalar_tensor(clip.item, at::kLong));
+    rows["poses"].push_back(PosesOf(clip.truth));
+    PutCameras(clip.truth, camera_frames, rows["intrinsics"], rows["world_from_camera"]);
+    if (keep_pictures) rows["rgb"].push_back(PicturesOf(clip.truth));
+    prompts.Add(clip);
+  }
+  WeightMap tensors = {{"text", prompts.Texts()}, {"text_row", prompts.Rows()}};
+  for (const auto& [name, row] : rows) tensors.emplace(name, at::stack(row));
+  return tensors;
+}
+
+[[noreturn]] void ThrowDamaged(const std::filesystem::path& path, const std::string& what) {
+  throw FormatError({path.string(), what, "a shard of a latent cache, " + std::string(kCacheFormat),
+                     "remove the file; its clips are encoded again"});
+}
+
+// Takes the tensors out of the file's and checks what readers rely on.
+class ShardReader {
+ public:
+  ShardReader(const std::filesystem::path& path, WeightMap tensors)
+      : path_(path), tensors_(std::move(tensors)) {}
+
+  bool Has(const std::string& name) const { return tensors_.contains(name); }
+
+  // `sizes` without the first: -1 stands for any size.
+  at::Tensor Take(const std::string& name, at::ScalarType dtype, int64_t rows,
+                  const std::vector<int64_t>& sizes) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) ThrowDamaged(path_, "without " + name);
+    const at::Tensor& tensor = found->second;
+    bool fits = tensor.scalar_type() == dtype &&
+                tensor.dim() == static_cast<int64_t>(sizes.size()) + 1 &&
+                (rows < 0 || tensor.size(0) == rows);
+    for (size_t i = 0; fits && i < sizes.size(); ++i)
+      fits = sizes[i] < 0 || tensor.size(static_cast<int64_t>(i) + 1) == sizes[i];
+    if (!fits) {
+      ThrowDamaged(path_, name + " is " + c10::toString(tensor.scalar_type()) + " " +
+                              ShapeText(tensor.sizes()));
+    }
+    return tensor;
+  }
+
+ private:
+  std::filesystem::path path_;
+  WeightMap tensors_;
+};
+
+nlohmann::json MetadataJson(const std::filesystem::path& path, const Metadata& metadata,
+                            const std::string& key) {
+  const auto found = metadata.find(key);
+  const nlohmann::json json = found == metadata.end()
+                                  ? nlohmann::json()
+                                  : nlohmann::json::parse(found->second, nullptr, false);
+  if (json.is_null() || json.is_discarded()) ThrowDamaged(path, "without readable " + key);
+  return json;
+}
+
+void ReadMetadata(const std::filesystem::path& path, const Metadata& metadata, CacheShard& shard) {
+  try {
+    shard.prompts = MetadataJson(path, metadata, "prompts").get<std::vector<std::string>>();
+    const nlohmann::json picture = MetadataJson(path, metadata, "picture");
+    picture.at("height").get_to(shard.height);
+    picture.at("width").get_to(shard.width);
+    picture.at("fps").get_to(shard.fps);
+  } catch (const nlohmann::json::exception& error) {
+    ThrowDamaged(path, std::string("damaged: ") + error.what());
+  }
+}
+
+}  // namespace
+
+void WriteCacheShard(const std::filesystem::path& path, const std::string& key,
+                     const std::vector<CachedClip>& clips, bool keep_pictures) {
+  Metadata metadata = {{"format", kCacheFormat}, {"key", key}};
+  if (clips.empty()) return WriteSafetensors(path, {}, metadata);
+  Prompts prompts;
+  const WeightMap tensors = Stack(clips, keep_pictures, prompts);
+  const Clip& first = clips[0].truth;
+  metadata["prompts"] = DumpJson(prompts.prompts());
+  metadata["picture"] =
+      DumpJson({{"height", first.height}, {"width", first.width}, {"fps", first.fps}});
+  WriteSafetensors(path, tensors, metadata);
+}
+
+bool IsShardOf(const std::filesystem::path& path, const std::string& key) {
+  if (!std::filesystem::exists(path)) return false;
+  const Metadata metadata = OpenSafetensors(path).metadata;
+  const auto has = [&](const char* name, const std::string& value) {
+    const auto found = metadata.find(name);
+    return found != metadata.end() && found->second == value;
+  };
+  return has("format", kCacheFormat) && has("key", key);
+}
+
+CacheShard OpenCacheShard(const std::filesystem::path& path) {
+  SafetensorsFile file = OpenSafetensors(path);
+  CacheShard shard;
+  shard.key = file.metadata["key"];
+  if (file.metadata["format"] != kCacheFormat) ThrowDamaged(path, "of another kind");
+  if (file.tensors.empty()) return shard;
+  ReadMetadata(path, file.metadata, shard);
+  const ShardReader reader(path, std::move(file.tensors));
+  shard.latents = reader.Take("latents", at::kHalf, -1, {-1, 2, -1, -1, -1, -1});
+  const int64_t n = shard.num_clips = shard.latents.size(0);
+  const int64_t views = shard.latents.size(1);
+  if (reader.Has("camera"))
+    shard.camera = reader.Take("camera", at::kFloat, n, {views, -1, -1, -1});
+  shard.text =
+      reader.Take("text", at::kFloat, static_cast<int64_t>(shard.prompts.size()), {-1, -1});
+  shard.text_row = reader.Take("text_row", at::kLong, n, {});
+  shard.item = reader.Take("item", at::kLong, n, {});
+  shard.poses = reader.Take("poses", at::kDouble, n, {-1, kPoseNumbers});
+  shard.intrinsics = reader.Take("intrinsics", at::kDouble, n, {views, -1, 4});
+  shard.world_from_camera =
+      reader.Take("world_from_camera", at::kDouble, n, {views, shard.intrinsics.size(2), 7});
+  if (reader.Has("rgb")) {
+    shard.rgb = reader.Take("rgb", at::kByte, n,
+                            {views, shard.poses.size(1), shard.height, shard.width, 3});
+  }
+  if (n > 0 && (shard.text_row.min().item<int64_t>() < 0 ||
+                shard.text_row.max().item<int64_t>() >= shard.text.size(0)))
+    ThrowDamaged(path, "text_row points beyond the prompts");
+  return shard;
+}
+
+Clip CacheShard::Truth(int64_t row) const {
+  Clip clip;
+  clip.height = height;
+  clip.width = width;
+  clip.fps = fps;
+  clip.prompt = prompts[static_cast<size_t>(text_row[row].item<int64_t>())];
+  const at::Tensor rows = poses[row];
+  for (int64_t frame = 0; frame < rows.size(0); ++frame) {
+    const double* numbers = rows[frame].const_data_ptr<double>();
+    clip.poses.push_back(ToolPoseFromNumbers({numbers, kPoseNumbers}, "poses"));
+  }
+  for (int64_t v = 0; v < intrinsics.size(1); ++v) {
+    ClipView view;
+    view.camera.name = "view" + std::to_string(v);
+    for (int64_t frame = 0; frame < intrinsics.size(2); ++frame) {
+      const double* lens = intrinsics[row][v][frame].const_data_ptr<double>();
+      const double* place = world_from_camera[row][v][frame].const_data_ptr<double>();
+      view.camera.frames.push_back({width,
+                                    height,
+                                    lens[0],
+                                    lens[1],
+                                    lens[2],
+                                    lens[3],
+                                    {Eigen::Quaterniond(place[6], place[3], place[4], place[5]),
+                                     Eigen::Vector3d(place[0], place[1], place[2])}});
+    }
+    if (rgb.defined()) {
+      const at::Tensor frames = rgb[row][v].contiguous();
+      view.num_frames = static_cast<int>(frames.size(0));
+      view.rgb.assign(frames.const_data_ptr<uint8_t>(),
+                      frames.const_data_ptr<uint8_t>() + frames.numel());
+    }
+    clip.views.push_back(std::move(view));
+  }
+  return clip;
+}
+
+}  // namespace aim

@@ -1,0 +1,106 @@
+#include "aim/base/error.h"
+#include "aim/bundle/encoding.h"
+#include "aim/data/cut_clip.h"
+#include "aim/tensor/safetensors.h"
+#include "aim/train/dataset.h"
+#include "train/fitted_autoencoder.h"
+#include "train/training_setup.h"
+
+namespace aim {
+namespace {
+
+[[noreturn]] void ThrowNothingReadable() {
+  throw InputError({"--data", "without a readable episode", "at least one",
+                    "see the warnings above for what is wrong with each"});
+}
+
+// The first episode that can be read: what the data looks like.
+Clip ReadSample(const DataSplit& split, EpisodeReader& reader) {
+  for (const TrainingEpisode& episode : split.training) {
+    if (std::optional<Episode> read = reader.TryRead(episode)) return read->clip;
+  }
+  ThrowNothingReadable();
+}
+
+void TakeNewModel(const TrainRunOptions& options, const Clip& sample, const RunContext& run,
+                  TrainingSetup& setup) {
+  BundleConfig& config = setup.config;
+  config.autoencoder.pca = options.autoencoder;
+  config.text.hashed_words = options.text;
+  config.fps = sample.fps;
+  config.image_height = sample.height;
+  config.image_width = sample.width;
+  config.num_frames = options.clips.num_frames;
+  config.num_views = static_cast<int>(sample.views.size());
+  TakeNewNetwork(options, run, setup);
+  setup.text = std::make_unique<HashedWords>(options.text);
+}
+
+// The principal components of an earlier start of this run, or a new fit.
+std::unique_ptr<Autoencoder> FittedAutoencoder(const TrainRunOptions& options,
+                                               const DataSplit& split, EpisodeReader& reader,
+                                               RunContext& run) {
+  if (!std::filesystem::exists(run.out() / kFittedAutoencoder)) {
+    const PcaAutoencoder fitted =
+        FitAutoencoder(split.training, options.clips.autoencoder_episodes, options.clips.num_frames,
+                       options.autoencoder, {}, reader, run.progress());
+    WriteSafetensors(run.out() / kFittedAutoencoder, fitted.weights());
+  }
+  return std::make_unique<PcaAutoencoder>(options.autoencoder, ReadFittedAutoencoder(run.out()),
+                                          (run.out() / kFittedAutoencoder).string());
+}
+
+void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeReader& reader,
+               RunContext& run, TrainingSetup& setup) {
+  const std::filesystem::path& initial = setup.initial_bundle;
+  const auto write_encoders = [&](const std::filesystem::path& path) {
+    if (initial.empty()) {
+      WriteEncoders(path, setup.config, ReadFittedAutoencoder(run.out()));
+    } else {
+      WriteEncoders(path, setup.config, initial);
+    }
+  };
+  const ClipEncoder encoder{setup.autoencoder.get(), setup.text.get(), setup.config.dit,
+                            setup.config.action_image, setup.config.num_frames};
+  setup.cache = OpenOrBuildCache(
+      {.dir = options.clips.dir.empty() ? run.out() / "cache"
+                                        : std::filesystem::path(options.clips.dir),
+       .episodes = split.training,
+       .config = setup.config,
+       .encoder = encoder,
+       .encoding = initial.empty() ? EncodingOf(setup.config, ReadFittedAutoencoder(run.out()))
+                                   : EncodingOf(initial, setup.config),
+       .write_encoders = write_encoders,
+       .clips_per_episode = options.clips.per_episode},
+      reader, run);
+  if (!setup.cache) return;
+  if (setup.cache->size() == 0) ThrowNothingReadable();
+  for (const TrainingEpisode& episode : split.validation) {
+    const std::optional<Episode> read = reader.TryRead(episode, {0, setup.config.num_frames});
+    if (read) setup.validation.push_back(CutClip(read->clip, 0, setup.config.num_frames));
+  }
+}
+
+}  // namespace
+
+TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run) {
+  EpisodeReader reader;
+  const DataSplit split =
+      ListTrainingData(options.data, options.train.validation_episodes, run.seed());
+  const Clip sample = ReadSample(split, reader);
+  TrainingSetup setup;
+  if (options.init.empty()) {
+    TakeNewModel(options, sample, run, setup);
+  } else {
+    TakeBundle(options, setup);
+  }
+  setup.config.trained_modes = options.train.mix.Names();
+  setup.config.Validate();
+  run.PrepareOutFolder();
+  if (!setup.autoencoder) setup.autoencoder = FittedAutoencoder(options, split, reader, run);
+  TakeClips(options, split, reader, run, setup);
+  setup.skipped = reader.skipped();
+  return setup;
+}
+
+}  // namespace aim

@@ -1,0 +1,174 @@
+// Training from a finished cache alone.
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/bundle/encoding.h"
+#include "aim/tensor/safetensors.h"
+#include "aim/train/run_train.h"
+#include "policy/tiny_bundle.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+#include "train/tiny_training.h"
+#include "train/training_setup.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CacheTrainingTest : public ::testing::Test {
+ protected:
+  CacheTrainingTest() : options_(testing::TinyTraining()) {
+    testing::WriteTinyBundle(folder_ / "initial");
+    options_.clips.dir = (folder_ / "cache").string();
+    options_.train.steps = 2;
+    options_.train.validation_episodes = 2;
+    MakeCache(false);
+  }
+
+  static Clip ClipOf(int64_t item, int64_t clip) {
+    return testing::MakeSyntheticClip(testing::kTinyFrames,
+                                      static_cast<uint64_t>(100 * item + clip));
+  }
+
+  // Six episodes of two clips.
+  void MakeCache(bool keep_pictures) const {
+    const fs::path initial = folder_ / "initial";
+    const BundleConfig config = LoadBundleConfig(initial);
+    const auto autoencoder = LoadAutoencoder(initial, config);
+    const auto text = LoadTextEncoder(initial, config);
+    const ClipEncoder encoder{autoencoder.get(), text.get(), config.dit, config.action_image,
+                              config.num_frames};
+    const auto make = [&](int64_t item) {
+      std::vector<CachedClip> clips;
+      for (int64_t i = 0; i < 2; ++i) {
+        Clip clip = ClipOf(item, i);
+        EncodedClip encoded = encoder.Encode(clip);
+        clips.push_back({std::move(encoded), std::move(clip)});
+      }
+      return clips;
+    };
+    fs::remove_all(folder_ / "cache");
+    BuildLatentCache(folder_ / "cache", {.key = "key",
+                                         .num_items = 6,
+                                         .keep_pictures = keep_pictures,
+                                         .start_worker = [&] { return make; }});
+    WriteEncoders(folder_ / "cache" / "model", config, initial);
+  }
+
+  TrainReport Train(const std::string& out) const {
+    RunContext run({.out = folder_ / out});
+    return RunTrain(options_, run);
+  }
+
+  TrainingSetup Prepare() const {
+    RunContext run({.out = folder_ / "prepared", .resume = true});
+    return PrepareTraining(options_, run);
+  }
+
+  nlohmann::json LastMetrics(const std::string& out) const {
+    std::istringstream text(ReadFile(folder_ / out / "metrics.jsonl"));
+    std::string last;
+    for (std::string line; std::getline(text, line);) last = line;
+    return nlohmann::json::parse(last);
+  }
+
+  testing::TemporaryFolder folder_;
+  TrainRunOptions options_;
+};
+
+TEST_F(CacheTrainingTest, TrainsValidatesAndWritesABundle) {
+  const TrainReport report = Train("run");
+  EXPECT_TRUE(report.finished);
+  const nlohmann::json validation = LastMetrics("run")["validation"];
+  for (const char* mode : {"i2a", "i2va", "v2a", "a2v", "i2v"})
+    EXPECT_EQ(validation[mode]["clips"], 2) << mode;
+  const Bundle bundle = LoadBundle(report.bundle);
+  EXPECT_EQ(bundle.config.dit.num_layers, 1);
+  EXPECT_EQ(bundle.config.fps, ClipOf(0, 0).fps);
+  EXPECT_EQ(EncodingOf(report.bundle, bundle.config)["autoencoder_weights"],
+            EncodingOf(folder_ / "initial",
+                       LoadBundleConfig(folder_ / "initial"))["autoencoder_weights"]);
+}
+
+TEST_F(CacheTrainingTest, ANetworkIsTrainedOn) {
+  options_.init = (folder_ / "initial").string();
+  const TrainReport report = Train("run");
+  EXPECT_TRUE(report.finished);
+  EXPECT_EQ(LoadBundleConfig(report.bundle).dit.num_layers, testing::TinyConfig().dit.num_layers);
+}
+
+// The last episodes are held out, whole; each is measured by its first clip.
+TEST_F(CacheTrainingTest, TheLastEpisodesAreHeldOut) {
+  for (const int asked : {-1, 0, 2}) {
+    options_.train.validation_episodes = asked;
+    const size_t held_out = asked == -1 ? 1 : static_cast<size_t>(asked);
+    const TrainingSetup setup = Prepare();
+    ASSERT_EQ(setup.validation.size(), held_out);
+    EXPECT_EQ(setup.cache->size(), 12 - 2 * static_cast<int64_t>(held_out));
+    for (size_t i = 0; i < held_out; ++i) {
+      const auto item = static_cast<int64_t>(6 - held_out + i);
+      EXPECT_EQ(ToNumbers(setup.validation[i].poses[4]), ToNumbers(ClipOf(item, 0).poses[4]));
+    }
+  }
+  options_.train.validation_episodes = 6;
+  testing::ExpectThrowsWith<ConfigError>([&] { Prepare(); }, {"validation_episodes", "6 episodes"});
+}
+
+// Their pictures are the cache's own, or what the autoencoder makes of their latents: close to
+// them, as this autoencoder keeps most of a picture.
+TEST_F(CacheTrainingTest, HeldOutClipsHavePictures) {
+  const Clip truth = ClipOf(5, 0);
+  const auto mean_error = [&](const Clip& clip) {
+    EXPECT_EQ(clip.views.size(), 2U);
+    EXPECT_EQ(clip.views[0].num_frames, testing::kTinyFrames);
+    EXPECT_EQ(clip.views[0].rgb.size(), truth.views[0].rgb.size());
+    double sum = 0;
+    for (size_t i = 0; i < truth.views[0].rgb.size(); ++i)
+      sum += std::abs(clip.views[0].rgb.at(i) - truth.views[0].rgb[i]);
+    return sum / static_cast<double>(truth.views[0].rgb.size());
+  };
+  const double decoded = mean_error(Prepare().validation.back());
+  EXPECT_GT(decoded, 0);
+  EXPECT_LT(decoded, 25);  // of 255
+  MakeCache(true);
+  EXPECT_EQ(mean_error(Prepare().validation.back()), 0);
+}
+
+TEST_F(CacheTrainingTest, AnotherAutoencoderIsRefused) {
+  const BundleConfig config = LoadBundleConfig(folder_ / "initial");
+  const Bundle initial = LoadBundle(folder_ / "initial");
+  WeightMap autoencoder = ReadSafetensors(folder_ / "initial" / config.autoencoder.file);
+  for (auto& [name, weight] : autoencoder) weight = weight * 1.5;
+  WriteBundle(folder_ / "other", config, initial.dit.NamedWeights(), autoencoder, at::kFloat);
+  options_.init = (folder_ / "other").string();
+  testing::ExpectThrowsWith<ConfigError>(
+      [&] { Train("run"); },
+      {"--init", "encodes otherwise: autoencoder_weights", "as in the cache"});
+  EXPECT_FALSE(fs::exists(folder_ / "run"));
+}
+
+TEST_F(CacheTrainingTest, ANetworkOfOtherCamerasIsRefused) {
+  options_.dit.camera.frame = CameraFrame::kAbsolute;
+  testing::ExpectThrowsWith<ConfigError>([&] { Train("run"); },
+                                         {"dit", "camera", "as in the cache"});
+}
+
+TEST_F(CacheTrainingTest, WhatIsNoCacheIsRefused) {
+  fs::remove(folder_ / "cache" / "cache.json");
+  testing::ExpectThrowsWith<InputError>([&] { Train("run"); }, {"not a finished latent cache"});
+  MakeCache(false);
+  fs::remove_all(folder_ / "cache" / "model");
+  testing::ExpectThrowsWith<InputError>([&] { Train("run"); }, {"model"});
+  options_.clips.dir = "";
+  testing::ExpectThrowsWith<ConfigError>([&] { Train("run"); }, {"--data", "clips.dir"});
+  EXPECT_FALSE(fs::exists(folder_ / "run"));
+}
+
+}  // namespace
+}  // namespace aim
