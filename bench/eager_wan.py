@@ -3,13 +3,15 @@
 bin/gpu_bench in one run (scripts/gpu_check): everything in one type, the camera encoder and the
 text embedding in every forward, guidance as two forwards. Prints one JSON object.
 
-    bench/eager_wan.py [--device cuda] [--config FILE.json] [--tensors FILE.safetensors]
+    bench/eager_wan.py [--device cuda] [--config FILE.json] [--tensors FILE.safetensors] [--steps N]
+                       [--compile]
 
 Defaults are the released 5 B system at 512 x 512 x 41 x 2 views in bfloat16; FILE.json is the one
 that gpu_bench takes (bench/toy.json). --tensors reads weights, inputs and results that gpu_bench
 --tensors wrote, and reports how far its own results are from those, relative to the largest value.
-Formulas: wan22.md 2 and method.md 3.3. Needs torch, for --tensors safetensors too. Exit 2 without
-a usable GPU.
+--compile times one forward alone, its blocks by torch.compile, which makes no code for complex
+numbers: the rotation is in real ones, in float32. Formulas: wan22.md 2 and method.md 3.3. Needs
+torch, for --tensors safetensors too, for --compile triton on a GPU. Exit 2 without a usable GPU.
 """
 
 import argparse
@@ -93,7 +95,12 @@ class RmsNorm(torch.nn.Module):
 
 
 def rotate(x, table, heads):
-    """[B, N, dim] by complex numbers in float64, as published."""
+    """[B, N, dim] by complex numbers in float64, as published, or by real ones [N, pairs, 2]."""
+    if not table.is_complex():
+        real, imaginary = x.float().view(*x.shape[:2], heads, -1, 2).unbind(-1)
+        cos, sin = table[:, None].unbind(-1)
+        turned = real * cos - imaginary * sin, real * sin + imaginary * cos
+        return torch.stack(turned, dim=-1).flatten(2).to(x.dtype)
     pairs = torch.view_as_complex(x.double().view(*x.shape[:2], heads, -1, 2))
     return torch.view_as_real(pairs * table[:, None]).flatten(2).to(x.dtype)
 
@@ -145,6 +152,7 @@ class Wan(torch.nn.Module):
         super().__init__()
         self.sizes = sizes
         self.passes = 0
+        self.is_compiled = False
         dim, channels = sizes.dim, sizes.in_channels
         self.linear = Linears(dict(text0=(sizes.text_dim, dim), text2=(dim, dim),
                                    time0=(sizes.freq_dim, dim), time2=(dim, dim),
@@ -153,6 +161,11 @@ class Wan(torch.nn.Module):
         self.blocks = torch.nn.ModuleList(Block(sizes) for _ in range(sizes.num_layers))
         self.modulation = torch.nn.Parameter(torch.randn(1, 2, dim, **sizes.make) / dim ** 0.5)
         self.norm = torch.nn.LayerNorm(dim, eps=EPS, elementwise_affine=False)
+
+    def compile_blocks(self):
+        for block in self.blocks:
+            block.compile()
+        self.is_compiled = True
 
     def forward(self, x, timestep, text, camera):
         self.passes += x.shape[0]
@@ -166,6 +179,8 @@ class Wan(torch.nn.Module):
         x = self.patch(x)
         frames, rows, columns = x.shape[2:]
         table = rope_table(frames, rows, columns, self.sizes.head_dim, x.device)
+        if self.is_compiled:
+            table = torch.view_as_real(table).float()
         x = x.flatten(2).transpose(1, 2)
         for block in self.blocks:
             x = block(x, context, e0, table, camera)
@@ -276,7 +291,23 @@ def compare(model, sizes, path):
                 denoise=difference("denoise", denoise(model, job, sizes.steps)))
 
 
-def measure(sizes, tensors):
+def time_forward(accelerator, model, job):
+    runs = 5
+    forward(model, job)
+    return accelerator.seconds(lambda: [forward(model, job) for _ in range(runs)]) / runs
+
+
+def measure_compiled(accelerator, model, job):
+    eager = forward(model, job)
+    model.compile_blocks()
+    results = []
+    report = dict(compile_s=accelerator.seconds(lambda: results.append(forward(model, job))))
+    difference = (results[0] - eager).abs().max() / eager.abs().max()
+    return report | dict(difference_from_eager=difference.item(),
+                         forward_compiled_s=time_forward(accelerator, model, job))
+
+
+def measure(sizes, tensors, compiled):
     accelerator = Accelerator(sizes.device)
     model = Wan(sizes).eval()
     report = dict(device=str(sizes.device), dtype=sizes.dtype, steps=sizes.steps,
@@ -286,13 +317,13 @@ def measure(sizes, tensors):
         report["largest_difference"] = compare(model, sizes, tensors)
     job = sample_job(sizes)
     report["tokens"] = job.canvas[0, 0].numel() // 4
+    if compiled:
+        return report | measure_compiled(accelerator, model, job)
     model.passes = 0
     denoise(model, job, 1)
     report["passes_per_step"] = model.passes
-    forward(model, job)
+    report["forward_s"] = time_forward(accelerator, model, job)
     runs = 5
-    report["forward_s"] = accelerator.seconds(
-        lambda: [forward(model, job) for _ in range(runs)]) / runs
     report["step_s"] = accelerator.seconds(lambda: denoise(model, job, runs)) / runs
     report["denoise_s"] = accelerator.seconds(lambda: denoise(model, job, sizes.steps))
     # The published canvas of i2a is denoised whole, both branches.
@@ -309,10 +340,15 @@ def main():
     parser.add_argument("--device", help="cpu, cuda or cuda:N")
     parser.add_argument("--config", type=pathlib.Path, help="JSON with the sizes that differ")
     parser.add_argument("--tensors", type=pathlib.Path, help="what gpu_bench --tensors wrote")
+    parser.add_argument("--steps", type=int, help="denoising steps of a sample")
+    parser.add_argument("--compile", action="store_true",
+                        help="time a forward of compiled blocks, nothing else")
     arguments = parser.parse_args()
     config = json.loads(arguments.config.read_text()) if arguments.config else {}
     if arguments.device:
         config["device"] = arguments.device
+    if arguments.steps:
+        config["steps"] = arguments.steps
     sizes = Sizes(config)
     if sizes.device.type == "cuda" and not torch.cuda.is_available():
         print("eager_wan: no usable NVIDIA GPU; expected one that torch sees; check nvidia-smi",
@@ -320,7 +356,7 @@ def main():
         sys.exit(2)
     torch.manual_seed(1)
     with torch.inference_mode():
-        print(json.dumps(measure(sizes, arguments.tensors), indent=2))
+        print(json.dumps(measure(sizes, arguments.tensors, arguments.compile), indent=2))
 
 
 if __name__ == "__main__":

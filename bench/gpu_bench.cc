@@ -5,7 +5,8 @@
 // Prints one JSON object. Defaults: 512 x 512 pixels, 41 frames, two views, bf16 on cuda; guidance
 // 5 unless said otherwise. bench/toy.json is a size for the CPU. --help lists the keys; --tensors
 // FILE.safetensors keeps weights, inputs and results, which bench/eager_wan.py compares its own
-// with. Exit 2 and one sentence for wrong arguments or without a usable GPU.
+// with; --profile FILE.json measures nothing but the kernels of a forward and of a decoded segment,
+// and writes their table. Exit 2 and one sentence for wrong arguments or without a usable GPU.
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/record_function.h>
@@ -26,6 +27,7 @@
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/device.h"
 #include "aim/tensor/safetensors.h"
+#include "kernel_profile.h"
 
 namespace {
 
@@ -58,6 +60,7 @@ struct BenchOptions {
   int steps = 50;
   int plan_steps = 8;
   std::string tensors;
+  std::string profile;
   aim::DitOptions dit = ReleasedDit();
   aim::WanVaeOptions vae;
 
@@ -73,6 +76,8 @@ struct BenchOptions {
     visit("steps", self.steps, Range{1, 1000}, "denoising steps of a sample");
     visit("plan_steps", self.plan_steps, Range{1, 1000}, "denoising steps of an i2a plan");
     visit("tensors", self.tensors, Any{}, "file for weights, inputs and results; empty = none");
+    visit("profile", self.profile, Any{},
+          "file for a table of kernels instead of times; empty = none");
     visit("dit", self.dit, Any{}, "");
     visit("vae", self.vae, Any{}, "");
   }
@@ -169,6 +174,10 @@ class Bench {
                 {"steps", options_.steps},    {"plan_steps", options_.plan_steps},
                 {"parameters", NumWeights()}, {"model_gib", accelerator_.PeakGib()}};
     const Job sample = RandomJob("i2va");
+    if (!options_.profile.empty()) {
+      WriteProfile(sample);
+      return report;
+    }
     if (!options_.tensors.empty()) WriteTensors(sample);
     TimeSample(sample, report);
     TimePlan(RandomJob("i2a"), report);
@@ -267,11 +276,15 @@ class Bench {
     return 2e-12 * layers * (products + attention);
   }
 
+  at::Tensor RandomLatent() const {
+    const int64_t side = options_.latent_side;
+    return at::randn({1, options_.vae.z_dim, options_.latent_frames, side, side},
+                     at::TensorOptions().device(device_).dtype(at::kFloat));
+  }
+
   // Pixels of `count` segments.
   double TimeDecoding(int count) const {
-    const int64_t side = options_.latent_side;
-    const at::Tensor latent = at::randn({1, options_.vae.z_dim, options_.latent_frames, side, side},
-                                        at::TensorOptions().device(device_).dtype(at::kFloat));
+    const at::Tensor latent = RandomLatent();
     vae_.Decode(latent, aim::ContentKind::kAction);
     return accelerator_.Seconds([&] {
       for (int i = 0; i < count; ++i) vae_.Decode(latent, aim::ContentKind::kAction);
@@ -302,6 +315,19 @@ class Bench {
     report["plan_denoise_guided_s"] = guided_s;
     report["plan_guided_s"] = guided_s + decode_s;
     report["plan_s"] = TimeDenoising(job, options_.plan_steps, 1.0) + decode_s;
+  }
+
+  // The second run of each: the first chooses algorithms and takes memory.
+  void WriteProfile(const Job& job) const {
+    const auto profile = [this](const std::function<void()>& work) {
+      work();
+      return ToJson(aim::ProfileKernels(device_, [&] { accelerator_.Seconds(work); }));
+    };
+    const auto forward = Forward(job);
+    const at::Tensor latent = RandomLatent();
+    const json report{{"forward", profile([&] { forward(); })},
+                      {"decode", profile([&] { vae_.Decode(latent, aim::ContentKind::kAction); })}};
+    aim::WriteFileAtomic(options_.profile, report.dump(2) + "\n");
   }
 
   void WriteTensors(const Job& job) const {
