@@ -17,6 +17,10 @@ foreach(module ${modules})
   list(APPEND AIM_FULL_TARGETS aim::${module})
 endforeach()
 install(TARGETS aim_torch EXPORT aimTargets)
+if(AIM_HAS_CUDA_KERNELS)
+  install(TARGETS aim_kernels_cuda aim_cudart EXPORT aimTargets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/aim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h")
 

@@ -19,7 +19,8 @@ target_link_libraries(aim_torch INTERFACE
 if(NOT AIM_FUZZ)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   separate_arguments(AIM_OPENMP_FLAGS UNIX_COMMAND "${OpenMP_CXX_FLAGS}")
-  target_compile_options(aim_torch INTERFACE "$<BUILD_INTERFACE:${AIM_OPENMP_FLAGS}>")
+  target_compile_options(aim_torch INTERFACE
+    "$<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:${AIM_OPENMP_FLAGS}>>")
   # The runtime that LibTorch brings, so that there is one pool of threads.
   set(AIM_OPENMP_LIBRARY "${AIM_TORCH_ROOT}/lib/libgomp.so.1")
   if(NOT EXISTS "${AIM_OPENMP_LIBRARY}")

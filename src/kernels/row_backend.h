@@ -1,7 +1,7 @@
 // What a device has to bring for the operations of rows.h: a table of functions, one file a device
-// (rows_cpu.cc), and its line in BackendFor. Tensors arrive contiguous, f32 or bf16, on the device,
-// with shapes checked; undefined tensors stand for absent arguments. No function knows gradients:
-// the `...Backward` ones are what rows.cc calls for them.
+// (rows_cpu.cc, rows_cuda.cc), and its line in BackendFor. Tensors arrive contiguous, f32 or bf16,
+// on the device, with shapes checked; undefined tensors stand for absent arguments. No function
+// knows gradients: the `...Backward` ones are what rows.cc calls for them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -68,7 +68,13 @@ struct RowBackend {
   at::Tensor (*gelu_tanh_backward)(const at::Tensor& x, const at::Tensor& d_out);
 };
 
-extern const RowBackend kCpuRows;  // rows_cpu.cc
+extern const RowBackend kCpuRows;   // rows_cpu.cc
+extern const RowBackend kCudaRows;  // rows_cuda.cc, where our CUDA kernels are built
+
+namespace cuda {
+// Rows of a width that kCudaRows takes: a multiple of 8, at most 16384.
+bool HasFittingRows(const at::Tensor& x);
+}  // namespace cuda
 
 // The table for tensors like `x`, or null: rows_plain.h serves them.
 const RowBackend* BackendFor(const at::Tensor& x);

@@ -12,7 +12,11 @@ namespace aim {
 
 const RowBackend* BackendFor(const at::Tensor& x) {
   if (x.scalar_type() != at::kFloat && x.scalar_type() != at::kBFloat16) return nullptr;
-  return x.is_cpu() ? &kCpuRows : nullptr;
+  if (x.is_cpu()) return &kCpuRows;
+#ifdef AIM_HAS_CUDA_KERNELS
+  if (x.is_cuda() && cuda::HasFittingRows(x)) return &kCudaRows;
+#endif
+  return nullptr;
 }
 
 namespace {

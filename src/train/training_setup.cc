@@ -1,5 +1,6 @@
 #include "train/training_setup.h"
 
+#include "aim/base/rng.h"
 #include "aim/tensor/safetensors.h"
 #include "train/fitted_autoencoder.h"
 

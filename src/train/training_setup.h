@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "aim/base/run_context.h"
 #include "aim/bundle/bundle.h"
 #include "aim/cache/latent_cache.h"
 #include "aim/data/skipped.h"

@@ -238,7 +238,9 @@ TEST_F(LatentCacheTest, TheTruthComesBack) {
           EXPECT_EQ(a.world_from_camera.rotation.coeffs(), b.world_from_camera.rotation.coeffs());
         }
         EXPECT_EQ(clip.views[v].num_frames, pictures ? kFrames : 0);
-        if (pictures) EXPECT_EQ(clip.views[v].rgb, expected.views[v].rgb);
+        if (pictures) {
+          EXPECT_EQ(clip.views[v].rgb, expected.views[v].rgb);
+        }
       }
     }
   }
