@@ -26,7 +26,7 @@ struct CommandText {
 // A subcommand with the flags of Options; `run` is called with them.
 template <class Options, class Run>
 Command AddCommand(CLI::App& app, const CommandText& text, Run run,
-                        const std::vector<std::string>& positionals = {}) {
+                   const std::vector<std::string>& positionals = {}) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(text.name, text.help);
   command->footer(text.footer);

@@ -3,7 +3,6 @@
 
 #include <iostream>
 
-#include "aim/eval/report.h"
 #include "aim/policy/model_policy.h"
 #include "tools/cli/cli.h"
 
@@ -24,7 +23,6 @@ int main(int argc, char** argv) {
       policy.device = run.device();
       return aim::MakeModelPolicy(policy);
     };
-    const nlohmann::json report = aim::RunRollout(options, run, parts);
-    std::cout << aim::ReportTable(report);
+    std::cout << aim::ReportTable(aim::RunRollout(options, run, parts));
   });
 }

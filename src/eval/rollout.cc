@@ -15,7 +15,6 @@
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
 #include "aim/env/tabletop.h"
-#include "aim/eval/report.h"
 #include "aim/eval/trial_record.h"
 #include "eval/pictures.h"
 
@@ -53,7 +52,7 @@ class Rollout {
     ReadComparisons();
   }
 
-  nlohmann::json Run() {
+  RolloutReport Run() {
     const auto begin = std::chrono::steady_clock::now();
     run_.PrepareOutFolder();
     KeepSettings(run_.out() / "trials" / "settings.json", Settings());
@@ -277,7 +276,7 @@ class Rollout {
     ++taken;
   }
 
-  nlohmann::json WriteResults(double elapsed_s) {
+  RolloutReport WriteResults(double elapsed_s) {
     const fs::path& out = run_.out();
     WriteFileAtomic(out / "episodes.csv", TrialsCsv(trials_, options_.policy));
     if (options_.references) {
@@ -301,14 +300,13 @@ class Rollout {
                           {"frame_period_s", period_s_},
                           {"peak_memory_bytes", PeakMemoryBytes()}};
     if (!LeftOut().empty()) subject.run_record["left_out"] = LeftOut();
-    nlohmann::json report = MakeReport(subject, trials_);
-    report["compare"] = nlohmann::json::array();
+    RolloutReport report = MakeReport(subject, trials_);
     for (const auto& [folder, table] : comparisons_) {
-      report["compare"].push_back(CompareRollouts(trials_, table, folder, run_.seed()));
+      report.compare.push_back(CompareRollouts(trials_, table, folder, run_.seed()));
     }
-    WriteFileAtomic(out / "report.json", DumpJson(report, 2) + "\n");
+    WriteFileAtomic(out / "report.json", DumpJson(ToJson(report), 2) + "\n");
     WriteFileAtomic(out / "report.html", ReportHtml(report, out));
-    run_.Note("mean_success", report["mean_success"]);
+    run_.Note("mean_success", report.mean_success);
     run_.Note("num_trials", trials_.size());
     return report;
   }
@@ -344,8 +342,8 @@ void RolloutOptions::Validate() const {
   }
 }
 
-nlohmann::json RunRollout(const RolloutOptions& options, RunContext& run,
-                          const RolloutParts& parts) {
+RolloutReport RunRollout(const RolloutOptions& options, RunContext& run,
+                         const RolloutParts& parts) {
   return Rollout(options, run, parts).Run();
 }
 

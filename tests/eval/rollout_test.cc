@@ -44,6 +44,7 @@ class RolloutTest : public ::testing::Test {
     return RunContext(common);
   }
 
+  // The content of report.json.
   nlohmann::json Roll(const std::string& name, const RolloutOptions& options,
                       const PointFaults& faults = {}, bool resume = false) {
     RolloutParts parts;
@@ -55,7 +56,7 @@ class RolloutTest : public ::testing::Test {
       });
     };
     RunContext run = Context(name, resume);
-    return RunRollout(options, run, parts);
+    return ToJson(RunRollout(options, run, parts));
   }
 
   std::string Text(const std::string& path) const { return ReadFile(folder_ / path); }

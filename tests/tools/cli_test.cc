@@ -131,8 +131,7 @@ TEST(CliTest, UsedOutIsRefusedUnlessOverwrite) {
 }
 
 TEST(CliTest, FullStdoutIsAFailure) {
-  const CommandResult result =
-      testing::RunCommand({ExampleTool(), "show", "a.csv"}, "/dev/full");
+  const CommandResult result = testing::RunCommand({ExampleTool(), "show", "a.csv"}, "/dev/full");
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.err, HasSubstr("stdout is not writable"));
 }

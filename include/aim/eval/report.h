@@ -2,10 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "aim/eval/comparison.h"
 #include "aim/eval/trial_record.h"
 
 namespace aim {
@@ -20,24 +23,115 @@ struct ReportSubject {
   nlohmann::json run_record;  // version, revision, device, seconds
 };
 
+// What has no value where nothing was measured is absent here and null in JSON.
+
+// First plans from what the scripted expert did.
+struct ExpertDistance {
+  std::optional<double> position_mm;   // median over trials
+  std::optional<double> rotation_deg;  // the same
+  std::optional<double> gripper;       // mean fraction of frames with the expert's gripper
+};
+
+// The policy against the null policy on one task.
+struct NullTest {
+  McNemarResult test;
+  double p_holm = 1;  // corrected for the number of tasks
+};
+
+// One task. Means and medians leave invalid trials out; rates count them as failures.
+struct TaskReport {
+  std::string task;
+  Rate success;
+  std::map<Termination, int> terminations;  // those that occurred
+  double timeout_frac = 0;
+  int ik_failures = 0;
+  double ik_fail_rate = 0;  // of all env steps
+  std::optional<double> steps;
+  std::optional<double> replans;
+  std::optional<double> plan_s;
+  std::optional<double> demo_frames;
+  std::optional<double> tracking_mm;     // median
+  std::optional<double> final_error_mm;  // median
+  std::optional<double> confidence;
+  std::optional<double> undecodable;
+  ExpertDistance to_expert;
+  std::optional<Rate> gate;  // of the trials that have that reference
+  std::optional<Rate> null;
+  std::optional<Rate> still;
+  std::optional<NullTest> versus_null;
+
+  // Whether the controller can do the task at all: a low gate says little about the policy.
+  bool IsGateOk() const;
+  int NumEndedBy(Termination termination) const;
+};
+
+// Does confidence tell successes from failures?
+struct ConfidenceReport {
+  std::optional<double> success_mean;
+  std::optional<double> failure_mean;
+  std::optional<double> spearman_with_success;
+};
+
+// What the controller alone is off, from the gate where it was played.
+struct ControllerReport {
+  std::optional<double> tracking_mm;
+  std::optional<double> final_mm;
+  std::optional<double> final_mm_p95;
+};
+
+// A trial that has pictures.
+struct FilmstripEntry {
+  std::string file;  // relative to the rollout's folder
+  std::vector<std::string> videos;
+  TrialSpec spec;
+  bool success = false;
+  Termination termination = Termination::kInvalid;
+  int steps = 0;
+  int replans = 0;
+  double confidence = 0;
+  std::string prompt;
+};
+
+struct InvalidTrial {
+  TrialSpec spec;
+  std::string error;
+};
+
+struct RolloutReport {
+  ReportSubject subject;
+  int num_trials = 0;
+  int num_reruns = 0;
+  Rate pooled;  // over all trials
+  std::vector<TaskReport> tasks;
+  // Each task of equal weight.
+  double mean_success = 0;
+  Interval mean_success_interval;
+  std::optional<double> mean_success_gated;  // over the tasks whose gate is good
+  std::optional<double> mean_gate;
+  std::optional<double> mean_null;
+  std::optional<double> mean_still;
+  std::optional<PairedTest> versus_null;  // if every task has null policies
+  ConfidenceReport confidence;
+  ControllerReport controller;
+  ExpertDistance to_expert;
+  std::optional<double> plan_s;
+  std::vector<FilmstripEntry> filmstrips;
+  std::vector<InvalidTrial> invalid;
+  std::vector<Comparison> compare;  // MakeReport leaves it empty
+};
+
 // Every number of the report: per task and in the mean, with 95 % intervals, references, exact
 // McNemar tests against the null policy (Holm over tasks), controller floor, confidence. A rate
 // counts invalid trials as failures and lists them. `trials` not empty.
-nlohmann::json MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
+RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
 
-// Throws InputError, naming `where`, unless the table has exactly these scenes, in any order.
-void RequireSameScenes(const std::vector<TrialSpec>& scenes, const TrialTable& other,
-                       const std::string& where);
-
-// A paired test of `trials` against an earlier rollout of the same scenes. Throws InputError,
-// naming `where`, if the scenes or the first pictures differ.
-nlohmann::json CompareRollouts(const std::vector<TrialRecord>& trials, const TrialTable& other,
-                               const std::string& where, uint64_t seed);
+// The content of report.json; its "format" is aim-rollout-1.
+nlohmann::json ToJson(const RolloutReport& report);
 
 // One self-contained HTML page: styles, charts and the filmstrips (read from `folder`) are inside.
-std::string ReportHtml(const nlohmann::json& report, const std::filesystem::path& folder);
+std::string ReportHtml(const RolloutReport& report, const std::filesystem::path& folder);
 
 // The table of tasks as plain text, for a terminal.
-std::string ReportTable(const nlohmann::json& report);
+std::string ReportTable(const RolloutReport& report);
 
 }  // namespace aim

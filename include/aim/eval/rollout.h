@@ -12,6 +12,7 @@
 #include "aim/base/run_context.h"
 #include "aim/control/env.h"
 #include "aim/control/policy.h"
+#include "aim/eval/report.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -89,9 +90,9 @@ struct RolloutParts {
 // still.csv, report.json, report.html, filmstrips/, videos/ and trials/ (one file a trial, from
 // which --resume goes on). Deterministic in options and run.seed(), wall times aside. A trial that
 // throws is run once more with the same seed; if it throws again it counts as a failure and is
-// listed as invalid. Returns the content of report.json. Throws ConfigError for options that do
+// listed as invalid. ToJson of the report is report.json. Throws ConfigError for options that do
 // not fit together or an environment, task or policy that does not exist.
-nlohmann::json RunRollout(const RolloutOptions& options, RunContext& run,
-                          const RolloutParts& parts = {});
+RolloutReport RunRollout(const RolloutOptions& options, RunContext& run,
+                         const RolloutParts& parts = {});
 
 }  // namespace aim

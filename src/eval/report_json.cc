@@ -1,0 +1,123 @@
+#include "eval/report_json.h"
+
+#include "aim/eval/report.h"
+
+namespace aim {
+namespace {
+
+using nlohmann::json;
+
+// What was not measured is null.
+json OrNull(const std::optional<double>& value) { return value ? json(*value) : json(); }
+
+void AddIfMeasured(json& object, const char* key, const std::optional<double>& value) {
+  if (value) object[key] = *value;
+}
+
+json DistanceJson(const ExpertDistance& distance) {
+  return {{"position_mm", OrNull(distance.position_mm)},
+          {"rotation_deg", OrNull(distance.rotation_deg)},
+          {"gripper", OrNull(distance.gripper)}};
+}
+
+json TaskJson(const TaskReport& task) {
+  json object = ToJson(task.success);
+  object["task"] = task.task;
+  object["terminations"] = json::object();
+  for (const auto& [termination, count] : task.terminations) {
+    object["terminations"][ToWord(termination)] = count;
+  }
+  object["timeout_frac"] = task.timeout_frac;
+  object["ik_failures"] = task.ik_failures;
+  object["ik_fail_rate"] = task.ik_fail_rate;
+  object["steps"] = OrNull(task.steps);
+  object["replans"] = OrNull(task.replans);
+  object["plan_s"] = OrNull(task.plan_s);
+  object["demo_frames"] = OrNull(task.demo_frames);
+  object["tracking_mm"] = OrNull(task.tracking_mm);
+  object["final_error_mm"] = OrNull(task.final_error_mm);
+  object["confidence"] = OrNull(task.confidence);
+  object["undecodable"] = OrNull(task.undecodable);
+  object["to_expert"] = DistanceJson(task.to_expert);
+  if (task.gate) object["gate"] = ToJson(*task.gate);
+  if (task.null) object["null"] = ToJson(*task.null);
+  if (task.still) object["still"] = ToJson(*task.still);
+  if (task.gate) object["gate_ok"] = task.IsGateOk();
+  if (task.versus_null) {
+    object["versus_null"] = TestJson(task.versus_null->test);
+    object["versus_null"]["p_holm"] = task.versus_null->p_holm;
+  }
+  return object;
+}
+
+json FilmstripJson(const FilmstripEntry& entry) {
+  return {{"file", entry.file},
+          {"videos", entry.videos},
+          {"task", entry.spec.task},
+          {"seed", entry.spec.seed},
+          {"variation", entry.spec.variation},
+          {"success", entry.success},
+          {"termination", ToWord(entry.termination)},
+          {"steps", entry.steps},
+          {"replans", entry.replans},
+          {"confidence", entry.confidence},
+          {"prompt", entry.prompt}};
+}
+
+json InvalidJson(const InvalidTrial& trial) {
+  return {{"task", trial.spec.task},
+          {"seed", trial.spec.seed},
+          {"variation", trial.spec.variation},
+          {"error", trial.error}};
+}
+
+template <class Item, class Function>
+json ListJson(const std::vector<Item>& items, Function&& to_json) {
+  json list = json::array();
+  for (const Item& item : items) list.push_back(to_json(item));
+  return list;
+}
+
+}  // namespace
+
+json IntervalJson(const Interval& interval) { return {interval.low, interval.high}; }
+
+json TestJson(const McNemarResult& test) {
+  return {{"only_first", test.only_first},
+          {"only_second", test.only_second},
+          {"p", test.p_value},
+          {"underpowered", test.underpowered}};
+}
+
+json ToJson(const RolloutReport& report) {
+  const ReportSubject& subject = report.subject;
+  json object = {{"format", "aim-rollout-1"},       {"title", subject.title},
+                 {"policy", subject.policy},        {"replan", subject.replan},
+                 {"num_trials", report.num_trials}, {"options", subject.options},
+                 {"run", subject.run_record},       {"num_reruns", report.num_reruns}};
+  object["pooled"] = ToJson(report.pooled);
+  object["tasks"] = ListJson(report.tasks, TaskJson);
+  object["mean_success"] = report.mean_success;
+  object["mean_success_interval"] = IntervalJson(report.mean_success_interval);
+  object["mean_success_gated"] = OrNull(report.mean_success_gated);
+  AddIfMeasured(object, "mean_gate", report.mean_gate);
+  AddIfMeasured(object, "mean_null", report.mean_null);
+  AddIfMeasured(object, "mean_still", report.mean_still);
+  if (report.versus_null) object["versus_null"] = ToJson(*report.versus_null);
+  const ConfidenceReport& confidence = report.confidence;
+  object["confidence"] = {{"success_mean", OrNull(confidence.success_mean)},
+                          {"failure_mean", OrNull(confidence.failure_mean)},
+                          {"spearman_with_success", OrNull(confidence.spearman_with_success)}};
+  object["controller"] = {{"tracking_mm", OrNull(report.controller.tracking_mm)},
+                          {"final_mm", OrNull(report.controller.final_mm)},
+                          {"final_mm_p95", OrNull(report.controller.final_mm_p95)}};
+  object["to_expert"] = DistanceJson(report.to_expert);
+  object["plan_s"] = OrNull(report.plan_s);
+  object["filmstrips"] = ListJson(report.filmstrips, FilmstripJson);
+  object["invalid"] = ListJson(report.invalid, InvalidJson);
+  object["compare"] =
+      ListJson(report.compare, [](const Comparison& comparison) { return ToJson(comparison); });
+  return object;
+}
+
+}  // namespace aim

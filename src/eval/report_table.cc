@@ -1,0 +1,46 @@
+#include <cstdio>
+#include <optional>
+
+#include "aim/eval/report.h"
+
+namespace aim {
+namespace {
+
+std::string Percent(const std::optional<double>& rate) {
+  if (!rate) return "    -";
+  char text[16];
+  std::snprintf(text, sizeof text, "%5.1f", 100 * *rate);
+  return text;
+}
+
+std::string Percent(const std::optional<Rate>& rate) {
+  return Percent(rate ? std::optional(rate->rate) : std::nullopt);
+}
+
+std::string Percent(const Interval& interval) {
+  return "[" + Percent(interval.low) + "," + Percent(interval.high) + "]";
+}
+
+}  // namespace
+
+std::string ReportTable(const RolloutReport& report) {
+  char line[256];
+  std::snprintf(line, sizeof line, "%-24s %5s %8s  %-15s %6s %6s %6s %8s %4s\n", "task", "n",
+                "success", "95 % interval", "gate", "null", "still", "timeouts", "IK");
+  std::string table = line;
+  for (const TaskReport& task : report.tasks) {
+    std::snprintf(line, sizeof line, "%-24s %5d %7s%%  %-15s %6s %6s %6s %8d %4d\n",
+                  task.task.c_str(), task.success.n, Percent(task.success.rate).c_str(),
+                  Percent(task.success.interval).c_str(), Percent(task.gate).c_str(),
+                  Percent(task.null).c_str(), Percent(task.still).c_str(),
+                  task.NumEndedBy(Termination::kTimeout), task.ik_failures);
+    table += line;
+  }
+  std::snprintf(line, sizeof line, "%-24s %5d %7s%%  %-15s %6s %6s %6s\n", "mean over tasks",
+                report.num_trials, Percent(report.mean_success).c_str(),
+                Percent(report.mean_success_interval).c_str(), Percent(report.mean_gate).c_str(),
+                Percent(report.mean_null).c_str(), Percent(report.mean_still).c_str());
+  return table + line;
+}
+
+}  // namespace aim
