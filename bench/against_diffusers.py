@@ -150,7 +150,7 @@ CAMERA_POOL = (CHANNELS, 16, 16)
 
 
 class CameraLayers(torch.nn.Module):
-    """The camera encoder and projector of one block, as released: method.md 3.3."""
+    """The camera encoder and projector of one block, as released: docs/reference/method.md 3.3."""
 
     def __init__(self, dim):
         super().__init__()
@@ -182,11 +182,11 @@ def add_cameras(model, generator):
 
 
 def published_plan(model, vae, cameras, inputs, whole_actions):
-    """An i2a plan in the released order of work (method.md 5.1, 8.19): whole camera clips encoded,
-    cameras and text once more in every block, step and branch, every segment decoded. The release
-    does not offer i2a; its closed loop in i2va encodes whole action clips, of which only the first
-    frame is read (`whole_actions`; without them that frame alone is encoded)."""
-    def encode(video):
+    """An i2a plan in the released order of work (docs/reference/method.md 5.1, 8.19): whole camera
+    clips encoded, cameras and text once more in every block, step and branch, every segment
+    decoded. The release does not offer i2a; its closed loop in i2va encodes whole action clips, of
+    which only the first frame is read (`whole_actions`; without them that frame alone is
+    encoded).""" def encode(video):
         return vae.encode(video).latent_dist.mode()
 
     canvas, ray_latents, given = [], [], []

@@ -10,9 +10,9 @@ Defaults are the released 5 B system at 512 x 512 x 41 x 2 views in bfloat16; FI
 that gpu_bench takes (bench/toy.json). --tensors reads weights, inputs and results that gpu_bench
 --tensors wrote, and reports how far its own results are from those, relative to the largest value.
 --compile times one forward alone, its blocks by torch.compile, which makes no code for complex
-numbers: the rotation is in real ones, in float32. Formulas: wan22.md 2 and method.md 3.3. Needs
-torch, for --tensors safetensors too, for --compile triton on a GPU. Exit 2 without a usable GPU.
-"""
+numbers: the rotation is in real ones, in float32. Formulas: docs/reference/wan22.md 2 and
+docs/reference/method.md 3.3. Needs torch, for --tensors safetensors too, for --compile triton on a
+GPU. Exit 2 without a usable GPU. """
 
 import argparse
 import json
@@ -247,7 +247,8 @@ def forward(model, job):
     return model(job.canvas, torch.tensor([700.0], device=job.canvas.device), job.text, job.camera)
 
 
-# The released names (wan22.md 2.6, method.md 3.3) and those of the modules above.
+# The released names (docs/reference/wan22.md 2.6, docs/reference/method.md 3.3) and those of the
+# modules above.
 NAMES = [
     (r"(self|cross)_attn\.norm_([qk])\.", r"norms.\1_\2."),
     (r"(self|cross)_attn\.([qkvo])\.", r"linear.layers.\1_\2."),

@@ -1,5 +1,6 @@
 // The published rules of action images, written with ATen operators as a PyTorch program runs them
-// (method.md 1.3 and 1.4): what the benchmark compares with. Square pictures; float32.
+// (docs/reference/method.md 1.3 and 1.4): what the benchmark compares with. Square pictures;
+// float32.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -10,7 +11,7 @@
 
 namespace aim::bench {
 
-// method.md 1.3: centres [N, 3, 2] (u, v), openness [N] -> pictures [N, H, W, 3].
+// docs/reference/method.md 1.3: centres [N, 3, 2] (u, v), openness [N] -> pictures [N, H, W, 3].
 inline at::Tensor PublishedRasterizer(const at::Tensor& centres, const at::Tensor& openness,
                                       int64_t size_px) {
   const double sigma = 0.05 * static_cast<double>(size_px);
@@ -63,7 +64,7 @@ struct RayDepths {
   int64_t count;
 };
 
-// method.md 1.4, step 1: centroids [V, 2] (u, v) of maps [V, S, S].
+// docs/reference/method.md 1.4, step 1: centroids [V, 2] (u, v) of maps [V, S, S].
 inline at::Tensor PublishedCentroids(const at::Tensor& maps) {
   const at::Tensor grid = at::arange(maps.size(1), maps.options()) + 0.5;
   const at::Tensor weights = maps / (maps.sum({1, 2}, true) + 1e-8);
@@ -72,7 +73,7 @@ inline at::Tensor PublishedCentroids(const at::Tensor& maps) {
                    1);
 }
 
-// method.md 1.4 for one anchor: maps [V, S, S] -> point [3].
+// docs/reference/method.md 1.4 for one anchor: maps [V, S, S] -> point [3].
 inline at::Tensor PublishedPoint(const at::Tensor& maps, const std::vector<TensorCamera>& cameras,
                                  const RayDepths& depths) {
   const at::Tensor centroids = PublishedCentroids(maps);
@@ -96,7 +97,7 @@ inline at::Tensor PublishedPoint(const at::Tensor& maps, const std::vector<Tenso
   return points[score.argmax()];
 }
 
-// method.md 1.4: bytes [V, S, S, 3] -> tip, unit axis, and 1 for "closed" [7].
+// docs/reference/method.md 1.4: bytes [V, S, S, 3] -> tip, unit axis, and 1 for "closed" [7].
 inline at::Tensor PublishedDecoder(const at::Tensor& bytes,
                                    const std::vector<TensorCamera>& cameras,
                                    const RayDepths& depths) {

@@ -36,7 +36,7 @@ WeightMap Open(const fs::path& path, Architecture architecture) {
   return OriginalNames(OpenWeights(path).tensors, architecture, path.string());
 }
 
-// What the released weights of Action Images were trained for. method.md 2.1, 5.4.
+// What the released weights of Action Images were trained for. docs/reference/method.md 2.1, 5.4.
 void SetActionImages(BundleConfig& config) {
   config.preset = "action_images_5b";
   config.trained_modes = {"i2va", "i2a", "v2a", "i2v", "v1_given"};
@@ -51,7 +51,7 @@ void SetActionImages(BundleConfig& config) {
                       .timestep_rounding = TimestepRounding::kBf16};
 }
 
-// The video model it grew from. wan22.md 2.1, 5.2.
+// The video model it grew from. docs/reference/wan22.md 2.1, 5.2.
 void SetWan(BundleConfig& config) {
   config.preset = "wan";
   config.trained_modes = {"i2v"};
@@ -105,7 +105,7 @@ Sources FromFiles(const MakeBundleOptions& options) {
   BundleConfig& config = sources.config;
   config.dit = DitOptionsOf(Open(options.dit, Architecture::kDit), options.dit, options.num_heads);
   SetKinds(config);
-  // The base model is told which latents are given by their timestep. wan22.md 5.4.
+  // The base model is told which latents are given by their timestep. docs/reference/wan22.md 5.4.
   if (config.dit.camera.mode == CameraMode::kNone)
     config.dit.timestep_mode = TimestepMode::kGivenZero;
   const WeightMap vae = OpenWeights(options.vae).tensors;

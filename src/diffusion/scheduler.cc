@@ -48,7 +48,7 @@ class EulerScheduler : public Scheduler {
   size_t index_ = 0;
 };
 
-// wan22.md 5.2 in its words: alpha = 1 - sigma, lambda = ln alpha - ln sigma.
+// docs/reference/wan22.md 5.2 in its words: alpha = 1 - sigma, lambda = ln alpha - ln sigma.
 class UniPcScheduler : public Scheduler {
  public:
   UniPcScheduler(Schedule schedule, bool predicts_clean)

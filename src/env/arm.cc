@@ -39,7 +39,8 @@ Arm::Arm(const mjModel* model)
   for (int i = 0; i < kNumJoints; ++i) {
     lower_[i] = model->jnt_range[2 * i] + 1e-3;
     upper_[i] = model->jnt_range[2 * i + 1] - 1e-3;
-    // ctrl = q + lead * velocity cancels the actuator's and the joint's damping (mujoco.md 5).
+    // ctrl = q + lead * velocity cancels the actuator's and the joint's damping
+    // (docs/reference/simulator.md 5).
     const double gain = model->actuator_gainprm[mjNGAIN * i];
     const double damping = model->dof_damping[i] - model->actuator_biasprm[mjNBIAS * i + 2];
     lead_s_[i] = damping / gain;

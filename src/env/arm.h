@@ -33,7 +33,8 @@ class Arm {
 
   Rigid3d WorldFromTip(const mjData* data) const;
 
-  // 1 if the first finger is open by more than 90 % of its way, else 0 (data-and-sim.md 1.6).
+  // 1 if the first finger is open by more than 90 % of its way, else 0
+  // (docs/reference/formats.md 1.6).
   double GripperOpen(const mjData* data) const;
 
  private:

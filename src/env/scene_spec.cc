@@ -95,7 +95,7 @@ void ConfigureRobot(mjSpec* spec, Look look) {
   StiffenGripper(spec);
   mjsSite* tip = mjs_addSite(mjs_findBody(spec, "hand"), nullptr);
   mjs_setName(tip->element, "tip");
-  // Level with the finger ends (data-and-sim.md 1.6).
+  // Level with the finger ends (docs/reference/formats.md 1.6).
   tip->pos[2] = 0.112;
 }
 

@@ -37,7 +37,7 @@ std::filesystem::path PandaDir() {
   return wish != nullptr ? wish : AIM_PANDA_DIR;
 }
 
-// Above the middle of the table, nearly upright (tiny.md section 1).
+// Above the middle of the table, nearly upright (docs/reference/small-model.md section 1).
 Rigid3d DrawStart(Rng& rng) {
   const Eigen::Vector3d tip =
       kWorkspaceCentre +

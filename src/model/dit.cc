@@ -161,7 +161,8 @@ struct OpenSum {
   at::Tensor tokens, addend, gate;
 };
 
-// One block from its modulated input on (the camera is in it). wan22.md 2.4, method.md 3.3.
+// One block from its modulated input on (the camera is in it). docs/reference/wan22.md 2.4,
+// docs/reference/method.md 3.3.
 OpenSum RunBlock(const Dit& dit, ResidualAndNorm x, const BlockModulation& modulation,
                  const DitContext& context, size_t index) {
   const DitBlockWeights& block = dit.weights.blocks[index];

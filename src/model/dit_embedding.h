@@ -10,7 +10,7 @@
 
 namespace aim {
 
-// [U] -> [U, width] float64: cosines first (wan22.md 2.3).
+// [U] -> [U, width] float64: cosines first (docs/reference/wan22.md 2.3).
 at::Tensor TimeSinusoid(const at::Tensor& timestep, int64_t width);
 
 // Timesteps [B, G] as the values that occur and which of them each group has. Neighbours that share
@@ -25,7 +25,7 @@ DistinctTimesteps FindDistinct(const at::Tensor& timestep);
 // Angles of one axis: position * 10000^(-2 j / n), j = 0 .. n/2 - 1. [positions, n/2] float64.
 at::Tensor AxisAngles(const at::Tensor& positions, int64_t n);
 
-// [N, head_dim / 2] float64: angles over (frame, row, column). wan22.md 2.4.
+// [N, head_dim / 2] float64: angles over (frame, row, column). docs/reference/wan22.md 2.4.
 at::Tensor RopeAngles(const CanvasLayout& layout, int64_t head_dim, int64_t patch);
 
 int64_t TokensPerFrame(const DitOptions& options, const CanvasLayout& layout);
@@ -34,7 +34,7 @@ int64_t TokensPerFrame(const DitOptions& options, const CanvasLayout& layout);
 at::Tensor Patchify(const at::Tensor& latents, int64_t patch);
 
 // [B, N, patch * patch * C] -> [B, C, F, h, w]; the head's rows hold (row, column, c), the channel
-// fastest. wan22.md 2.5.
+// fastest. docs/reference/wan22.md 2.5.
 at::Tensor Unpatchify(const at::Tensor& tokens, const CanvasLayout& layout, int64_t channels,
                       int64_t patch);
 

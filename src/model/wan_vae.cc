@@ -18,7 +18,8 @@ namespace {
 
 constexpr int64_t kColours = 3;
 
-// [B, 3, T, H, W] -> [B, T, h, w, 3 p p], the column within a patch before its row. wan22.md 3.1.
+// [B, 3, T, H, W] -> [B, T, h, w, 3 p p], the column within a patch before its row.
+// docs/reference/wan22.md 3.1.
 at::Tensor Patchify(const at::Tensor& video, int64_t patch) {
   return video.unflatten(4, {-1, patch})
       .unflatten(3, {-1, patch})  // [B, 3, T, h, row, w, column]

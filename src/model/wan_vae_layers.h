@@ -1,5 +1,5 @@
 // The layers of an autoencoder's two halves as a list: what has weights, what has a cache and what
-// needs memory are read from it. wan22.md 3.1, 3.8.
+// needs memory are read from it. docs/reference/wan22.md 3.1, 3.8.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // One half of the autoencoder, run on a clip piece by piece. Frames are [B, T, H, W, C], channels
-// last in memory as in shape. wan22.md 3.2, 3.3, 3.5.
+// last in memory as in shape. docs/reference/wan22.md 3.2, 3.3, 3.5.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
 // The shortcuts around the stages of Wan 2.2's autoencoder: no weights. Frames are [B, T, H, W, C].
-// wan22.md 3.3.
+// docs/reference/wan22.md 3.3.
 #pragma once
 
 #include <ATen/core/Tensor.h>

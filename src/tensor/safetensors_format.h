@@ -1,4 +1,5 @@
-// The header of a safetensors file, checked against the bytes that follow it. wan22.md 7.1.
+// The header of a safetensors file, checked against the bytes that follow it.
+// docs/reference/wan22.md 7.1.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
 // What torch.save has written since version 1.6: a ZIP archive of one pickle and raw storages.
-// wan22.md 7.2.
+// docs/reference/wan22.md 7.2.
 #pragma once
 
 #include <map>

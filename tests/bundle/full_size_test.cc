@@ -55,7 +55,7 @@ TEST(FullSize, TheReleaseBecomesABundleWithoutBeingRead) {
       WriteHollow(folder / "step125750.safetensors", DitWeightShapes(released.dit), "BF16");
   WriteHollow(folder / "vae.safetensors", WanVaeWeightShapes(released.autoencoder.wan_vae), "F32");
   WriteHollow(folder / "t5.safetensors", Umt5WeightShapes(released.text.umt5), "BF16");
-  EXPECT_NEAR(static_cast<double>(dit_bytes), 12.83e9, 0.01e9);  // method.md 3.3
+  EXPECT_NEAR(static_cast<double>(dit_bytes), 12.83e9, 0.01e9);  // docs/reference/method.md 3.3
 
   MakeBundleOptions options;
   options.dit = (folder / "step125750.safetensors").string();

@@ -48,14 +48,16 @@ BundleConfig Read(const std::filesystem::path& file) {
   return config;
 }
 
-constexpr Totals kVae22 = {196, 704'688'668};  // wan22.md 1.1, 3.8, 4.1
+constexpr Totals kVae22 = {196, 704'688'668};  // docs/reference/wan22.md 1.1, 3.8, 4.1
 constexpr Totals kVae21 = {194, 126'892'531};
 constexpr Totals kUmt5 = {242, 5'680'910'336};
 
 TEST(ModelConfigs, AreTheReleasedModels) {
   struct Case {
     const char* name;
-    Totals dit;  // wan22.md 2.1, method.md 3.3; 1.3 B and 14 B: counted in Diffusers 0.42's modules
+    // docs/reference/wan22.md 2.1, docs/reference/method.md 3.3; 1.3 B and 14 B: counted in
+    // Diffusers 0.42's modules
+    Totals dit;
     Totals vae;
   };
   const Case table[] = {{"action_images_5b", {945, 6'415'549'632}, kVae22},

@@ -36,7 +36,8 @@ void AddBoth(Names& names, const std::string& layer) {
   names.push_back(layer + ".bias");
 }
 
-// The 825 names of the DiT, 945 with cameras (wan22.md 2.6, method.md 3.3).
+// The 825 names of the DiT, 945 with cameras (docs/reference/wan22.md 2.6,
+// docs/reference/method.md 3.3).
 Names DitNames(bool camera) {
   DitOptions options;
   options.num_layers = 30;
@@ -46,7 +47,7 @@ Names DitNames(bool camera) {
   return names;
 }
 
-// The table of wan22.md 2.6, read from left to right.
+// The table of docs/reference/wan22.md 2.6, read from left to right.
 std::string DiffusersDitName(std::string name) {
   if (name == "head.modulation") return "scale_shift_table";
   name = Replace(name, "text_embedding.0", "condition_embedder.text_embedder.linear_1");
@@ -97,7 +98,7 @@ Names VaeNames(const std::function<void(Names&, const std::string& half)>& stage
   return names;
 }
 
-// wan22.md, appendix A: 196 names.
+// docs/reference/wan22.md, appendix A: 196 names.
 Names Vae22Names() {
   return VaeNames([](Names& names, const std::string& half) {
     const bool down = half == "encoder.";
@@ -150,7 +151,7 @@ std::string DiffusersVae22Name(std::string name) {
   return name;
 }
 
-// wan22.md 3.8: 194 names.
+// docs/reference/wan22.md 3.8: 194 names.
 Names Vae21Names() {
   return VaeNames([](Names& names, const std::string& half) {
     const bool down = half == "encoder.";
@@ -168,7 +169,7 @@ Names Vae21Names() {
   });
 }
 
-// wan22.md 3.9.
+// docs/reference/wan22.md 3.9.
 std::string DiffusersVae21Name(std::string name) {
   name = DiffusersVaeCommon(name);
   name = Replace(name, "encoder.downsamples.", "encoder.down_blocks.");
@@ -182,7 +183,7 @@ std::string DiffusersVae21Name(std::string name) {
   return name;
 }
 
-// wan22.md 4.5: 242 names.
+// docs/reference/wan22.md 4.5: 242 names.
 Names Umt5Names() {
   Names names = {"token_embedding.weight", "norm.weight"};
   for (int layer = 0; layer < 24; ++layer) {

@@ -1,4 +1,5 @@
-// Goldens: spec/golden_method.py (numpy, float64), method.md section 9: G1, G2, G15.
+// Goldens: scripts/make_method_goldens.py (numpy, float64),
+// docs/reference/method.md section 9: G1, G2, G15.
 #include "aim/codec/action_image.h"
 
 #include <gtest/gtest.h>

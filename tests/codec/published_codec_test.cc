@@ -1,5 +1,5 @@
-// The baseline of bench/codec_bench is the published one. Goldens: spec/golden_method.py (numpy,
-// float64), method.md section 9: G2 (sums) and G10.
+// The baseline of bench/codec_bench is the published one. Goldens: scripts/make_method_goldens.py
+// (numpy, float64), docs/reference/method.md section 9: G2 (sums) and G10.
 #include "bench/published_codec.h"
 
 #include <c10/core/InferenceMode.h>

@@ -42,7 +42,7 @@ class RlbenchDataTest : public ::testing::Test {
   std::vector<ToolPose> poses_;
 };
 
-// data-and-sim.md section 7: frame 41 of episode 0 at 128 x 128, edge coordinates.
+// docs/reference/formats.md section 7: frame 41 of episode 0 at 128 x 128, edge coordinates.
 TEST_F(RlbenchDataTest, TipProjectsWhereThePicturesShowIt) {
   Extract("front,overhead,left_shoulder,right_shoulder", 128);
   if (IsSkipped() || HasFatalFailure()) return;

@@ -13,7 +13,7 @@
 
 namespace aim::testing {
 
-// Axes x left, y up, z forward; 40 degrees of view. data-and-sim.md 1.3.
+// Axes x left, y up, z forward; 40 degrees of view. docs/reference/formats.md 1.3.
 inline Camera RlbenchCameraAt(const Eigen::Vector3d& position, const Eigen::Vector3d& left,
                               const Eigen::Vector3d& forward, int size_px) {
   Eigen::Matrix4d world_from_rlbench = Eigen::Matrix4d::Identity();
@@ -37,7 +37,7 @@ inline Camera OverheadCamera(int size_px) {
                          size_px);
 }
 
-// Poses P1 and P2 of method.md section 9.
+// Poses P1 and P2 of docs/reference/method.md section 9.
 inline ToolPose GoldenPose1() {
   return {{Eigen::Quaterniond(0.1209, 0, 0.9927, 0).normalized(), {0.30, 0.05, 1.05}}, 1.0};
 }

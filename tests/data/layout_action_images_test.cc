@@ -103,7 +103,7 @@ TEST(ActionImagesLayoutTest, CamerasOnDiskFollowRlbench) {
   const Camera& camera = episode.clip.views[0].camera.frames[0];
   EXPECT_NEAR(k[0][0].get<double>(), -camera.fx, kRoundTripPx);
   EXPECT_NEAR(k[1][1].get<double>(), -camera.fy, kRoundTripPx);
-  // A point projected by data-and-sim.md 1.4 lies where the camera in memory sees it.
+  // A point projected by docs/reference/formats.md 1.4 lies where the camera in memory sees it.
   const Eigen::Vector3d p_in_world(0.25, 0.05, 1.0);
   Eigen::Matrix3d world_from_camera;
   Eigen::Vector3d origin;

@@ -35,7 +35,7 @@ struct ModeCase {
 
 class ModeTest : public ::testing::TestWithParam<ModeCase> {};
 
-// method.md 9, G4, T = 41.
+// docs/reference/method.md 9, G4, T = 41.
 TEST_P(ModeTest, GivenFramesAreThoseOfTheRelease) {
   const CanvasPlan plan = PlanCanvas(FindMode(GetParam().mode), ReleasedShape(), kDefaults);
   EXPECT_EQ(Runs(plan.given), GetParam().runs);

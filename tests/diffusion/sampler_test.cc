@@ -13,7 +13,7 @@
 namespace aim {
 namespace {
 
-// method.md 9, G5: shift 5.
+// docs/reference/method.md 9, G5: shift 5.
 TEST(FlowMatchingTest, SigmasOfTheRelease) {
   const std::vector<double> four = InferenceSigmas(4, 5.0);
   ASSERT_EQ(four.size(), 5U);
@@ -247,7 +247,7 @@ TEST_F(SamplerTest, ACacheTreatsEachClipOfABatchAlone) {
   EXPECT_TRUE(at::equal(Run(options), both.narrow(0, 1, 1)));
 }
 
-// method.md 9, G7: a given element beside open ones, velocities that do not change.
+// docs/reference/method.md 9, G7: a given element beside open ones, velocities that do not change.
 TEST(EulerGoldenTest, MaskedStepsOfTheRelease) {
   const std::unique_ptr<Scheduler> scheduler =
       MakeScheduler({.steps = 4, .shift = 5.0}, Prediction::kVelocity);

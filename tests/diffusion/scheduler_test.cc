@@ -17,7 +17,7 @@ constexpr SamplerKind kUnipc = SamplerKind::kUnipc;
 
 using ::testing::ElementsAre;
 
-// The network of wan22.md B.5 and of the fixture.
+// The network of docs/reference/wan22.md B.5 and of the fixture.
 at::Tensor ToyVelocity(const at::Tensor& sample, float timestep) {
   return sample * 0.7 - 0.2 + sample.cos() * (0.001 * timestep);
 }
@@ -45,7 +45,7 @@ double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-// wan22.md B.5.
+// docs/reference/wan22.md B.5.
 TEST(UniPcTest, GoldenTrajectories) {
   const auto expect = [](int steps, int64_t row, const std::vector<float>& values) {
     const at::Tensor samples = RunToy({.steps = steps,
@@ -65,7 +65,7 @@ TEST(UniPcTest, GoldenTrajectories) {
   expect(10, 9, {0.32842186f, -0.41808668f, -0.10796493f, 1.1284777f});
 }
 
-// wan22.md B.6.
+// docs/reference/wan22.md B.6.
 TEST(EulerTest, GoldenTrajectory) {
   const at::Tensor samples = RunToy({.steps = 4, .shift = 5});
   EXPECT_LE(
@@ -76,7 +76,7 @@ TEST(EulerTest, GoldenTrajectory) {
       1e-6);
 }
 
-// method.md 9, G5.
+// docs/reference/method.md 9, G5.
 TEST(ScheduleTest, TimestepsOfTheReleaseAreRoundedSigmasAreNot) {
   const Schedule ten = Released(10);
   EXPECT_THAT(ten.timesteps, ElementsAre(1000, 980, 952, 920, 884, 832, 768, 680, 556, 358));
@@ -93,7 +93,7 @@ TEST(ScheduleTest, TimestepsOfTheReleaseAreRoundedSigmasAreNot) {
   EXPECT_THAT(sixteen.sigmas, ::testing::Pointwise(::testing::DoubleNear(1e-6), sigmas));
 }
 
-// wan22.md 5.2.
+// docs/reference/wan22.md 5.2.
 TEST(ScheduleTest, GridsOfUniPc) {
   const Schedule official = MakeSchedule(
       {.steps = 10, .shift = 5, .sampler = kUnipc, .timestep_rounding = TimestepRounding::kAuto});

@@ -26,7 +26,7 @@ std::vector<int> StepsRun(double cosine) {
   return steps;
 }
 
-// method.md 9, G9.
+// docs/reference/method.md 9, G9.
 TEST(CosineSkipTest, RunsTheStepsOfTheRelease) {
   EXPECT_THAT(StepsRun(.99), ElementsAre(0, 1, 6, 11, 16, 21, 26, 31, 36, 41, 46));
   EXPECT_THAT(StepsRun(.94),
@@ -49,7 +49,7 @@ std::vector<int> StepsRunBesideGiven(const at::Tensor& counted, double angle, in
   return steps;
 }
 
-// method.md 8.18. The mask sees what is generated alone, and the last step runs.
+// docs/reference/method.md 8.18. The mask sees what is generated alone, and the last step runs.
 TEST(CosineSkipTest, MaskedLooksAtWhatIsGeneratedAndRunsBothEnds) {
   const at::Tensor counted = at::tensor({0, 1, 1}).view({1, 3}).to(at::kBool);
   EXPECT_THAT(StepsRunBesideGiven(counted, std::acos(.99), 50),

@@ -42,7 +42,7 @@ Camera RlbenchCameraAt(const Eigen::Vector3d& centre, const Eigen::Vector3d& x,
   return CameraFromRlbench(RlbenchIntrinsics(focal, size_px), world_from_rlbench, size_px, size_px);
 }
 
-// FRONT and OVER of method.md section 9.
+// FRONT and OVER of docs/reference/method.md section 9.
 Camera Front(double focal, int size_px) {
   return RlbenchCameraAt({1.35, 0, 1.58}, {0, -1, 0}, {-.422618, 0, .906308},
                          {-.906308, 0, -.422618}, focal, size_px);
@@ -98,7 +98,8 @@ TEST(CameraTest, CropAndResizeMovesPixelsWithThePicture) {
   EXPECT_EQ(cut.height, 64);
 }
 
-// Origin: method.md section 9, G11: 320x180 f 200 c (160, 90), middle square cut and resized.
+// Origin: docs/reference/method.md section 9, G11: 320x180 f 200 c (160, 90), middle square cut and
+// resized.
 TEST(CameraTest, CropAndResizeMatchesTheReference) {
   const Camera camera{320, 180, 200, 200, 160, 90, {}};
   const Camera cut = CropAndResize(camera, 70, 0, 180, 180, 256, 256);
@@ -123,7 +124,8 @@ TEST(RlbenchTest, ConversionThereAndBackIsTheSameCamera) {
   }
 }
 
-// RLBench's own formula: u = cx + fx x_c / z_c with its stored signs (data-and-sim.md 1.4).
+// RLBench's own formula: u = cx + fx x_c / z_c with its stored signs
+// (docs/reference/formats.md 1.4).
 TEST(RlbenchTest, ProjectsAsTheStoredMatricesDo) {
   Rng rng(4);
   for (const Camera& camera : MakeCameraRig({.num_views = 3}, rng)) {
@@ -139,7 +141,7 @@ TEST(RlbenchTest, ProjectsAsTheStoredMatricesDo) {
   }
 }
 
-// data-and-sim.md 1.3: f = -size / (2 tan(fov / 2)); 40 degrees, 60 for the wrist.
+// docs/reference/formats.md 1.3: f = -size / (2 tan(fov / 2)); 40 degrees, 60 for the wrist.
 TEST(RlbenchTest, FocalLengthsOfTheStandardCameras) {
   const auto focal = [](double size_px, double fov_degrees) {
     const Rigid3d identity;
@@ -160,7 +162,8 @@ struct RecordedView {
 };
 
 // A recorded RLBench episode (PerAct, open_drawer, variation data, episode 0, frame 41, 128x128):
-// stored matrices and tip, and where the tip projects to. data-and-sim.md sections 1.3, 1.4 and 7.
+// stored matrices and tip, and where the tip projects to.
+// docs/reference/formats.md sections 1.3, 1.4 and 7.
 TEST(RlbenchTest, TipOfARecordedFrameProjectsOntoTheGripper) {
   const Eigen::Vector3d tip(0.24737, 0.18463, 1.23745);
   const std::vector<RecordedView> views = {{"front",
@@ -193,7 +196,8 @@ TEST(RlbenchTest, TipOfARecordedFrameProjectsOntoTheGripper) {
   }
 }
 
-// Origin: method.md section 9, G1, tip of P1 and P2 (golden_method.py, float64).
+// Origin: docs/reference/method.md section 9, G1, tip of P1 and P2 (scripts/make_method_goldens.py,
+// float64).
 TEST(RlbenchTest, TipsOfTheReferencePosesProjectAsPublished) {
   constexpr double kFocal = -703.354215;
   const Eigen::Vector3d p1(.30, .05, 1.05);

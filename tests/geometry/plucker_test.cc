@@ -65,7 +65,7 @@ void ExpectRays(const std::vector<float>& rays, const std::vector<Golden>& golde
   }
 }
 
-// Origin: method.md section 9, G3 (golden_method.py).
+// Origin: docs/reference/method.md section 9, G3 (scripts/make_method_goldens.py).
 TEST(PluckerTest, FirstViewIsItsOwnReference) {
   ExpectRays(Rays(kFront, kFront.world_from_camera, kSize, kSize),
              {{0, 0, {.323116, .323116, .889490, 0, 0, 0}},

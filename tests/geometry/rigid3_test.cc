@@ -135,7 +135,7 @@ TEST(EulerTest, RestoresTheRotationAtItsEdges) {
   }
 }
 
-// Origin: method.md section 9, poses P1 and P2 (scipy, extrinsic xyz).
+// Origin: docs/reference/method.md section 9, poses P1 and P2 (scipy, extrinsic xyz).
 TEST(EulerTest, MatchesTheReferencePoses) {
   const Eigen::Quaterniond p1(.1208958, 0, .9926652, 0);
   const Eigen::Quaterniond p2(.1418877, .9576172, -.1988828, .1525868);

@@ -15,7 +15,7 @@ struct WilsonCase {
   double high_percent;
 };
 
-// Golden values: data-and-sim.md 6.3 (n = 20) and 6.4 (60/280), printed to 0.1 %.
+// Golden values: docs/reference/formats.md 6.3 (n = 20) and 6.4 (60/280), printed to 0.1 %.
 class WilsonTest : public ::testing::TestWithParam<WilsonCase> {};
 
 TEST_P(WilsonTest, Golden) {
@@ -60,7 +60,7 @@ McNemarResult Discordant(int only_first, int only_second, int both = 3) {
   return McNemarExact(first, second);
 }
 
-// Golden values: data-and-sim.md 6.3; 1 of 10 is 22 / 1024 by hand.
+// Golden values: docs/reference/formats.md 6.3; 1 of 10 is 22 / 1024 by hand.
 TEST(McNemar, Golden) {
   EXPECT_DOUBLE_EQ(Discordant(0, 0).p_value, 1);
   EXPECT_NEAR(Discordant(5, 0).p_value, 0.0625, 1e-12);

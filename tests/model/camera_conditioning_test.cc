@@ -46,7 +46,7 @@ DitOptions Options(CameraMode mode) {
   return options;
 }
 
-// Origin: method.md section 9, G8. in[c, y, x] = c + 100 y + 10000 x, 96 x 32 x 32.
+// Origin: docs/reference/method.md section 9, G8. in[c, y, x] = c + 100 y + 10000 x, 96 x 32 x 32.
 TEST(PoolCameraLatents, AveragesAsReleased) {
   const auto ramp = [](int64_t n) { return at::arange(n, at::kDouble); };
   const at::Tensor latents = ramp(96).view({96, 1, 1}) + 100 * ramp(32).view({1, 32, 1}) +

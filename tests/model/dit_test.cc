@@ -192,8 +192,8 @@ TEST_F(DitParity, TrainedNumericsInFloat32) {
             1e-5);
 }
 
-// wan22.md 6.2: bf16 is within 3e-2 (relative L2) of float32; keeping the residual stream in
-// float32 is the closer of the two.
+// docs/reference/wan22.md 6.2: bf16 is within 3e-2 (relative L2) of float32; keeping the residual
+// stream in float32 is the closer of the two.
 TEST_F(DitParity, BothNumericsInBfloat16) {
   const at::Tensor expected = tensors_.at("expected/tokens");
   const auto error = [&](Numerics numerics) {
@@ -276,7 +276,7 @@ TEST(FindDistinct, JoinsTokensOfEqualTimestep) {
   EXPECT_EQ(FindDistinct(timestep).groups, 12);
 }
 
-// wan22.md appendix B.7.
+// docs/reference/wan22.md appendix B.7.
 TEST(DitEmbedding, GoldenSinusoid) {
   const at::Tensor sinusoid = TimeSinusoid(at::tensor({999.0}), 256)[0];
   const std::vector<std::pair<int64_t, double>> expected = {
@@ -334,7 +334,8 @@ int64_t NumParameters(const DitOptions& options) {
   return total;
 }
 
-// wan22.md 2.1, method.md 3.3. The last two are the published sizes of Wan2.1, by formula.
+// docs/reference/wan22.md 2.1, docs/reference/method.md 3.3. The last two are the published sizes
+// of Wan2.1, by formula.
 TEST(DitWeights, ReleasedSizes) {
   const DitOptions base = Released(48, 3072, 14336, 24, 30);
   EXPECT_EQ(DitWeightShapes(base).size(), 825);
@@ -363,7 +364,8 @@ TEST(DitWeights, ReleasedShapesFitTogether) {
   EXPECT_TRUE(out.isfinite().all().item<bool>());
 }
 
-// wan22.md appendix B.4: the official module at tiny width, weights and inputs by formula.
+// docs/reference/wan22.md appendix B.4: the official module at tiny width, weights and inputs by
+// formula.
 class OfficialGolden : public ::testing::Test {
  protected:
   static at::Tensor Wave(std::vector<int64_t> shape, double step, double phase) {

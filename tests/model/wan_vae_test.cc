@@ -32,7 +32,7 @@ WanVaeOptions Wide(bool residual) {
   return options;
 }
 
-// ---- Weights: wan22.md 3.1, 3.8, appendix A.
+// ---- Weights: docs/reference/wan22.md 3.1, 3.8, appendix A.
 
 int64_t NumParameters(const ShapeMap& shapes) {
   int64_t total = 0;
@@ -89,7 +89,7 @@ TEST_P(WanVaeParity, EqualsDiffusers) {
 
 INSTANTIATE_TEST_SUITE_P(Versions, WanVaeParity, ::testing::Values("v22", "v21"));
 
-// ---- Goldens: wan22.md appendix B.1, B.2.
+// ---- Goldens: docs/reference/wan22.md appendix B.1, B.2.
 
 WeightMap FormulaWeights(const WanVaeOptions& options) {
   WeightMap weights;
@@ -267,7 +267,7 @@ TEST_P(WanVaeForms, BatchItemsDoNotMix) {
   EXPECT_LE(RelativeError(decoded.narrow(0, 1, 1), vae.Decode(second, ContentKind::kVideo)), 1e-5);
 }
 
-// A single picture is the beginning of any clip that begins with it. wan22.md 3.5.
+// A single picture is the beginning of any clip that begins with it. docs/reference/wan22.md 3.5.
 TEST_P(WanVaeForms, LaterFramesDoNotReachEarlierOnes) {
   const WanVaeOptions options = Options();
   const int64_t side = options.spatial_factor();
@@ -281,7 +281,8 @@ TEST_P(WanVaeForms, LaterFramesDoNotReachEarlierOnes) {
 INSTANTIATE_TEST_SUITE_P(Sizes, WanVaeForms,
                          ::testing::Combine(::testing::Bool(), ::testing::Bool()));
 
-// bfloat16 computes; its norms do not overflow or vanish. The bound is that of wan22.md 6.2.
+// bfloat16 computes; its norms do not overflow or vanish. The bound is that of
+// docs/reference/wan22.md 6.2.
 TEST(WanVaeTest, Bfloat16IsNear) {
   const WanVaeOptions options = testing::SmallWanVae(true);
   const WeightMap weights = RandomWeights(options, 5);

@@ -106,7 +106,7 @@ TEST_F(Umt5Parity, WrongInputsAreNamed) {
   ExpectThrowsWith<InputError>([&] { forward(at::full({1, 3}, -1, at::kLong)); }, {"-1"});
 }
 
-// wan22.md appendix B.3: the official module at tiny width, weights by formula.
+// docs/reference/wan22.md appendix B.3: the official module at tiny width, weights by formula.
 TEST(Umt5Golden, OfficialModule) {
   const Umt5Options options = {
       .vocab_size = 40, .dim = 16, .head_dim = 4, .num_heads = 4, .ffn_dim = 24, .num_layers = 2};
@@ -141,7 +141,7 @@ TEST(Umt5Golden, OfficialModule) {
   expect_values(93, {-1.931991, -0.956822, 0.08865131});
 }
 
-// wan22.md 4.3.
+// docs/reference/wan22.md 4.3.
 TEST(PositionBucket, HasTheThresholdsOfTheRelease) {
   const Umt5Options options;
   const std::vector<int64_t> thresholds = {8, 12, 16, 23, 32, 46, 64, 91};

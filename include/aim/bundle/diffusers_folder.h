@@ -12,7 +12,7 @@
 
 namespace aim {
 
-// How the pipeline samples. wan22.md 5.2.
+// How the pipeline samples. docs/reference/wan22.md 5.2.
 struct DiffusersScheduler {
   SamplerKind kind = SamplerKind::kUnipc;
   double shift = 5.0;  // timestep shift
@@ -35,9 +35,9 @@ struct DiffusersFolder {
 // Reads model_index.json and the configuration files of transformer/, vae/, text_encoder/ and, if
 // they exist, scheduler/ and tokenizer/. Sizes are free; a key that a file leaves out has the
 // default of its class in Diffusers 0.42 or Transformers 5. Cameras are on if the transformer's
-// weights hold blocks.0.cam_encoder.2.weight (method.md 3.3): features are its columns, pooling is
-// 16 x 16 as released, seen from the first camera in axes that point left, up and forward, and the
-// projector is there if its weights are. `expand_timesteps` (the first
+// weights hold blocks.0.cam_encoder.2.weight (docs/reference/method.md 3.3): features are its
+// columns, pooling is 16 x 16 as released, seen from the first camera in axes that point left, up
+// and forward, and the projector is there if its weights are. `expand_timesteps` (the first
 // frame given at timestep 0) becomes dit.timestep_mode = TimestepMode::kGivenZero.
 //
 // Throws InputError naming file and key for what is missing and for whatever the classes here

@@ -7,12 +7,12 @@
 
 namespace aim {
 
-// Each returns the same tensors under their original names: those of the official DiT (wan22.md
-// 2.6, method.md 3.3), VAE (3.6, 3.9; both generations) and UMT5 encoder (4.5). Accepted are
-// original names, those of Diffusers (DiT and VAE) and of Hugging Face (UMT5), and any of them
-// behind the prefixes "model.", "diffusion_model.", "first_stage_model.", "vae.", "text_encoder."
-// (repeated ones too). How many blocks there are is read from the names. An unknown name stays as
-// it is, so that CheckWeights can report it.
+// Each returns the same tensors under their original names: those of the official DiT
+// (docs/reference/wan22.md 2.6, docs/reference/method.md 3.3), VAE (3.6, 3.9; both generations) and
+// UMT5 encoder (4.5). Accepted are original names, those of Diffusers (DiT and VAE) and of Hugging
+// Face (UMT5), and any of them behind the prefixes "model.", "diffusion_model.",
+// "first_stage_model.", "vae.", "text_encoder." (repeated ones too). How many blocks there are is
+// read from the names. An unknown name stays as it is, so that CheckWeights can report it.
 //
 // `where` names the file in errors. Throws InputError naming both if two names mean one weight; a
 // copy of the token embedding as `encoder.embed_tokens.weight` beside `shared.weight` is dropped if

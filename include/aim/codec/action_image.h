@@ -1,4 +1,5 @@
-// Robot actions as pictures: three Gaussians and a background. method.md 1.2 and 1.3.
+// Robot actions as pictures: three Gaussians and a background.
+// docs/reference/method.md 1.2 and 1.3.
 #pragma once
 
 #include <array>

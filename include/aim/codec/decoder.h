@@ -1,4 +1,5 @@
-// Action images back to metric poses: a robust rigid fit in all views. DESIGN.md section 3.
+// Action images back to metric poses: a robust rigid fit in all views.
+// docs/reference/method.md 1.6.
 #pragma once
 
 #include <cstdint>

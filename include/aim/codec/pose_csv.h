@@ -1,4 +1,4 @@
-// poses.csv: timed tool poses as text. DESIGN.md section 5.
+// poses.csv: timed tool poses as text. docs/reference/formats.md 9.1.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,8 @@ struct CanvasSegment {
   int64_t length = 0;  // latent frames
 };
 
-// What a canvas of one mode looks like: view-major, video before action (method.md 2.1).
+// What a canvas of one mode looks like: view-major, video before action
+// (docs/reference/method.md 2.1).
 struct CanvasPlan {
   std::vector<CanvasSegment> segments;
   CanvasLayout layout;

@@ -1,4 +1,4 @@
-// Flow matching: x_sigma = (1 - sigma) clean + sigma noise. wan22.md section 5.
+// Flow matching: x_sigma = (1 - sigma) clean + sigma noise. docs/reference/wan22.md section 5.
 #pragma once
 
 #include <ATen/core/Tensor.h>

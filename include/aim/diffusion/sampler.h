@@ -37,8 +37,8 @@ at::Tensor NormalNoise(at::IntArrayRef shape, Rng& rng);
 // torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed)), float32: the noise that
 // DiffSynth and Diffusers pipelines start from when they are given that generator. Elements come in
 // the order of the shape; a leading 1 changes nothing. PyTorch promises the same numbers for the
-// same version only, and its vectorised logarithms differ between CPUs in the last bits. wan22.md
-// 5.4.
+// same version only, and its vectorised logarithms differ between CPUs in the last bits.
+// docs/reference/wan22.md 5.4.
 at::Tensor TorchNoise(at::IntArrayRef shape, uint64_t seed);
 
 }  // namespace aim

@@ -1,4 +1,4 @@
-// Noise levels of a denoising run and the steps between them. wan22.md 5.1, 5.2.
+// Noise levels of a denoising run and the steps between them. docs/reference/wan22.md 5.1, 5.2.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -9,11 +9,11 @@ namespace aim {
 
 // The release's rule: when the last two computed predictions point the same way (cosine over a
 // sample's elements, batch mean), the latest one stands in for the next 4 (cosine > 0.95) or 2
-// (> 0.93) steps. method.md 5.2.
+// (> 0.93) steps. docs/reference/method.md 5.2.
 //
 // With `counted`, a mask that broadcasts to the predictions, the cosine is over the elements where
 // it is true: what is given is the same in every step and makes all directions seem alike.
-// method.md 8.18.
+// docs/reference/method.md 8.18.
 class CosineSkip {
  public:
   explicit CosineSkip(at::Tensor counted = {}) : counted_(std::move(counted)) {}

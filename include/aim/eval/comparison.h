@@ -1,4 +1,4 @@
-// Policies that played the same scenes, against each other. data-and-sim.md 6.3.
+// Policies that played the same scenes, against each other. docs/reference/formats.md 6.3.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The result of a rollout for people and for programs. data-and-sim.md 6.3.
+// The result of a rollout for people and for programs. docs/reference/formats.md 6.3.
 #pragma once
 
 #include <filesystem>

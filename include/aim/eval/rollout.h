@@ -1,5 +1,5 @@
 // Closed-loop evaluation of a policy: paired trials, gate, null policies, report.
-// data-and-sim.md 6.
+// docs/reference/formats.md 6.
 #pragma once
 
 #include <cstdint>

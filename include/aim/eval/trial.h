@@ -1,4 +1,5 @@
-// One trial of a policy in an environment, and the rules it is played by. data-and-sim.md 6.1.
+// One trial of a policy in an environment, and the rules it is played by.
+// docs/reference/formats.md 6.1.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The pickles that torch.save writes, read without executing anything. wan22.md 7.2.
+// The pickles that torch.save writes, read without executing anything. docs/reference/wan22.md 7.2.
 #pragma once
 
 #include <cstddef>

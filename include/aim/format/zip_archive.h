@@ -1,4 +1,5 @@
-// ZIP archives whose records are stored as they are, as torch.save writes them. wan22.md 7.2.
+// ZIP archives whose records are stored as they are, as torch.save writes them.
+// docs/reference/wan22.md 7.2.
 #pragma once
 
 #include <cstddef>

@@ -42,7 +42,7 @@ struct Ray {
 Ray RayThrough(const Camera& camera, const Eigen::Vector2d& uv);
 
 // Intrinsics after cutting the window [x0, x0 + w) x [y0, y0 + h) and resizing it to out size.
-// Edge coordinates: no half-pixel term (data-and-sim.md 2.4).
+// Edge coordinates: no half-pixel term (docs/reference/formats.md 2.4).
 Camera CropAndResize(const Camera& camera, double x0, double y0, double w, double h, int out_width,
                      int out_height);
 
@@ -69,7 +69,7 @@ struct CameraTrack {
   const Camera& at(size_t frame) const { return frames.size() == 1 ? frames[0] : frames.at(frame); }
 };
 
-// cameras.json, "aim-cameras-1" (DESIGN.md section 5). Throw InputError, FormatError.
+// cameras.json, "aim-cameras-1" (docs/reference/formats.md 9.2). Throw InputError, FormatError.
 std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path);
 void WriteCamerasJson(const std::filesystem::path& path, const std::vector<CameraTrack>& views);
 

@@ -40,7 +40,8 @@ double AngleBetween(const Eigen::Quaterniond& a, const Eigen::Quaterniond& b);
 // The same rotation with qw >= 0 (the sign used in files and on the wire).
 Eigen::Quaterniond CanonicalSign(const Eigen::Quaterniond& rotation);
 
-// Extrinsic xyz Euler angles (radians): R = Rz(c) Ry(b) Rx(a), as (a, b, c). method.md 1.1.
+// Extrinsic xyz Euler angles (radians): R = Rz(c) Ry(b) Rx(a), as (a, b, c).
+// docs/reference/method.md 1.1.
 Eigen::Quaterniond RotationFromEuler(const Eigen::Vector3d& angles_rad);
 Eigen::Vector3d EulerFromRotation(const Eigen::Quaterniond& rotation);
 

@@ -1,5 +1,6 @@
 // The row-wise pieces of a block as the released weights were trained: plain operations whose
-// result is rounded to the input's type after each one. wan22.md 6.1, column DiffSynth.
+// result is rounded to the input's type after each one. docs/reference/wan22.md 6.1, column
+// DiffSynth.
 #pragma once
 
 #include <ATen/core/Tensor.h>

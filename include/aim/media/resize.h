@@ -15,8 +15,8 @@ struct CameraImage {
 };
 
 // Cuts the largest centred window with the aspect of the new size, in whole pixels, and resizes it;
-// the intrinsics follow the window that was really cut (data-and-sim.md 2.4). Throws InputError
-// unless the camera has the image's size.
+// the intrinsics follow the window that was really cut (docs/reference/formats.md 2.4). Throws
+// InputError unless the camera has the image's size.
 CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height);
 
 }  // namespace aim

@@ -1,4 +1,5 @@
-// The numbers an evaluation may claim: intervals, paired tests, corrections. data-and-sim.md 6.3.
+// The numbers an evaluation may claim: intervals, paired tests, corrections.
+// docs/reference/formats.md 6.3.
 #pragma once
 
 #include <cstdint>

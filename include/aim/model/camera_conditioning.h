@@ -39,15 +39,16 @@ at::Tensor RayTokens(const DitOptions& options, const Autoencoder& autoencoder,
                      const std::vector<CameraTrack>& cameras, const CameraGrid& grid);
 
 // Latents of two videos a view, unit directions of the rays and their moments (a third of t x d,
-// metres), encoded like RGB but not rescaled. method.md 3.1.
+// metres), encoded like RGB but not rescaled. docs/reference/method.md 3.1.
 //
 //   returns  [V, T_l, 2 C, h, w]  direction first
 at::Tensor CameraLatents(const DitOptions& options, const Autoencoder& autoencoder,
                          const std::vector<CameraTrack>& cameras, const CameraGrid& grid);
 
-// The released pooling (method.md 3.3): the latents of one frame, seen as a volume of depth 2 C,
-// are averaged adaptively to [features / pool^2, pool, pool] and flattened. Output i of n averages
-// inputs floor(i m / n) to ceil((i + 1) m / n), so at 512 x 512 channels are averaged in pairs.
+// The released pooling (docs/reference/method.md 3.3): the latents of one frame, seen as a volume
+// of depth 2 C, are averaged adaptively to [features / pool^2, pool, pool] and flattened. Output i
+// of n averages inputs floor(i m / n) to ceil((i + 1) m / n), so at 512 x 512 channels are averaged
+// in pairs.
 //
 //   camera   [B, F, 2 C, h, w]
 //   returns  [B, F, 1, features]

@@ -87,8 +87,8 @@ DitContext JoinContexts(const DitContext& first, const DitContext& second);
 // N = F * (h / patch) * (w / patch), ordered F, h, w. All on the device of the weights, but for the
 // timestep, which is read on the CPU (elsewhere it costs a synchronisation): its embedding is
 // computed once for each distinct value. Differentiable in latents and weights; not random. Throws
-// InputError with the tensor, its shape and the one expected. Formulas: spec/wan22.md 2.2 to 2.5,
-// method.md 3.3.
+// InputError with the tensor, its shape and the one expected. Formulas:
+// docs/reference/wan22.md 2.2 to 2.5, docs/reference/method.md 3.3.
 at::Tensor ForwardDit(const Dit& dit, const at::Tensor& latents, const at::Tensor& timestep,
                       const DitContext& context);
 

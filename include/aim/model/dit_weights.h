@@ -1,5 +1,6 @@
 // The weights of the DiT, found once by name when a model is made: the forward pass knows members,
-// not names. Names are those of the official checkpoint (wan22.md 2.6, method.md 3.3).
+// not names. Names are those of the official checkpoint (docs/reference/wan22.md 2.6,
+// docs/reference/method.md 3.3).
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,5 @@
-// A fixed linear code for small videos: principal components of blocks of pixels. tiny.md 2.
+// A fixed linear code for small videos: principal components of blocks of pixels.
+// docs/reference/small-model.md 2.
 #pragma once
 
 #include <ATen/core/Tensor.h>

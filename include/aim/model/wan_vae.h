@@ -1,4 +1,5 @@
-// The video autoencoder of Wan 2.1 and 2.2: causal 3-D convolutions, streamed. wan22.md 3.
+// The video autoencoder of Wan 2.1 and 2.2: causal 3-D convolutions, streamed.
+// docs/reference/wan22.md 3.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,7 +15,8 @@
 
 namespace aim {
 
-// Names of the official checkpoints: 196 weights for 2.2, 194 for 2.1. wan22.md 3.6, 3.8.
+// Names of the official checkpoints: 196 weights for 2.2, 194 for 2.1.
+// docs/reference/wan22.md 3.6, 3.8.
 ShapeMap WanVaeWeightShapes(const WanVaeOptions& options);
 
 // Pixels that a run is asked for.
@@ -46,7 +48,8 @@ class WanVae : public Autoencoder {
          const WanVaeRunOptions& run = {});
   ~WanVae() override;
 
-  // Normalised mean of the latent distribution; the kind is ignored. Not random. wan22.md 3.4.
+  // Normalised mean of the latent distribution; the kind is ignored. Not random.
+  // docs/reference/wan22.md 3.4.
   at::Tensor Encode(const at::Tensor& video, ContentKind kind) const override;
 
   // The inverse, clamped to [-1, 1].

@@ -1,4 +1,4 @@
-// Sizes of the Wan video autoencoders and how one is run. wan22.md 3.
+// Sizes of the Wan video autoencoders and how one is run. docs/reference/wan22.md 3.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // The modes of the model: which segments a canvas has, which latents are given, how often a mode is
 // trained and what may then be left out. One table, read by training and inference alike.
-// method.md 2.1.
+// docs/reference/method.md 2.1.
 #pragma once
 
 #include <string>

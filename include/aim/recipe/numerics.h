@@ -12,7 +12,8 @@ constexpr auto WordsOf(ComputeDtype) {
   return WordTable<ComputeDtype, 3>{{{kAuto, "auto"}, {kF32, "f32"}, {kBf16, "bf16"}}};
 }
 
-// What is computed in which type. wan22.md 6.1. With float32 products both give the same.
+// What is computed in which type. docs/reference/wan22.md 6.1. With float32 products both give the
+// same.
 enum class Numerics {
   // Official: matrix products and attention in the compute type; timestep, modulation, norms, RoPE
   // and the residual stream in float32.

@@ -1,4 +1,5 @@
-// The safetensors format: 8-byte length, JSON header, raw little-endian tensors. wan22.md 7.1.
+// The safetensors format: 8-byte length, JSON header, raw little-endian tensors.
+// docs/reference/wan22.md 7.1.
 #pragma once
 
 #include <cstdint>

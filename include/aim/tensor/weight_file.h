@@ -1,5 +1,5 @@
 // Weight files of any layout, told apart by their content: safetensors, alone or in shards, and
-// what torch.save writes since version 1.6. wan22.md 7.
+// what torch.save writes since version 1.6. docs/reference/wan22.md 7.
 #pragma once
 
 #include <ATen/core/Tensor.h>

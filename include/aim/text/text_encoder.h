@@ -25,7 +25,7 @@ class TextEncoder {
 };
 
 // Prompts as they were cleaned in training: "." goes, "_" becomes a space, then one pass turns
-// pairs of spaces into single ones. method.md 2.2.
+// pairs of spaces into single ones. docs/reference/method.md 2.2.
 std::string CleanPrompt(const std::string& prompt);
 
 }  // namespace aim

@@ -15,7 +15,7 @@ struct TokenizerParts;
 // Reads both files that the release has; they give the same ids. Where Hugging Face's tokenizer and
 // SentencePiece differ, ids are those of the former: its normalisation works on grapheme clusters
 //, white space of any kind separates words, and special tokens typed in a text
-// ("</s>", "<extra_id_0>") are recognised. wan22.md 4.6.
+// ("</s>", "<extra_id_0>") are recognised. docs/reference/wan22.md 4.6.
 //
 // Copies share their tables. `const` methods are thread-safe.
 class Tokenizer {

@@ -17,7 +17,7 @@
 
 namespace aim {
 
-// Defaults are those of UMT5-XXL. wan22.md 4.1.
+// Defaults are those of UMT5-XXL. docs/reference/wan22.md 4.1.
 struct Umt5Options {
   int vocab_size = 256384;
   int dim = 4096;
@@ -46,11 +46,11 @@ struct Umt5Options {
   void Validate() const;  // throws ConfigError
 };
 
-// Names of the release (wan22.md 4.5).
+// Names of the release (docs/reference/wan22.md 4.5).
 ShapeMap Umt5WeightShapes(const Umt5Options& options);
 
 // Which of the `num_buckets` a key `distance` tokens behind (below 0) or ahead of its query falls
-// into. wan22.md 4.3.
+// into. docs/reference/wan22.md 4.3.
 int64_t PositionBucket(int64_t distance, const Umt5Options& options);
 
 //   token_ids  [B, L] int64, 0 = padding
@@ -59,7 +59,8 @@ int64_t PositionBucket(int64_t distance, const Umt5Options& options);
 //
 // All on the device of the weights. Norms and softmax compute in float32, all else in the type of
 // the weights, rounding as the reference does (attention scores too). Not random. Throws InputError
-// for wrong shapes and types, and for an id outside the vocabulary. Formulas: wan22.md 4.2.
+// for wrong shapes and types, and for an id outside the vocabulary. Formulas:
+// docs/reference/wan22.md 4.2.
 at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
                        const at::Tensor& token_ids, const at::Tensor& mask);
 
@@ -69,9 +70,9 @@ at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
 
 struct Umt5Weights;
 
-// Cleans a prompt as in training (CleanPrompt, then CleanPromptText: method.md 2.2 and 8.12,
-// wan22.md 4.6), cuts it into tokens and encodes those there are: rows past them are zero, not
-// computed.
+// Cleans a prompt as in training (CleanPrompt, then CleanPromptText:
+// docs/reference/method.md 2.2 and 8.12, docs/reference/wan22.md 4.6), cuts it into tokens and
+// encodes those there are: rows past them are zero, not computed.
 class Umt5Encoder : public TextEncoder {
  public:
   using Loader = std::function<WeightMap()>;

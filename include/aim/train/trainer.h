@@ -15,7 +15,7 @@ namespace aim {
 
 // Sum over the samples of the mean loss of what is not given (float32 scalar, differentiable):
 // (prediction - target)^2, video latents weighted, clean predictions divided by
-// max(sigma, sigma_floor)^2. tiny.md section 3.
+// max(sigma, sigma_floor)^2. docs/reference/small-model.md section 3.
 at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
                         const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
                         const at::Tensor& null_text);
