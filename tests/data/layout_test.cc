@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <map>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -77,24 +78,35 @@ std::vector<double> Numbers(const Clip& clip) {
   return numbers;
 }
 
-class LayoutTest : public ::testing::TestWithParam<LayoutCase> {
- protected:
-  // Three episodes of different lengths; the last one's second camera moves.
-  LayoutTest() {
+// Three episodes of different lengths; the last one's second camera moves.
+struct MadeData {
+  explicit MadeData(const LayoutCase& layout_case) {
     Rng rng(11);
     for (int i = 0; i < kNumEpisodes; ++i) {
-      episodes_.push_back(testing::MakeEpisode(
+      episodes.push_back(testing::MakeEpisode(
           {.num_frames = kNumFrames - i, .moving_camera = i == kNumEpisodes - 1}, rng));
-      episodes_.back().clip.prompt = "push button " + std::to_string(i);
+      episodes.back().clip.prompt = "push button " + std::to_string(i);
     }
-    GetParam().make(root_, episodes_);
+    layout_case.make(root, episodes);
   }
 
+  TemporaryFolder folder;
+  fs::path root = folder / "a data set" / "with spaces";
+  std::vector<Episode> episodes;
+};
+
+// Encoding takes most of the time, so that tests which spoil nothing share the files.
+class LayoutTest : public ::testing::TestWithParam<LayoutCase> {
+ protected:
+  static const MadeData& Made() {
+    static std::map<std::string, MadeData> made;
+    return made.try_emplace(GetParam().layout, GetParam()).first->second;
+  }
   const Layout& layout() const { return FindLayout(GetParam().layout); }
 
+  const fs::path& root_ = Made().root;
+  const std::vector<Episode>& episodes_ = Made().episodes;
   TemporaryFolder folder_;
-  fs::path root_ = folder_ / "a data set" / "with spaces";
-  std::vector<Episode> episodes_;
 };
 
 TEST_P(LayoutTest, EpisodesComeBackAsTheyWere) {
