@@ -25,7 +25,7 @@ struct DemoCollectionOptions {
   double frame_period_s = 0.12;
   int num_workers = 0;
   bool cache = false;
-  std::string model;
+  std::string model = {};
   int per_episode = 4;
   bool pixels = false;
 
