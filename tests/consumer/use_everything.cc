@@ -3,7 +3,7 @@
 #include <ATen/ops/ones.h>
 #include <aim/base/run_context.h>
 #include <aim/bundle/bundle.h>
-#include <aim/control/env.h>
+#include <aim/env/tabletop.h>
 
 #include <iostream>
 
