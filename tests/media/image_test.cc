@@ -9,6 +9,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "aim/format/png.h"
 
 namespace aim {
 namespace {
@@ -33,6 +34,17 @@ TEST(ImageTest, PngKeepsEveryBitAndTheOrderOfColours) {
   const fs::path path = FreshFolder("png") / "deep" / "a.png";
   const Image image = NoiseImage(37, 11);
   WriteImage(path, image);
+  const Image read = ReadImage(path);
+  EXPECT_EQ(read.width, 37);
+  EXPECT_EQ(read.height, 11);
+  EXPECT_EQ(read.rgb, image.rgb);
+}
+
+// What a build without OpenCV writes.
+TEST(ImageTest, ReadsThePngOfTheFormatModule) {
+  const fs::path path = FreshFolder("encoded") / "a.png";
+  const Image image = NoiseImage(37, 11);
+  WriteFileAtomic(path, EncodePng(image.width, image.height, image.rgb));
   const Image read = ReadImage(path);
   EXPECT_EQ(read.width, 37);
   EXPECT_EQ(read.height, 11);
