@@ -23,16 +23,6 @@ elseif(AIM_TESTS)
 endif()
 include(FindAimTorch)
 
-# A header shared by all targets that use LibTorch: most of a compile is reading it.
-file(WRITE ${CMAKE_BINARY_DIR}/aim_torch_pch.cc "// Holds the precompiled header of LibTorch.\n")
-add_library(aim_torch_pch OBJECT ${CMAKE_BINARY_DIR}/aim_torch_pch.cc)
-target_link_libraries(aim_torch_pch PUBLIC aim_torch)
-target_compile_options(aim_torch_pch PRIVATE ${AIM_WARNINGS})
-if(AIM_SANITIZE)
-  target_compile_options(aim_torch_pch PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-endif()
-target_precompile_headers(aim_torch_pch PRIVATE <ATen/ATen.h> <string> <vector>)
-
 if(NOT AIM_CORE_ONLY)
   find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs)
   find_package(PkgConfig REQUIRED)
@@ -41,4 +31,22 @@ if(NOT AIM_CORE_ONLY)
 endif()
 if(AIM_MUJOCO)
   include(FindAimMujoco)
+endif()
+
+# What most sources of a kind read.
+set(AIM_COMMON_HEADERS <algorithm> <array> <cmath> <filesystem> <functional> <map> <optional> <string> <vector>
+  <nlohmann/json.hpp>)
+aim_add_precompiled(module
+  LIBRARIES nlohmann_json::nlohmann_json Eigen3::Eigen
+  HEADERS ${AIM_COMMON_HEADERS} <Eigen/Core>)
+aim_add_precompiled(torch_module
+  LIBRARIES aim_torch nlohmann_json::nlohmann_json
+  HEADERS ${AIM_COMMON_HEADERS} <ATen/ATen.h>)
+if(AIM_TESTS)
+  aim_add_precompiled(test
+    LIBRARIES nlohmann_json::nlohmann_json Eigen3::Eigen GTest::gmock
+    HEADERS ${AIM_COMMON_HEADERS} <Eigen/Core> <gmock/gmock.h>)
+  aim_add_precompiled(torch_test
+    LIBRARIES aim_torch nlohmann_json::nlohmann_json Eigen3::Eigen GTest::gmock
+    HEADERS ${AIM_COMMON_HEADERS} <ATen/ATen.h> <gmock/gmock.h>)
 endif()

@@ -27,10 +27,30 @@ function(aim_own_code target)
   endif()
 endfunction()
 
-# Compiles the LibTorch headers once for all targets that name them.
-function(aim_use_torch target)
-  target_precompile_headers(${target} REUSE_FROM aim_torch_pch)
-  # The header was compiled with -fPIC; g++ refuses it in an executable's -fPIE code.
+# Headers that a kind of target shares, compiled once: most of a compile is reading them. The kinds:
+# module, torch_module, test, torch_test.
+function(aim_add_precompiled kind)
+  cmake_parse_arguments(P "" "" "LIBRARIES;HEADERS" ${ARGN})
+  set(target aim_${kind}_pch)
+  file(WRITE ${CMAKE_BINARY_DIR}/${target}.cc "// Holds the precompiled headers of a ${kind}.\n")
+  add_library(${target} OBJECT ${CMAKE_BINARY_DIR}/${target}.cc)
+  target_link_libraries(${target} PUBLIC ${P_LIBRARIES})
+  aim_own_code(${target})
+  if(kind MATCHES "test$")
+    aim_compile_as_test(${target})
+  endif()
+  target_precompile_headers(${target} PRIVATE ${P_HEADERS})
+endfunction()
+
+# Tests are compiled with -O1: what they measure lies in the libraries, and it takes half the time.
+function(aim_compile_as_test target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
+# Lets `target` share the precompiled headers of its kind.
+function(aim_use_precompiled target kind)
+  target_precompile_headers(${target} REUSE_FROM aim_${kind}_pch)
+  # The headers were compiled with -fPIC; g++ refuses them in an executable's -fPIE code.
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
@@ -59,8 +79,11 @@ function(aim_add_test folder name)
   target_link_libraries(${exe} PRIVATE ${T_LIBRARIES} aim_test_support GTest::gmock GTest::gtest_main)
   set_target_properties(${exe} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   aim_own_code(${exe})
+  aim_compile_as_test(${exe})
   if(T_TORCH)
-    aim_use_torch(${exe})
+    aim_use_precompiled(${exe} torch_test)
+  else()
+    aim_use_precompiled(${exe} test)
   endif()
   if(T_DEPENDS)
     add_dependencies(${exe} ${T_DEPENDS})
@@ -94,7 +117,9 @@ function(aim_add_module name)
   target_link_libraries(${target} PUBLIC ${M_PUBLIC} PRIVATE ${M_PRIVATE})
   aim_own_code(${target})
   if(M_TORCH)
-    aim_use_torch(${target})
+    aim_use_precompiled(${target} torch_module)
+  else()
+    aim_use_precompiled(${target} module)
   endif()
   set_property(GLOBAL APPEND PROPERTY AIM_MODULES ${name})
 
