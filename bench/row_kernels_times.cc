@@ -57,15 +57,6 @@ class Random {
   c10::Device device_;
 };
 
-json Timed(double ms, double bytes, double plain_ms) {
-  json found{{"ms", ms}, {"gb_per_s", 1e-6 * bytes / ms}};
-  if (plain_ms > 0) {
-    found["plain_ms"] = plain_ms;
-    found["times_faster"] = plain_ms / ms;
-  }
-  return found;
-}
-
 // [B, N, heads * d] as [B, heads, N, d].
 at::Tensor SplitHeads(const at::Tensor& x, int64_t num_heads) {
   return x.unflatten(2, {num_heads, -1}).transpose(1, 2);
@@ -84,81 +75,128 @@ cuda::Rotation RandomRotation(const Random& random, const RowKernelSizes& sizes)
   return {angle.cos(), angle.sin(), sizes.num_heads};
 }
 
+// Each row kernel at the sizes of a network, beside the plain operations where there are such.
+class RowKernelTimes {
+ public:
+  RowKernelTimes(c10::Device device, const RowKernelSizes& sizes)
+      : device_(device),
+        num_heads_(sizes.num_heads),
+        count_(static_cast<double>(sizes.tokens * sizes.width)) {
+    const Random random(device);
+    const std::vector<int64_t> rows{1, sizes.tokens, sizes.width};
+    const auto group = [&] { return random({1, 1, sizes.width}, at::kFloat, 0.3); };
+    x_ = random(rows, at::kFloat);
+    rounded_ = x_.to(at::kBFloat16);
+    y_ = random(rows, at::kBFloat16);
+    gate_ = group();
+    weight_ = group().flatten();
+    next_ = {group(), group(), random({1, sizes.frames, sizes.width}, at::kBFloat16)};
+    rotation_ = RandomRotation(random, sizes);
+    const at::Tensor qkv = random({1, sizes.tokens, 3 * sizes.width}, at::kBFloat16);
+    q_ = qkv.narrow(2, 0, sizes.width);
+    k_ = qkv.narrow(2, sizes.width, sizes.width);
+    wide_ = random({1, sizes.tokens, sizes.ffn_width}, at::kBFloat16);
+    d_wide_ = random({1, sizes.tokens, sizes.ffn_width}, at::kBFloat16);
+  }
+
+  void Forward() {
+    Time(
+        "modulated_norm", 6 * count_, [&] { row_ops::ModulatedNorm(x_, next_, at::kBFloat16); },
+        [&] { PlainNorm(x_); });
+    Time(
+        "gated_add", 10 * count_, [&] { row_ops::GatedAdd(x_, y_, gate_); },
+        [&] { GatedAddPlain(x_, y_, gate_); });
+    Time(
+        "gated_add_norm", 12 * count_, [&] { row_ops::GatedAddNorm(x_, y_, gate_, next_); },
+        [&] { PlainNorm(GatedAddPlain(x_, y_, gate_)); });
+    Time(
+        "add_norm", 12 * count_, [&] { row_ops::GatedAddNorm(x_, y_, {}, next_); },
+        [&] { PlainNorm(x_ + y_); });
+    Time(
+        "gated_add_norm_bf16_residual", 8 * count_,
+        [&] { row_ops::GatedAddNorm(rounded_, y_, gate_, next_); },
+        [&] { PlainNorm(GatedAddPlain(rounded_, y_, gate_)); });
+    Time(
+        "norm_rope_q_and_k", 8 * count_,
+        [&] {
+          row_ops::NormRope({q_, k_}, {weight_, weight_}, rotation_);
+        },
+        [&] {
+          PlainRope(q_);
+          PlainRope(k_);
+        });
+    Time(
+        "norm", 4 * count_, [&] { row_ops::NormRope({y_}, {weight_}, {}); },
+        [&] { NormRopePlain(y_, weight_, {}, {}, num_heads_, kEps); });
+    Time(
+        "gelu_in_place", 4 * static_cast<double>(wide_.numel()),
+        [&] { row_ops::GeluTanhInPlace(wide_); }, [&] { GeluTanhPlain(wide_); });
+  }
+
+#ifdef AIM_ROW_KERNELS
+  void Backward() {
+    const cuda::GatedAddNormed out = cuda::GatedAddNorm(x_, y_, gate_, next_, kEps);
+    const std::vector<cuda::RopeOutput> turned =
+        cuda::NormRope({{q_, weight_}, {k_, weight_}}, rotation_, kEps);
+    Time("modulated_norm_backward", 12 * count_,
+         [&] { cuda::ModulatedNormBackward(y_, x_, next_, out.normed.stats); });
+    Time("gated_add_backward", 8 * count_, [&] { cuda::GatedAddBackward(x_, y_, gate_); });
+    Time("gated_add_norm_backward", 20 * count_, [&] {
+      cuda::GatedAddNormBackward(x_, y_, {out.residual, out.normed.stats, y_, gate_, next_});
+    });
+    Time("norm_rope_q_and_k_backward", 12 * count_, [&] {
+      cuda::NormRopeBackward(
+          {{y_, q_, weight_, turned[0].inv_rms}, {y_, k_, weight_, turned[1].inv_rms}}, rotation_);
+    });
+    Time("gelu_backward", 6 * static_cast<double>(wide_.numel()),
+         [&] { cuda::GeluTanhBackward(d_wide_, wide_); });
+  }
+#endif
+
+  void Copy() {  // what a pass over the rows costs at least
+    const at::Tensor copy = at::empty_like(x_);
+    Time("copy", 8 * count_, [&] { copy.copy_(x_); });
+  }
+
+  const json& result() const { return result_; }
+
+ private:
+  void Time(const char* name, double bytes, const std::function<void()>& work,
+            const std::function<void()>& plain = {}) {
+    json& found = result_[name];
+    const double ms = Milliseconds(device_, work);
+    found = {{"ms", ms}, {"gb_per_s", 1e-6 * bytes / ms}};
+    if (!plain) return;
+    const double plain_ms = Milliseconds(device_, plain);
+    found["plain_ms"] = plain_ms;
+    found["times_faster"] = plain_ms / ms;
+  }
+  at::Tensor PlainNorm(const at::Tensor& sum) const {
+    return ModulatedNormPlain(sum, next_.shift, next_.scale, next_.camera, at::kBFloat16, kEps);
+  }
+  at::Tensor PlainRope(const at::Tensor& one) const {
+    return NormRopePlain(one.contiguous(), weight_, rotation_.cos, rotation_.sin, num_heads_, kEps);
+  }
+
+  c10::Device device_;
+  int64_t num_heads_;
+  double count_;  // numbers in the rows
+  at::Tensor x_, rounded_, y_, gate_, weight_, q_, k_, wide_, d_wide_;
+  cuda::Modulation next_;
+  cuda::Rotation rotation_;
+  json result_ = json::object();
+};
+
 }  // namespace
 
 json TimeRowKernels(c10::Device device, const RowKernelSizes& sizes) {
-  const Random random(device);
-  const std::vector<int64_t> rows{1, sizes.tokens, sizes.width};
-  const double count = static_cast<double>(sizes.tokens * sizes.width);
-  const auto bf16 = at::kBFloat16;
-  const at::Tensor x = random(rows, at::kFloat), rounded = x.to(bf16), y = random(rows, bf16);
-  const auto group = [&] { return random({1, 1, sizes.width}, at::kFloat, 0.3); };
-  const at::Tensor gate = group();
-  const cuda::Modulation next{group(), group(), random({1, sizes.frames, sizes.width}, bf16)};
-  const cuda::Rotation rotation = RandomRotation(random, sizes);
-  const at::Tensor qkv = random({1, sizes.tokens, 3 * sizes.width}, bf16);
-  const at::Tensor q = qkv.narrow(2, 0, sizes.width), k = qkv.narrow(2, sizes.width, sizes.width);
-  const at::Tensor weight = group().flatten();
-  at::Tensor wide = random({1, sizes.tokens, sizes.ffn_width}, bf16);
-  const auto ms = [&](const std::function<void()>& work) { return Milliseconds(device, work); };
-  const auto plain_norm = [&](const at::Tensor& sum) {
-    return ModulatedNormPlain(sum, next.shift, next.scale, next.camera, bf16, kEps);
-  };
-  const auto plain_rope = [&](const at::Tensor& one) {
-    return NormRopePlain(one.contiguous(), weight, rotation.cos, rotation.sin, sizes.num_heads,
-                         kEps);
-  };
-
-  json times;
-  times["modulated_norm"] = Timed(ms([&] { row_ops::ModulatedNorm(x, next, bf16); }), 6 * count,
-                                  ms([&] { plain_norm(x); }));
-  times["gated_add"] = Timed(ms([&] { row_ops::GatedAdd(x, y, gate); }), 10 * count,
-                             ms([&] { GatedAddPlain(x, y, gate); }));
-  times["gated_add_norm"] = Timed(ms([&] { row_ops::GatedAddNorm(x, y, gate, next); }), 12 * count,
-                                  ms([&] { plain_norm(GatedAddPlain(x, y, gate)); }));
-  times["add_norm"] = Timed(ms([&] { row_ops::GatedAddNorm(x, y, {}, next); }), 12 * count,
-                            ms([&] { plain_norm(x + y); }));
-  times["gated_add_norm_bf16_residual"] =
-      Timed(ms([&] { row_ops::GatedAddNorm(rounded, y, gate, next); }), 8 * count,
-            ms([&] { plain_norm(GatedAddPlain(rounded, y, gate)); }));
-  times["norm_rope_q_and_k"] = Timed(ms([&] {
-                                       row_ops::NormRope({q, k}, {weight, weight}, rotation);
-                                     }),
-                                     8 * count, ms([&] {
-                                       plain_rope(q);
-                                       plain_rope(k);
-                                     }));
-  times["norm"] = Timed(ms([&] { row_ops::NormRope({y}, {weight}, {}); }), 4 * count,
-                        ms([&] { NormRopePlain(y, weight, {}, {}, sizes.num_heads, kEps); }));
-  times["gelu_in_place"] =
-      Timed(ms([&] { row_ops::GeluTanhInPlace(wide); }), 4 * static_cast<double>(wide.numel()),
-            ms([&] { GeluTanhPlain(wide); }));
+  RowKernelTimes times(device, sizes);
+  times.Forward();
 #ifdef AIM_ROW_KERNELS
-  const cuda::GatedAddNormed out = cuda::GatedAddNorm(x, y, gate, next, kEps);
-  const std::vector<cuda::RopeOutput> turned =
-      cuda::NormRope({{q, weight}, {k, weight}}, rotation, kEps);
-  times["modulated_norm_backward"] =
-      Timed(ms([&] { cuda::ModulatedNormBackward(y, x, next, out.normed.stats); }), 12 * count, 0);
-  times["gated_add_backward"] =
-      Timed(ms([&] { cuda::GatedAddBackward(x, y, gate); }), 8 * count, 0);
-  times["gated_add_norm_backward"] =
-      Timed(ms([&] {
-              cuda::GatedAddNormBackward(x, y, {out.residual, out.normed.stats, y, gate, next});
-            }),
-            20 * count, 0);
-  times["norm_rope_q_and_k_backward"] =
-      Timed(ms([&] {
-              cuda::NormRopeBackward(
-                  {{y, q, weight, turned[0].inv_rms}, {y, k, weight, turned[1].inv_rms}}, rotation);
-            }),
-            12 * count, 0);
-  const at::Tensor d_wide = random({1, sizes.tokens, sizes.ffn_width}, bf16);
-  times["gelu_backward"] = Timed(ms([&] { cuda::GeluTanhBackward(d_wide, wide); }),
-                                 6 * static_cast<double>(wide.numel()), 0);
+  times.Backward();
 #endif
-  const at::Tensor copy = at::empty_like(x);
-  times["copy"] = Timed(ms([&] { copy.copy_(x); }), 8 * count, 0);
-  return times;
+  times.Copy();
+  return times.result();
 }
 
 json TimeBuildingBlocks(c10::Device device, const RowKernelSizes& sizes) {
@@ -293,7 +331,7 @@ row_ops::Added FusedBlock(const BlockWeights& w, const row_ops::Added& in, bool 
                                {w.modulation[0], w.modulation[1], w.camera});
 }
 
-// The same as src/model/dit.cc has it on a GPU.
+// The same as a build without our kernels runs it.
 at::Tensor PlainBlock(const BlockWeights& w, const at::Tensor& residual) {
   const int64_t heads = w.rotation.num_heads;
   const auto norm = [&](const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,

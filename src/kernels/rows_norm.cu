@@ -45,6 +45,28 @@ struct NormForward {
   float eps;
 };
 
+// x += gate * y, rounded to the residual's type and written there.
+template <class S, class R, class T>
+__device__ inline void AddGated(const NormForward<R, T>& a, unsigned row,
+                                float (&x)[S::kSteps][S::kVector]) {
+  const int64_t begin = static_cast<int64_t>(row) * a.width;
+  float y[S::kSteps][S::kVector];
+  ForEachVector<S>(a.width,
+                   [&](int step, int column) { Load<S::kAligned>(a.y + begin + column, y[step]); });
+  const int64_t gates =
+      a.gate == nullptr ? 0 : static_cast<int64_t>(row / a.rows_per_gate) * a.width;
+  ForEachVector<S>(a.width, [&](int step, int column) {
+    float gate[S::kVector];
+    if (a.gate != nullptr) Load<S::kAligned, Use::kShared>(a.gate + gates + column, gate);
+#pragma unroll
+    for (int i = 0; i < S::kVector; ++i) {
+      const float sum = fmaf(y[step][i], a.gate == nullptr ? 1.0f : gate[i], x[step][i]);
+      x[step][i] = Rounded<R>(sum);
+    }
+    Store<S::kAligned>(x[step], a.new_residual + begin + column);
+  });
+}
+
 template <class S, class R, class T>
 __global__ void __launch_bounds__(S::kMaxThreads) NormForwardKernel(const NormForward<R, T> a) {
   const unsigned row = blockIdx.x;
@@ -53,23 +75,7 @@ __global__ void __launch_bounds__(S::kMaxThreads) NormForwardKernel(const NormFo
   ForEachVector<S>(a.width, [&](int step, int column) {
     Load<S::kAligned>(a.residual + begin + column, x[step]);
   });
-  if (a.y != nullptr) {
-    float y[S::kSteps][S::kVector];
-    ForEachVector<S>(
-        a.width, [&](int step, int column) { Load<S::kAligned>(a.y + begin + column, y[step]); });
-    const int64_t gates =
-        a.gate == nullptr ? 0 : static_cast<int64_t>(row / a.rows_per_gate) * a.width;
-    ForEachVector<S>(a.width, [&](int step, int column) {
-      float gate[S::kVector];
-      if (a.gate != nullptr) Load<S::kAligned, Use::kShared>(a.gate + gates + column, gate);
-#pragma unroll
-      for (int i = 0; i < S::kVector; ++i) {
-        const float sum = fmaf(y[step][i], a.gate == nullptr ? 1.0f : gate[i], x[step][i]);
-        x[step][i] = Rounded<R>(sum);
-      }
-      Store<S::kAligned>(x[step], a.new_residual + begin + column);
-    });
-  }
+  if (a.y != nullptr) AddGated<S>(a, row, x);
 
   const float n = static_cast<float>(a.width);
   float sum[1] = {0.0f};
@@ -130,6 +136,20 @@ struct NormBackward {
   int width;
 };
 
+// One vector of the gradient: from that of the sum to that of y, adding to the gate's.
+template <class S, class R, class T>
+__device__ inline void ThroughGate(const NormBackward<R, T>& a, int64_t offset, int64_t gate_offset,
+                                   float (&d)[S::kVector], float (&d_gate)[S::kVector]) {
+  float y[S::kVector], gate[S::kVector];
+  Load<S::kAligned>(a.y + offset, y);
+  Load<S::kAligned, Use::kShared>(a.gate + gate_offset, gate);
+#pragma unroll
+  for (int i = 0; i < S::kVector; ++i) {
+    d_gate[i] = fmaf(d[i], y[i], d_gate[i]);
+    d[i] *= gate[i];
+  }
+}
+
 template <class S, class R, class T>
 __global__ void __launch_bounds__(S::kMaxThreads) NormBackwardKernel(const NormBackward<R, T> a) {
   const RowRange rows = RowsOfPart(a.rows_per_run, a.parts);
@@ -174,16 +194,8 @@ __global__ void __launch_bounds__(S::kMaxThreads) NormBackwardKernel(const NormB
       }
       Store<S::kAligned>(d[step], a.d_x + begin + column);
       if (a.y == nullptr) return;
-      if (a.gate != nullptr) {
-        float y[S::kVector], gate[S::kVector];
-        Load<S::kAligned>(a.y + begin + column, y);
-        Load<S::kAligned, Use::kShared>(a.gate + gates + column, gate);
-#pragma unroll
-        for (int i = 0; i < S::kVector; ++i) {
-          d_gate[step][i] = fmaf(d[step][i], y[i], d_gate[step][i]);
-          d[step][i] *= gate[i];
-        }
-      }
+      if (a.gate != nullptr)
+        ThroughGate<S>(a, begin + column, gates + column, d[step], d_gate[step]);
       Store<S::kAligned>(d[step], a.d_y + begin + column);
     });
   }
