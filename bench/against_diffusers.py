@@ -186,7 +186,8 @@ def published_plan(model, vae, cameras, inputs, whole_actions):
     clips encoded, cameras and text once more in every block, step and branch, every segment
     decoded. The release does not offer i2a; its closed loop in i2va encodes whole action clips, of
     which only the first frame is read (`whole_actions`; without them that frame alone is
-    encoded).""" def encode(video):
+    encoded)."""
+    def encode(video):
         return vae.encode(video).latent_dist.mode()
 
     canvas, ray_latents, given = [], [], []

@@ -355,7 +355,7 @@ void PrintHelp(const BenchOptions& options) {
   aim::ForEachLeaf(options, [](const std::string& key, const auto& field, const aim::Limits& limits,
                                std::string_view help) {
     std::cout << "  --" << key << "  " << help << "; " << aim::DescribeLimits(limits)
-              << "; default " << json(field).dump() << '\n';
+              << "; default " << aim::FieldJson(field).dump() << '\n';
   });
 }
 

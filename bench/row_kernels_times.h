@@ -25,8 +25,8 @@ nlohmann::json TimeRowKernels(c10::Device device, const RowKernelSizes& sizes);
 // Products, GELU behind or in a product, attention by name.
 nlohmann::json TimeBuildingBlocks(c10::Device device, const RowKernelSizes& sizes);
 
-// One block with random weights, by the kernels and by ATen's operations as the network runs them,
-// and the forward of `num_layers` of them.
+// One block with random weights, by the kernels and by ATen's operations as a build without them
+// does, and the forward of `num_layers` of them.
 nlohmann::json TimeBlock(c10::Device device, const RowKernelSizes& sizes);
 
 }  // namespace aim

@@ -2,12 +2,11 @@
 #include <iostream>
 
 #include "aim/data/action_video.h"
-#include "cli/cli.h"
+#include "tools/cli/cli.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Turn robot poses into action images, and action images into metric poses.",
                "aim-codec"};
-  app.require_subcommand(1);
 
   aim::EncodeOptions encode_options;
   CLI::App* encode = app.add_subcommand("encode", "Draw one action video a view.");

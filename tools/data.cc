@@ -1,6 +1,7 @@
 // aim-data: make, look at and convert data sets.
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "aim/env/tabletop.h"
 #include "aim/pipeline/demo_collection.h"
 #include "tools/commands.h"
@@ -14,8 +15,8 @@ aim::cli::Commands AddCommands(CLI::App& app) {
       {"demos", "Record scripted demonstrations of the simulator, as videos or in a latent cache.",
        "Example: aim-data demos --task reach_target --episodes 20 --out data/demos"},
       [](const aim::DemoCollectionOptions& options, aim::RunContext& run) {
-        std::cout << ToJson(aim::RunDemoCollection(options, aim::MakeTabletop, run)).dump(1)
-                  << '\n';
+        const aim::DemoReport report = aim::RunDemoCollection(options, aim::MakeTabletop, run);
+        std::cout << aim::DumpJson(ToJson(report), 1) << '\n';
       }));
   aim::cli::AddLayoutCommands(app, commands);
   return commands;
@@ -25,7 +26,6 @@ aim::cli::Commands AddCommands(CLI::App& app) {
 
 int main(int argc, char** argv) {
   CLI::App app{"Make and look at robot data sets.", "aim-data"};
-  app.require_subcommand(1);
   const aim::cli::Commands commands = AddCommands(app);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     for (const aim::cli::Command& command : commands) {

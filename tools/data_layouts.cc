@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "aim/data/data_options.h"
 #include "aim/data/inspect.h"
 #include "tools/commands.h"
@@ -24,7 +25,7 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
       app,
       {"inspect", "Count and check what a data set holds.", "Example: aim-data inspect data/demos"},
       [](const InspectOptions& options, RunContext& run) {
-        std::cout << ToJson(InspectData(options.data.Open(), run.progress())).dump(1) << '\n';
+        std::cout << DumpJson(ToJson(InspectData(options.data.Open(), run.progress())), 1) << '\n';
       },
       {"path"}));
 }

@@ -1,6 +1,7 @@
 // aim-generate: what a model makes of first frames, videos or actions.
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "aim/pipeline/generate_clip.h"
 #include "tools/cli/cli.h"
 
@@ -14,6 +15,6 @@ int main(int argc, char** argv) {
   aim::GenerateClipOptions options;
   aim::cli::AddFlags(app, options);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
-    std::cout << ToJson(aim::RunGenerate(options, run)).dump() << '\n';
+    std::cout << aim::DumpJson(ToJson(aim::RunGenerate(options, run))) << '\n';
   });
 }

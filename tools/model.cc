@@ -1,6 +1,7 @@
 // aim-model: look at models, make them from the files of others, measure them.
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "aim/bundle/convert.h"
 #include "aim/bundle/forward.h"
 #include "aim/bundle/inspect.h"
@@ -28,7 +29,7 @@ aim::cli::Commands AddCommands(CLI::App& app) {
       {"inspect", "Say what a bundle, pipeline folder or weight file holds.",
        "Example: aim-model inspect assets/tiny"},
       [](const InspectOptions& options, RunContext&) {
-        std::cout << aim::InspectModel(options.path).dump(1) << '\n';
+        std::cout << aim::DumpJson(aim::InspectModel(options.path), 1) << '\n';
       },
       {"path"}));
   commands.push_back(AddCommand<aim::ConvertOptions>(
@@ -37,7 +38,7 @@ aim::cli::Commands AddCommands(CLI::App& app) {
        "Example: aim-model convert assets/tiny/dit.safetensors out/dit_bf16.safetensors --dtype "
        "bf16"},
       [](const aim::ConvertOptions& options, RunContext& run) {
-        std::cout << aim::RunConvert(options, run).dump(1) << '\n';
+        std::cout << aim::DumpJson(aim::RunConvert(options, run), 1) << '\n';
       },
       {"source", "destination"}));
   commands.push_back(AddCommand<aim::MakeBundleOptions>(
@@ -46,7 +47,7 @@ aim::cli::Commands AddCommands(CLI::App& app) {
        "Example: aim-model bundle --from-diffusers tests/data/parity/pipeline --out "
        "out/random_wan"},
       [](const aim::MakeBundleOptions& options, RunContext& run) {
-        std::cout << aim::RunMakeBundle(options, run).dump(1) << '\n';
+        std::cout << aim::DumpJson(aim::RunMakeBundle(options, run), 1) << '\n';
       }));
   commands.push_back(AddCommand<aim::ForwardOptions>(
       app,
@@ -63,7 +64,6 @@ aim::cli::Commands AddCommands(CLI::App& app) {
 int main(int argc, char** argv) {
   CLI::App app{"Look at models, make them from the files of others, measure what they can do.",
                "aim-model"};
-  app.require_subcommand(1);
   const aim::cli::Commands commands = AddCommands(app);
   return aim::cli::Main(app, argc, argv, [&](RunContext& run) {
     for (const aim::cli::Command& command : commands) {

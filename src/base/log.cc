@@ -36,8 +36,6 @@ void Log(LogLevel level, const std::string& message) {
 
 }  // namespace
 
-LogLevel ParseLogLevel(const std::string& name) { return FromWord<LogLevel>(name, "log_level"); }
-
 void SetLogLevel(LogLevel level) { lowest_level = level; }
 
 void SetLogSink(LogSink sink) {

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "aim/base/text.h"
+
 namespace aim {
 namespace {
 
@@ -14,7 +16,7 @@ namespace {
 std::string Shown(const nlohmann::json& value) {
   if (value.is_number_float()) return ToText(value.get<double>());
   if (value.is_string()) return "\"" + value.get<std::string>() + "\"";
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return DumpJson(value);
 }
 
 [[noreturn]] void ThrowWrongType(const nlohmann::json& value, const std::string& key,

@@ -59,17 +59,16 @@ std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
       if (fd < 0 && errno == ENOENT) continue;  // just removed by its owner
     }
     if (fd < 0) ThrowIo(lock_path, "open");
-    PathClaim claim(lock_path, fd);
+    PathClaim claim({}, fd);  // not ours to remove until it is locked and still has its name
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) ThrowIo(lock_path, "flock");
-      claim.lock_path_.clear();  // not ours to remove
       return std::nullopt;
     }
     if (HasItsName(fd, lock_path)) {
+      claim.lock_path_ = lock_path;
       if (was_there) RemoveLeftovers(path);
       return claim;
     }
-    claim.lock_path_.clear();
   }
 }
 

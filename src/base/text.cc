@@ -1,5 +1,6 @@
 #include "aim/base/text.h"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 namespace aim {
@@ -24,6 +25,12 @@ std::string ShapeText(std::span<const int64_t> sizes) {
 
 std::string SizeText(int width, int height) {
   return std::to_string(width) + "x" + std::to_string(height);
+}
+
+std::string HexText(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
+  return text;
 }
 
 std::string Excerpt(std::string_view text) {

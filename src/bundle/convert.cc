@@ -51,12 +51,18 @@ void RefuseBroken(const std::string& not_finite, const std::string& overflowed,
 
 }  // namespace
 
-std::optional<at::ScalarType> ParseStorageType(const std::string& name, const std::string& where) {
-  if (name == "keep") return std::nullopt;
-  if (name == "f32") return at::kFloat;
-  if (name == "f16") return at::kHalf;
-  if (name == "bf16") return at::kBFloat16;
-  throw ConfigError({.where = where, .got = name, .expected = "keep, f32, f16 or bf16", .fix = ""});
+std::optional<at::ScalarType> ScalarTypeOf(StorageDtype dtype) {
+  switch (dtype) {
+    case StorageDtype::kF32:
+      return at::kFloat;
+    case StorageDtype::kF16:
+      return at::kHalf;
+    case StorageDtype::kBf16:
+      return at::kBFloat16;
+    case StorageDtype::kKeep:
+      break;
+  }
+  return std::nullopt;
 }
 
 void StreamWeights(const std::filesystem::path& path, const WeightMap& weights,
@@ -93,7 +99,7 @@ void StreamWeights(const std::filesystem::path& path, const WeightMap& weights,
 
 nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
   const std::filesystem::path destination = options.destination;
-  const std::optional<at::ScalarType> dtype = ParseStorageType(options.dtype);
+  const std::optional<at::ScalarType> dtype = ScalarTypeOf(options.dtype);
   if (std::filesystem::exists(destination) && !run.common().overwrite) {
     throw ConfigError({.where = destination.string(),
                        .got = "there already",
@@ -108,13 +114,13 @@ nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
   }
   const WeightFile file = OpenWeights(options.source);
   const Architecture architecture = DetectArchitecture(file.tensors);
-  if (options.names == "original" && architecture == Architecture::kUnknown) {
+  if (options.names == WeightNaming::kOriginal && architecture == Architecture::kUnknown) {
     throw InputError({.where = options.source,
                       .got = "of an architecture that its names do not tell",
                       .expected = "weights of a Wan DiT, a Wan VAE or a UMT5 encoder",
                       .fix = "pass --names keep to convert it as it is"});
   }
-  const WeightMap weights = options.names == "keep"
+  const WeightMap weights = options.names == WeightNaming::kKeep
                                 ? file.tensors
                                 : OriginalNames(file.tensors, architecture, options.source);
   Metadata metadata = file.metadata;

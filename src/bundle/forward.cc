@@ -19,16 +19,22 @@ class Forward {
   Forward(const ForwardOptions& options, RunContext& run)
       : options_(options), config_(LoadBundleConfig(options.model)) {
     load_.device = ParseDevice(run.device());
-    load_.dtype = options.dtype == "bf16" ? at::kBFloat16 : at::kFloat;
+    load_.dtype = options.dtype == ComputeDtype::kBf16 ? at::kBFloat16 : at::kFloat;
     if (!options.inputs.empty()) inputs_ = ReadSafetensors(options.inputs);
   }
 
   WeightMap Run() const {
     const at::InferenceMode guard;
-    if (options_.part == "dit") return {{"velocity", RunDit()}};
-    if (options_.part == "vae-encode") return {{"latent", RunVae("video", true)}};
-    if (options_.part == "vae-decode") return {{"video", RunVae("latent", false).clamp(-1, 1)}};
-    return {{"features", RunText()}};
+    switch (options_.part) {
+      case ForwardPart::kDit:
+        return {{"velocity", RunDit()}};
+      case ForwardPart::kVaeEncode:
+        return {{"latent", RunVae("video", true)}};
+      case ForwardPart::kVaeDecode:
+        return {{"video", RunVae("latent", false).clamp(-1, 1)}};
+      default:
+        return {{"features", RunText()}};
+    }
   }
 
  private:
@@ -146,8 +152,8 @@ void ForwardOptions::Validate() const {
     throw ConfigError({.where = flag, .got = "not given", .expected = expected, .fix = ""});
   };
   require(model, "--model", "the folder of a model bundle");
-  require(part, "--part", "dit, vae-encode, vae-decode or text");
-  if (part == "text" && !prompt.empty()) return;
+  require(ToWord(part), "--part", "dit, vae-encode, vae-decode or text");
+  if (part == ForwardPart::kText && !prompt.empty()) return;
   require(inputs, "--inputs", "a safetensors file with the tensors that the part reads");
 }
 

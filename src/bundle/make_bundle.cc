@@ -4,6 +4,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/run_context.h"
 #include "aim/bundle/bundle.h"
 #include "aim/bundle/convert.h"
 #include "aim/bundle/diffusers_folder.h"
@@ -177,7 +178,7 @@ void MakeBundleOptions::Validate() const {
                        .expected = "--dit, --vae, --text and --tokenizer, or --from-diffusers",
                        .fix = ""});
   }
-  if (link && dtype != "keep") {
+  if (link && dtype != StorageDtype::kKeep) {
     throw ConfigError({.where = "--dtype",
                        .got = dtype,
                        .expected = "keep, as --link copies nothing",
@@ -195,6 +196,7 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
       options.from_diffusers.empty() ? FromFiles(options) : FromDiffusers(options.from_diffusers);
   BundleConfig& config = sources.config;
   TakeSizes(options, config);
+  config.revision = Revision();
   config.Validate();
   std::vector<Part> parts = OpenParts(sources);
   if (!sources.tokenizer.empty()) Tokenizer::Open(sources.tokenizer);
@@ -207,7 +209,7 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
     if (!sources.tokenizer.empty())
       config.text.tokenizer_file = fs::absolute(sources.tokenizer).string();
   }
-  const auto dtype = ParseStorageType(options.dtype);
+  const auto dtype = ScalarTypeOf(options.dtype);
   WriteFolderAtomic(run.out(), [&](const fs::path& folder) {
     WriteFileAtomic(folder / "model.toml", BundleConfigText(config));
     if (options.link) return;

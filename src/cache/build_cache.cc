@@ -53,12 +53,14 @@ class Builder {
   void TakeTurn() {
     std::vector<char> is_there(missing_.size());
     std::atomic<size_t> next{0};
+    const int num_threads = at::get_num_threads();  // of the caller, who is one of the workers
     ParallelFor(build_.num_threads, build_.num_threads, [&](int64_t) {
       at::set_num_threads(1);
       ClipMaker make;
       for (size_t i = next++; i < missing_.size() && !stopped_; i = next++)
         is_there[i] = Provide(missing_[i], make);
     });
+    at::set_num_threads(num_threads);
     std::vector<int64_t> still_missing;
     for (size_t i = 0; i < missing_.size(); ++i) {
       if (!is_there[i]) still_missing.push_back(missing_[i]);

@@ -266,10 +266,10 @@ EncodeReport RunEncode(const EncodeOptions& options, RunContext& run) {
   for (size_t view = 0; view < tracks.size(); ++view) {
     const EncodeJob job{ToolPoses(rows), tracks[view], FramesPerSecond(rows)};
     const std::string name = "view" + std::to_string(view);
-    if (options.format == "npy") {
+    if (options.format == ActionVideoFormat::kNpy) {
       files.push_back(name + ".npy");
       WriteNpyView(job, run.out() / (name + ".npy"));
-    } else if (options.format == "png") {
+    } else if (options.format == ActionVideoFormat::kPng) {
       files.push_back(name);
       WritePngView(job, run.out() / name);
     } else {

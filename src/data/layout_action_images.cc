@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/data/action_images.h"
 #include "aim/format/npy.h"
 #include "aim/media/video.h"
@@ -386,7 +387,7 @@ void WriteEpisode(const fs::path& path, const Episode& episode, const LayoutWrit
                        {"variation", episode.variation}, {"seed", episode.seed},
                        {"prompt", clip.prompt},          {"fps", clip.fps},
                        {"num_frames", clip.poses.size()}};
-    WriteFileAtomic(folder / "meta.json", meta.dump(1) + "\n");
+    WriteFileAtomic(folder / "meta.json", DumpJson(meta, 1) + "\n");
   });
 }
 
@@ -400,7 +401,7 @@ void WriteVariationDescriptions(const fs::path& root) {
     return false;
   });
   for (const auto& [folder, sentences] : prompts) {
-    WriteFileAtomic(folder / "variation_descriptions.json", json(sentences).dump(1) + "\n");
+    WriteFileAtomic(folder / "variation_descriptions.json", DumpJson(json(sentences), 1) + "\n");
   }
 }
 

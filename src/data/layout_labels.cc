@@ -6,6 +6,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
@@ -21,11 +22,6 @@ using nlohmann::json;
 constexpr const char* kName = "labels";
 constexpr int kMaxDepth = 4;          // folders in an episode's name
 constexpr int kMaxLookedAt = 10'000;  // entries until a folder counts as something else
-
-// Bytes that are not UTF-8 (a path, a prompt) are replaced, not refused.
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
 
 [[noreturn]] void FailRecord(const fs::path& path, const std::string& key, const std::string& got,
                              const std::string& expected) {
@@ -259,7 +255,7 @@ void WriteLabels(const fs::path& folder, const Plan& labels, const EpisodeOrigin
       {"data", origin.data.string()}, {"layout", origin.layout}, {"episode", origin.episode}};
   WriteFolderAtomic(folder, [&](const fs::path& temporary) {
     WritePosesCsv(temporary / "poses.csv", labels);
-    WriteFileAtomic(temporary / "label.json", Dump(record));
+    WriteFileAtomic(temporary / "label.json", DumpJson(record) + "\n");
   });
 }
 

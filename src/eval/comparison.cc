@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "aim/base/error.h"
-#include "eval/report_json.h"
+#include "aim/base/text.h"
 #include "eval/task_groups.h"
 
 namespace aim {
@@ -52,13 +52,13 @@ nlohmann::json ToJson(const Rate& rate) {
   return {{"n", rate.n},
           {"successes", rate.successes},
           {"rate", rate.rate},
-          {"interval", IntervalJson(rate.interval)}};
+          {"interval", ToJson(rate.interval)}};
 }
 
 nlohmann::json ToJson(const PairedTest& paired) {
-  nlohmann::json json = TestJson(paired.test);
+  nlohmann::json json = ToJson(paired.test);
   json["difference"] = {{"mean", paired.difference.mean},
-                        {"interval", IntervalJson(paired.difference.interval)}};
+                        {"interval", ToJson(paired.difference.interval)}};
   return json;
 }
 
@@ -103,7 +103,7 @@ Comparison CompareRollouts(const std::vector<TrialRecord>& trials, const TrialTa
       const TrialSpec& scene = trial->spec;
       const TrialOutcome& found = *outcomes.at({scene.task, scene.variation, scene.seed});
       const bool valid = trial->result.termination != Termination::kInvalid && found.valid;
-      if (valid && found.first_frame != HashText(trial->result.first_frame_hash)) {
+      if (valid && found.first_frame != HexText(trial->result.first_frame_hash)) {
         throw InputError({.where = where,
                           .got = "made from other pictures of " + SceneName(scene),
                           .expected = "the same first frame",

@@ -1,4 +1,4 @@
-#include "eval/report_json.h"
+#include <nlohmann/json.hpp>
 
 #include "aim/eval/report.h"
 
@@ -44,7 +44,7 @@ json TaskJson(const TaskReport& task) {
   if (task.still) object["still"] = ToJson(*task.still);
   if (task.gate) object["gate_ok"] = task.IsGateOk();
   if (task.versus_null) {
-    object["versus_null"] = TestJson(task.versus_null->test);
+    object["versus_null"] = ToJson(task.versus_null->test);
     object["versus_null"]["p_holm"] = task.versus_null->p_holm;
   }
   return object;
@@ -80,15 +80,6 @@ json ListJson(const std::vector<Item>& items, Function&& to_json) {
 
 }  // namespace
 
-json IntervalJson(const Interval& interval) { return {interval.low, interval.high}; }
-
-json TestJson(const McNemarResult& test) {
-  return {{"only_first", test.only_first},
-          {"only_second", test.only_second},
-          {"p", test.p_value},
-          {"underpowered", test.underpowered}};
-}
-
 json ToJson(const RolloutReport& report) {
   const ReportSubject& subject = report.subject;
   json object = {{"format", "aim-rollout-1"},       {"title", subject.title},
@@ -98,7 +89,7 @@ json ToJson(const RolloutReport& report) {
   object["pooled"] = ToJson(report.pooled);
   object["tasks"] = ListJson(report.tasks, TaskJson);
   object["mean_success"] = report.mean_success;
-  object["mean_success_interval"] = IntervalJson(report.mean_success_interval);
+  object["mean_success_interval"] = ToJson(report.mean_success_interval);
   object["mean_success_gated"] = OrNull(report.mean_success_gated);
   AddIfMeasured(object, "mean_gate", report.mean_gate);
   AddIfMeasured(object, "mean_null", report.mean_null);

@@ -47,7 +47,7 @@ class Rollout {
   Rollout(const RolloutOptions& options, RunContext& run, const RolloutParts& parts)
       : options_(options), run_(run) {
     options_.Validate();
-    if (options_.policy == "model") MakeModel(parts);
+    if (options_.policy == PolicyKind::kModel) MakeModel(parts);
     MakeEnvironment(parts);
     ReadComparisons();
   }
@@ -205,22 +205,22 @@ class Rollout {
 
     ReplayPolicy gate(demo->commands, period_s_);
     StillPolicy still(static_cast<int>(demo->commands.size()), period_s_);
-    const std::string& asked = options_.policy;
-    if (options_.references || asked == "replay") {
+    const PolicyKind asked = options_.policy;
+    if (options_.references || asked == PolicyKind::kReplay) {
       record.references["gate"] = Act(gate, record.spec, rules);
     }
-    if (options_.references || asked == "null") {
+    if (options_.references || asked == PolicyKind::kNull) {
       ReplayPolicy null_policy(Demo(other)->commands, period_s_);
       record.references["null"] = Act(null_policy, record.spec, rules);
     }
-    if (options_.references || asked == "still") {
+    if (options_.references || asked == PolicyKind::kStill) {
       record.references["still"] = Act(still, record.spec, rules);
     }
     if (model_) {
       rules.execution.ramp_frames = options_.ramp_frames;
       record.result = Act(*model_, record.spec, rules);
     } else {
-      record.result = record.references.at(asked == "replay" ? "gate" : asked);
+      record.result = record.references.at(asked == PolicyKind::kReplay ? "gate" : ToWord(asked));
     }
     record.distance = DistanceToExpert(record.result.plans.front(), *demo, period_s_);
     TakePictures(record);
@@ -278,17 +278,17 @@ class Rollout {
 
   RolloutReport WriteResults(double elapsed_s) {
     const fs::path& out = run_.out();
-    WriteFileAtomic(out / "episodes.csv", TrialsCsv(trials_, options_.policy));
+    WriteFileAtomic(out / "episodes.csv", TrialsCsv(trials_, ToWord(options_.policy)));
     if (options_.references) {
       for (const char* reference : {"gate", "null", "still"}) {
         WriteFileAtomic(out / (std::string(reference) + ".csv"), ReferenceCsv(trials_, reference));
       }
     }
     ReportSubject subject;
-    subject.title =
-        (options_.policy == "model" ? options_.model.model : options_.policy + " policy") + " in " +
-        options_.env;
-    subject.policy = options_.policy;
+    subject.title = (options_.policy == PolicyKind::kModel ? options_.model.model
+                                                           : ToWord(options_.policy) + " policy") +
+                    " in " + options_.env;
+    subject.policy = ToWord(options_.policy);
     subject.seed = run_.seed();
     subject.replan = options_.replan;
     subject.options = OptionsToJson(options_);
@@ -327,14 +327,7 @@ class Rollout {
 
 void RolloutOptions::Validate() const {
   CheckRanges(*this);
-  const std::vector<std::string> known = {"model", "replay", "null", "still"};
-  if (std::find(known.begin(), known.end(), policy) == known.end()) {
-    throw ConfigError({.where = "--policy",
-                       .got = '"' + policy + '"',
-                       .expected = "one of " + Join(known),
-                       .fix = ""});
-  }
-  if (policy == "model" && model.model.empty()) {
+  if (policy == PolicyKind::kModel && model.model.empty()) {
     throw ConfigError({.where = "--model",
                        .got = "not given",
                        .expected = "the folder of a model bundle",

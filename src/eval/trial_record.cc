@@ -8,6 +8,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/format/csv.h"
 #include "aim/metrics/statistics.h"
 
@@ -32,10 +33,10 @@ std::string Row(const TrialRecord& record, const TrialResult& result, const std:
   row << record.spec.task << ',' << record.spec.variation << ',' << record.spec.seed << ','
       << (result.success ? 1 : 0) << ',' << result.env_steps << ',' << result.replans << ','
       << result.ik_failures << ',' << ToWord(result.termination) << ',' << policy << ','
-      << record.trial << ',' << HashText(result.first_frame_hash) << ','
-      << Fixed(result.tracking_mm) << ',' << Fixed(result.final_error_mm) << ','
-      << Fixed(result.confidence_mean) << ',' << Fixed(result.confidence_min) << ','
-      << Fixed(result.undecodable) << ',' << (distance ? Fixed(distance->position_mm) : "") << ','
+      << record.trial << ',' << HexText(result.first_frame_hash) << ',' << Fixed(result.tracking_mm)
+      << ',' << Fixed(result.final_error_mm) << ',' << Fixed(result.confidence_mean) << ','
+      << Fixed(result.confidence_min) << ',' << Fixed(result.undecodable) << ','
+      << (distance ? Fixed(distance->position_mm) : "") << ','
       << (distance ? Fixed(distance->rotation_deg) : "") << ',' << QuotedCell(result.prompt)
       << '\n';
   return row.str();
@@ -55,12 +56,6 @@ Number ParseNumber(const std::string& text, const std::string& where) {
 }
 
 }  // namespace
-
-std::string HashText(uint64_t hash) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
-  return text;
-}
 
 PlanDistance DistanceToExpert(const TimedPlan& first_plan, const Demonstration& demo,
                               double period_s) {

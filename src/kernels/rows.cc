@@ -35,10 +35,22 @@ at::Tensor OrEmpty(const at::Tensor& x, const at::Tensor& like) {
 }
 at::Tensor OrUndefined(const at::Tensor& x) { return x.numel() == 0 ? at::Tensor() : x; }
 
-// Modulations have one row for each of G equal runs of tokens.
+// One row for each of G equal runs of tokens.
 void CheckModulation(const at::Tensor& x, const at::Tensor& modulation) {
   AIM_CHECK(x.dim() == 3 && modulation.dim() == 3 && modulation.size(0) == x.size(0));
   AIM_CHECK(modulation.size(2) == x.size(2) && x.size(1) % modulation.size(1) == 0);
+}
+
+void CheckNorm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
+               const at::Tensor& camera) {
+  CheckModulation(x, shift);
+  AIM_CHECK(scale.sizes() == shift.sizes());
+  if (camera.defined()) CheckModulation(x, camera);
+}
+
+void CheckSum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
+  AIM_CHECK(y.sizes() == x.sizes());
+  if (gate.defined()) CheckModulation(x, gate);
 }
 
 void SaveCameraShape(AutogradContext* context, const at::Tensor& camera) {
@@ -116,7 +128,7 @@ struct GatedAddNormFunction : public Function<GatedAddNormFunction> {
     const at::Tensor d_normed = d_outs[1].contiguous();
     const NormBackward norm =
         backend.modulated_norm_backward(residual, saved[3], saved[4], d_normed);
-    const at::Tensor d_residual = d_outs[0] + norm.d_x;
+    const at::Tensor d_residual = d_outs[0].contiguous() + norm.d_x;
     const GatedAddBackward add =
         backend.gated_add_backward(saved[0], OrUndefined(saved[1]), d_residual);
     const at::Tensor d_camera = CameraGradient(context, d_normed);
@@ -160,7 +172,7 @@ struct GeluFunction : public Function<GeluFunction> {
 
 at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                          const at::Tensor& camera, at::ScalarType out_dtype, double eps) {
-  CheckModulation(x, shift);
+  CheckNorm(x, shift, scale, camera);
   if (!HasBackend(x) || !IsBackendDtype(out_dtype))
     return ModulatedNormPlain(x, shift, scale, camera, out_dtype, eps);
   return ModulatedNormFunction::apply(x.contiguous(), shift.contiguous(), scale.contiguous(),
@@ -168,7 +180,7 @@ at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& shift, const at:
 }
 
 at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
-  if (gate.defined()) CheckModulation(x, gate);
+  CheckSum(x, y, gate);
   if (!HasBackend(x) || !HasBackend(y)) return GatedAddPlain(x, y, gate);
   return GatedAddFunction::apply(x.contiguous(), y.contiguous(), OrEmpty(gate, x));
 }
@@ -176,8 +188,8 @@ at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& 
 ResidualAndNorm GatedAddNorm(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate,
                              const at::Tensor& shift, const at::Tensor& scale,
                              const at::Tensor& camera, at::ScalarType out_dtype, double eps) {
-  if (gate.defined()) CheckModulation(x, gate);
-  CheckModulation(x, shift);
+  CheckSum(x, y, gate);
+  CheckNorm(x, shift, scale, camera);
   if (!HasBackend(x) || !HasBackend(y) || !IsBackendDtype(out_dtype))
     return GatedAddNormPlain(x, y, gate, shift, scale, camera, out_dtype, eps);
   const variable_list results = GatedAddNormFunction::apply(
@@ -188,6 +200,11 @@ ResidualAndNorm GatedAddNorm(const at::Tensor& x, const at::Tensor& y, const at:
 
 at::Tensor NormRope(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& cos,
                     const at::Tensor& sin, int64_t num_heads, double eps) {
+  AIM_CHECK(x.dim() == 3 && weight.numel() == x.size(2));
+  if (cos.defined()) {
+    AIM_CHECK(cos.dim() == 2 && cos.size(0) == x.size(1) && cos.sizes() == sin.sizes());
+    AIM_CHECK(2 * num_heads * cos.size(1) == x.size(2));
+  }
   if (!HasBackend(x)) return NormRopePlain(x, weight, cos, sin, num_heads, eps);
   return NormRopeFunction::apply(x.contiguous(), weight.contiguous(), OrEmpty(cos, weight),
                                  OrEmpty(sin, weight), num_heads, eps);

@@ -5,6 +5,7 @@
 #include "aim/base/error.h"
 #include "aim/base/summary.h"
 #include "aim/geometry/tool_pose.h"
+#include "metrics/bootstrap.h"
 
 namespace aim {
 namespace {
@@ -90,22 +91,16 @@ QualitySummary SummarizeWithIntervals(std::span<const ClipQuality> clips, Rng& r
   std::map<std::string, std::vector<double>> draws;
   for (int draw = 0; draw < num_draws && !clips.empty(); ++draw) {
     ClipQuality all;
-    for (size_t i = 0; i < clips.size(); ++i) {
-      const int64_t index = rng.UniformInt(static_cast<int64_t>(clips.size()));
-      Append(all, clips[static_cast<size_t>(index)]);
-    }
+    for (size_t i = 0; i < clips.size(); ++i) Append(all, clips[DrawIndex(clips.size(), rng)]);
     for (const auto& [name, value] : Headline(all)) draws[name].push_back(value);
   }
-  for (const auto& [name, values] : draws)
-    summary.intervals[name] = {Percentile(values, 2.5), Percentile(values, 97.5)};
+  for (const auto& [name, values] : draws) summary.intervals[name] = CentralInterval(values);
   return summary;
 }
 
 nlohmann::json ToJson(const Spread& spread) {
   return {{"median", spread.median}, {"mean", spread.mean}, {"p90", spread.p90}};
 }
-
-nlohmann::json ToJson(const Interval& interval) { return {interval.low, interval.high}; }
 
 nlohmann::json ToJson(const QualitySummary& summary) {
   nlohmann::json json = {{"clips", summary.num_clips}};

@@ -3,27 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "aim/base/error.h"
+#include "metrics/bootstrap.h"
 
 namespace aim {
 namespace {
 
 constexpr double kZ95 = 1.959963984540054;  // normal quantile of 0.975
 
-size_t DrawIndex(size_t count, Rng& rng) {
-  return static_cast<size_t>(rng.UniformInt(static_cast<int64_t>(count)));
-}
-
 double Rate(std::span<const uint8_t> outcomes) {
   const auto successes =
       std::count_if(outcomes.begin(), outcomes.end(), [](uint8_t s) { return s != 0; });
   return static_cast<double>(successes) / static_cast<double>(outcomes.size());
-}
-
-Interval CentralInterval(const std::vector<double>& draws) {
-  return {Percentile(draws, 2.5), Percentile(draws, 97.5)};
 }
 
 }  // namespace
@@ -117,6 +111,15 @@ std::vector<double> HolmCorrection(std::span<const double> p_values) {
     corrected[order[i]] = largest;
   }
   return corrected;
+}
+
+nlohmann::json ToJson(const Interval& interval) { return {interval.low, interval.high}; }
+
+nlohmann::json ToJson(const McNemarResult& result) {
+  return {{"only_first", result.only_first},
+          {"only_second", result.only_second},
+          {"p", result.p_value},
+          {"underpowered", result.underpowered}};
 }
 
 }  // namespace aim

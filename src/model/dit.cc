@@ -247,7 +247,7 @@ at::ScalarType DitWeightDtype(const std::string& name, at::ScalarType compute_dt
   if (numerics == Numerics::kTrained) return compute_dtype;
   const bool is_island = name.find("norm") != std::string::npos ||
                          name.find("modulation") != std::string::npos ||
-                         name.rfind("time_", 0) == 0 || name.rfind("segment_", 0) == 0;
+                         name.starts_with("time_") || name.starts_with("segment_");
   return is_island ? at::kFloat : compute_dtype;
 }
 

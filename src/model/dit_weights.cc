@@ -7,10 +7,6 @@
 namespace aim {
 namespace {
 
-bool EndsWith(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 at::Tensor NormalTensor(const std::vector<int64_t>& shape, double deviation, Rng rng) {
   at::Tensor tensor = at::empty(shape, at::kFloat);
   float* values = tensor.data_ptr<float>();
@@ -21,28 +17,28 @@ at::Tensor NormalTensor(const std::vector<int64_t>& shape, double deviation, Rng
 
 // Residual branches and the prediction start at zero: the network begins as the identity.
 bool StartsAtZero(const std::string& name) {
-  return EndsWith(name, "_attn.o.weight") || EndsWith(name, "ffn.2.weight") ||
-         name == "head.head.weight" || EndsWith(name, "cam_encoder.2.weight");
+  return name.ends_with("_attn.o.weight") || name.ends_with("ffn.2.weight") ||
+         name == "head.head.weight" || name.ends_with("cam_encoder.2.weight");
 }
 
 at::Tensor InitialTensor(const std::string& name, const std::vector<int64_t>& shape,
                          const Rng& rng) {
-  if (EndsWith(name, "norm_q.weight") || EndsWith(name, "norm_k.weight") ||
-      EndsWith(name, "norm3.weight")) {
+  if (name.ends_with("norm_q.weight") || name.ends_with("norm_k.weight") ||
+      name.ends_with("norm3.weight")) {
     return at::ones(shape, at::kFloat);
   }
-  if (name.rfind("blocks.", 0) == 0 && EndsWith(name, ".modulation")) {
+  if (name.starts_with("blocks.") && name.ends_with(".modulation")) {
     at::Tensor modulation = at::zeros(shape, at::kFloat);
     modulation.select(1, 2).fill_(1.0);  // gate of the self-attention
     modulation.select(1, 5).fill_(1.0);  // gate of the feed-forward network
     return modulation;
   }
-  if (EndsWith(name, "projector.weight")) return at::eye(shape[0], at::kFloat);
-  if (EndsWith(name, ".bias") || name == "head.modulation" || StartsAtZero(name))
+  if (name.ends_with("projector.weight")) return at::eye(shape[0], at::kFloat);
+  if (name.ends_with(".bias") || name == "head.modulation" || StartsAtZero(name))
     return at::zeros(shape, at::kFloat);
   double fan_in = 1;
   for (size_t i = 1; i < shape.size(); ++i) fan_in *= static_cast<double>(shape[i]);
-  const bool is_small = name == "segment_embedding.weight" || name.rfind("time_projection", 0) == 0;
+  const bool is_small = name == "segment_embedding.weight" || name.starts_with("time_projection");
   return NormalTensor(shape, is_small ? 0.02 : 1.0 / std::sqrt(fan_in), rng.Derive(0, name));
 }
 

@@ -58,10 +58,7 @@ class DemoEncoder {
     return [this, env](int64_t item) { return Make(item, *env); };
   }
 
-  // Of an unfinished cache.
-  DemoReport Report() const { return counts_.Report(); }
-
-  // Of the finished one, whoever made its parts.
+  // Of the finished cache, whoever made its parts.
   DemoReport Report(const LatentCache& cache) {
     std::vector<char> has_clips(jobs_.size());
     for (int64_t i = 0; i < cache.size(); ++i) has_clips[static_cast<size_t>(cache.Item(i))] = 1;
@@ -136,23 +133,20 @@ DemoReport CollectIntoCache(const DemoCollectionOptions& options, const EnvFacto
   KeepEncoders(run.out() / "model", encoding, [&](const std::filesystem::path& path) {
     WriteEncoders(path, config, options.model);
   });
-  const size_t num_workers = NumDemoWorkers(options, jobs.size());
+  const int num_workers = NumDemoWorkers(options, jobs.size());
   DemoEncoder encoder(options, make_env, std::move(jobs), config, run);
   run.progress().Start("demonstrations", encoder.num_jobs());
   const std::string key = std::to_string(StableHash(DumpJson(settings)));
-  const bool done = BuildLatentCache(
-      run.out(), {.key = key,
-                  .num_items = encoder.num_jobs(),
-                  .items_per_shard = kEpisodesPerShard,
-                  .keep_pictures = options.pixels,
-                  .num_threads = static_cast<int>(num_workers),
-                  .start_worker = [&] { return encoder.StartWorker(); },
-                  .on_progress = [&](int64_t count) { run.progress().Advance(count); },
-                  .should_stop = [&] { return run.stop_requested(); }});
+  BuildLatentCache(run.out(),
+                   {.key = key,
+                    .num_items = encoder.num_jobs(),
+                    .items_per_shard = kEpisodesPerShard,
+                    .keep_pictures = options.pixels,
+                    .num_threads = num_workers,
+                    .start_worker = [&] { return encoder.StartWorker(); },
+                    .on_progress = [&](int64_t count) { run.progress().Advance(count); }});
   run.progress().Finish();
-  if (done) return encoder.Report(LatentCache::Open(run.out(), key));
-  run.MarkUnfinished();
-  return encoder.Report();
+  return encoder.Report(LatentCache::Open(run.out(), key));
 }
 
 }  // namespace aim

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <thread>
 
 #include "aim/base/error.h"
+#include "aim/base/parallel.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
@@ -152,10 +152,9 @@ std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
   return jobs;
 }
 
-size_t NumDemoWorkers(const DemoCollectionOptions& options, size_t num_jobs) {
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const size_t asked = options.num_workers > 0 ? static_cast<size_t>(options.num_workers) : cores;
-  return std::min(asked, num_jobs);
+int NumDemoWorkers(const DemoCollectionOptions& options, size_t num_jobs) {
+  const int asked = options.num_workers > 0 ? options.num_workers : NumProcessors();
+  return static_cast<int>(std::min(static_cast<size_t>(asked), num_jobs));
 }
 
 }  // namespace aim

@@ -66,6 +66,6 @@ std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
                                      const EnvFactory& make_env, RunContext& run,
                                      const nlohmann::json& settings);
 
-size_t NumDemoWorkers(const DemoCollectionOptions& options, size_t num_jobs);
+int NumDemoWorkers(const DemoCollectionOptions& options, size_t num_jobs);
 
 }  // namespace aim

@@ -1,7 +1,7 @@
 #include <exception>
 #include <filesystem>
-#include <future>
 
+#include "aim/base/parallel.h"
 #include "aim/base/path_claim.h"
 #include "aim/data/action_images.h"
 #include "pipeline/demo_jobs.h"
@@ -75,15 +75,10 @@ class Collection {
 DemoReport CollectVideos(const DemoCollectionOptions& options, const EnvFactory& make_env,
                          RunContext& run) {
   std::vector<DemoJob> jobs = BeginCollection(options, make_env, run, CollectionSettings(options));
-  const size_t num_workers = NumDemoWorkers(options, jobs.size());
+  const int num_workers = NumDemoWorkers(options, jobs.size());
   run.progress().Start("demonstrations", static_cast<int64_t>(jobs.size()));
   Collection collection(options, make_env, std::move(jobs), run);
-  std::vector<std::future<void>> workers;
-  for (size_t worker = 0; worker < num_workers; ++worker) {
-    workers.push_back(std::async(std::launch::async, [&collection] { collection.Work(); }));
-  }
-  for (std::future<void>& worker : workers) worker.wait();
-  for (std::future<void>& worker : workers) worker.get();  // rethrows
+  ParallelFor(num_workers, num_workers, [&](int64_t) { collection.Work(); });
   run.progress().Finish();
   const DemoReport report = collection.Report();
   if (report.all.written + report.all.existing > 0) WriteVariationDescriptions(run.out());

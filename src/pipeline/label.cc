@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -67,7 +69,13 @@ PoseErrors PoseErrorsFromJson(const nlohmann::json& json) {
   return errors;
 }
 
-// What label.json of an earlier run says; a damaged one is as good as none.
+// What an earlier run wrote of an episode.
+struct EarlierLabels {
+  nlohmann::json record;
+  std::vector<DecodedPose> frames;
+};
+
+// What label.json of an earlier run says.
 nlohmann::json ReadRecord(const fs::path& folder) {
   if (!fs::exists(folder / "label.json") || !fs::exists(folder / "poses.csv")) return {};
   nlohmann::json record = nlohmann::json::parse(ReadFile(folder / "label.json"), nullptr, false);
@@ -76,6 +84,23 @@ nlohmann::json ReadRecord(const fs::path& folder) {
     if (!record.contains(key) || !record[key].is_number()) return {};
   }
   return record;
+}
+
+// Nothing where there is nothing or it is damaged: then the episode is labelled again.
+std::optional<EarlierLabels> ReadEarlier(const fs::path& folder) {
+  try {
+    EarlierLabels earlier{.record = ReadRecord(folder), .frames = {}};
+    if (earlier.record.is_null()) return std::nullopt;
+    for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv"))
+      earlier.frames.push_back(row.decoded);
+    if (earlier.record.contains("errors")) PoseErrorsFromJson(earlier.record["errors"]);
+    return earlier;
+  } catch (const Error& error) {
+    LogWarning(folder.string() + " is labelled again: " + error.what());
+  } catch (const nlohmann::json::exception& error) {
+    LogWarning(folder.string() + " is labelled again: " + error.what());
+  }
+  return std::nullopt;
 }
 
 class Labeller {
@@ -131,11 +156,11 @@ class Labeller {
 
   void LabelGuarded(const EpisodeRef& ref) {
     const fs::path folder = run_.out() / ref.name;
-    nlohmann::json record = ReadRecord(folder);
+    nlohmann::json record;
     Plan labels;
-    if (!record.is_null()) {
-      for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv"))
-        labels.frames.push_back(row.decoded);
+    if (std::optional<EarlierLabels> earlier = ReadEarlier(folder)) {
+      record = std::move(earlier->record);
+      labels.frames = std::move(earlier->frames);
       ++report_.num_resumed;
     } else if (!TryOrSkip(ref.name, report_.skipped,
                           [&] { record = LabelEpisode(ref, folder, labels); })) {
@@ -182,7 +207,7 @@ class Labeller {
 
   // A pose that is a label itself is given only if it was known to that run.
   bool PoseGiven(const Episode& episode) const {
-    return options_.first_pose == "data" && !episode.clip.poses.empty() &&
+    return options_.first_pose == FirstPose::kData && !episode.clip.poses.empty() &&
            (episode.confidence.empty() || episode.confidence[0] == 1);
   }
 
@@ -277,7 +302,7 @@ void LabelOptions::Validate() const {
 nlohmann::json ToJson(const LabelReport& report) {
   nlohmann::json json = {{"model", report.model},
                          {"data", report.data},
-                         {"first_pose", report.first_pose},
+                         {"first_pose", ToWord(report.first_pose)},
                          {"episodes", report.num_episodes},
                          {"resumed", report.num_resumed},
                          {"frames", report.num_frames},

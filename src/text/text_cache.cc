@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
+#include "aim/base/text.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/tensor/shape.h"
 
@@ -17,12 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRows = "features";
-
-std::string Hex(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 // Any text as the value of a JSON header, which must be UTF-8.
 std::string Quoted(const std::string& text) {
@@ -53,7 +48,7 @@ CachedTextEncoder::CachedTextEncoder(std::shared_ptr<const TextEncoder> inner, f
 
 fs::path CachedTextEncoder::FileOf(const std::string& prompt) const {
   const uint64_t model = StableHash(key_);
-  return folder_ / (Hex(model) + Hex(StableHash(prompt, model)) + ".safetensors");
+  return folder_ / (HexText(model) + HexText(StableHash(prompt, model)) + ".safetensors");
 }
 
 at::Tensor CachedTextEncoder::Read(const fs::path& file, const std::string& prompt) const {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "text/charsmap.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
@@ -28,7 +29,7 @@ constexpr size_t kMaxShownBytes = 60;  // of a value in an error
 
 std::string Shown(const json& value) {
   if (value.is_structured()) return value.is_array() ? "a list" : "an object";
-  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  const std::string text = DumpJson(value);
   return text.size() <= kMaxShownBytes ? text : text.substr(0, kMaxShownBytes) + "...";
 }
 

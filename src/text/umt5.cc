@@ -31,11 +31,41 @@ struct Umt5Weights {
   at::Tensor embedding;
   std::vector<Block> blocks;
   at::Tensor norm;
+
+  // Calls visit(name, tensor, shape) for every weight; `blocks` gets one entry a layer.
+  template <class Visitor>
+  void ForEach(const Umt5Options& options, Visitor&& visit);
 };
+
+template <class Visitor>
+void Umt5Weights::ForEach(const Umt5Options& options, Visitor&& visit) {
+  using Shape = std::vector<int64_t>;
+  const int64_t dim = options.dim;
+  const int64_t heads = options.num_heads;
+  const int64_t inner = heads * options.head_dim;
+  const int64_t ffn = options.ffn_dim;
+  visit(std::string("token_embedding.weight"), embedding, Shape{options.vocab_size, dim});
+  blocks.resize(static_cast<size_t>(options.num_layers));
+  for (size_t layer = 0; layer < blocks.size(); ++layer) {
+    const std::string name = "blocks." + std::to_string(layer) + ".";
+    Block& block = blocks[layer];
+    visit(name + "norm1.weight", block.norm1, Shape{dim});
+    visit(name + "attn.q.weight", block.query, Shape{inner, dim});
+    visit(name + "attn.k.weight", block.key, Shape{inner, dim});
+    visit(name + "attn.v.weight", block.value, Shape{inner, dim});
+    visit(name + "attn.o.weight", block.out, Shape{dim, inner});
+    visit(name + "pos_embedding.embedding.weight", block.position,
+          Shape{options.num_buckets, heads});
+    visit(name + "norm2.weight", block.norm2, Shape{dim});
+    visit(name + "ffn.gate.0.weight", block.gate, Shape{ffn, dim});
+    visit(name + "ffn.fc1.weight", block.up, Shape{ffn, dim});
+    visit(name + "ffn.fc2.weight", block.down, Shape{dim, ffn});
+  }
+  visit(std::string("norm.weight"), norm, Shape{dim});
+}
 
 namespace {
 
-constexpr const char* kEmbedding = "token_embedding.weight";
 // float16 alone: its largest number less this is where an overflowing residual is cut.
 constexpr double kHalfMargin = 1000.0;
 constexpr double kHalfMax = 65504.0;
@@ -69,24 +99,12 @@ at::Tensor Buckets(int64_t length, const Umt5Options& options, c10::Device devic
   return at::tensor(by_distance, at::kLong).index({index}).to(device);
 }
 
-Umt5Weights ResolveWeights(const Umt5Options& options, const WeightMap& weights) {
-  Umt5Weights resolved{
-      .embedding = weights.at(kEmbedding), .blocks = {}, .norm = weights.at("norm.weight")};
-  for (int layer = 0; layer < options.num_layers; ++layer) {
-    const std::string block = "blocks." + std::to_string(layer) + ".";
-    const auto of = [&](const char* name) { return weights.at(block + name + ".weight"); };
-    resolved.blocks.push_back({.norm1 = of("norm1"),
-                               .query = of("attn.q"),
-                               .key = of("attn.k"),
-                               .value = of("attn.v"),
-                               .out = of("attn.o"),
-                               .position = of("pos_embedding.embedding"),
-                               .norm2 = of("norm2"),
-                               .gate = of("ffn.gate.0"),
-                               .up = of("ffn.fc1"),
-                               .down = of("ffn.fc2")});
-  }
-  return resolved;
+Umt5Weights ResolveWeights(const Umt5Options& options, const WeightMap& named) {
+  Umt5Weights weights;
+  weights.ForEach(options, [&](const std::string& name, at::Tensor& weight, const auto&) {
+    weight = named.at(name);
+  });
+  return weights;
 }
 
 // One forward: what all its layers share.
@@ -201,26 +219,9 @@ void Umt5Options::Validate() const {
 }
 
 ShapeMap Umt5WeightShapes(const Umt5Options& options) {
-  const int64_t dim = options.dim;
-  const int64_t heads = options.num_heads;
-  const int64_t inner = heads * options.head_dim;
-  const int64_t ffn = options.ffn_dim;
   ShapeMap shapes;
-  shapes[kEmbedding] = {options.vocab_size, dim};
-  shapes["norm.weight"] = {dim};
-  for (int layer = 0; layer < options.num_layers; ++layer) {
-    const std::string block = "blocks." + std::to_string(layer) + ".";
-    shapes[block + "norm1.weight"] = {dim};
-    shapes[block + "norm2.weight"] = {dim};
-    for (const char* name : {"q", "k", "v"}) {
-      shapes[block + "attn." + name + ".weight"] = {inner, dim};
-    }
-    shapes[block + "attn.o.weight"] = {dim, inner};
-    shapes[block + "pos_embedding.embedding.weight"] = {options.num_buckets, heads};
-    shapes[block + "ffn.gate.0.weight"] = {ffn, dim};
-    shapes[block + "ffn.fc1.weight"] = {ffn, dim};
-    shapes[block + "ffn.fc2.weight"] = {dim, ffn};
-  }
+  Umt5Weights().ForEach(options, [&](const std::string& name, const at::Tensor&,
+                                     const auto& shape) { shapes[name] = shape; });
   return shapes;
 }
 

@@ -187,6 +187,12 @@ std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, Episode
                                             RunContext& run) {
   const std::string key = CacheKey(request);
   if (!LatentCache::IsComplete(request.dir, key)) {
+    if (std::filesystem::exists(request.dir / "collection.json")) {
+      throw ConfigError({.where = "clips.dir",
+                         .got = "a cache that aim-data demos makes (" + request.dir.string() + ")",
+                         .expected = "a folder for the clips of --data",
+                         .fix = "choose another folder, or leave --data out to train from it"});
+    }
     KeepEncoders(request.dir / "model", request.encoding, request.write_encoders);
     const ClipMaker make = [&](int64_t item) {
       return EncodeEpisode(request, request.episodes[static_cast<size_t>(item)], reader);

@@ -6,6 +6,7 @@
 
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
+#include "aim/base/text.h"
 #include "aim/diffusion/validation.h"
 #include "aim/train/schedule.h"
 #include "train/checkpoints.h"
@@ -174,7 +175,7 @@ nlohmann::json ToJson(const TrainReport& report) {
 }
 
 std::ostream& operator<<(std::ostream& out, const TrainReport& report) {
-  return out << ToJson(report).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return out << DumpJson(ToJson(report));
 }
 
 TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {

@@ -35,10 +35,10 @@ at::Tensor SegmentWeights(const CanvasPlan& plan, double video_weight) {
 }
 
 // Matrices of products in the compute type are rounded to it once a step, not once a microbatch.
-bool IsComputeMatrix(const std::string& name, const at::Tensor& weight) {
-  const bool is_float32_part = name.rfind("time_", 0) == 0 || name.rfind("segment_", 0) == 0 ||
-                               name.find("modulation") != std::string::npos;
-  return weight.dim() >= 2 && !is_float32_part;
+at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
+                         at::ScalarType compute_dtype) {
+  if (weight.dim() < 2) return at::kFloat;
+  return DitWeightDtype(name, compute_dtype, Numerics::kAccurate);
 }
 
 CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& batch) {
@@ -114,7 +114,7 @@ std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCac
   WeightMap named;
   std::vector<at::Tensor> leaves, weights;
   for (const auto& [name, weight] : weights_) {
-    const at::ScalarType dtype = IsComputeMatrix(name, weight) ? compute_dtype_ : at::kFloat;
+    const at::ScalarType dtype = LeafDtype(name, weight, compute_dtype_);
     leaves.push_back(weight.detach().to(dtype).requires_grad_(true));
     named[name] = leaves.back();
     weights.push_back(weight);

@@ -49,9 +49,9 @@ TEST(LogTest, AProgramsSinkTakesThePlaceOfStderr) {
 }
 
 TEST(LogTest, LevelsHaveNames) {
-  EXPECT_EQ(ParseLogLevel("debug"), LogLevel::kDebug);
-  EXPECT_EQ(ParseLogLevel("off"), LogLevel::kOff);
-  testing::ExpectThrowsWith<ConfigError>([] { ParseLogLevel("loud"); },
+  EXPECT_EQ(FromWord<LogLevel>("debug", "log_level"), LogLevel::kDebug);
+  EXPECT_EQ(FromWord<LogLevel>("off", "log_level"), LogLevel::kOff);
+  testing::ExpectThrowsWith<ConfigError>([] { FromWord<LogLevel>("loud", "log_level"); },
                                          {"log_level is \"loud\"", "debug|info"});
 }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <thread>
 #include <vector>
@@ -95,6 +96,7 @@ TEST(PathClaimTest, WaitingEndsWithTheOwner) {
     const PathClaim claim = PathClaim::Wait(folder / "a");
     return released.load();
   });
+  EXPECT_EQ(other.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
   released = true;
   mine.reset();
   EXPECT_TRUE(other.get());

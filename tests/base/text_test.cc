@@ -33,5 +33,10 @@ TEST(TextTest, JsonOfBytesThatAreNotUtf8IsWritten) {
   EXPECT_EQ(DumpJson(nlohmann::json::array({1}), 1), "[\n 1\n]");
 }
 
+TEST(HexText, IsSixteenDigits) {
+  EXPECT_EQ(HexText(0), "0000000000000000");
+  EXPECT_EQ(HexText(0xFEDCBA9876543210U), "fedcba9876543210");
+}
+
 }  // namespace
 }  // namespace aim

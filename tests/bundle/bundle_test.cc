@@ -10,6 +10,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
+#include "support/temporary_folder.h"
 
 namespace aim {
 namespace {
@@ -51,15 +52,10 @@ WeightMap SmallDit() { return InitialDitWeights(SmallConfig().dit, Rng(3)); }
 class BundleTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const ::testing::TestInfo* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(::testing::TempDir()) / (std::string("aim_") + info->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
     bundle_ = folder_ / "bundle";
     WriteBundle(bundle_, SmallConfig(), SmallDit(), SmallBasis(), at::kFloat);
     toml_ = ReadFile(bundle_ / "model.toml");
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   // The message of the error that loading throws; empty if it loads.
   std::string Message() const {
@@ -79,7 +75,7 @@ class BundleTest : public ::testing::Test {
     std::ofstream(bundle_ / "model.toml") << text.replace(at, old_text.size(), new_text);
   }
 
-  std::filesystem::path folder_;
+  testing::TemporaryFolder folder_;
   std::filesystem::path bundle_;
   std::string toml_;
 };
@@ -195,7 +191,7 @@ TEST_F(BundleTest, WriteChecksFirst) {
   config.num_frames = 10;
   EXPECT_THROW(WriteBundle(bundle_, config, SmallDit(), SmallBasis()), ConfigError);
   EXPECT_EQ(Message(), "");
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 
 // The network is new, everything else that of the initial bundle, which may then go.

@@ -10,6 +10,7 @@
 #include "aim/bundle/bundle.h"
 #include "aim/bundle/make_bundle.h"
 #include "aim/model/wan_vae.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 
 namespace aim {
@@ -17,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Root() { return std::getenv("AIM_SOURCE_DIR"); }
+fs::path Root() { return testing::SourceDir(); }
 
 BundleConfig Released() {
   const fs::path file = Root() / "configs/model/action_images_5b.toml";

@@ -8,6 +8,7 @@
 
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -68,9 +69,7 @@ TEST(Inspect, SaysWhatAFileIs) {
   }
 }
 
-std::filesystem::path Pipeline() {
-  return std::filesystem::path(std::getenv("AIM_SOURCE_DIR")) / "tests/data/parity/pipeline";
-}
+std::filesystem::path Pipeline() { return testing::SourceDir() / "tests/data/parity/pipeline"; }
 
 // A part says what its weight file says alone.
 TEST(Inspect, SaysWhatAPipelineHolds) {

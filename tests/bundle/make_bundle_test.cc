@@ -12,6 +12,7 @@
 #include "aim/bundle/bundle.h"
 #include "aim/tensor/safetensors.h"
 #include "support/case_name.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -20,9 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Pipeline() {
-  return fs::path(std::getenv("AIM_SOURCE_DIR")) / "tests/data/parity/pipeline";
-}
+fs::path Pipeline() { return testing::SourceDir() / "tests/data/parity/pipeline"; }
 
 // The files of a small random model, to be spoiled.
 struct Files {
@@ -59,7 +58,7 @@ TEST(MakeBundle, StoresTheTypeThatIsAsked) {
   const testing::TemporaryFolder folder;
   const Files files(folder / "files");
   MakeBundleOptions options = files.Options();
-  options.dtype = "bf16";
+  options.dtype = StorageDtype::kBf16;
   RunContext run({.out = folder / "bundle"});
   RunMakeBundle(options, run);
   for (const char* name : {"dit", "autoencoder", "text_encoder"}) {
@@ -134,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"TypeOfALink",
                 [](Files&, MakeBundleOptions& o) {
                   o.link = true;
-                  o.dtype = "bf16";
+                  o.dtype = StorageDtype::kBf16;
                 },
                 {"--dtype", "--link"}},
         BadCase{"NoSuchFile",

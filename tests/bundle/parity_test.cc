@@ -12,6 +12,7 @@
 #include "aim/bundle/make_bundle.h"
 #include "aim/tensor/safetensors.h"
 #include "support/case_name.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Kit() { return fs::path(std::getenv("AIM_SOURCE_DIR")) / "tests/data/parity"; }
+fs::path Kit() { return testing::SourceDir() / "tests/data/parity"; }
 
 class ParityTest : public ::testing::Test {
  protected:
@@ -39,9 +40,9 @@ class ParityTest : public ::testing::Test {
                         const std::string& dtype = "f32") {
     ForwardOptions options;
     options.model = Bundle().string();
-    options.part = part;
+    options.part = FromWord<ForwardPart>(part, "part");
     options.inputs = inputs.string();
-    options.dtype = dtype;
+    options.dtype = FromWord<ComputeDtype>(dtype, "dtype");
     RunContext run({.out = *folder_ / "out.safetensors", .overwrite = true});
     RunForward(options, run);
     const WeightMap outputs = ReadSafetensors(run.out());
@@ -76,7 +77,7 @@ TEST_F(ParityTest, Bfloat16IsNearAndDiffers) {
 TEST_F(ParityTest, APromptIsTokenisedAndPadded) {
   ForwardOptions options;
   options.model = Bundle().string();
-  options.part = "text";
+  options.part = ForwardPart::kText;
   options.prompt = "push the red button";
   RunContext run({.out = *folder_ / "prompt.safetensors"});
   RunForward(options, run);

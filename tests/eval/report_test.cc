@@ -41,7 +41,7 @@ TrialTable Older() {
   table.policy = "older";
   for (const TrialRecord& trial : SmallTrials()) {
     table.rows.push_back({trial.spec, trial.references.at("null").success, true,
-                          HashText(trial.result.first_frame_hash)});
+                          HexText(trial.result.first_frame_hash)});
   }
   return table;
 }
@@ -268,9 +268,9 @@ TEST(CompareRolloutsTest, OtherScenesAreRefused) {
 // The same scene must have looked the same; an invalid trial has seen nothing.
 TEST(CompareRolloutsTest, OtherPicturesAreRefused) {
   TrialTable other = Older();
-  other.rows[5].first_frame = HashText(1);  // invalid in SmallTrials
+  other.rows[5].first_frame = HexText(1);  // invalid in SmallTrials
   EXPECT_EQ(CompareRollouts(SmallTrials(), other, "out/older", 7).other.n, 6);
-  other.rows[1].first_frame = HashText(1);
+  other.rows[1].first_frame = HexText(1);
   ExpectThrowsWith<InputError>([&] { CompareRollouts(SmallTrials(), other, "out/older", 7); },
                                {"out/older", "other pictures of reach variation 1 seed 101"});
   other.rows[1].valid = false;

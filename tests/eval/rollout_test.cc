@@ -15,6 +15,7 @@
 #include "aim/base/log.h"
 #include "eval/pictures.h"
 #include "eval/point_env.h"
+#include "support/temporary_folder.h"
 
 namespace aim {
 namespace {
@@ -26,16 +27,9 @@ using testing::PointFaults;
 
 namespace fs = std::filesystem;
 
-// A fresh folder for each test, removed afterwards.
 class RolloutTest : public ::testing::Test {
  protected:
-  RolloutTest() {
-    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = fs::path(::testing::TempDir()) / (std::string("aim_rollout_") + info->name());
-    fs::remove_all(folder_);
-    SetLogLevel(LogLevel::kError);
-  }
-  ~RolloutTest() override { fs::remove_all(folder_); }
+  RolloutTest() { SetLogLevel(LogLevel::kError); }
 
   RunContext Context(const std::string& name, bool resume = false, uint64_t seed = 0) const {
     CommonOptions common;
@@ -62,12 +56,12 @@ class RolloutTest : public ::testing::Test {
 
   std::string Text(const std::string& path) const { return ReadFile(folder_ / path); }
 
-  fs::path folder_;
+  testing::TemporaryFolder folder_;
 };
 
 RolloutOptions SmallOptions(const std::string& policy) {
   RolloutOptions options;
-  options.policy = policy;
+  options.policy = FromWord<PolicyKind>(policy, "policy");
   options.model.model = "bundle";
   options.episodes = 4;
   options.num_videos = 0;
@@ -225,7 +219,7 @@ TEST_F(RolloutTest, CompareTestsPairedScenes) {
   RolloutOptions options = SmallOptions("null");
   options.episodes = 6;
   Roll("null", options);
-  options.policy = "replay";
+  options.policy = PolicyKind::kReplay;
   options.compare = {(folder_ / "null").string()};
   const nlohmann::json report = Roll("replay", options);
   ASSERT_EQ(report["compare"].size(), 1u);
@@ -246,7 +240,7 @@ class BadOptionsTest : public RolloutTest, public ::testing::WithParamInterface<
 TEST_P(BadOptionsTest, IsRefusedInOneSentenceAndLeavesNothing) {
   RolloutOptions options = SmallOptions("replay");
   Roll("earlier", options);
-  GetParam().spoil(options, folder_);
+  GetParam().spoil(options, folder_.path());
   RunContext run = Context("out");
   RolloutParts parts;
   if (options.env == "point") {
@@ -288,13 +282,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadOptions{"UnknownVariation",
                    [](RolloutOptions& options, const fs::path&) { OnPoint(options).variation = 1; },
                    {"--variation is 1", "variations of stay"}},
-        BadOptions{
-            "UnknownPolicy",
-            [](RolloutOptions& options, const fs::path&) { OnPoint(options).policy = "oracle"; },
-            {"--policy is \"oracle\"", "replay"}},
         BadOptions{"NoModelGiven",
                    [](RolloutOptions& options, const fs::path&) {
-                     OnPoint(options).policy = "model";
+                     OnPoint(options).policy = PolicyKind::kModel;
                      options.model.model = "";
                    },
                    {"--model is not given"}},

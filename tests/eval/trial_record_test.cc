@@ -167,11 +167,6 @@ TEST(TrialsCsvTest, DamagedTablesAreRefusedByNameAndLine) {
   refuse(good + "\"reach,0,100\n", {"line 8", "quotes"});
 }
 
-TEST(TrialsCsvTest, HashIsSixteenDigits) {
-  EXPECT_EQ(HashText(0), "0000000000000000");
-  EXPECT_EQ(HashText(0xFEDCBA9876543210U), "fedcba9876543210");
-}
-
 // The expert moves along x for two steps; the plan stands 3 mm beside it, turned by a tenth, and
 // closes the gripper one frame early.
 TEST(PlanDistanceTest, MediansOverTheFramesBothHave) {

@@ -10,18 +10,13 @@
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
 #include "aim/format/png.h"
+#include "support/temporary_folder.h"
 
 namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-fs::path FreshFolder(const std::string& name) {
-  const fs::path folder = fs::path(::testing::TempDir()) / ("aim_image_" + name);
-  fs::remove_all(folder);
-  return folder;
-}
 
 Image NoiseImage(int width, int height) {
   Rng rng(5);
@@ -31,7 +26,8 @@ Image NoiseImage(int width, int height) {
 }
 
 TEST(ImageTest, PngKeepsEveryBitAndTheOrderOfColours) {
-  const fs::path path = FreshFolder("png") / "deep" / "a.png";
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder / "deep" / "a.png";
   const Image image = NoiseImage(37, 11);
   WriteImage(path, image);
   const Image read = ReadImage(path);
@@ -42,7 +38,8 @@ TEST(ImageTest, PngKeepsEveryBitAndTheOrderOfColours) {
 
 // What a build without OpenCV writes.
 TEST(ImageTest, ReadsThePngOfTheFormatModule) {
-  const fs::path path = FreshFolder("encoded") / "a.png";
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder / "a.png";
   const Image image = NoiseImage(37, 11);
   WriteFileAtomic(path, EncodePng(image.width, image.height, image.rgb));
   const Image read = ReadImage(path);
@@ -52,7 +49,8 @@ TEST(ImageTest, ReadsThePngOfTheFormatModule) {
 }
 
 TEST(ImageTest, JpegStaysNear) {
-  const fs::path path = FreshFolder("jpg") / "a.jpg";
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder / "a.jpg";
   Image image(16, 16);
   for (size_t i = 0; i < image.rgb.size(); i += 3) image.rgb[i] = 200;
   WriteImage(path, image);
@@ -62,7 +60,7 @@ TEST(ImageTest, JpegStaysNear) {
 }
 
 TEST(ImageTest, BadPicturesAreNamed) {
-  const fs::path folder = FreshFolder("bad");
+  const testing::TemporaryFolder folder;
   WriteImage(folder / "whole.png", NoiseImage(8, 8));
   WriteImage(folder / "whole.jpg", NoiseImage(32, 32));
   const std::string jpg = ReadFile(folder / "whole.jpg");

@@ -11,6 +11,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "support/temporary_folder.h"
 
 namespace aim {
 namespace {
@@ -20,22 +21,14 @@ using ::testing::HasSubstr;
 
 class VideoTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(::testing::TempDir()) /
-              (std::string("aim_video_") +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   size_t NumFiles() const {
     size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : fs::recursive_directory_iterator(folder_)) ++count;
+    for ([[maybe_unused]] const auto& entry : fs::recursive_directory_iterator(folder_.path()))
+      ++count;
     return count;
   }
 
-  fs::path folder_;
+  testing::TemporaryFolder folder_;
 };
 
 // Noise: the hardest pixels to keep.
@@ -266,7 +259,7 @@ TEST_F(VideoTest, BadFilesAreNamed) {
     EXPECT_THAT(ReadProblem(folder_ / row.name), HasSubstr(row.name));
   }
   EXPECT_THAT(ReadProblem(folder_ / "none.mp4"), HasSubstr("missing"));
-  EXPECT_THAT(ReadProblem(folder_), HasSubstr("not a file"));
+  EXPECT_THAT(ReadProblem(folder_.path()), HasSubstr("not a file"));
 }
 
 TEST_F(VideoTest, BadRequestsAreNamed) {

@@ -14,6 +14,7 @@
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
 #include "model/dit_embedding.h"
+#include "support/source_dir.h"
 #include "support/throws.h"
 
 namespace aim {
@@ -28,8 +29,8 @@ double RelativeError(const at::Tensor& value, const at::Tensor& expected) {
 class DitParity : public ::testing::Test {
  protected:
   void SetUp() override {
-    const SafetensorsFile file = OpenSafetensors(std::string(std::getenv("AIM_SOURCE_DIR")) +
-                                                 "/tests/data/dit_fixture.safetensors");
+    const SafetensorsFile file =
+        OpenSafetensors(testing::SourceDir().string() + "/tests/data/dit_fixture.safetensors");
     tensors_ = file.tensors;
     DitOptions options;
     ApplyOptions(options, nlohmann::json::parse(file.metadata.at("config")), "fixture");

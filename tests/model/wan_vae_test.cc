@@ -12,6 +12,7 @@
 #include "model/wan_vae_network.h"
 #include "model/wan_vae_shortcuts.h"
 #include "support/small_wan_vae.h"
+#include "support/source_dir.h"
 
 namespace aim {
 namespace {
@@ -69,8 +70,8 @@ TEST(WanVaeWeightShapesTest, EqualTheReleasedTables) {
 class WanVaeParity : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(WanVaeParity, EqualsDiffusers) {
-  const SafetensorsFile file = OpenSafetensors(std::string(std::getenv("AIM_SOURCE_DIR")) +
-                                               "/tests/data/vae_fixture.safetensors");
+  const SafetensorsFile file =
+      OpenSafetensors(testing::SourceDir().string() + "/tests/data/vae_fixture.safetensors");
   const std::string prefix = GetParam();
   WanVaeOptions options;
   ApplyOptions(options, nlohmann::json::parse(file.metadata.at(prefix)), "fixture");

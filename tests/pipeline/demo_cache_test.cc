@@ -15,6 +15,7 @@
 #include "aim/pipeline/demo_collection.h"
 #include "pipeline/scripted_env.h"
 #include "policy/tiny_bundle.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -191,7 +192,7 @@ TEST_F(DemoCacheTest, OtherOptionsInTheSameFolderAreRefused) {
 TEST_F(DemoCacheTest, TenThousandClipsOfTheSmallModelAreBelowTwoGigabytes) {
   script_.shape = {.num_frames = 20, .size_px = 64};
   DemoCollectionOptions options = Options(16);
-  options.model = (fs::path(std::getenv("AIM_SOURCE_DIR")) / "assets" / "tiny").string();
+  options.model = (testing::SourceDir() / "assets" / "tiny").string();
   options.image_size = 64;
   options.frame_period_s = 0.12;
   options.per_episode = 4;

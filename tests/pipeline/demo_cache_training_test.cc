@@ -13,6 +13,7 @@
 #include "aim/pipeline/demo_collection.h"
 #include "aim/train/dataset.h"
 #include "support/child_process.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 
 namespace aim {
@@ -20,12 +21,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kTiny = fs::path(std::getenv("AIM_SOURCE_DIR")) / "assets" / "tiny";
+fs::path Tiny() { return testing::SourceDir() / "assets" / "tiny"; }
 
 LatentCache CacheOfVideos(const fs::path& data, const fs::path& dir, const BundleConfig& config) {
   const DataSplit split = ListTrainingData({data.string()}, 0, 0);
-  const auto autoencoder = LoadAutoencoder(kTiny, config);
-  const auto text = LoadTextEncoder(kTiny, config);
+  const auto autoencoder = LoadAutoencoder(Tiny(), config);
+  const auto text = LoadTextEncoder(Tiny(), config);
   const ClipEncoder encoder{autoencoder.get(), text.get(), config.dit, config.action_image,
                             config.num_frames};
   EpisodeReader reader;
@@ -35,8 +36,8 @@ LatentCache CacheOfVideos(const fs::path& data, const fs::path& dir, const Bundl
        .episodes = split.training,
        .config = config,
        .encoder = encoder,
-       .encoding = EncodingOf(kTiny, config),
-       .write_encoders = [&](const fs::path& path) { WriteEncoders(path, config, kTiny); },
+       .encoding = EncodingOf(Tiny(), config),
+       .write_encoders = [&](const fs::path& path) { WriteEncoders(path, config, Tiny()); },
        .clips_per_episode = 3},
       reader, run);
 }
@@ -47,13 +48,13 @@ TEST(DemoCacheTrainingTest, EqualsWhatTheVideosEncodeTo) {
   RunContext videos({.out = folder / "videos"});
   RunDemoCollection(options, MakeTabletop, videos);
   options.cache = true;
-  options.model = kTiny.string();
+  options.model = Tiny().string();
   options.per_episode = 3;
   RunContext direct({.out = folder / "cache"});
   RunDemoCollection(options, MakeTabletop, direct);
 
   const LatentCache expected =
-      CacheOfVideos(folder / "videos", folder / "encoded", LoadBundleConfig(kTiny));
+      CacheOfVideos(folder / "videos", folder / "encoded", LoadBundleConfig(Tiny()));
   const LatentCache cache = LatentCache::Open(folder / "cache");
   ASSERT_EQ(cache.size(), 12);
   ASSERT_EQ(expected.size(), 12);
@@ -88,7 +89,7 @@ TEST(DemoCacheTrainingTest, AKilledProcessIsMadeUpFor) {
                                     "demos",
                                     "--cache",
                                     "--model",
-                                    kTiny.string(),
+                                    Tiny().string(),
                                     "--task",
                                     "reach_target",
                                     "--episodes",
@@ -102,10 +103,13 @@ TEST(DemoCacheTrainingTest, AKilledProcessIsMadeUpFor) {
                                     (folder / out).string()};
   };
   testing::ChildProcess killed(command("cache"));
-  while (!fs::exists(folder / "cache" / ".shard_000000.safetensors.lock") &&
-         !fs::exists(folder / "cache" / "shard_000000.safetensors")) {
-    std::this_thread::yield();
-  }
+  const auto has_begun = [&] {
+    return fs::exists(folder / "cache" / ".shard_000000.safetensors.lock") ||
+           fs::exists(folder / "cache" / "shard_000000.safetensors");
+  };
+  while (!has_begun() && killed.IsRunning())
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(has_begun()) << killed.Wait().err;
   killed.Send(SIGKILL);
   killed.Wait();
   const testing::CommandResult other = testing::RunCommand(command("cache"));

@@ -8,6 +8,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "pipeline/clip_files.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -34,7 +35,7 @@ class DriftTest : public ::testing::Test {
 
   static DriftOptions Options(std::vector<std::string> against) {
     DriftOptions options;
-    options.model.model = std::string(std::getenv("AIM_SOURCE_DIR")) + "/assets/tiny";
+    options.model.model = testing::SourceDir().string() + "/assets/tiny";
     options.data.path = (*folder_ / "clips").string();
     options.against = std::move(against);
     return options;

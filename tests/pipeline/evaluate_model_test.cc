@@ -7,11 +7,11 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/bundle/make_bundle.h"
 #include "pipeline/clip_files.h"
 #include "support/run_command.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
+#include "support/wan_bundle.h"
 
 namespace aim {
 namespace {
@@ -100,13 +100,7 @@ TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
 
 // What decoding takes is looked at before the data is, as in the other tools.
 TEST_F(EvaluateModelTest, DecodingThatDoesNotFitIsRefusedBeforeWork) {
-  MakeBundleOptions make;
-  make.from_diffusers = std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/parity/pipeline";
-  make.image_height = make.image_width = 32;
-  make.num_frames = 5;
-  make.num_views = 2;
-  RunContext make_run({.out = *folder_ / "wan"});
-  RunMakeBundle(make, make_run);
+  testing::WriteWanBundle(*folder_ / "wan");
   EvaluateModelOptions options;
   options.model.model = (*folder_ / "wan").string();
   options.data.path = (*folder_ / "none").string();

@@ -92,7 +92,7 @@ TEST_F(LabelTest, EveryClipGetsAPoseAFrame) {
 
 TEST_F(LabelTest, FirstPoseMayBeKeptFromTheModel) {
   LabelOptions options = Options(*folder_ / "clips");
-  options.first_pose = "none";
+  options.first_pose = FirstPose::kNone;
   Label(options, scratch_ / "out");
   EXPECT_LT(ReadPosesCsv(scratch_ / "out/a/poses.csv")[0].decoded.confidence, 1);
 }
@@ -133,10 +133,25 @@ TEST_F(LabelTest, ResumeMakesOnlyWhatIsMissing) {
   EXPECT_EQ(resumed.dump(), whole.dump());  // as text: a NaN is not equal to itself
 }
 
+TEST_F(LabelTest, ResumeMakesDamagedLabelsAgain) {
+  nlohmann::json whole = Label(Options(*folder_ / "demos"), scratch_ / "out");
+  const fs::path task = scratch_ / "out/reach/variation0";
+  const std::string poses = ReadFile(task / "episode0/poses.csv");
+  WriteFileAtomic(task / "episode0/poses.csv", "not a table\n");
+  nlohmann::json record = nlohmann::json::parse(ReadFile(task / "episode1/label.json"));
+  record["errors"] = {{"position_mm", "many"}};
+  WriteFileAtomic(task / "episode1/label.json", record.dump());
+  const nlohmann::json resumed = Label(Options(*folder_ / "demos"), scratch_ / "out", true);
+  EXPECT_EQ(resumed["resumed"], 1);
+  EXPECT_EQ(ReadFile(task / "episode0/poses.csv"), poses);
+  whole["resumed"] = 1;
+  EXPECT_EQ(resumed.dump(), whole.dump());  // as text: a NaN is not equal to itself
+}
+
 TEST_F(LabelTest, ResumeWithOtherOptionsIsRefused) {
   Label(Options(*folder_ / "demos"), scratch_ / "out");
   LabelOptions options = Options(*folder_ / "demos");
-  options.first_pose = "none";
+  options.first_pose = FirstPose::kNone;
   ExpectThrowsWith<ConfigError>([&] { Label(options, scratch_ / "out", true); },
                                 {"first_pose", "\"none\"", "--overwrite"});
 }

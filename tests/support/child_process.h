@@ -56,6 +56,13 @@ class ChildProcess {
     return true;
   }
 
+  // Whether it has not ended yet; Wait() still tells how it did.
+  bool IsRunning() const {
+    siginfo_t info = {};
+    EXPECT_EQ(waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    return info.si_pid == 0;
+  }
+
   void Send(int signal) const { EXPECT_EQ(kill(pid_, signal), 0); }
 
   // Its exit code (-1: ended by a signal) and all that it wrote.

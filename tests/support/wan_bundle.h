@@ -7,17 +7,16 @@
 #include <string>
 
 #include "aim/bundle/make_bundle.h"
+#include "support/source_dir.h"
 
 namespace aim::testing {
 
 inline constexpr int kWanFrames = 5;
 inline constexpr int kWanSize = 32;
 
-// ctest sets AIM_SOURCE_DIR.
 inline void WriteWanBundle(const std::filesystem::path& path, bool link = false) {
   MakeBundleOptions options;
-  options.from_diffusers =
-      std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/parity/pipeline";
+  options.from_diffusers = SourceDir().string() + "/tests/data/parity/pipeline";
   options.image_height = options.image_width = kWanSize;
   options.num_frames = kWanFrames;
   options.num_views = 2;

@@ -8,6 +8,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "support/temporary_folder.h"
 
 namespace aim {
 namespace {
@@ -17,14 +18,6 @@ using ::testing::HasSubstr;
 
 class SafetensorsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const ::testing::TestInfo* info = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(::testing::TempDir()) / (std::string("aim_") + info->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::filesystem::path Put(const std::string& bytes) const {
     const std::filesystem::path path = folder_ / "w.safetensors";
     std::ofstream(path, std::ios::binary) << bytes;
@@ -41,7 +34,7 @@ class SafetensorsTest : public ::testing::Test {
     return "";
   }
 
-  std::filesystem::path folder_;
+  testing::TemporaryFolder folder_;
 };
 
 std::string WithHeader(const std::string& header, const std::string& data) {
@@ -104,7 +97,7 @@ TEST_F(SafetensorsTest, StreamsTensorByTensor) {
   std::filesystem::remove(folder_ / "streamed.safetensors");
   EXPECT_THROW(StreamSafetensors(folder_ / "streamed.safetensors", infos, fail), InputError);
   size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
     files += entry.is_regular_file() ? 1 : 0;
   }
   EXPECT_EQ(files, 1u) << "the whole file alone";
@@ -168,13 +161,13 @@ TEST_F(SafetensorsTest, FlippedBytes) {
 
 TEST_F(SafetensorsTest, MissingFileAndFolder) {
   EXPECT_THROW(ReadSafetensors(folder_ / "none.safetensors"), InputError);
-  EXPECT_THROW(ReadSafetensors(folder_), InputError);
+  EXPECT_THROW(ReadSafetensors(folder_.path()), InputError);
 }
 
 TEST_F(SafetensorsTest, WriterRefusesForeignDtypes) {
   const WeightMap complex = {{"c", at::zeros({2}, at::kComplexFloat)}};
   EXPECT_THROW(WriteSafetensors(folder_ / "w.safetensors", complex), InputError);
-  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
 }
 
 struct BadFile {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "aim/base/atomic_file.h"
+#include "support/source_dir.h"
 
 namespace aim {
 namespace {
@@ -14,8 +15,8 @@ namespace {
 using nlohmann::json;
 
 json Cases() {
-  return json::parse(ReadFile(std::string(std::getenv("AIM_SOURCE_DIR")) +
-                              "/tests/data/text_fixture_cases.json"))
+  return json::parse(
+             ReadFile(testing::SourceDir().string() + "/tests/data/text_fixture_cases.json"))
       .at("cleaning");
 }
 

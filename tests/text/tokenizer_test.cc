@@ -13,6 +13,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "support/case_name.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -27,7 +28,7 @@ using nlohmann::json;
 constexpr int64_t kPlenty = 100000;
 
 std::string Fixture(const std::string& ending) {
-  return std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/text_fixture" + ending;
+  return testing::SourceDir().string() + "/tests/data/text_fixture" + ending;
 }
 
 const json& Cases() {

@@ -13,6 +13,7 @@
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/text/prompt_cleaning.h"
+#include "support/source_dir.h"
 #include "support/throws.h"
 #include "support/tolerance.h"
 
@@ -26,7 +27,7 @@ double RelativeError(const at::Tensor& value, const at::Tensor& expected) {
 }
 
 std::string Fixture(const std::string& ending) {
-  return std::string(std::getenv("AIM_SOURCE_DIR")) + "/tests/data/text_fixture" + ending;
+  return testing::SourceDir().string() + "/tests/data/text_fixture" + ending;
 }
 
 // UMT5EncoderModel of transformers 5 with random weights; scripts/make_text_fixture.py. Heads are

@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "support/run_command.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 
 namespace aim::testing {
@@ -19,7 +20,7 @@ using ::testing::HasSubstr;
 
 TEST(CoreTest, DemonstrationsTrainingAndRollout) {
   const TemporaryFolder folder;
-  const fs::path source = std::getenv("AIM_SOURCE_DIR");
+  const fs::path source = testing::SourceDir();
   const std::string tiny = (source / "assets" / "tiny").string();
   const std::string cache = (folder / "cache").string();
 

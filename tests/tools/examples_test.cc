@@ -8,6 +8,7 @@
 #include <string>
 
 #include "support/run_command.h"
+#include "support/source_dir.h"
 
 namespace aim::testing {
 namespace {
@@ -59,7 +60,7 @@ constexpr const char* kOnLabels[] = {
 
 TEST(ExamplesTest, EveryToolsExampleWorks) {
   const TemporaryFolder folder;
-  const std::filesystem::path source = std::getenv("AIM_SOURCE_DIR");
+  const std::filesystem::path source = testing::SourceDir();
   for (const char* name : {"assets", "configs", "tests"}) {
     std::filesystem::create_directory_symlink(source / name, folder / name);
   }

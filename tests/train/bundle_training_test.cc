@@ -34,10 +34,7 @@ class BundleTrainingTest : public ::testing::Test {
   }
 
   std::vector<nlohmann::json> Metrics(const std::string& out) const {
-    std::vector<nlohmann::json> lines;
-    std::istringstream text(ReadFile(folder_ / out / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
-    return lines;
+    return testing::ReadMetrics(folder_ / out);
   }
 
   static double Difference(const WeightMap& a, const WeightMap& b, const std::string& part) {

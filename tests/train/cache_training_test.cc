@@ -72,10 +72,7 @@ class CacheTrainingTest : public ::testing::Test {
   }
 
   nlohmann::json LastMetrics(const std::string& out) const {
-    std::istringstream text(ReadFile(folder_ / out / "metrics.jsonl"));
-    std::string last;
-    for (std::string line; std::getline(text, line);) last = line;
-    return nlohmann::json::parse(last);
+    return testing::ReadMetrics(folder_ / out).back();
   }
 
   testing::TemporaryFolder folder_;

@@ -80,10 +80,7 @@ class RunTrainTest : public ::testing::Test {
   }
 
   std::vector<nlohmann::json> Metrics(const std::string& out) const {
-    std::vector<nlohmann::json> lines;
-    std::istringstream text(ReadFile(folder_ / out / "metrics.jsonl"));
-    for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
-    return lines;
+    return testing::ReadMetrics(folder_ / out);
   }
 
   testing::TemporaryFolder folder_;
@@ -212,6 +209,17 @@ TEST_F(RunTrainTest, ACacheOfOtherClipsIsReplaced) {
   options_.clips.dir = "";
   RunHere("alone");
   ExpectSameBits("other", "alone");
+}
+
+// It may hold hours of work and no videos to make it again of.
+TEST_F(RunTrainTest, ACacheOfDemonstrationsIsNotReplaced) {
+  options_.clips.dir = (folder_ / "cache").string();
+  fs::create_directories(folder_ / "cache");
+  WriteFileAtomic(folder_ / "cache" / "collection.json", "{}");
+  RunContext run({.out = folder_ / "run"});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
+                                         {"clips.dir", "aim-data demos", "leave --data out"});
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "cache"), {}), 1);
 }
 
 // The cache that a run made is enough to repeat it: no video is read.

@@ -2,7 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
 
+#include "aim/base/atomic_file.h"
 #include "aim/train/train_options.h"
 #include "policy/tiny_bundle.h"
 
@@ -28,6 +33,14 @@ inline TrainRunOptions TinyTraining(const std::filesystem::path& data = {}) {
   options.train.log_every = 1;
   options.train.validation_episodes = 1;
   return options;
+}
+
+// The lines of a run's metrics.jsonl.
+inline std::vector<nlohmann::json> ReadMetrics(const std::filesystem::path& run) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream text(ReadFile(run / "metrics.jsonl"));
+  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
 }
 
 }  // namespace aim::testing

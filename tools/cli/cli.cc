@@ -196,8 +196,8 @@ void RefuseExtras(const CLI::App& app, const CLI::App& active, const Settings& s
 }
 
 CommonOptions ToCommon(const SharedOptions& shared) {
-  return {shared.seed,      shared.device,    shared.out,    shared.resume,
-          shared.overwrite, shared.log_level, shared.threads};
+  return {shared.seed,   shared.device,    shared.out,
+          shared.resume, shared.overwrite, shared.log_level};
 }
 
 // Everything after CLI11 split the words: settings, body, run record. Returns the exit code.

@@ -87,8 +87,9 @@ void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& p
   Bind(app, std::move(binding));
 }
 
-// Adds the shared flags (--config --set --seed --device --out --resume --overwrite --log-level
-// --version) to the app (to each subcommand if it has some), parses, applies default < --config <
+// Adds the shared flags (--config --set --seed --device --out --resume --overwrite --threads
+// --log-level --version) to the app (to each subcommand if it has some), parses, applies default <
+// --config <
 // --set < flag, runs `body`, writes run.json if `body` prepared an output, and turns errors into
 // one sentence on stderr and an exit code: 0 done, 2 usage, configuration or input, 128 + the
 // signal for a job that StopSignals ended early, 1 everything else.

@@ -20,7 +20,6 @@ constexpr auto WordsOf(LogLevel) {
 }
 
 // "debug", "info", "warning", "error", "off". Throws ConfigError.
-LogLevel ParseLogLevel(const std::string& name);
 // Messages below it are dropped, whoever shows them.
 void SetLogLevel(LogLevel level);
 

@@ -22,7 +22,6 @@ struct CommonOptions {
   bool resume = false;
   bool overwrite = false;
   LogLevel log_level = LogLevel::kInfo;
-  int threads = 0;  // to compute with; 0 = one a core
 };
 
 // Handed to every RunX(options, run). Also a plain value that tests build by hand.

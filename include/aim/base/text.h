@@ -19,6 +19,9 @@ std::string ShapeText(std::span<const int64_t> sizes);
 // "640x480".
 std::string SizeText(int width, int height);
 
+// "00000000000004d2": sixteen digits of base 16.
+std::string HexText(uint64_t value);
+
 // The text in quotes as a sentence can show it: at most 60 characters, '?' for what is not
 // printable ASCII.
 std::string Excerpt(std::string_view text);

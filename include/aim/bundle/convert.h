@@ -13,27 +13,38 @@
 
 namespace aim {
 
+// Of the floating-point weights in a file.
+enum class StorageDtype { kKeep, kF32, kF16, kBf16 };
+constexpr auto WordsOf(StorageDtype) {
+  using enum StorageDtype;
+  return WordTable<StorageDtype, 4>{
+      {{kKeep, "keep"}, {kF32, "f32"}, {kF16, "f16"}, {kBf16, "bf16"}}};
+}
+// Nothing for kKeep.
+std::optional<at::ScalarType> ScalarTypeOf(StorageDtype dtype);
+
+enum class WeightNaming { kOriginal, kKeep };
+constexpr auto WordsOf(WeightNaming) {
+  using enum WeightNaming;
+  return WordTable<WeightNaming, 2>{{{kOriginal, "original"}, {kKeep, "keep"}}};
+}
+
 struct ConvertOptions {
   std::string source;
   std::string destination;
-  std::string dtype = "keep";
-  std::string names = "original";
+  StorageDtype dtype = StorageDtype::kKeep;
+  WeightNaming names = WeightNaming::kOriginal;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("source", self.source, Any{},
           "weights: safetensors, an index or folder of shards, or a torch zip (.pth, .ckpt)");
     visit("destination", self.destination, Any{}, "safetensors file to write");
-    visit("dtype", self.dtype, Limits{"keep", "f32", "f16", "bf16"},
-          "type of the floating-point weights");
-    visit("names", self.names, Limits{"original", "keep"},
+    visit("dtype", self.dtype, Any{}, "type of the floating-point weights");
+    visit("names", self.names, Any{},
           "original: names of the official checkpoint in place of Diffusers' or Hugging Face's");
   }
 };
-
-// "f32", "f16", "bf16"; nothing for "keep". Throws ConfigError naming `where` for another word.
-std::optional<at::ScalarType> ParseStorageType(const std::string& name,
-                                               const std::string& where = "--dtype");
 
 // Writes `weights` (mapped, as OpenWeights returns them) as one safetensors file, floating-point
 // ones as `dtype` if one is given. One converted weight is in memory at a time. Atomic. Throws

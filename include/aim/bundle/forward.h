@@ -5,24 +5,34 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/recipe/numerics.h"
 
 namespace aim {
 
+enum class ForwardPart { kUnset, kDit, kVaeEncode, kVaeDecode, kText };
+constexpr auto WordsOf(ForwardPart) {
+  using enum ForwardPart;
+  return WordTable<ForwardPart, 5>{{{kUnset, ""},
+                                    {kDit, "dit"},
+                                    {kVaeEncode, "vae-encode"},
+                                    {kVaeDecode, "vae-decode"},
+                                    {kText, "text"}}};
+}
+
 struct ForwardOptions {
   std::string model;
-  std::string part;
+  ForwardPart part = ForwardPart::kUnset;
   std::string inputs;
   std::string prompt;
-  std::string dtype = "f32";
+  ComputeDtype dtype = ComputeDtype::kAuto;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("model", self.model, Any{}, "folder of the model bundle");
-    visit("part", self.part, Limits{"", "dit", "vae-encode", "vae-decode", "text"},
-          "which part of it to run");
+    visit("part", self.part, Any{}, "which part of it to run");
     visit("inputs", self.inputs, Any{}, "safetensors file with the tensors that the part reads");
     visit("prompt", self.prompt, Any{}, "text: tokenise this in place of token_ids");
-    visit("dtype", self.dtype, Limits{"f32", "bf16"}, "of weights and matrix products");
+    visit("dtype", self.dtype, Any{}, "of weights and matrix products; auto: f32");
   }
   void Validate() const;  // throws ConfigError
 };

@@ -7,6 +7,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/bundle/convert.h"
 
 namespace aim {
 
@@ -17,7 +18,7 @@ struct MakeBundleOptions {
   std::string tokenizer;
   std::string from_diffusers;
   bool link = false;
-  std::string dtype = "keep";
+  StorageDtype dtype = StorageDtype::kKeep;
   int num_heads = 0;
   double fps = 0;
   int image_height = 0;
@@ -35,7 +36,7 @@ struct MakeBundleOptions {
     visit("from_diffusers", self.from_diffusers, Any{},
           "Diffusers pipeline folder, in place of the four above");
     visit("link", self.link, Any{}, "refer to the files where they are instead of copying them");
-    visit("dtype", self.dtype, Limits{"keep", "f32", "f16", "bf16"}, "type of the copied weights");
+    visit("dtype", self.dtype, Any{}, "type of the copied weights");
     visit("num_heads", self.num_heads, Range{0, 256}, "attention heads; 0 = one for 128 channels");
     visit("fps", self.fps, Range{0, 1000}, "frames a second the model was trained at; 0 = its own");
     visit("image_height", self.image_height, Range{0, 8192}, "pixels; 0 = its own");

@@ -12,17 +12,23 @@
 
 namespace aim {
 
+enum class ActionVideoFormat { kNpy, kPng, kMp4 };
+constexpr auto WordsOf(ActionVideoFormat) {
+  using enum ActionVideoFormat;
+  return WordTable<ActionVideoFormat, 3>{{{kNpy, "npy"}, {kPng, "png"}, {kMp4, "mp4"}}};
+}
+
 struct EncodeOptions {
   std::string poses;
   std::string cameras;
-  std::string format = "npy";
+  ActionVideoFormat format = ActionVideoFormat::kNpy;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("poses", self.poses, Any{}, "poses.csv, one row a frame");
     visit("cameras", self.cameras, Any{}, "cameras.json, aim-cameras-1");
     visit(
-        "format", self.format, Limits{"npy", "png", "mp4"},
+        "format", self.format, Any{},
         "npy: float32 [T, 3, H, W] in [0, 1]; png: a folder of 8-bit frames; mp4: lossless H.264");
   }
   void Validate() const;  // throws ConfigError

@@ -17,6 +17,14 @@
 
 namespace aim {
 
+// Who acts: the model, or a policy that needs none.
+enum class PolicyKind { kModel, kReplay, kNull, kStill };
+constexpr auto WordsOf(PolicyKind) {
+  using enum PolicyKind;
+  return WordTable<PolicyKind, 4>{
+      {{kModel, "model"}, {kReplay, "replay"}, {kNull, "null"}, {kStill, "still"}}};
+}
+
 struct RolloutOptions {
   ModelOptions model;
   std::string mode = "i2a";
@@ -24,7 +32,7 @@ struct RolloutOptions {
   std::vector<std::string> task;
   int episodes = 20;
   int variation = -1;
-  std::string policy = "model";
+  PolicyKind policy = PolicyKind::kModel;
   int replan = 0;
   int ramp_frames = 0;
   double min_confidence = 0;

@@ -45,9 +45,6 @@ std::string TrialsCsv(const std::vector<TrialRecord>& trials, const std::string&
 // The same table of a reference policy, of the trials that have it.
 std::string ReferenceCsv(const std::vector<TrialRecord>& trials, const std::string& reference);
 
-// Sixteen hexadecimal digits, as in the column first_frame.
-std::string HashText(uint64_t hash);
-
 // What another rollout is compared by. Throws InputError, FormatError naming the file.
 struct TrialOutcome {
   TrialSpec spec;

@@ -7,7 +7,7 @@
 
 namespace aim::rounded {
 
-// Arguments as in fused.h; all of one type, which is also the result's.
+// Arguments as in rows.h; all of one type, which is also the result's.
 at::Tensor ModulatedNorm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale,
                          const at::Tensor& camera, double eps);
 at::Tensor GatedAdd(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate);

@@ -73,6 +73,5 @@ QualitySummary SummarizeWithIntervals(std::span<const ClipQuality> clips, Rng& r
 // "static_copy_psnr_db", "interval": {name: [low, high]}}; what is absent has no keys.
 nlohmann::json ToJson(const QualitySummary& summary);
 nlohmann::json ToJson(const Spread& spread);
-nlohmann::json ToJson(const Interval& interval);
 
 }  // namespace aim

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct Interval {
   double low = 0;
   double high = 0;
 };
+nlohmann::json ToJson(const Interval& interval);  // [low, high]
 
 // Wilson's 95 % score interval of a rate, in [0, 1]. With no trials it is [0, 1].
 Interval WilsonInterval(int num_successes, int num_trials);
@@ -27,6 +29,7 @@ struct McNemarResult {
   bool underpowered = true;  // fewer than 6 discordant pairs: p cannot fall below 0.05
 };
 McNemarResult McNemarExact(std::span<const uint8_t> first, std::span<const uint8_t> second);
+nlohmann::json ToJson(const McNemarResult& result);  // "only_first", "only_second", "p", ...
 
 // Difference of mean success, first minus second, averaged over tasks; its 95 % interval from
 // `num_draws` bootstrap draws that resample the tasks, then the pairs within each.

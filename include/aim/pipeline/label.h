@@ -15,11 +15,18 @@
 
 namespace aim {
 
+// The pose at frame 0 that the model is given: the recorded one where there is one, or none.
+enum class FirstPose { kData, kNone };
+constexpr auto WordsOf(FirstPose) {
+  using enum FirstPose;
+  return WordTable<FirstPose, 2>{{{kData, "data"}, {kNone, "none"}}};
+}
+
 struct LabelOptions {
   ModelOptions model;
   DataOptions data;
   double min_confidence = 0.2;
-  std::string first_pose = "data";
+  FirstPose first_pose = FirstPose::kData;
   int overlap = 0;
   std::string shard;
 
@@ -29,7 +36,7 @@ struct LabelOptions {
     DataOptions::ForEachField(self.data, visit, "videos to label");
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "poses below it are interpolated between confident neighbours; their confidence stays");
-    visit("first_pose", self.first_pose, Limits{"data", "none"},
+    visit("first_pose", self.first_pose, Any{},
           "data: the recorded pose at frame 0 is given to the model where there is one");
     visit("overlap", self.overlap, Range{0, 4096},
           "frames that neighbouring windows of a long video share; 0 = half a window");
@@ -42,7 +49,7 @@ struct LabelOptions {
 struct LabelReport {
   std::string model;
   std::string data;
-  std::string first_pose;
+  FirstPose first_pose = FirstPose::kData;
   int64_t num_episodes = 0;
   int64_t num_resumed = 0;  // of them labelled by an earlier start
   int64_t num_frames = 0;
