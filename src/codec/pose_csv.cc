@@ -132,6 +132,12 @@ std::vector<PoseRow> ParsePosesCsv(std::string_view text, const std::string& whe
            "more than the row before (" + std::to_string(rows[rows.size() - 2].frame) + ")",
            "sort the rows by frame"});
     }
+    if (rows.size() > 1 && rows.back().time_s < rows[rows.size() - 2].time_s) {
+      throw InputError(
+          {row.Where(1), ToText(rows.back().time_s),
+           "not less than in the row before (" + ToText(rows[rows.size() - 2].time_s) + ")",
+           "give the frames in the order of their times"});
+    }
   }
   if (rows.empty()) throw InputError({where, "without rows", "one row a frame", ""});
   return rows;
@@ -139,6 +145,15 @@ std::vector<PoseRow> ParsePosesCsv(std::string_view text, const std::string& whe
 
 std::vector<PoseRow> ReadPosesCsv(const std::filesystem::path& path) {
   return ParsePosesCsv(ReadFile(path), path.string());
+}
+
+void RequireEveryFrame(std::span<const PoseRow> rows, const std::string& where) {
+  for (size_t k = 0; k < rows.size(); ++k) {
+    if (rows[k].frame == static_cast<int64_t>(k)) continue;
+    throw InputError({where + ": row " + std::to_string(k) + ", frame",
+                      std::to_string(rows[k].frame), std::to_string(k) + ", a row for every frame",
+                      ""});
+  }
 }
 
 std::vector<ToolPose> ToolPoses(std::span<const PoseRow> rows) {

@@ -7,7 +7,9 @@
 #include <optional>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/codec/pose_csv.h"
+#include "aim/codec/rig_check.h"
 #include "aim/format/npy.h"
 #include "aim/media/image.h"
 #include "aim/media/video.h"
@@ -17,7 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kDefaultFps = 5.0;  // RLBench and the released model
+constexpr double kDefaultFps = 5.0;        // RLBench and the released model
+constexpr double kUnevenFraction = 0.1;    // of the mean period that one may differ from it
+constexpr float kOtherConvention = -0.5f;  // what action images in [-1, 1] are full of
+constexpr double kOtherShare = 0.01;
+constexpr size_t kSampleFrames = 8;  // that a hypothesis about the cameras is tried on
 
 std::string FrameName(size_t frame) {
   const std::string digits = std::to_string(frame);
@@ -38,11 +44,25 @@ std::vector<uint8_t> ToBytes(std::span<const float> picture) {
   return bytes;
 }
 
-// Frames a second that the times of the rows say; the default if there is one row or no time.
-double FramesPerSecond(const std::vector<PoseRow>& rows) {
+// Frames a second that the times of the rows say; the default, said aloud, if they say none.
+double FramesPerSecond(const std::vector<PoseRow>& rows, const std::string& file) {
   const double duration_s = rows.back().time_s - rows.front().time_s;
-  const double fps = duration_s > 0 ? static_cast<double>(rows.size() - 1) / duration_s : 0;
-  return fps >= 0.01 && fps <= 1000 ? fps : kDefaultFps;
+  if (!(duration_s > 0)) {
+    LogWarning(file + ": one row, or rows without times; the videos get " + ToText(kDefaultFps) +
+               " frames a second");
+    return kDefaultFps;
+  }
+  const double period_s = duration_s / static_cast<double>(rows.size() - 1);
+  for (size_t i = 1; i < rows.size(); ++i) {
+    const double step_s = rows[i].time_s - rows[i - 1].time_s;
+    if (std::abs(step_s - period_s) <= kUnevenFraction * period_s) continue;
+    throw InputError(
+        {file + ": time_s",
+         "unevenly spaced (" + ToText(step_s) + " s before frame " + std::to_string(rows[i].frame) +
+             ", " + ToText(period_s) + " s on average)",
+         "one frame rate", "resample the poses, or write npy or png, which have no rate"});
+  }
+  return 1 / period_s;
 }
 
 struct EncodeJob {
@@ -128,11 +148,17 @@ ViewFile ReadNpyView(const std::string& path) {
                 .fps = 0,
                 .floats = ToFloats(array),
                 .bytes = {}};
+  const auto refuse = [&](const std::string& got) {
+    throw InputError(
+        {path, got, "action images in [0, 1]", "divide bytes by 255; map [-1, 1] to [0, 1]"});
+  };
+  size_t low = 0;
   for (const float value : view.floats) {
-    if (!(value >= -1.0f && value <= 2.0f)) {
-      throw InputError({path, "a value " + ToText(static_cast<double>(value)),
-                        "action images in [0, 1]", "divide bytes by 255; map [-1, 1] to [0, 1]"});
-    }
+    if (!(value >= -1.0f && value <= 2.0f)) refuse("a value " + ToText(static_cast<double>(value)));
+    low += value < kOtherConvention ? 1 : 0;
+  }
+  if (static_cast<double>(low) > kOtherShare * static_cast<double>(view.floats.size())) {
+    refuse("images in [-1, 1] (" + std::to_string(low) + " values below -0.5)");
   }
   return view;
 }
@@ -229,6 +255,40 @@ DecodedPose DecodeViews(const std::vector<ViewFile>& views, size_t frame,
                    : DecodeFrame(float_pictures, cameras, options);
 }
 
+using Views = std::vector<ViewFile>;
+
+Plan DecodePlan(const Views& views, std::span<const CameraTrack> tracks, size_t stride,
+                const DecoderOptions& options) {
+  const bool all_bytes =
+      std::all_of(views.begin(), views.end(), [](const ViewFile& v) { return v.floats.empty(); });
+  Plan plan;
+  for (size_t frame = 0; frame < static_cast<size_t>(views.front().num_frames); frame += stride) {
+    std::vector<Camera> cameras;
+    for (const CameraTrack& track : tracks) cameras.push_back(track.at(frame));
+    plan.frames.push_back(DecodeViews(views, frame, cameras, all_bytes, options));
+  }
+  return plan;
+}
+
+// Blobs in two views that no pose explains, in most frames, are cameras of something else.
+void CheckAgreement(const Plan& plan, const Views& views, std::span<const CameraTrack> tracks,
+                    const DecodeOptions& options, const DecoderOptions& decoder) {
+  const auto num_bad = std::count_if(plan.frames.begin(), plan.frames.end(), [&](const auto& f) {
+    return ViewsContradict(f, options.min_confidence);
+  });
+  if (2 * static_cast<size_t>(num_bad) <= plan.frames.size()) return;
+  const size_t stride = (plan.frames.size() + kSampleFrames - 1) / kSampleFrames;
+  const std::string hypothesis = ExplainRig(tracks, [&](std::span<const CameraTrack> cameras) {
+    return MedianConfidence(DecodePlan(views, cameras, stride, decoder).frames);
+  });
+  throw InputError({options.cameras,
+                    "contradicted by the pictures: in " + std::to_string(num_bad) + " of " +
+                        std::to_string(plan.frames.size()) + " frames no pose fits both views",
+                    "the cameras that the pictures were drawn with, in the order of --images",
+                    hypothesis.empty() ? "check the cameras, or the pictures show no actions"
+                                       : "the data reads like " + hypothesis});
+}
+
 void RequireFlag(const std::string& value, const std::string& flag, const std::string& expected) {
   if (value.empty()) throw ConfigError({flag, "missing", expected, ""});
 }
@@ -261,10 +321,15 @@ EncodeReport RunEncode(const EncodeOptions& options, RunContext& run) {
   const std::vector<PoseRow> rows = ReadPosesCsv(options.poses);
   const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
   for (const CameraTrack& track : tracks) CheckTrack(track, rows.size(), options.cameras);
-  run.PrepareOutFolder();
+  RequireEveryFrame(rows, options.poses);
+  const std::vector<ToolPose> poses = ToolPoses(rows);
+  WarnOfRig(tracks, poses, options.cameras);
+  const bool has_rate = options.format == ActionVideoFormat::kMp4;
+  const double fps = has_rate ? FramesPerSecond(rows, options.poses) : kDefaultFps;
+  run.PrepareOutFolder(OutUse::kNew);
   std::vector<std::string> files;
   for (size_t view = 0; view < tracks.size(); ++view) {
-    const EncodeJob job{ToolPoses(rows), tracks[view], FramesPerSecond(rows)};
+    const EncodeJob job{poses, tracks[view], fps};
     const std::string name = "view" + std::to_string(view);
     if (options.format == ActionVideoFormat::kNpy) {
       files.push_back(name + ".npy");
@@ -277,6 +342,7 @@ EncodeReport RunEncode(const EncodeOptions& options, RunContext& run) {
       WriteMp4View(job, run.out() / (name + ".mp4"));
     }
   }
+  run.CommitOut();
   return {static_cast<int64_t>(rows.size()), static_cast<int64_t>(tracks.size()), files};
 }
 
@@ -294,17 +360,11 @@ DecodeReport RunDecode(const DecodeOptions& options, RunContext& run) {
     CheckView(views.back(), views.front(), tracks[view]);
     CheckTrack(tracks[view], static_cast<size_t>(views.front().num_frames), options.cameras);
   }
-  const bool all_bytes =
-      std::all_of(views.begin(), views.end(), [](const ViewFile& v) { return v.floats.empty(); });
   const DecoderOptions decoder{{}, options.temporal_prior, options.min_confidence};
-  Plan plan;
+  Plan plan = DecodePlan(views, tracks, 1, decoder);
+  CheckAgreement(plan, views, tracks, options, decoder);
   const double own_fps = views.front().fps > 0 ? views.front().fps : kDefaultFps;
   plan.period_s = 1.0 / (options.fps > 0 ? options.fps : own_fps);
-  for (size_t frame = 0; frame < static_cast<size_t>(views.front().num_frames); ++frame) {
-    std::vector<Camera> cameras;
-    for (const CameraTrack& track : tracks) cameras.push_back(track.at(frame));
-    plan.frames.push_back(DecodeViews(views, frame, cameras, all_bytes, decoder));
-  }
   if (options.temporal_prior) FillFromNeighbours(plan.frames, options.min_confidence);
   run.PrepareOutFile();
   WritePosesCsv(run.out(), plan);

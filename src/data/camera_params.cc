@@ -46,6 +46,13 @@ Eigen::Matrix<double, kSize, kSize> ReadMatrix(const json& entry, const char* ke
 
 Camera ReadCamera(const json& entry, const std::string& where, int width, int height) {
   const Eigen::Matrix3d intrinsics = ReadMatrix<3>(entry, "intrinsics", where);
+  if (intrinsics(0, 1) != 0 || intrinsics(1, 0) != 0 || intrinsics(2, 0) != 0 ||
+      intrinsics(2, 1) != 0 || intrinsics(2, 2) != 1) {
+    throw InputError({.where = where + ".intrinsics",
+                      .got = "with skew, or with a last row that is not 0 0 1",
+                      .expected = "fx 0 cx; 0 fy cy; 0 0 1",
+                      .fix = "undistort the pictures and give the intrinsics of the result"});
+  }
   const Eigen::Matrix4d extrinsics = ReadMatrix<4>(entry, "extrinsics", where);
   RigidFromMatrix(extrinsics, where + ".extrinsics");  // names the field if it is no rigid motion
   if (!(intrinsics(0, 0) < 0 && intrinsics(1, 1) < 0)) {
@@ -53,7 +60,9 @@ Camera ReadCamera(const json& entry, const std::string& where, int width, int he
                       .got = "with focal lengths " + std::to_string(intrinsics(0, 0)) + " and " +
                              std::to_string(intrinsics(1, 1)),
                       .expected = "negative ones, RLBench's convention",
-                      .fix = "check the camera convention with aim-codec doctor"});
+                      .fix =
+                          "negate both if the pictures are not mirrored; other cameras belong in "
+                          "a clip folder's cameras.json (docs/reference/formats.md 9.2)"});
   }
   const Camera camera = CameraFromRlbench(intrinsics, extrinsics, width, height);
   if (!(camera.cx > 0 && camera.cx < width && camera.cy > 0 && camera.cy < height)) {

@@ -83,9 +83,8 @@ void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
 
 void ReadPoses(const fs::path& path, int num_frames, Clip& clip) {
   const std::vector<PoseRow> rows = ReadPosesCsv(path);
-  const bool consecutive =
-      rows[0].frame == 0 && rows.back().frame == static_cast<int64_t>(rows.size() - 1);
-  if (!consecutive || (rows.size() != 1 && rows.size() != static_cast<size_t>(num_frames))) {
+  RequireEveryFrame(rows, path.string());
+  if (rows.size() != 1 && rows.size() != static_cast<size_t>(num_frames)) {
     throw InputError(
         {.where = path.string(),
          .got = std::to_string(rows.size()) + " rows, of frames " + std::to_string(rows[0].frame) +

@@ -60,10 +60,9 @@ EncodedClip ClipEncoder::Encode(const Clip& clip) const {
   encoded.latents = at::zeros(
       {static_cast<int64_t>(clip.views.size()), 2, autoencoder->channels(), latent_frames, h, w},
       at::kFloat);
-  std::vector<CameraTrack> tracks;
+  const std::vector<CameraTrack> tracks = CamerasOf(clip);
   for (size_t v = 0; v < clip.views.size(); ++v) {
     const ClipView& view = clip.views[v];
-    tracks.push_back(view.camera);
     const auto put = [&](int64_t kind, const at::Tensor& latent) {
       encoded.latents.select(0, static_cast<int64_t>(v))
           .select(0, kind)

@@ -34,8 +34,25 @@ Rigid3d ReadTransform(const json& value, const std::string& where) {
   return RigidFromMatrix(matrix, where);
 }
 
+bool IsZero(const json& value) {
+  if (value.is_number()) return value.get<double>() == 0;
+  if (value.is_array()) return std::all_of(value.begin(), value.end(), IsZero);
+  return value.is_null();
+}
+
+// A lens that a pinhole has not would be left out of every projection.
+void RefuseLens(const JsonReader& fields) {
+  for (const char* key : {"distortion", "distortion_coefficients", "dist_coeffs", "dist", "skew",
+                          "s", "k1", "k2", "k3", "k4", "p1", "p2", "xi", "alpha"}) {
+    if (!fields.Has(key) || IsZero(fields.object().at(key))) continue;
+    fields.Fail(key, "none, or zeros: cameras are pinholes without distortion or skew",
+                "undistort the pictures and give the cameras of the result");
+  }
+}
+
 CameraTrack ReadView(const json& view, const std::string& where) {
   const JsonReader fields(view, where);
+  RefuseLens(fields);
   const auto size_px = [&](const char* key) {
     if (!fields.HasWhole(key, 1, kMaxSizePx))
       fields.Fail(key, "a whole number of pixels in [1, 65536]");
@@ -92,7 +109,7 @@ std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path) {
     throw FormatError(
         {file + ": format",
          root.is_object() && root.contains("format") ? ShownJson(root["format"]) : "missing",
-         "\"aim-cameras-1\"", "convert the cameras with aim-data convert"});
+         "\"aim-cameras-1\"", "write the cameras as docs/reference/formats.md 9.2 says"});
   }
   if (!root.contains("views") || !root["views"].is_array() || root["views"].empty()) {
     throw InputError({file + ": views",

@@ -8,6 +8,7 @@
 #include "aim/base/log.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
+#include "aim/codec/rig_check.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/fit_view.h"
 #include "aim/media/image.h"
@@ -130,13 +131,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
 std::vector<ToolPose> ReadAllPoses(const std::string& path, const BundleConfig& config) {
   const std::vector<PoseRow> rows = ReadPosesCsv(path);
   CheckLength(path, rows.size(), "row", config.num_frames, "cut it to one clip");
-  for (size_t k = 0; k < rows.size(); ++k) {
-    if (rows[k].frame == static_cast<int64_t>(k)) continue;
-    throw InputError({.where = path + ": row " + std::to_string(k) + ", frame",
-                      .got = std::to_string(rows[k].frame),
-                      .expected = std::to_string(k) + ", a row for every frame",
-                      .fix = ""});
-  }
+  RequireEveryFrame(rows, path);
   if (rows.size() > 1 && rows.back().time_s > rows[0].time_s) {
     const double span_s = rows.back().time_s - rows[0].time_s;
     WarnOfRate(path, static_cast<double>(rows.size() - 1) / span_s, config.fps);
@@ -191,6 +186,7 @@ ClipInput ReadClipInput(const GenerateClipOptions& options, const ClipGenerator&
     clip.poses = {ParsePose(options.first_pose, "--first-pose")};
     input.first_pose_given = true;
   }
+  if (!clip.poses.empty()) WarnOfRig(CamerasOf(clip), clip.poses, options.cameras);
   return input;
 }
 

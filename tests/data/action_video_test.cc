@@ -35,7 +35,9 @@ class ActionVideoTest : public ::testing::Test {
 
   nlohmann::json Encode(const std::string& format, const std::string& out) const {
     RunContext run = Run(out);
-    return ToJson(RunEncode({Path("poses.csv"), Path("cameras.json"), format}, run));
+    return ToJson(RunEncode(
+        {Path("poses.csv"), Path("cameras.json"), FromWord<ActionVideoFormat>(format, "format")},
+        run));
   }
 
   nlohmann::json Decode(const std::vector<std::string>& images,
@@ -131,6 +133,52 @@ TEST_F(ActionVideoTest, NamesWhatIsWrong) {
     ExpectThrowsWith<InputError>([&] { Decode(test.images); }, test.words);
     EXPECT_FALSE(std::filesystem::exists(folder_ / "out.csv"));
   }
+}
+
+TEST_F(ActionVideoTest, ImagesInAnotherConventionAreRefused) {
+  Encode("npy", "action");
+  const NpyArray array = ReadNpy(folder_ / "action" / "view0.npy");
+  std::vector<float> values = ToFloats(array);
+  for (float& value : values) value = 2 * value - 1;
+  WriteNpy(folder_ / "signed.npy", array.shape, values);
+  ExpectThrowsWith<InputError>(
+      [&] {
+        Decode({"signed.npy", "action/view1.npy"});
+      },
+      {"signed.npy", "[-1, 1]", "[0, 1]"});
+}
+
+TEST_F(ActionVideoTest, CamerasOfSomethingElseAreRefusedWithTheReadingThatFits) {
+  Encode("npy", "action");
+  const std::vector<std::string> images = {"action/view0.npy", "action/view1.npy"};
+  const Camera front = FrontCamera(kSizePx), overhead = OverheadCamera(kSizePx);
+  WriteCamerasJson(folder_ / "cameras.json", {{"front", {overhead}}, {"overhead", {front}}});
+  ExpectThrowsWith<InputError>([&] { Decode(images); },
+                               {"cameras.json", "contradicted", "of 5 frames", "are swapped"});
+  std::vector<CameraTrack> inverted = {{"front", {front}}, {"overhead", {overhead}}};
+  for (CameraTrack& track : inverted) {
+    track.frames[0].world_from_camera = Inverse(track.frames[0].world_from_camera);
+  }
+  WriteCamerasJson(folder_ / "cameras.json", inverted);
+  ExpectThrowsWith<InputError>([&] { Decode(images); }, {"contradicted", "camera_from_world"});
+  ExpectThrowsWith<InputError>([&] { Encode("npy", "blind"); },
+                               {"cameras.json", "none sees the tool", "camera_from_world"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out.csv"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "blind"));
+}
+
+TEST_F(ActionVideoTest, FramesAndTimesMustBeWhatAVideoHolds) {
+  const std::string text = ReadFile(folder_ / "poses.csv");
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    changed.replace(changed.find(from), from.size(), to);
+    WriteFileAtomic(folder_ / "poses.csv", changed);
+  };
+  with("\n4,1,", "\n5,1,");
+  ExpectThrowsWith<InputError>([&] { Encode("npy", "a"); }, {"poses.csv", "frame is 5", "4"});
+  with("\n3,0.75,", "\n3,0.9,");
+  ExpectThrowsWith<InputError>([&] { Encode("mp4", "a"); }, {"time_s", "unevenly", "npy"});
+  EXPECT_EQ(Encode("npy", "a")["frames"], 5) << "pictures alone have no rate";
 }
 
 TEST_F(ActionVideoTest, CamerasAndPosesMustMatch) {

@@ -135,6 +135,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"NameNotText",
                 [](json& r) { r["views"][0]["name"] = 3; },
                 {"views[0].name is 3", "text"}},
+        BadFile{"FarPrincipalPoint",
+                [](json& r) { r["views"][0]["cx"] = 3 * r["views"][0]["width"].get<double>(); },
+                {"views[0] is with the principal point", "scale the intrinsics"}},
+        BadFile{"Distortion",
+                [](json& r) {
+                  r["views"][0]["distortion"] = {0.1, 0, 0, 0, 0};
+                },
+                {"views[0].distortion", "undistort"}},
+        BadFile{"Skew", [](json& r) { r["views"][0]["skew"] = 0.5; }, {"views[0].skew", "pinhole"}},
         BadFile{"FractionalWidth",
                 [](json& r) { r["views"][0]["width"] = 511.5; },
                 {"views[0].width is 511.5", "whole number of pixels"}},
@@ -181,6 +190,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"NoFormat", [](json& r) { r.erase("format"); }, {"format is missing"}},
         BadFile{"RootIsAList", [](json& r) { r = json::array({1}); }, {"format is missing"}}),
     testing::CaseName());
+
+TEST(CameraJsonTest, ALensOfZerosIsAPinhole) {
+  const testing::TemporaryFolder folder;
+  WriteCamerasJson(folder / "cameras.json", {{"front", {Camera{8, 6, 5, 5, 4, 3, {}}}}});
+  json root = json::parse(ReadFile(folder / "cameras.json"));
+  root["views"][0]["distortion"] = {0, 0.0, 0, 0, 0};
+  root["views"][0]["skew"] = 0;
+  WriteFileAtomic(folder / "cameras.json", root.dump());
+  EXPECT_EQ(ReadCamerasJson(folder / "cameras.json").size(), 1u);
+}
 
 TEST(CameraJsonTest, NanAndRubbishAreNotJson) {
   const TemporaryFolder folder;

@@ -29,4 +29,7 @@ struct Clip {
   std::string prompt;
 };
 
+// Its views' cameras, in order.
+std::vector<CameraTrack> CamerasOf(const Clip& clip);
+
 }  // namespace aim

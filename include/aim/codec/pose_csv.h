@@ -30,9 +30,13 @@ struct PoseRow {
 //
 // Throws InputError naming file, line and field for a missing file, other columns, a number that
 // is not finite, a quaternion whose length differs from 1 by more than 1e-3 (else it is
-// normalised), openness outside [0, 1], frames that do not increase, no row at all.
+// normalised), openness outside [0, 1], frames that do not increase, times that fall, no row at
+// all.
 std::vector<PoseRow> ReadPosesCsv(const std::filesystem::path& path);
 std::vector<PoseRow> ParsePosesCsv(std::string_view text, const std::string& where);
+
+// Throws InputError naming the first row k whose frame is not k.
+void RequireEveryFrame(std::span<const PoseRow> rows, const std::string& where);
 
 // Just the poses, in order.
 std::vector<ToolPose> ToolPoses(std::span<const PoseRow> rows);

@@ -1,0 +1,204 @@
+#include "aim/codec/rig_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/options.h"
+#include "aim/base/text.h"
+#include "aim/codec/action_image.h"
+
+namespace aim {
+namespace {
+
+constexpr double kFitScore = 0.5;           // that a hypothesis must exceed
+constexpr double kOffCentreFraction = 0.2;  // of the picture: a principal point nobody would expect
+
+bool Sees(const Camera& camera, const ToolPose& pose) {
+  const auto anchors = AnchorPoints(pose);
+  return std::any_of(anchors.begin(), anchors.end(), [&](const Eigen::Vector3d& anchor) {
+    const auto projected = Project(camera, anchor);
+    return projected && projected->uv.x() >= 0 && projected->uv.x() <= camera.width &&
+           projected->uv.y() >= 0 && projected->uv.y() <= camera.height;
+  });
+}
+
+double SeenShare(const CameraTrack& track, std::span<const ToolPose> poses) {
+  int seen = 0;
+  for (size_t frame = 0; frame < poses.size(); ++frame) {
+    seen += Sees(track.at(frame), poses[frame]) ? 1 : 0;
+  }
+  return static_cast<double>(seen) / static_cast<double>(poses.size());
+}
+
+// What may have been meant by the camera that was given.
+Camera Inverted(Camera camera) {
+  camera.world_from_camera = Inverse(camera.world_from_camera);
+  return camera;
+}
+
+Camera OpenGlAxes(Camera camera) {
+  camera.world_from_camera.rotation *= Eigen::Quaterniond(0, 1, 0, 0);
+  return camera;
+}
+
+Camera RlbenchAxes(Camera camera) {
+  camera.world_from_camera.rotation *= Eigen::Quaterniond(0, 0, 0, 1);
+  return camera;
+}
+
+Camera InvertedOpenGl(Camera camera) { return OpenGlAxes(Inverted(camera)); }
+Camera InvertedRlbench(Camera camera) { return RlbenchAxes(Inverted(camera)); }
+
+Camera Millimetres(Camera camera) {
+  camera.world_from_camera.translation /= 1000;
+  return camera;
+}
+
+// The picture that a principal point in its middle would belong to.
+double OtherResolution(const Camera& camera) { return 2 * camera.cx / camera.width; }
+
+Camera Rescaled(Camera camera) {
+  const double scale = OtherResolution(camera);
+  if (!(scale > 0)) return camera;
+  camera.fx /= scale;
+  camera.fy /= scale;
+  camera.cx /= scale;
+  camera.cy /= scale;
+  return camera;
+}
+
+struct Reading {
+  const char* words;
+  Camera (*read)(Camera);
+};
+constexpr std::array kReadings = {
+    Reading{"world_from_camera inverted (camera_from_world was given)", Inverted},
+    Reading{"world_from_camera with OpenGL's axes (x right, y up, z backward)", OpenGlAxes},
+    Reading{"world_from_camera with RLBench's axes (x left, y up, z forward)", RlbenchAxes},
+    Reading{"camera_from_world with OpenGL's axes (x right, y up, z backward)", InvertedOpenGl},
+    Reading{"camera_from_world with RLBench's axes (x left, y up, z forward)", InvertedRlbench},
+    Reading{"world_from_camera in millimetres", Millimetres},
+    Reading{"intrinsics of another resolution", Rescaled},
+};
+
+struct Candidate {
+  std::string words;
+  std::vector<CameraTrack> cameras;
+};
+
+std::vector<Candidate> Candidates(std::span<const CameraTrack> cameras) {
+  std::vector<Candidate> candidates;
+  for (const Reading& reading : kReadings) {
+    Candidate candidate{reading.words, {cameras.begin(), cameras.end()}};
+    for (CameraTrack& track : candidate.cameras) {
+      for (Camera& camera : track.frames) camera = reading.read(camera);
+    }
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+std::string Best(const std::vector<Candidate>& candidates,
+                 const std::function<double(std::span<const CameraTrack>)>& score) {
+  std::string best;
+  double best_score = kFitScore;
+  for (const Candidate& candidate : candidates) {
+    const double found = score(candidate.cameras);
+    if (!(found > best_score)) continue;
+    best = candidate.words;
+    best_score = found;
+  }
+  return best;
+}
+
+std::string ViewName(const CameraTrack& track, size_t view) {
+  return track.name.empty() ? "view " + std::to_string(view) : "view " + track.name;
+}
+
+bool IsOffCentre(const Camera& camera) {
+  const double x = camera.cx / camera.width - 0.5;
+  const double y = camera.cy / camera.height - 0.5;
+  return std::min(std::abs(x), std::abs(y)) > kOffCentreFraction && x * y > 0;
+}
+
+std::string Advice(const std::string& hypothesis) {
+  return hypothesis.empty() ? "check world_from_camera and the intrinsics"
+                            : "the data reads like " + hypothesis;
+}
+
+}  // namespace
+
+RigSight LookAtTool(std::span<const CameraTrack> cameras, std::span<const ToolPose> poses) {
+  AIM_CHECK(!cameras.empty() && !poses.empty());
+  RigSight sight;
+  std::vector<CameraTrack> blind;
+  for (const CameraTrack& track : cameras) {
+    sight.seen.push_back(SeenShare(track, poses));
+    if (sight.seen.back() == 0) blind.push_back(track);
+  }
+  if (blind.empty()) return sight;
+  sight.hypothesis = Best(Candidates(blind), [&](std::span<const CameraTrack> views) {
+    double share = 1;
+    for (const CameraTrack& track : views) share = std::min(share, SeenShare(track, poses));
+    return share;
+  });
+  return sight;
+}
+
+std::vector<std::string> CheckRig(std::span<const CameraTrack> cameras,
+                                  std::span<const ToolPose> poses, const std::string& where) {
+  const RigSight sight = LookAtTool(cameras, poses);
+  if (std::all_of(sight.seen.begin(), sight.seen.end(), [](double seen) { return seen == 0; })) {
+    throw InputError({where, "cameras of which none sees the tool in any frame",
+                      "poses that project into the pictures", Advice(sight.hypothesis)});
+  }
+  std::vector<std::string> sentences;
+  for (size_t view = 0; view < cameras.size(); ++view) {
+    const Camera& camera = cameras[view].at(0);
+    const std::string name = where + ": " + ViewName(cameras[view], view);
+    if (sight.seen[view] == 0) {
+      sentences.push_back(name + " never shows the tool; " + Advice(sight.hypothesis));
+    } else if (IsOffCentre(camera)) {
+      sentences.push_back(name + " has its principal point at (" + ToText(camera.cx) + ", " +
+                          ToText(camera.cy) + "), far from the middle of " +
+                          std::to_string(camera.width) + " x " + std::to_string(camera.height) +
+                          ": intrinsics of another resolution?");
+    }
+  }
+  return sentences;
+}
+
+void WarnOfRig(std::span<const CameraTrack> cameras, std::span<const ToolPose> poses,
+               const std::string& where) {
+  for (const std::string& sentence : CheckRig(cameras, poses, where)) LogWarning(sentence);
+}
+
+bool ViewsContradict(const DecodedPose& frame, double min_confidence) {
+  if (frame.decodable && frame.confidence >= min_confidence) return false;
+  int num_views = 0;
+  for (size_t view = 0; 3 * view + 2 < frame.visible.size(); ++view) {
+    const auto begin = frame.visible.begin() + static_cast<std::ptrdiff_t>(3 * view);
+    num_views += std::count(begin, begin + 3, 1) >= 2 ? 1 : 0;
+  }
+  return num_views >= 2;
+}
+
+std::string ExplainRig(std::span<const CameraTrack> cameras,
+                       const std::function<double(std::span<const CameraTrack>)>& score) {
+  std::vector<Candidate> candidates = Candidates(cameras);
+  for (size_t a = 0; a < cameras.size(); ++a) {
+    for (size_t b = a + 1; b < cameras.size(); ++b) {
+      Candidate swapped{"cameras of which " + ViewName(cameras[a], a) + " and " +
+                            ViewName(cameras[b], b) + " are swapped",
+                        {cameras.begin(), cameras.end()}};
+      std::swap(swapped.cameras[a], swapped.cameras[b]);
+      candidates.push_back(std::move(swapped));
+    }
+  }
+  return Best(candidates, score);
+}
+
+}  // namespace aim
