@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "aim/codec/clip.h"
+#include "aim/data/episode.h"
 
 namespace aim {
 
@@ -26,5 +28,11 @@ CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, 
 inline constexpr size_t kActionColumns = kPoseNumbers;
 std::vector<double> ActionRows(const std::vector<ToolPose>& poses);
 std::vector<ToolPose> ReadActions(const std::filesystem::path& path);
+
+// The first instruction of the episode's variation: of variation_descriptions.json, .pkl or .txt,
+// in this order, or else the task's name in words, which WarnOfMissingPrompts says once.
+std::string VariationPrompt(const EpisodeRef& episode);
+void WarnOfMissingPrompts(const std::filesystem::path& root,
+                          const std::vector<EpisodeRef>& episodes);
 
 }  // namespace aim

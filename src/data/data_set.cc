@@ -3,6 +3,8 @@
 #include <map>
 
 #include "aim/base/error.h"
+#include "aim/codec/rig_check.h"
+#include "data/foreign_layouts.h"
 #include "data/normal_path.h"
 
 namespace aim {
@@ -27,6 +29,14 @@ const Layout& DetectLayout(const fs::path& root) {
     reasons += (reasons.empty() ? "" : "; ") + std::string(layout->Name()) + " (" + why_not + ")";
   }
   if (fitting.size() == 1) return *fitting[0];
+  const std::string foreign = fitting.empty() ? ForeignLayout(root) : "";
+  if (!foreign.empty()) {
+    throw InputError({.where = root.string(),
+                      .got = foreign,
+                      .expected = "one of: " + reasons,
+                      .fix = "write its episodes in one of these layouts first; "
+                             "docs/reference/formats.md says what each holds"});
+  }
   if (fitting.empty()) {
     throw InputError({.where = root.string(),
                       .got = "a folder without episodes of a known layout",
@@ -41,6 +51,14 @@ const Layout& DetectLayout(const fs::path& root) {
                     .got = "a folder with episodes of " + names,
                     .expected = "one layout",
                     .fix = "move one of them to a folder of its own"});
+}
+
+// Recorded poses must lie in the pictures: once an episode, at its start.
+void CheckCameras(const Episode& episode, const std::string& where) {
+  const Clip& clip = episode.clip;
+  if (clip.poses.size() < 2) return;        // the tool may come into view later
+  if (!episode.confidence.empty()) return;  // labels may be wrong where the cameras are right
+  WarnOfRig(CamerasOf(clip), clip.poses, where);
 }
 
 }  // namespace
@@ -79,7 +97,9 @@ const EpisodeRef* DataSet::Find(const std::string& name) const& {
 EpisodeShape DataSet::Shape(const EpisodeRef& ref) const { return contents_->source->Shape(ref); }
 
 Episode DataSet::Read(const EpisodeRef& ref, const FrameRange& range) const {
-  return contents_->source->Read(ref, range);
+  Episode episode = contents_->source->Read(ref, range);
+  if (range.begin == 0) CheckCameras(episode, ref.name);
+  return episode;
 }
 
 std::optional<Episode> DataSet::TryRead(const EpisodeRef& ref, std::vector<Skipped>& skipped,

@@ -117,28 +117,6 @@ T Field(const json& object, const char* key, bool (json::*is_kind)() const noexc
   return object.at(key).get<T>();
 }
 
-// The variation's first instruction; its task's name in words if there is no list.
-std::string VariationPrompt(const EpisodeRef& episode) {
-  const fs::path folder = episode.path.parent_path().parent_path();
-  const fs::path as_json = folder / "variation_descriptions.json";
-  if (fs::exists(as_json)) {
-    const json list = ReadJson(as_json);
-    if (list.is_array() && !list.empty() && list[0].is_string()) return list[0];
-    throw InputError({.where = as_json.string(),
-                      .got = "no list of sentences",
-                      .expected = "[\"instruction\", ...]",
-                      .fix = ""});
-  }
-  const fs::path as_text = folder / "variation_descriptions.txt";
-  if (fs::exists(as_text)) {
-    const std::string text = ReadFile(as_text);
-    return text.substr(0, text.find_first_of("\r\n"));
-  }
-  std::string words = episode.task;
-  std::replace(words.begin(), words.end(), '_', ' ');
-  return words;
-}
-
 struct Meta {
   std::optional<size_t> num_frames;
   std::optional<double> fps;
@@ -205,7 +183,7 @@ int MatchActions(const fs::path& path, size_t num_actions, size_t num_frames, co
        .expected = meta.num_frames
                        ? std::to_string(*meta.num_frames) + " of each (meta.json)"
                        : "a whole number of actions a frame (within one frame at the end)",
-       .fix = "remove the episode or record it again"});
+       .fix = "leave the episode out, or record it again"});
 }
 
 std::vector<ToolPose> EveryNth(const std::vector<ToolPose>& poses, int stride, int max_count) {
@@ -230,7 +208,7 @@ void ReadPoses(const fs::path& folder, int num_frames, const Meta& meta, Episode
     throw InputError({.where = measured_path.string(),
                       .got = std::to_string(measured.size()) + " poses",
                       .expected = std::to_string(actions.size()) + " as in actions.npy",
-                      .fix = "remove the episode or record it again"});
+                      .fix = "leave the episode out, or record it again"});
   }
   episode.measured = EveryNth(measured, stride, num_frames);
 }
@@ -254,6 +232,7 @@ class Source : public EpisodeSource {
     std::sort(refs.begin(), refs.end(), [](const EpisodeRef& a, const EpisodeRef& b) {
       return std::tie(a.task, a.variation, a.index) < std::tie(b.task, b.variation, b.index);
     });
+    WarnOfMissingPrompts(root_, refs);
     return refs;
   }
 

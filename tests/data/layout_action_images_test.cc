@@ -234,6 +234,30 @@ TEST(ActionImagesLayoutTest, DescriptionsAreTheEpisodesPrompts) {
             json({"reach it", "touch it"}));
 }
 
+// What `pickle.dump(["open the top drawer", "pull it"], file)` writes by default.
+constexpr std::string_view kPickledSentences(
+    "\x80\x04\x95\x25\0\0\0\0\0\0\0]\x94(\x8c\x13open the top drawer\x94\x8c\x07pull it\x94"
+    "e.",
+    48);
+
+TEST(ActionImagesLayoutTest, InstructionsOfRlbenchAreRead) {
+  Rng rng(8);
+  const TemporaryFolder folder;
+  const Episode episode = MakeEpisode({.num_frames = 2, .num_views = 1}, rng);
+  const fs::path path = EpisodeFolder(folder.path(), "open_drawer", 1, 0);
+  WriteEpisode(path, episode);
+  fs::remove(path / "meta.json");
+  EXPECT_EQ(ReadSingle(path).clip.prompt, "open drawer");
+  const fs::path variation = folder / "open_drawer" / "variation1";
+  WriteFileAtomic(variation / "variation_descriptions.txt", "slide it\n");
+  EXPECT_EQ(ReadSingle(path).clip.prompt, "slide it");
+  WriteFileAtomic(variation / "variation_descriptions.pkl", kPickledSentences);
+  EXPECT_EQ(ReadSingle(path).clip.prompt, "open the top drawer");
+  WriteFileAtomic(variation / "variation_descriptions.pkl", "\x80\x04N.");
+  ExpectThrowsWith<InputError>([&] { ReadSingle(path); },
+                               {"variation_descriptions.pkl", "no list of sentences"});
+}
+
 // One way to spoil an episode, and the words that the sentence must hold.
 struct Damage {
   const char* name;

@@ -304,6 +304,24 @@ TEST(LayoutsTest, AnUnknownFolderIsToldWhatIsKnown) {
 }
 
 // RLBench's own files lie in the same tree; they are no damaged ActionImages episodes.
+TEST(LayoutsTest, DataOfOthersIsNamedForWhatItIs) {
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"meta/info.json", "a LeRobot data set"},
+      {"open_drawer/variation0/episodes/episode0/low_dim_obs.pkl", "raw RLBench recordings"},
+      {"2023/traj0/obs_dict.pkl", "raw Bridge recordings"},
+      {"lab/success/day/run/trajectory.h5", "raw DROID recordings"},
+      {"1.0.0/dataset_info.json", "an RLDS data set"},
+      {"demo.hdf5", "HDF5 demonstrations"},
+  };
+  for (const auto& [file, words] : files) {
+    SCOPED_TRACE(file);
+    const TemporaryFolder folder;
+    WriteFileAtomic(folder / file, "{}");
+    ExpectThrowsWith<InputError>([&] { OpenDataSet(folder.path()); },
+                                 {words, "action-images", "docs/reference/formats.md"});
+  }
+}
+
 TEST(LayoutsTest, AnotherGeneratorsFilesInTheSameTreeAreNotClaimed) {
   const TemporaryFolder folder;
   const fs::path episode = folder / "open_drawer/variation0/episodes/episode0";

@@ -28,7 +28,9 @@ class DataSet {
   const EpisodeRef* Find(const std::string& name) const&;
   const EpisodeRef* Find(const std::string& name) const&& = delete;
 
-  // EpisodeSource's (data/layout.h).
+  // EpisodeSource's (data/layout.h). Read also checks, where an episode begins, that its cameras
+  // can be those of its poses (codec/rig_check.h): a view that never shows the tool is a warning,
+  // none that does InputError.
   EpisodeShape Shape(const EpisodeRef& ref) const;
   Episode Read(const EpisodeRef& ref, const FrameRange& range = {}) const;
 
