@@ -9,9 +9,12 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <system_error>
+#include <vector>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 
 namespace aim {
 namespace {
@@ -72,13 +75,7 @@ void MakeFolders(const fs::path& folder) {
   if (error) ThrowIo(folder, "mkdir", error.value());
 }
 
-// Hidden, in the same folder, with the same extension, unique among processes and threads.
-fs::path TemporaryName(const fs::path& path) {
-  static std::atomic<uint64_t> counter{0};
-  const std::string unique =
-      ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter.fetch_add(1));
-  return ParentOf(path) / ("." + path.stem().string() + unique + path.extension().string());
-}
+std::string TemporaryPrefix(const fs::path& path) { return "." + path.stem().string() + ".tmp-"; }
 
 // Removes the temporary file or folder unless it was renamed into place.
 class Temporary {
@@ -114,8 +111,36 @@ void WriteBytes(const fs::path& path, std::string_view bytes) {
   file.Close(path);
 }
 
+void SyncTree(const fs::path& root) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
+    if (entry.is_directory()) SyncFolder(entry.path());
+    if (entry.is_regular_file()) SyncFile(entry.path());
+  }
+  SyncFolder(root);
+}
+
+}  // namespace
+
+fs::path TemporaryPath(const fs::path& path) {
+  // Process numbers alone repeat: every container has a process 1.
+  static const uint64_t process = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+  static std::atomic<uint64_t> counter{0};
+  const std::string unique =
+      std::to_string(::getpid()) + "-" + HexText(process + counter.fetch_add(1));
+  return ParentOf(path) / (TemporaryPrefix(path) + unique + path.extension().string());
+}
+
+void RemoveTemporaries(const fs::path& path) {
+  const std::string prefix = TemporaryPrefix(path);
+  std::vector<fs::path> leftovers;
+  for (const fs::directory_entry& entry : fs::directory_iterator(ParentOf(path))) {
+    if (entry.path().filename().string().starts_with(prefix)) leftovers.push_back(entry.path());
+  }
+  for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
+}
+
 // Swaps the new folder with the old one in one step where the file system can.
-void ReplaceFolder(const fs::path& temporary, const fs::path& path) {
+void ReplaceFolderAtomic(const fs::path& temporary, const fs::path& path) {
   if (!fs::exists(path)) {
     Rename(temporary, path);
     return;
@@ -124,17 +149,15 @@ void ReplaceFolder(const fs::path& temporary, const fs::path& path) {
     fs::remove_all(temporary);
     return;
   }
-  const fs::path old = TemporaryName(path);
+  const fs::path old = TemporaryPath(path);
   Rename(path, old);
   Rename(temporary, path);
   fs::remove_all(old);
 }
 
-}  // namespace
-
 void WriteFileAtomic(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   MakeFolders(ParentOf(path));
-  const fs::path temporary_path = TemporaryName(path);
+  const fs::path temporary_path = TemporaryPath(path);
   Temporary temporary(temporary_path);
   write(temporary_path);
   SyncFile(temporary_path);
@@ -150,18 +173,30 @@ void WriteFileAtomic(const fs::path& path, std::string_view bytes) {
 void WriteFolderAtomic(const fs::path& path, const std::function<void(const fs::path&)>& write) {
   const fs::path target = path.has_filename() ? path : path.parent_path();
   MakeFolders(ParentOf(target));
-  const fs::path temporary_path = TemporaryName(target);
+  const fs::path temporary_path = TemporaryPath(target);
   Temporary temporary(temporary_path);
   MakeFolders(temporary_path);
   write(temporary_path);
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(temporary_path)) {
-    if (entry.is_directory()) SyncFolder(entry.path());
-    if (entry.is_regular_file()) SyncFile(entry.path());
-  }
-  SyncFolder(temporary_path);
-  ReplaceFolder(temporary_path, target);
+  SyncTree(temporary_path);
+  ReplaceFolderAtomic(temporary_path, target);
   temporary.Keep();
   SyncFolder(ParentOf(target));
+}
+
+void FillFolderAtomic(const fs::path& path, const std::string& last,
+                      const std::function<void(const fs::path&)>& write) {
+  const fs::path temporary_path = TemporaryPath(path / last);
+  Temporary temporary(temporary_path);
+  MakeFolders(temporary_path);
+  write(temporary_path);
+  SyncTree(temporary_path);
+  std::vector<fs::path> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(temporary_path)) {
+    if (entry.path().filename() != last) names.push_back(entry.path().filename());
+  }
+  names.emplace_back(last);
+  for (const fs::path& name : names) Rename(temporary_path / name, path / name);
+  SyncFolder(path);
 }
 
 std::string ReadFile(const fs::path& path) {

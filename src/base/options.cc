@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "aim/base/text.h"
@@ -62,18 +61,22 @@ void AssignList(std::vector<Item>& field, const nlohmann::json& value, const std
   field = std::move(items);
 }
 
+// Two for a letter too many, too few or wrong; one for two neighbours that are swapped, the
+// commonest slip.
 size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
+  constexpr size_t kEdit = 2, kSwap = 1;
+  std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) table[i][0] = kEdit * i;
+  for (size_t j = 0; j <= b.size(); ++j) table[0][j] = kEdit * j;
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+      const size_t substituted = table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : kEdit);
+      table[i][j] = std::min({table[i - 1][j] + kEdit, table[i][j - 1] + kEdit, substituted});
+      const bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (is_swap) table[i][j] = std::min(table[i][j], table[i - 2][j - 2] + kSwap);
     }
   }
-  return row.back();
+  return table.back().back();
 }
 
 std::string LastPart(std::string_view key) {

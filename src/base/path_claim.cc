@@ -10,8 +10,8 @@
 #include <cstring>
 #include <string>
 #include <thread>
-#include <vector>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 
 namespace aim {
@@ -35,16 +35,6 @@ bool HasItsName(int fd, const fs::path& path) {
   return open_file.st_ino == named.st_ino && open_file.st_dev == named.st_dev;
 }
 
-// Temporary files and folders of base/atomic_file.h.
-void RemoveLeftovers(const fs::path& path) {
-  const std::string prefix = "." + path.stem().string() + ".tmp-";
-  std::vector<fs::path> leftovers;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path())) {
-    if (entry.path().filename().string().starts_with(prefix)) leftovers.push_back(entry.path());
-  }
-  for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
-}
-
 }  // namespace
 
 std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
@@ -66,7 +56,7 @@ std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
     }
     if (HasItsName(fd, lock_path)) {
       claim.lock_path_ = lock_path;
-      if (was_there) RemoveLeftovers(path);
+      if (was_there) RemoveTemporaries(path);
       return claim;
     }
   }

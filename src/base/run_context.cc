@@ -2,27 +2,17 @@
 
 #include <sys/resource.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <utility>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "base/out_folder.h"
 
 namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Removing one of these would take more than an earlier run with it.
-bool HoldsMoreThanARun(const fs::path& folder) {
-  const fs::path target = fs::weakly_canonical(folder);
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && target == fs::weakly_canonical(home)) return true;
-  for (fs::path above = fs::current_path();; above = above.parent_path()) {
-    if (above == target) return true;
-    if (above == above.root_path()) return false;
-  }
-}
 
 void RequireOut(const fs::path& out) {
   if (out.empty())
@@ -34,43 +24,43 @@ void RequireOut(const fs::path& out) {
 RunContext::RunContext(CommonOptions common, std::ostream* progress_stream, bool is_terminal)
     : common_(std::move(common)), progress_(progress_stream, is_terminal) {}
 
-void RunContext::PrepareOutFolder() {
-  const fs::path& folder = out();
-  RequireOut(folder);
-  if (fs::exists(folder) && !fs::is_directory(folder)) {
-    throw ConfigError({"--out", "the file " + folder.string(), "a folder", "choose another --out"});
-  }
-  if (fs::exists(folder) && !fs::is_empty(folder) && !common_.resume) {
-    if (!common_.overwrite) {
-      throw ConfigError({"--out", "a folder that is not empty (" + folder.string() + ")",
-                         "a new or empty folder", "give --resume, --overwrite or another --out"});
-    }
-    if (HoldsMoreThanARun(folder)) {
-      throw ConfigError({"--out", folder.string() + ", which --overwrite would remove",
-                         "a folder that holds one run", "choose another --out"});
-    }
-    fs::remove_all(folder);
-  }
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    throw IoError({"--out", "not writable (" + folder.string() + ": " + error.message() + ")",
-                   "a place that can be written", ""});
-  }
+RunContext::RunContext() = default;
+RunContext::RunContext(CommonOptions common) : common_(std::move(common)) {}
+RunContext::~RunContext() = default;
+
+const fs::path& RunContext::out() const { return folder_ ? folder_->path() : common_.out; }
+
+void RunContext::PrepareOutFolder(OutUse use) {
+  RequireOut(common_.out);
+  folder_ = std::make_unique<OutFolder>(common_, use, inputs_);
   prepared_ = true;
   out_is_file_ = false;
 }
 
+void RunContext::CommitOut() {
+  if (folder_) folder_->Commit();
+}
+
 void RunContext::PrepareOutFile() {
-  const fs::path& file = out();
-  RequireOut(file);
+  RequireOut(common_.out);
+  if (fs::is_symlink(common_.out)) common_.out = fs::weakly_canonical(common_.out);
+  const fs::path& file = common_.out;
   if (fs::is_directory(file)) {
     throw ConfigError({"--out", "the folder " + file.string(), "a file", "add a file name"});
   }
-  if (fs::exists(file) && !common_.resume && !common_.overwrite) {
+  if (common_.resume) {
+    throw ConfigError({"--resume", "given", "nothing: this tool begins anew every time",
+                       "leave it out, or give --overwrite"});
+  }
+  if (fs::exists(file) && !fs::is_regular_file(file)) {
+    throw ConfigError(
+        {"--out", file.string() + ", a device, pipe or socket", "a file", "choose another --out"});
+  }
+  if (fs::exists(file) && !common_.overwrite) {
     throw ConfigError({"--out", "a file that exists (" + file.string() + ")", "a new file",
                        "give --overwrite or another --out"});
   }
+  if (fs::exists(file)) RefuseOutAmongInputs(file, inputs_);
   if (file.has_parent_path()) {
     std::error_code error;
     fs::create_directories(file.parent_path(), error);
@@ -88,6 +78,9 @@ void RunContext::PrepareOutFile(const fs::path& file) {
     throw ConfigError({"--out", out().string(), "nothing: the output is an argument of its own",
                        "leave out --out"});
   }
+  // As an option of the tool the output was taken for an input.
+  const auto found = std::find(inputs_.begin(), inputs_.end(), file);
+  if (found != inputs_.end()) inputs_.erase(found);
   common_.out = file;
   PrepareOutFile();
 }
@@ -100,15 +93,12 @@ void RunContext::WriteRunRecord(const nlohmann::json& options,
                                 const std::vector<std::string>& command_line,
                                 double seconds) const {
   RequireOut(out());
-  const nlohmann::ordered_json record = {{"command_line", command_line},
-                                         {"version", Version()},
-                                         {"revision", Revision()},
-                                         {"seed", seed()},
-                                         {"device", device()},
-                                         {"seconds", seconds},
-                                         {"peak_memory_bytes", PeakMemoryBytes()},
-                                         {"options", options},
-                                         {"notes", notes_}};
+  const nlohmann::ordered_json record = {
+      {"command_line", command_line}, {"version", Version()},
+      {"revision", Revision()},       {"seed", seed()},
+      {"device", device()},           {"finished", !unfinished_},
+      {"seconds", seconds},           {"peak_memory_bytes", PeakMemoryBytes()},
+      {"options", options},           {"notes", notes_}};
   const fs::path path = out_is_file_ ? fs::path(out().string() + ".run.json") : out() / "run.json";
   // Paths and prompts may hold bytes that are not UTF-8: replaced, not refused.
   WriteFileAtomic(

@@ -180,7 +180,7 @@ void MakeBundleOptions::Validate() const {
   }
   if (link && dtype != StorageDtype::kKeep) {
     throw ConfigError({.where = "--dtype",
-                       .got = dtype,
+                       .got = ToWord(dtype),
                        .expected = "keep, as --link copies nothing",
                        .fix = "leave out --link"});
   }
@@ -200,7 +200,7 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
   config.Validate();
   std::vector<Part> parts = OpenParts(sources);
   if (!sources.tokenizer.empty()) Tokenizer::Open(sources.tokenizer);
-  run.PrepareOutFolder();
+  run.PrepareOutFolder(OutUse::kNew);
 
   if (options.link) {
     config.dit_file = fs::absolute(sources.dit).string();
@@ -210,7 +210,7 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
       config.text.tokenizer_file = fs::absolute(sources.tokenizer).string();
   }
   const auto dtype = ScalarTypeOf(options.dtype);
-  WriteFolderAtomic(run.out(), [&](const fs::path& folder) {
+  FillFolderAtomic(run.out(), "model.toml", [&](const fs::path& folder) {
     WriteFileAtomic(folder / "model.toml", BundleConfigText(config));
     if (options.link) return;
     if (!sources.tokenizer.empty())
@@ -220,6 +220,7 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
                     run.progress());
     }
   });
+  run.CommitOut();
   return Report(sources, parts, run);
 }
 

@@ -44,6 +44,7 @@ DemoReport RunDemoCollection(const DemoCollectionOptions& options, const EnvFact
   }
   const DemoReport report = options.cache ? CollectIntoCache(options, make_env, run)
                                           : CollectVideos(options, make_env, run);
+  run.CommitOut();
   run.Note("demos", ToJson(report));
   return report;
 }

@@ -147,7 +147,7 @@ std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
   std::vector<DemoJob> jobs = MakeDemoJobs(
       options,
       *make_env({.image_size = options.image_size, .frame_period_s = options.frame_period_s}));
-  run.PrepareOutFolder();
+  run.PrepareOutFolder(OutUse::kShared);
   KeepSettings(run.out() / "collection.json", settings);
   return jobs;
 }

@@ -111,12 +111,9 @@ class ResultWriter {
     } else if (!result.poses.empty()) {
       WritePosesCsv(Name("poses.csv"), result.poses, 1 / config_.fps);
     }
-    std::vector<CameraTrack> cameras;
-    for (const ClipView& view : clip_.views) {
-      cameras.push_back(view.camera);
-      if (cameras.back().frames.size() > 1) {
-        cameras.back().frames.resize(static_cast<size_t>(result.num_frames));
-      }
+    std::vector<CameraTrack> cameras = CamerasOf(clip_);
+    for (CameraTrack& camera : cameras) {
+      if (camera.frames.size() > 1) camera.frames.resize(static_cast<size_t>(result.num_frames));
     }
     WriteCamerasJson(Name("cameras.json"), cameras);
     return files_;
@@ -200,7 +197,7 @@ GenerateReport RunGenerate(const GenerateClipOptions& options, RunContext& run) 
   options.Validate();
   const ClipGenerator generator(options.model, options.mode, run.device());
   const ClipInput input = ReadClipInput(options, generator);
-  run.PrepareOutFolder();
+  run.PrepareOutFolder(OutUse::kNew);
   run.Note("steps", generator.sampler().sampling.steps);
   run.Note("guidance", generator.sampler().sampling.guidance);
   run.Note("shift", generator.sampler().sampling.shift);
@@ -212,6 +209,7 @@ GenerateReport RunGenerate(const GenerateClipOptions& options, RunContext& run) 
   report.mode = options.mode;
   report.num_frames = input.num_frames;
   report.files = ResultWriter(run.out(), generator, input).Write(result);
+  run.CommitOut();
   if (result.decoded.empty()) return report;
   report.num_decoded = std::count_if(result.decoded.begin(), result.decoded.end(),
                                      [](const DecodedPose& frame) { return frame.decodable; });

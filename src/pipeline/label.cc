@@ -8,6 +8,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/summary.h"
@@ -123,7 +124,7 @@ class Labeller {
   }
 
   LabelReport Run() {
-    run_.PrepareOutFolder();
+    run_.PrepareOutFolder(shard_.count > 1 ? OutUse::kShared : OutUse::kResumable);
     CheckSettings();
     const std::vector<EpisodeRef>& refs = data_.episodes();
     const size_t count =
@@ -151,6 +152,7 @@ class Labeller {
     settings.erase("shard");
     settings.erase("layout");  // follows from the data
     settings["seed"] = run_.seed();
+    settings["model_content"] = FileStamp(options_.model.model);
     KeepSettings(run_.out() / "settings.json", settings);
   }
 
@@ -276,6 +278,7 @@ class Labeller {
                                                : "report-" + std::to_string(shard_.index) + "-of-" +
                                                      std::to_string(shard_.count) + ".json";
     WriteFileAtomic(run_.out() / name, DumpJson(aim::ToJson(report_), 2) + "\n");
+    run_.CommitOut();
     return report_;
   }
 

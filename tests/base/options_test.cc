@@ -267,6 +267,7 @@ TEST(ParseOptionTextTest, TellsNumbersFlagsListsAndTextApart) {
 TEST(NearestKeyTest, PrefersFewEditsThenBeginnings) {
   const std::vector<std::string> known = {"out", "num_steps", "train.lr", "train.checkpoint_every"};
   EXPECT_EQ(NearestKey("num_stesp", known), "num_steps");
+  EXPECT_EQ(NearestKey("modle", {"mode", "model"}), "model");
   EXPECT_EQ(NearestKey("lr", known), "train.lr");
   EXPECT_EQ(NearestKey("checkpoint", known), "train.checkpoint_every");
   EXPECT_EQ(NearestKey("x", {}), "");

@@ -20,7 +20,7 @@ TEST(RunContextTest, RecordHoldsWhatReproducesTheRun) {
   const TemporaryFolder folder;
   RunContext run({.seed = 7, .device = "cuda:1", .out = folder / "run"});
   EXPECT_FALSE(run.prepared());
-  run.PrepareOutFolder();
+  run.PrepareOutFolder(OutUse::kResumable);
   EXPECT_TRUE(run.prepared());
   run.Note("episodes", 12);
   run.WriteRunRecord({{"num_steps", 16}}, {"aim-rollout", "--episodes", "12"}, 2.5);
@@ -67,7 +67,7 @@ TEST(RunContextTest, OutputMayBeAnArgument) {
 TEST(RunContextTest, RecordSurvivesBytesThatAreNotText) {
   const TemporaryFolder folder;
   RunContext run({.out = folder / "r"});
-  run.PrepareOutFolder();
+  run.PrepareOutFolder(OutUse::kResumable);
   run.WriteRunRecord({{"prompt", "\xff\xfe"}}, {"aim", "\xc3"}, 0);
   EXPECT_TRUE(nlohmann::json::accept(ReadFile(folder / "r/run.json")));
 }
@@ -76,15 +76,118 @@ TEST(RunContextTest, UsedFolderIsRefusedUnlessAskedFor) {
   const TemporaryFolder folder;
   const fs::path out = folder / "run";
   WriteFileAtomic(out / "old.txt", "old");
-  ExpectThrowsWith<ConfigError>([&] { RunContext({.out = out}).PrepareOutFolder(); },
-                                {"--out is a folder that is not empty", "--overwrite"});
-  RunContext resumed({.out = out, .resume = true});
-  resumed.PrepareOutFolder();
-  EXPECT_TRUE(fs::exists(out / "old.txt"));
+  ExpectThrowsWith<ConfigError>(
+      [&] { RunContext({.out = out}).PrepareOutFolder(OutUse::kResumable); },
+      {"--out is a folder that is not empty", "--overwrite"});
+  {
+    RunContext resumed({.out = out, .resume = true});
+    resumed.PrepareOutFolder(OutUse::kResumable);
+    EXPECT_TRUE(fs::exists(out / "old.txt"));
+    EXPECT_EQ(resumed.out(), out);
+  }
+  ExpectThrowsWith<ConfigError>(
+      [&] { RunContext({.out = out, .resume = true}).PrepareOutFolder(OutUse::kNew); },
+      {"--resume", "begins anew"});
+}
+
+// The folder of a run that is done.
+void MakeRun(const fs::path& out, const std::string& text) {
+  RunContext run({.out = out});
+  run.PrepareOutFolder(OutUse::kNew);
+  WriteFileAtomic(run.out() / "result.txt", text);
+  run.CommitOut();
+  run.WriteRunRecord({}, {"aim"}, 1);
+}
+
+TEST(RunContextTest, AnEarlierResultStaysUntilTheNewOneIsWhole) {
+  const TemporaryFolder folder;
+  const fs::path out = folder / "run";
+  MakeRun(out, "old");
+  {
+    RunContext failed({.out = out, .overwrite = true});
+    failed.PrepareOutFolder(OutUse::kResumable);
+    EXPECT_NE(failed.out(), out);
+    WriteFileAtomic(failed.out() / "half.txt", "half");
+    EXPECT_EQ(ReadFile(out / "result.txt"), "old");
+  }
+  EXPECT_EQ(ReadFile(out / "result.txt"), "old");
+  EXPECT_FALSE(fs::exists(out / "half.txt"));
   RunContext replaced({.out = out, .overwrite = true});
-  replaced.PrepareOutFolder();
-  EXPECT_TRUE(fs::is_directory(out));
-  EXPECT_TRUE(fs::is_empty(out));
+  replaced.PrepareOutFolder(OutUse::kResumable);
+  WriteFileAtomic(replaced.out() / "new.txt", "new");
+  replaced.CommitOut();
+  EXPECT_EQ(replaced.out(), out);
+  EXPECT_EQ(ReadFile(out / "new.txt"), "new");
+  EXPECT_FALSE(fs::exists(out / "result.txt"));
+  const auto left = std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator());
+  EXPECT_EQ(left, 1) << "nothing beside it";
+}
+
+TEST(RunContextTest, OverwriteTakesOnlyWhatARunMade) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "photos/holiday.jpg", "x");
+  RunContext run({.out = folder / "photos", .overwrite = true});
+  ExpectThrowsWith<ConfigError>([&] { run.PrepareOutFolder(OutUse::kNew); },
+                                {"photos", "no run made"});
+  EXPECT_TRUE(fs::exists(folder / "photos/holiday.jpg"));
+}
+
+TEST(RunContextTest, OverwriteLeavesInputsAlone) {
+  const TemporaryFolder folder;
+  MakeRun(folder / "data", "precious");
+  MakeRun(folder / "data/inner", "precious");
+  fs::create_directory_symlink(folder / "data", folder / "link");
+  const auto refuse = [&](const fs::path& input, const fs::path& out) {
+    RunContext run({.out = out, .overwrite = true});
+    run.AddInput(input);
+    ExpectThrowsWith<ConfigError>([&] { run.PrepareOutFolder(OutUse::kNew); },
+                                  {"--out", input.string(), "--overwrite"});
+  };
+  refuse(folder / "data", folder / "data");
+  refuse(folder / "data/result.txt", folder / "data");
+  refuse(folder / "link/result.txt", folder / "data");
+  refuse(folder / "data", folder / "link");
+  refuse(folder / "data", folder / "data/inner");
+  EXPECT_EQ(ReadFile(folder / "data/result.txt"), "precious");
+  RunContext file({.out = folder / "link/result.txt", .overwrite = true});
+  file.AddInput(folder / "data/result.txt");
+  ExpectThrowsWith<ConfigError>([&] { file.PrepareOutFile(); }, {"--out", "read from"});
+}
+
+TEST(RunContextTest, ALinkToAFolderIsFollowed) {
+  const TemporaryFolder folder;
+  MakeRun(folder / "there", "old");
+  fs::create_directory_symlink(folder / "there", folder / "link");
+  RunContext run({.out = folder / "link", .overwrite = true});
+  run.PrepareOutFolder(OutUse::kNew);
+  WriteFileAtomic(run.out() / "new.txt", "new");
+  run.CommitOut();
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(ReadFile(folder / "there/new.txt"), "new");
+}
+
+TEST(RunContextTest, OneRunAFolderAtATime) {
+  const TemporaryFolder folder;
+  RunContext first({.out = folder / "run"});
+  first.PrepareOutFolder(OutUse::kNew);
+  RunContext second({.out = folder / "run"});
+  ExpectThrowsWith<ConfigError>([&] { second.PrepareOutFolder(OutUse::kNew); },
+                                {"run", "in use by another run"});
+  RunContext other({.out = folder / "other"});
+  other.PrepareOutFolder(OutUse::kShared);
+  RunContext helping({.out = folder / "other", .resume = true});
+  EXPECT_NO_THROW(helping.PrepareOutFolder(OutUse::kShared));
+}
+
+TEST(RunContextTest, ARunThatWroteNothingLeavesNoUsedFolder) {
+  const TemporaryFolder folder;
+  { RunContext({.out = folder / "run"}).PrepareOutFolder(OutUse::kNew); }
+  EXPECT_NO_THROW(RunContext({.out = folder / "run"}).PrepareOutFolder(OutUse::kNew));
+}
+
+TEST(RunContextTest, DevicesAreNotReplaced) {
+  RunContext run({.out = "/dev/null", .overwrite = true});
+  ExpectThrowsWith<ConfigError>([&] { run.PrepareOutFile(); }, {"/dev/null", "device"});
 }
 
 TEST(RunContextTest, OverwriteNeverRemovesTheFolderWeStandIn) {
@@ -95,7 +198,7 @@ TEST(RunContextTest, OverwriteNeverRemovesTheFolderWeStandIn) {
   fs::current_path(folder / "inside");
   for (const fs::path& out : {folder.path(), fs::path(".."), fs::path("/")}) {
     ExpectThrowsWith<ConfigError>(
-        [&] { RunContext({.out = out, .overwrite = true}).PrepareOutFolder(); },
+        [&] { RunContext({.out = out, .overwrite = true}).PrepareOutFolder(OutUse::kResumable); },
         {"--overwrite would remove"});
   }
   fs::current_path(before);
@@ -116,15 +219,20 @@ TEST(RunContextTest, UsedFileIsRefusedUnlessAskedForAndStaysUntilReplaced) {
 TEST(RunContextTest, WrongKindOfOutIsAConfigError) {
   const TemporaryFolder folder;
   WriteFileAtomic(folder / "file", "x");
-  ExpectThrowsWith<ConfigError>([] { RunContext().PrepareOutFolder(); }, {"--out is not given"});
+  ExpectThrowsWith<ConfigError>([] { RunContext().PrepareOutFolder(OutUse::kResumable); },
+                                {"--out is not given"});
   ExpectThrowsWith<ConfigError>([] { RunContext().PrepareOutFile(); }, {"--out is not given"});
   ExpectThrowsWith<ConfigError>(
-      [&] { RunContext({.out = folder / "file", .overwrite = true}).PrepareOutFolder(); },
+      [&] {
+        RunContext({.out = folder / "file", .overwrite = true})
+            .PrepareOutFolder(OutUse::kResumable);
+      },
       {"--out is the file"});
   ExpectThrowsWith<ConfigError>(
       [&] { RunContext({.out = folder.path(), .overwrite = true}).PrepareOutFile(); },
       {"--out is the folder"});
-  EXPECT_THROW(RunContext({.out = folder / "file/below"}).PrepareOutFolder(), IoError);
+  EXPECT_THROW(RunContext({.out = folder / "file/below"}).PrepareOutFolder(OutUse::kResumable),
+               IoError);
 }
 
 }  // namespace

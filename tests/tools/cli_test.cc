@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include <sstream>
 #include "aim/base/atomic_file.h"
 #include "aim/base/run_context.h"
 #include "support/case_name.h"
@@ -78,13 +79,18 @@ TEST(CliTest, HelpShowsDefaultsRangesChoicesAndAnExample) {
   const CommandResult help = RunTool({"show", "--help"});
   EXPECT_EQ(help.exit_code, 0);
   EXPECT_EQ(help.err, "");
-  for (const char* words : {"--num-steps", "denoising steps; [1, 1000]; default 50",
-                            "sampler; euler|unipc; default euler", "--train.lr", "--config",
-                            "--set", "--seed", "--device", "--out", "--resume", "--overwrite",
-                            "--log-level", "Example: example-tool show"}) {
+  for (const char* words :
+       {"--num-steps", "denoising steps; [1, 1000]; default 50", "--sampler euler|unipc",
+        "sampler; default euler", "--train.lr", "--config", "--set", "--seed", "--device", "--out",
+        "--resume", "--overwrite", "--log-level", "Example: example-tool show"}) {
     EXPECT_THAT(help.out, HasSubstr(words));
   }
   EXPECT_THAT(RunTool({"--help"}).out, HasSubstr("fail"));
+}
+
+TEST(CliTest, HelpFitsATerminal) {
+  std::istringstream help(RunTool({"show", "--help"}).out);
+  for (std::string line; std::getline(help, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
 TEST(CliTest, VersionNamesTheRevision) {
@@ -170,7 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
     Usage, FailureTest,
     ::testing::Values(
         Failure{"NoSubcommand", {}, 2, "subcommand is required"},
-        Failure{"UnknownSubcommand", {"shwo"}, 2, "example-tool"},
+        Failure{"UnknownSubcommand", {"shwo"}, 2, "did you mean show?"},
         Failure{"MissingArgument", {"show"}, 2, "src is required"},
         Failure{"UnknownFlag",
                 {"show", "a", "--num-stesp", "3"},

@@ -7,10 +7,14 @@
 #include <filesystem>
 #include <iostream>
 #include <new>
+#include <sstream>
+#include <system_error>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
+#include "aim/base/text.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/cli/thread_environment.h"
 
@@ -21,6 +25,8 @@ constexpr int kExitDone = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitSignalled = 128;  // plus the signal's number, as shells have it
+
+constexpr size_t kHelpColumns = 100;
 
 // The flags that every tool has, as an option struct like any other.
 struct SharedOptions {
@@ -57,6 +63,26 @@ struct SharedOptions {
 class BoundFormatter : public CLI::Formatter {
  public:
   explicit BoundFormatter(const CLI::App* app) : app_(app) { column_width(36); }
+  // Name and type on the left, the sentence on the right, no line longer than a terminal.
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    const std::string left =
+        "  " + make_option_name(option, is_positional) + make_option_opts(option);
+    const std::string indent(get_column_width(), ' ');
+    std::string text =
+        left.size() < indent.size() ? left + indent.substr(left.size()) : left + "\n" + indent;
+    size_t column = indent.size();
+    std::istringstream words(make_option_desc(option));
+    for (std::string word; words >> word;) {
+      if (column > indent.size() && column + 1 + word.size() > kHelpColumns) {
+        text += "\n" + indent;
+        column = indent.size();
+      }
+      const bool is_first = column == indent.size();
+      text += (is_first ? "" : " ") + word;
+      column += word.size() + (is_first ? 0 : 1);
+    }
+    return text + "\n";
+  }
   // Subcommands inherit the formatter of their parent, whose bindings are not theirs.
   bool BelongsTo(const CLI::App& app) const { return app_ == &app; }
   std::vector<OptionBinding>& bindings() { return bindings_; }
@@ -88,6 +114,15 @@ void Flatten(const nlohmann::json& object, const std::string& prefix,
   }
 }
 
+// A TOML file, or the options in the run.json of an earlier run.
+nlohmann::json ReadSettings(const std::string& path) {
+  if (!path.ends_with(".json")) return ReadToml(path);
+  const nlohmann::json record = nlohmann::json::parse(ReadFile(path), nullptr, false);
+  if (record.is_object() && record.contains("options")) return record["options"];
+  throw FormatError(
+      {path, "without options", "the run.json of an earlier run, or a TOML file", ""});
+}
+
 // All option structs that one command line speaks about, as one set of keys.
 class Settings {
  public:
@@ -99,7 +134,7 @@ class Settings {
 
   void ApplyFile(const std::string& path) const {
     std::vector<std::pair<std::string, nlohmann::json>> leaves;
-    Flatten(ReadToml(path), "", keys_, leaves);
+    Flatten(ReadSettings(path), "", keys_, leaves);
     for (const auto& [key, value] : leaves) Owner(key, path).set(key, value, path);
   }
 
@@ -175,6 +210,9 @@ void AddSharedFlags(CLI::App& app, SharedFlags& shared, const std::string& versi
   shared.set = app.add_option("--set", accept, "key=value, as in the TOML file; repeatable");
   shared.set->type_name("KEY=VALUE ...")->take_all();
   AddFlags(app, shared.options);
+  std::vector<CLI::Option*> common = {shared.config, shared.set};
+  for (const auto& [key, flag] : BindingsOf(app).back().flags) common.push_back(flag);
+  for (CLI::Option* option : common) option->group("Options of every tool");
   app.set_version_flag("--version", version);
   app.allow_extras();  // collected here, so that the message can name the nearest flag
 }
@@ -200,6 +238,17 @@ CommonOptions ToCommon(const SharedOptions& shared) {
           shared.resume, shared.overwrite, shared.log_level};
 }
 
+// Every option that names a file or folder which exists is taken for something that is read.
+void AddInputs(const nlohmann::json& options, RunContext& run) {
+  if (options.is_structured()) {
+    for (const nlohmann::json& option : options) AddInputs(option, run);
+  } else if (options.is_string()) {
+    const std::filesystem::path path = options.get<std::string>();
+    std::error_code error;
+    if (!path.empty() && std::filesystem::exists(path, error)) run.AddInput(path);
+  }
+}
+
 // Everything after CLI11 split the words: settings, body, run record. Returns the exit code.
 int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
               const std::vector<std::string>& command_line,
@@ -221,6 +270,7 @@ int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
   LimitThreads(shared.options.threads > 0 ? shared.options.threads : ThreadsOfEnvironment());
   RunContext run(ToCommon(shared.options), level <= LogLevel::kInfo ? &std::cerr : nullptr,
                  ::isatty(STDERR_FILENO) == 1);
+  AddInputs(settings.ToJson(), run);
   const auto start = std::chrono::steady_clock::now();
   body(run);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
@@ -237,6 +287,33 @@ std::string OneLine(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
+}
+
+std::vector<std::string> SubcommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(each->get_name());
+  }
+  return names;
+}
+
+// The first word of a command line, if it should be a subcommand and is none.
+std::string UnknownSubcommand(const CLI::App& app, int argc, char** argv) {
+  const std::vector<std::string> names = SubcommandNames(app);
+  const std::string word = argc > 1 ? argv[1] : "";
+  const bool is_known = std::find(names.begin(), names.end(), word) != names.end();
+  return names.empty() || word.empty() || word.starts_with("-") || is_known ? "" : word;
+}
+
+// Whether the caller can mend it: a path that is missing, no folder, a loop, or not permitted.
+bool IsTheCallers(const std::error_code& code) {
+  for (const std::errc fault :
+       {std::errc::permission_denied, std::errc::no_such_file_or_directory,
+        std::errc::not_a_directory, std::errc::is_a_directory,
+        std::errc::too_many_symbolic_link_levels, std::errc::filename_too_long}) {
+    if (code == fault) return true;
+  }
+  return false;
 }
 
 int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunContext&)>& body) {
@@ -260,6 +337,11 @@ int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunCont
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
+    if (const std::string unknown = UnknownSubcommand(app, argc, argv); !unknown.empty()) {
+      throw ConfigError({"\"" + unknown + "\"", "no command of " + app.get_name(),
+                         "one of " + Join(SubcommandNames(app)),
+                         "did you mean " + NearestKey(unknown, SubcommandNames(app)) + "?"});
+    }
     std::cerr << app.get_name() << ": " << OneLine(error.what()) << "; see " << app.get_name()
               << " --help\n";
     return kExitUsage;
@@ -286,7 +368,7 @@ std::string FlagName(const std::string& key) {
 
 std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann::json& value) {
   std::string text(help);
-  const std::string described = DescribeLimits(limits);
+  const std::string described = limits.has_range ? DescribeLimits(limits) : "";
   if (!described.empty()) text += "; " + described;
   if (value.is_array() || value == "") return text;
   if (value.is_number_float()) return text + "; default " + ToText(value.get<double>());
@@ -309,7 +391,7 @@ int Main(CLI::App& app, int argc, char** argv, const std::function<void(RunConte
   } catch (const Error& error) {
     return Report(app, error.what(), kExitFailed);
   } catch (const std::filesystem::filesystem_error& error) {
-    return Report(app, error.what(), kExitFailed);
+    return Report(app, error.what(), IsTheCallers(error.code()) ? kExitUsage : kExitFailed);
   } catch (const std::bad_alloc&) {
     return Report(app, "memory is exhausted; make the job smaller or the machine bigger",
                   kExitFailed);

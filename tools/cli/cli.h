@@ -29,7 +29,7 @@ struct OptionBinding {
 // `num_steps` -> "--num-steps", `train.batch_size` -> "--train.batch-size".
 std::string FlagName(const std::string& key);
 
-// "denoising steps; time is linear in it; [1, 1000]; default 50".
+// "denoising steps; time is linear in it; [1, 1000]; default 50". Choices stand beside the name.
 std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann::json& value);
 
 // Keeps the binding with the app; Main finds it there.
@@ -78,7 +78,7 @@ void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& p
       } else if constexpr (std::is_floating_point_v<Field>) {
         flag->type_name("NUMBER");
       } else {
-        flag->type_name("TEXT");
+        flag->type_name(limits.choices.empty() ? "TEXT" : DescribeLimits(limits));
       }
       if (positional) flag->required();
     }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -13,6 +14,8 @@
 #include "aim/base/progress.h"
 
 namespace aim {
+
+class OutFolder;
 
 // Values of the flags that all tools have.
 struct CommonOptions {
@@ -24,23 +27,43 @@ struct CommonOptions {
   LogLevel log_level = LogLevel::kInfo;
 };
 
+// What a tool does with a folder that it writes.
+enum class OutUse {
+  kNew,        // fills a new one in one go: --resume is refused
+  kResumable,  // can go on with an earlier run, alone
+  kShared      // several processes may fill it together
+};
+
 // Handed to every RunX(options, run). Also a plain value that tests build by hand.
 class RunContext {
  public:
-  RunContext() = default;
-  explicit RunContext(CommonOptions common) : common_(std::move(common)) {}
+  RunContext();
+  explicit RunContext(CommonOptions common);
   RunContext(CommonOptions common, std::ostream* progress_stream, bool is_terminal);
+  ~RunContext();
 
   const CommonOptions& common() const { return common_; }
   uint64_t seed() const { return common_.seed; }
   const std::string& device() const { return common_.device; }
-  const std::filesystem::path& out() const { return common_.out; }
+  // Where results go; between PrepareOutFolder and CommitOut of a run with --overwrite a folder
+  // beside the one that was asked for.
+  const std::filesystem::path& out() const;
   Progress& progress() { return progress_; }
 
-  // Refuses an existing file or non-empty folder at out() unless --resume or --overwrite was given
-  // (ConfigError), removes it for --overwrite, and makes the folder. Call it after all input was
-  // checked, so that a wrong call leaves nothing behind.
-  void PrepareOutFolder();
+  // Files and folders that the run reads; --overwrite leaves them alone.
+  void AddInput(const std::filesystem::path& path) { inputs_.push_back(path); }
+
+  // Refuses an existing file or non-empty folder at out() unless --resume or --overwrite was given,
+  // and with --overwrite a folder that no run made or that is, holds or lies in an input
+  // (ConfigError). Makes the folder and, unless it is shared, claims it for this process. With
+  // --overwrite the earlier result stays until CommitOut, and for good if the run fails. Call it
+  // after all input was checked, so that a wrong call leaves nothing behind.
+  void PrepareOutFolder(OutUse use);
+  // The last thing that a job does: its result is whole, and takes the place of an earlier one.
+  void CommitOut();
+
+  // For one file: written at once, at the end. --resume is refused, and whatever is no regular
+  // file; a link is followed.
   void PrepareOutFile();
   // The same for a tool that takes its output as an argument, `file`, in place of --out, which must
   // then not be given.
@@ -65,6 +88,8 @@ class RunContext {
 
  private:
   CommonOptions common_;
+  std::vector<std::filesystem::path> inputs_;
+  std::unique_ptr<OutFolder> folder_;
   Progress progress_;
   nlohmann::json notes_ = nlohmann::json::object();
   bool prepared_ = false;
