@@ -10,6 +10,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
@@ -54,7 +55,7 @@ class Rollout {
 
   RolloutReport Run() {
     const auto begin = std::chrono::steady_clock::now();
-    run_.PrepareOutFolder();
+    run_.PrepareOutFolder(OutUse::kResumable);
     KeepSettings(run_.out() / "trials" / "settings.json", Settings());
     run_.progress().Start("rollout", static_cast<int64_t>(tasks_.size()) * options_.episodes);
     for (const std::string& task : tasks_) {
@@ -134,6 +135,7 @@ class Rollout {
       settings.erase(free);
     }
     settings["seed"] = run_.seed();
+    if (model_) settings["model_content"] = FileStamp(options_.model.model);
     return settings;
   }
 
@@ -156,6 +158,8 @@ class Rollout {
       return record;
     }
     record = PlayGuarded(index);
+    // What cannot be written is no fault of the trial: it ends the run, and --resume plays it.
+    if (record.result.error.empty()) TakePictures(record);
     WriteFileAtomic(path, DumpJson(ToJson(record), -1) + "\n");
     return record;
   }
@@ -223,7 +227,6 @@ class Rollout {
       record.result = record.references.at(asked == PolicyKind::kReplay ? "gate" : ToWord(asked));
     }
     record.distance = DistanceToExpert(record.result.plans.front(), *demo, period_s_);
-    TakePictures(record);
     return record;
   }
 
@@ -306,6 +309,7 @@ class Rollout {
     }
     WriteFileAtomic(out / "report.json", DumpJson(ToJson(report), 2) + "\n");
     WriteFileAtomic(out / "report.html", ReportHtml(report, out));
+    run_.CommitOut();
     run_.Note("mean_success", report.mean_success);
     run_.Note("num_trials", trials_.size());
     return report;

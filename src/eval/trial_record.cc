@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -53,6 +55,20 @@ Number ParseNumber(const std::string& text, const std::string& where) {
                        .fix = "give a folder that a rollout wrote"});
   }
   return number;
+}
+
+// The report shows these: only files that a rollout keeps in its own folder.
+void CheckPicture(const std::string& file, const std::string& where) {
+  if (file.empty()) return;
+  const std::filesystem::path path = file;
+  const bool is_ours = (file.starts_with("filmstrips/") || file.starts_with("videos/")) &&
+                       path.lexically_normal() == path &&
+                       std::distance(path.begin(), path.end()) == 2;
+  if (is_ours) return;
+  throw FormatError({.where = where,
+                     .got = "a trial with the picture " + Excerpt(file),
+                     .expected = "files in filmstrips/ and videos/ of the rollout",
+                     .fix = "remove it, or start over with --overwrite"});
 }
 
 }  // namespace
@@ -108,6 +124,8 @@ TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& w
     json.at("demo_frames").get_to(record.demo_frames);
     json.at("filmstrip").get_to(record.filmstrip);
     json.at("videos").get_to(record.videos);
+    CheckPicture(record.filmstrip, where);
+    for (const std::string& video : record.videos) CheckPicture(video, where);
     record.result = TrialResultFromJson(json.at("result"), where);
     for (const auto& [name, result] : json.at("references").items()) {
       record.references[name] = TrialResultFromJson(result, where);

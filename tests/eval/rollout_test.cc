@@ -229,6 +229,18 @@ TEST_F(RolloutTest, CompareTestsPairedScenes) {
   EXPECT_FALSE(report["compare"][0]["underpowered"]);
 }
 
+// A trial whose pictures cannot be written was not played.
+TEST_F(RolloutTest, AFailureToWriteIsNoFailureOfTheTrial) {
+  RolloutOptions options = SmallOptions("replay");
+  options.episodes = 1;
+  options.num_videos = 1;
+  WriteFileAtomic(folder_ / "blocked/filmstrips", "a file where a folder should be");
+  EXPECT_THROW(Roll("blocked", options, {}, true), IoError);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "blocked/trials/reach_0.json"));
+  fs::remove(folder_ / "blocked/filmstrips");
+  EXPECT_EQ(Roll("blocked", options, {}, true)["mean_success"], 1.0);
+}
+
 struct BadOptions {
   std::string name;
   std::function<void(RolloutOptions&, const fs::path& folder)> spoil;

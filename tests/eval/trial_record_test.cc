@@ -118,6 +118,20 @@ TEST(TrialsCsvTest, TableIsReadBack) {
   }
 }
 
+TEST(TrialRecordTest, PicturesOutsideTheRunAreRefused) {
+  for (const std::string file : {"../../../etc/hostname", "/etc/hostname", "javascript:alert(3)",
+                                 "videos/../../x.mp4", "trials/a.json", "videos/a/b.mp4"}) {
+    nlohmann::json json = ToJson(SmallTrials()[0]);
+    json["filmstrip"] = file;
+    ExpectThrowsWith<FormatError>([&] { TrialRecordFromJson(json, "t.json"); },
+                                  {"t.json", "filmstrips/"});
+    json["filmstrip"] = "";
+    json["videos"] = {file};
+    ExpectThrowsWith<FormatError>([&] { TrialRecordFromJson(json, "t.json"); },
+                                  {"t.json", "videos/"});
+  }
+}
+
 TEST(TrialsCsvTest, RowIsKnown) {
   const std::string csv = TrialsCsv({SmallTrials()[3]}, "model");
   EXPECT_EQ(csv,
