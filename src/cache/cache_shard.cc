@@ -7,7 +7,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
-#include "aim/tensor/safetensors.h"
+#include "aim/tensor/sealed_weights.h"
 #include "cache/cache_files.h"
 
 namespace aim {
@@ -164,14 +164,14 @@ void ReadMetadata(const std::filesystem::path& path, const Metadata& metadata, C
 void WriteCacheShard(const std::filesystem::path& path, const std::string& key,
                      const std::vector<CachedClip>& clips, bool keep_pictures) {
   Metadata metadata = {{"format", kCacheFormat}, {"key", key}};
-  if (clips.empty()) return WriteSafetensors(path, {}, metadata);
+  if (clips.empty()) return WriteSealed(path, {}, metadata);
   Prompts prompts;
   const WeightMap tensors = Stack(clips, keep_pictures, prompts);
   const Clip& first = clips[0].truth;
   metadata["prompts"] = DumpJson(prompts.prompts());
   metadata["picture"] =
       DumpJson({{"height", first.height}, {"width", first.width}, {"fps", first.fps}});
-  WriteSafetensors(path, tensors, metadata);
+  WriteSealed(path, tensors, metadata);
 }
 
 bool IsShardOf(const std::filesystem::path& path, const std::string& key) {
@@ -185,7 +185,7 @@ bool IsShardOf(const std::filesystem::path& path, const std::string& key) {
 }
 
 CacheShard OpenCacheShard(const std::filesystem::path& path) {
-  SafetensorsFile file = OpenSafetensors(path);
+  SafetensorsFile file = OpenSealed(path);
   CacheShard shard;
   shard.key = file.metadata["key"];
   if (file.metadata["format"] != kCacheFormat) ThrowDamaged(path, "of another kind");

@@ -48,6 +48,7 @@ LatentCache LatentCache::Open(const std::filesystem::path& dir) {
                       "go on with --resume"});
   }
   LatentCache cache;
+  cache.key_ = manifest["key"];
   for (int64_t number = 0; number < manifest["shards"].get<int64_t>(); ++number) {
     const std::filesystem::path path = ShardPath(dir, number);
     auto shard = std::make_shared<const CacheShard>(OpenCacheShard(path));

@@ -1,9 +1,12 @@
 #include "train/checkpoints.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
+#include <string_view>
 #include <vector>
 
+#include "aim/base/error.h"
 #include "aim/base/log.h"
 
 namespace aim {
@@ -15,15 +18,39 @@ std::filesystem::path CheckpointPath(const std::filesystem::path& out, int64_t t
   return out / "checkpoints" / name;
 }
 
+bool IsCheckpoint(const std::filesystem::directory_entry& entry) {
+  constexpr std::string_view kPrefix = "step_";
+  const std::string name = entry.path().filename().string();
+  return entry.is_directory() && name.size() > kPrefix.size() && name.starts_with(kPrefix) &&
+         std::all_of(name.begin() + kPrefix.size(), name.end(),
+                     [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
 // Finished checkpoints, oldest first.
 std::vector<std::filesystem::path> ListCheckpoints(const std::filesystem::path& out) {
   std::vector<std::filesystem::path> found;
   if (!std::filesystem::exists(out / "checkpoints")) return found;
   for (const auto& entry : std::filesystem::directory_iterator(out / "checkpoints")) {
-    if (entry.path().filename().string().rfind("step_", 0) == 0) found.push_back(entry.path());
+    if (IsCheckpoint(entry)) found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
+}
+
+// A damaged checkpoint is named and passed over for the one before it.
+void LoadNewest(Trainer& trainer, const std::vector<std::filesystem::path>& found) {
+  for (auto path = found.rbegin(); path != found.rend(); ++path) {
+    try {
+      trainer.Load(*path);
+      return;
+    } catch (const InputError& error) {
+      LogWarning(path->string() + " is passed over: " + error.what());
+    }
+  }
+  throw InputError({.where = found.back().parent_path().string(),
+                    .got = "without a checkpoint that is whole",
+                    .expected = "at least one of " + std::to_string(found.size()),
+                    .fix = "start over with --overwrite"});
 }
 
 }  // namespace
@@ -44,7 +71,7 @@ void Resume(Trainer& trainer, int64_t num_steps, const RunContext& run) {
     LogInfo("no checkpoint in " + run.out().string() + ": starting at step 0");
     return;
   }
-  trainer.Load(found.back());
+  LoadNewest(trainer, found);
   const std::string step = std::to_string(trainer.train_step());
   if (trainer.train_step() < num_steps) {
     LogInfo("resuming at step " + step + " of " + std::to_string(num_steps));

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
+#include "aim/base/options.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
 #include "aim/base/text.h"
@@ -16,6 +19,8 @@
 
 namespace aim {
 namespace {
+
+constexpr double kRateTolerance = 0.01;  // relative
 
 // A number in [0, 1) that depends on the episode's name alone.
 double NameFraction(const EpisodeRef& episode, uint64_t seed) {
@@ -61,28 +66,46 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
   return episodes;
 }
 
+// Changes when the episode is recorded or captioned again. Its task and variation may have words of
+// their own beside it, and the pictures of labels lie elsewhere.
+std::string ContentStamp(const TrainingEpisode& episode) {
+  const std::filesystem::path& path = episode.ref.path;
+  const EpisodeOrigin origin = episode.data.Origin(episode.ref);
+  std::string stamp = FileStamp(path) + FileStamp(origin.data / origin.episode);
+  for (const char* name : {"variation_descriptions.json", "variation_descriptions.pkl",
+                           "variation_descriptions.txt"}) {
+    stamp += FileStamp(path.parent_path().parent_path() / name);
+  }
+  return stamp;
+}
+
 // Everything that decides what the cache holds.
 std::string CacheKey(const CacheRequest& request) {
   nlohmann::json origin = {{"encoding", request.encoding},
                            {"clips_per_episode", request.clips_per_episode}};
-  for (const TrainingEpisode& episode : request.episodes)
-    origin["episodes"].push_back(episode.ref.path.lexically_normal().string() + '\n' +
-                                 episode.ref.name);
+  for (const TrainingEpisode& episode : request.episodes) {
+    origin["episodes"].push_back(
+        {episode.ref.path.lexically_normal().string(), episode.ref.name, ContentStamp(episode)});
+  }
   return std::to_string(StableHash(DumpJson(origin)));
 }
 
 // Clips of one run stand in one batch.
 void CheckShape(const Clip& clip, const EpisodeRef& episode, const BundleConfig& config) {
-  const auto text = [](int width, int height, size_t views) {
+  const auto text = [](int width, int height, size_t views, double fps) {
     return std::to_string(width) + " x " + std::to_string(height) + " pixels in " +
-           std::to_string(views) + " views";
+           std::to_string(views) + " views at " + ToText(fps) + " frames a second";
   };
-  const std::string got = text(clip.width, clip.height, clip.views.size());
-  const std::string expected =
-      text(config.image_width, config.image_height, static_cast<size_t>(config.num_views));
-  if (got == expected) return;
-  throw InputError({episode.path.string(), "an episode of " + got, expected + ", like the others",
-                    "train on data of one size"});
+  const auto num_views = static_cast<size_t>(config.num_views);
+  const bool fits = clip.width == config.image_width && clip.height == config.image_height &&
+                    clip.views.size() == num_views &&
+                    std::abs(clip.fps - config.fps) <= kRateTolerance * config.fps;
+  if (fits) return;
+  throw InputError(
+      {episode.path.string(),
+       "an episode of " + text(clip.width, clip.height, clip.views.size(), clip.fps),
+       text(config.image_width, config.image_height, num_views, config.fps) + ", like the others",
+       "train on data of one size and rate"});
 }
 
 void CheckPoses(const Clip& clip, const EpisodeRef& episode) {
@@ -131,6 +154,17 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
     }
   }
   return split;
+}
+
+nlohmann::json ContentOf(const DataSplit& split) {
+  const auto content = [](const std::vector<TrainingEpisode>& episodes) {
+    std::string all;
+    for (const TrainingEpisode& episode : episodes) {
+      all += episode.ref.name + '\n' + ContentStamp(episode) + '\n';
+    }
+    return HexText(StableHash(all));
+  };
+  return {{"training", content(split.training)}, {"validation", content(split.validation)}};
 }
 
 std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,

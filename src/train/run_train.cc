@@ -189,7 +189,13 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
     TrainingLoop loop(options, run, setup);
     loop.Run();
     report = loop.Report();
-    if (report.finished) report.bundle = WriteTrainedBundle(setup, loop.weights(), run.out());
+    if (report.finished) {
+      const std::filesystem::path bundle = WriteTrainedBundle(setup, loop.weights(), run.out());
+      run.CommitOut();
+      report.bundle = run.out() / bundle.filename();
+    } else {
+      run.CommitOut();
+    }
   }
   report.skipped = setup.skipped;
   run.Note("skipped", ToJson(report.skipped));

@@ -13,11 +13,13 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
-#include "aim/tensor/safetensors.h"
+#include "aim/tensor/sealed_weights.h"
 #include "train/ordered_sum.h"
 
 namespace aim {
 namespace {
+
+constexpr int64_t kMostSteps = int64_t{1} << 53;
 
 at::Tensor SeededNoise(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed),
@@ -170,9 +172,9 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm) {
 
 void Trainer::Save(const std::filesystem::path& dir) const {
   WriteFolderAtomic(dir, [&](const std::filesystem::path& folder) {
-    WriteSafetensors(folder / "weights.safetensors", weights_);
-    WriteSafetensors(folder / "average.safetensors", average_);
-    WriteSafetensors(folder / "optimizer.safetensors", optimizer_.State());
+    WriteSealed(folder / "weights.safetensors", weights_);
+    WriteSealed(folder / "average.safetensors", average_);
+    WriteSealed(folder / "optimizer.safetensors", optimizer_.State());
     WriteFileAtomic(folder / "state.json",
                     nlohmann::json{{"train_step", train_step_}, {"seed", seed_}}.dump(2) + "\n");
   });
@@ -181,13 +183,13 @@ void Trainer::Save(const std::filesystem::path& dir) const {
 void Trainer::Load(const std::filesystem::path& dir) {
   const ShapeMap shapes = DitWeightShapes(dit_);
   const auto load = [&](const char* file, WeightMap& target) {
-    const WeightMap tensors = ReadSafetensors(dir / file);
+    const WeightMap tensors = OpenSealed(dir / file).tensors;
     CheckWeights(tensors, shapes, (dir / file).string());
     for (auto& [name, tensor] : target) tensor.copy_(tensors.at(name));
   };
   load("weights.safetensors", weights_);
   load("average.safetensors", average_);
-  optimizer_.LoadState(ReadSafetensors(dir / "optimizer.safetensors"),
+  optimizer_.LoadState(OpenSealed(dir / "optimizer.safetensors").tensors,
                        (dir / "optimizer.safetensors").string());
   LoadState(dir / "state.json");
 }
@@ -197,9 +199,8 @@ void Trainer::LoadState(const std::filesystem::path& file) {
   const auto is_count = [&](const char* key) {
     return state.is_object() && state.contains(key) && state[key].is_number_unsigned();
   };
-  if (!is_count("train_step") || !is_count("seed")) {
-    throw FormatError({file.string(), "damaged", "a JSON object with train_step and seed",
-                       "remove this checkpoint's folder to resume from an earlier one"});
+  if (!is_count("train_step") || !is_count("seed") || state["train_step"] > kMostSteps) {
+    throw FormatError({file.string(), "damaged", "a JSON object with train_step and seed", ""});
   }
   const uint64_t seed = state["seed"];
   if (seed != seed_) {

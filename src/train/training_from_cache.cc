@@ -79,7 +79,7 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run) 
   setup.config.Validate();
   RequireSameEncoding(EncodingOf(setup.initial_bundle, setup.config), EncodingOf(model, made_with),
                       options.init.empty() ? "dit" : "--init " + options.init);
-  run.PrepareOutFolder();
+  PrepareRun(options, cache.key(), run);
   setup.cache = std::move(cache);
   HoldOut(options.train.validation_episodes, *setup.autoencoder, setup);
   return setup;

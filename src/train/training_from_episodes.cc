@@ -96,7 +96,7 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
   }
   setup.config.trained_modes = options.train.mix.Names();
   setup.config.Validate();
-  run.PrepareOutFolder();
+  PrepareRun(options, ContentOf(split), run);
   if (!setup.autoencoder) setup.autoencoder = FittedAutoencoder(options, split, reader, run);
   TakeClips(options, split, reader, run, setup);
   setup.skipped = reader.skipped();

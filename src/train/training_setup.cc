@@ -1,6 +1,13 @@
 #include "train/training_setup.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
 #include "aim/base/rng.h"
+#include "aim/base/run_settings.h"
+#include "aim/base/text.h"
 #include "aim/tensor/safetensors.h"
 #include "train/fitted_autoencoder.h"
 
@@ -10,11 +17,54 @@ WeightMap ReadFittedAutoencoder(const std::filesystem::path& out) {
   return ReadSafetensors(out / kFittedAutoencoder);
 }
 
+const std::vector<std::string>& FreeTrainKeys() {
+  static const std::vector<std::string> kKeys = {"clips.dir",
+                                                 "train.steps",
+                                                 "train.num_workers",
+                                                 "train.checkpoint_every",
+                                                 "train.keep_checkpoints",
+                                                 "train.validate_every",
+                                                 "train.log_every"};
+  return kKeys;
+}
+
+void PrepareRun(const TrainRunOptions& options, const nlohmann::json& data, RunContext& run) {
+  nlohmann::json settings = {{"seed", run.seed()}, {"data_content", data}};
+  ForEachLeaf(options, [&](const std::string& key, const auto& field, const Limits&,
+                           std::string_view) { settings[key] = FieldJson(field); });
+  for (const std::string& key : FreeTrainKeys()) settings.erase(key);
+  if (!options.init.empty()) settings["init_content"] = FileStamp(options.init);
+  run.PrepareOutFolder(OutUse::kResumable);
+  KeepSettings(run.out() / "settings.json", settings);
+}
+
+// An option of the network, autoencoder or text encoder that a bundle brings: what was asked for
+// must be what it has.
+template <class Options>
+void RequireSame(const Options& asked, const Options& has, const std::string& section,
+                 const std::string& init) {
+  const nlohmann::json defaults = OptionsToJson(Options()), now = OptionsToJson(asked);
+  const nlohmann::json bundle = OptionsToJson(has);
+  for (const auto& [key, value] : now.flatten().items()) {
+    const nlohmann::json::json_pointer place(key);
+    if (value == defaults.value(place, nlohmann::json())) continue;
+    const nlohmann::json found = bundle.value(place, nlohmann::json());
+    if (value == found) continue;
+    std::string name = section + key;
+    std::replace(name.begin(), name.end(), '/', '.');
+    throw ConfigError({.where = name,
+                       .got = DumpJson(value),
+                       .expected = DumpJson(found) + ", as in --init " + init,
+                       .fix = "leave it out, or train from scratch without --init"});
+  }
+}
+
 void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup) {
   // While the network is trained, it has the memory of the others.
   LoadOptions load;
   load.offload = true;
   Bundle bundle = LoadBundle(options.init, load);
+  RequireSame(options.dit, bundle.config.dit, "dit", options.init);
   setup.initial_bundle = options.init;
   setup.config = bundle.config;
   setup.initial_weights = bundle.dit.NamedWeights();

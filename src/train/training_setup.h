@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,11 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run);
 // The two ways. A core build has no readers of episodes: there the first throws ConfigError.
 TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run);
 TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run);
+
+// Prepares run.out() for training and keeps there what decides its result: options (but
+// FreeTrainKeys), seed, the contents of the data and of the bundle it starts from, episodes held
+// out. A run that is resumed must have the same. Throws ConfigError naming what differs.
+void PrepareRun(const TrainRunOptions& options, const nlohmann::json& data, RunContext& run);
 
 // What both do alike: everything of the bundle options.init, and a new network of the options.
 void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup);

@@ -70,6 +70,14 @@ class RunTrainTest : public ::testing::Test {
     return nlohmann::json::parse(ReadFile(NewestCheckpoint(out) / "state.json"))["train_step"];
   }
 
+  // The last bit of the first number of one episode's actions.
+  void ChangeData() const {
+    const fs::path path = OpenDataSet(folder_ / "data").episodes()[0].path / "actions.npy";
+    std::string bytes = ReadFile(path);
+    bytes[128] = static_cast<char>(bytes[128] ^ 1);
+    WriteFileAtomic(path, bytes);
+  }
+
   // Weights, averages, moments, state and the bundle.
   void ExpectSameBits(const std::string& a, const std::string& b) const {
     for (const char* file :
@@ -264,6 +272,76 @@ TEST_F(RunTrainTest, AFinishedRunCanBeContinued) {
     ExpectSameBits("run", "whole");
     EXPECT_EQ(nlohmann::json::parse(none.out)["loss"], nlohmann::json::parse(more.out)["loss"]);
   }
+}
+
+TEST_F(RunTrainTest, AnotherRunIsNotGoneOnWith) {
+  ASSERT_EQ(Run("run", 2).exit_code, 0);
+  const auto refuse = [&](const std::vector<std::string>& more, const std::string& word) {
+    std::vector<std::string> words = {"--resume"};
+    words.insert(words.end(), more.begin(), more.end());
+    const testing::CommandResult result = Run("run", 3, words);
+    EXPECT_EQ(result.exit_code, 2) << word;
+    EXPECT_THAT(result.err, HasSubstr(word + " is"));
+    EXPECT_THAT(result.err, HasSubstr("settings.json"));
+  };
+  refuse({"--seed", "99"}, "seed");
+  refuse({"--set", "train.lr=0.5"}, "train.lr");
+  refuse({"--set", "dit.num_layers=2"}, "dit.num_layers");
+  refuse({"--set", "train.validation_episodes=2"}, "train.validation_episodes");
+  ChangeData();
+  refuse({}, "data_content");
+  EXPECT_EQ(NewestStep("run"), 2);
+}
+
+TEST_F(RunTrainTest, ADamagedCheckpointIsPassedOver) {
+  ASSERT_EQ(Run("run", 3).exit_code, 0);
+  ASSERT_EQ(Run("whole", 4).exit_code, 0);
+  const fs::path weights = NewestCheckpoint("run") / "weights.safetensors";
+  std::string bytes = ReadFile(weights);
+  bytes[bytes.size() - 9] = static_cast<char>(bytes[bytes.size() - 9] ^ 1);
+  WriteFileAtomic(weights, bytes);
+  WriteFileAtomic(folder_ / "run" / "checkpoints" / "step_zzz", "mine");
+  const testing::CommandResult resumed = Run("run", 4, {"--resume"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("step_00000003 is passed over"));
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step 2 of 4"));
+  EXPECT_TRUE(fs::exists(folder_ / "run" / "checkpoints" / "step_zzz"));
+  fs::remove(folder_ / "run" / "checkpoints" / "step_zzz");
+  ExpectSameBits("run", "whole");
+}
+
+// What was encoded is known by its content, not by where it lay.
+TEST_F(RunTrainTest, ReRecordedDataIsEncodedAgain) {
+  options_.clips.dir = (folder_ / "cache").string();
+  options_.train.steps = 1;
+  RunHere("before");
+  const std::string key = LatentCache::Open(folder_ / "cache").key();
+  RunHere("again");
+  EXPECT_EQ(LatentCache::Open(folder_ / "cache").key(), key);
+  ChangeData();
+  RunHere("after");
+  EXPECT_NE(LatentCache::Open(folder_ / "cache").key(), key);
+}
+
+TEST_F(RunTrainTest, OptionsThatContradictTheBundleAreRefused) {
+  options_.train.steps = 1;
+  RunHere("run");
+  options_.init = (folder_ / "run" / "bundle").string();
+  RunHere("same");
+  options_.dit.num_layers = 3;
+  RunContext run({.out = folder_ / "other"});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
+                                         {"dit.num_layers is 3", "1", "--init"});
+}
+
+// run.json holds all that --config needs to do the same again.
+TEST_F(RunTrainTest, TheRecordOfARunRepeatsIt) {
+  ASSERT_EQ(Run("run", 2).exit_code, 0);
+  const testing::CommandResult again = testing::RunCommand(
+      {testing::Binary("aim-train"), "--config", (folder_ / "run" / "run.json").string(), "--out",
+       (folder_ / "again").string()});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  ExpectSameBits("run", "again");
 }
 
 TEST_F(RunTrainTest, AValidationThatWasCutOffIsMadeUp) {

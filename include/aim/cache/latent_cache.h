@@ -30,6 +30,7 @@ class LatentCache {
   static LatentCache Open(const std::filesystem::path& dir);
   static bool IsComplete(const std::filesystem::path& dir, const std::string& key);
 
+  const std::string& key() const { return key_; }
   int64_t size() const { return size_; }
   int64_t size_bytes() const { return size_bytes_; }  // of all shards
   int64_t num_shards() const { return static_cast<int64_t>(shards_.size()); }
@@ -49,6 +50,7 @@ class LatentCache {
   // Its shard, and its row there.
   std::pair<const CacheShard*, int64_t> Find(int64_t index) const;
 
+  std::string key_;
   std::vector<std::shared_ptr<const CacheShard>> shards_;
   std::vector<int64_t> offsets_;  // index of each shard's first clip
   int64_t size_ = 0;

@@ -37,6 +37,10 @@ struct DataSplit {
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed);
 
+// What the episodes hold, by hash: {"training", "validation"}. Changes when one is recorded or
+// captioned again.
+nlohmann::json ContentOf(const DataSplit& split);
+
 // Reads the episodes of a run; thread-safe.
 class EpisodeReader {
  public:

@@ -137,4 +137,8 @@ struct TrainRunOptions {
   void Validate() const;  // throws ConfigError
 };
 
+// Dotted keys that a resumed run may change: how long it is, where its cache lies, how it is worked
+// on and how often it reports.
+const std::vector<std::string>& FreeTrainKeys();
+
 }  // namespace aim
