@@ -1,8 +1,29 @@
 #include "env/mujoco_handle.h"
 
+#include <mutex>
+
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 
 namespace aim {
+namespace {
+
+[[noreturn]] void ThrowFault(const char* message) {
+  throw IoError({.where = "MuJoCo",
+                 .got = std::string("ended by a fault: ") + message,
+                 .expected = "a simulation that runs",
+                 .fix = ""});
+}
+
+}  // namespace
+
+void CatchMujocoFaults() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    mju_user_error = [](const char* message) { ThrowFault(message); };
+    mju_user_warning = [](const char* message) { LogWarning(std::string("MuJoCo: ") + message); };
+  });
+}
 
 int FindId(const mjModel* model, mjtObj type, const std::string& name) {
   const int id = mj_name2id(model, type, name.c_str());

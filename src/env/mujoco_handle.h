@@ -19,6 +19,10 @@ using ModelPtr = std::unique_ptr<mjModel, MujocoDelete>;
 using DataPtr = std::unique_ptr<mjData, MujocoDelete>;
 using SpecPtr = std::unique_ptr<mjSpec, MujocoDelete>;
 
+// From then on MuJoCo's fatal errors are thrown as IoError and its warnings are logged; by itself it
+// prints them, writes MUJOCO_LOG.TXT into the current folder and ends the process.
+void CatchMujocoFaults();
+
 // Index of a named object. A name that is not there is our bug.
 int FindId(const mjModel* model, mjtObj type, const std::string& name);
 

@@ -185,6 +185,7 @@ ModelPtr BuildModel(const Task& task, const std::filesystem::path& panda_dir, Lo
                        .fix = "run scripts/setup, or set AIM_PANDA_DIR to the menagerie's "
                               "franka_emika_panda folder"});
   }
+  CatchMujocoFaults();
   std::array<char, 500> error{};
   const SpecPtr spec(
       mj_parseXML(file.c_str(), nullptr, error.data(), static_cast<int>(error.size())));
