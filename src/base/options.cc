@@ -6,7 +6,9 @@
 #include <limits>
 #include <utility>
 
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
+#include "aim/base/utf8.h"
 
 namespace aim {
 namespace {
@@ -90,6 +92,15 @@ bool IsBareKey(const std::string& key) {
   });
 }
 
+// A value as TOML writes it, which is UTF-8: a path may be of other bytes.
+std::string TomlValue(const nlohmann::json& value, const std::string& key) {
+  if (value.is_string() && !IsValidUtf8(value.get_ref<const std::string&>())) {
+    throw ConfigError({key, Excerpt(value.get<std::string>()) + ", of bytes that are no UTF-8",
+                       "UTF-8, which TOML files are in", "rename the file or folder"});
+  }
+  return value.dump();
+}
+
 std::string TomlKey(const std::string& key) {
   return IsBareKey(key) ? key : nlohmann::json(key).dump();
 }
@@ -98,7 +109,7 @@ void AppendToml(const nlohmann::json& object, const std::string& section, std::s
   for (const auto& [key, value] : object.items()) {
     if (value.is_object()) continue;
     AIM_CHECK(!value.is_null());
-    text += TomlKey(key) + " = " + value.dump() + "\n";
+    text += TomlKey(key) + " = " + TomlValue(value, key) + "\n";
   }
   for (const auto& [key, value] : object.items()) {
     if (!value.is_object()) continue;
@@ -242,7 +253,7 @@ bool HasSection(const std::vector<std::string>& keys, const std::string& section
 }
 
 nlohmann::json ParseOptionText(const std::string& text) {
-  const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json parsed = ParseJson(text);
   if (parsed.is_number() || parsed.is_boolean() || parsed.is_array() || parsed.is_string()) {
     return parsed;
   }

@@ -4,6 +4,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 
 namespace aim {
@@ -13,7 +14,7 @@ void KeepSettings(const std::filesystem::path& file, const nlohmann::json& setti
     WriteFileAtomic(file, DumpJson(settings, 2) + "\n");
     return;
   }
-  const nlohmann::json before = nlohmann::json::parse(ReadFile(file), nullptr, false);
+  const nlohmann::json before = ParseJson(ReadFile(file));
   if (!before.is_object()) {
     throw FormatError({.where = file.string(),
                        .got = "damaged",

@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <string_view>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/options.h"
+#include "aim/base/utf8.h"
 
 #define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
@@ -35,10 +38,54 @@ nlohmann::json ToJson(const toml::node& node) {
   return date.str();
 }
 
+// The place behind the string that begins at `at`: of one line, or of several in three quotes.
+size_t EndOfString(std::string_view text, size_t at) {
+  const char quote = text[at];
+  const bool is_long = text.substr(at, 3) == std::string(3, quote);
+  const size_t width = is_long ? 3 : 1;
+  for (size_t i = at + width; i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') {
+      ++i;
+    } else if (text.substr(i, width) == std::string(width, quote)) {
+      return i + width;
+    } else if (text[i] == '\n' && !is_long) {
+      return i;
+    }
+  }
+  return text.size();
+}
+
+// Tables in one another become one object in another: that recurses, in the parser too. Whether
+// brackets, or the parts of a dotted key, are more than kMaxDepth.
+bool IsTooDeep(std::string_view text) {
+  constexpr size_t kMaxDepth = 16;
+  size_t depth = 0;
+  size_t dots = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"' || c == '\'') {
+      i = EndOfString(text, i) - 1;
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (c == '.') {
+      if (++dots > kMaxDepth) return true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) return true;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+    if (std::string_view("=,[]{}\n").find(c) != std::string_view::npos) dots = 0;
+  }
+  return false;
+}
+
 }  // namespace
 
 nlohmann::json ReadToml(const std::filesystem::path& path) {
-  const std::string text = ReadFile(path);
+  const std::string text = WithoutByteOrderMark(ReadFile(path));
+  if (IsTooDeep(text)) {
+    throw FormatError({path.string(), "nested deeper than 16 levels", "a TOML file of a few", ""});
+  }
   try {
     return ToJson(toml::parse(text));
   } catch (const toml::parse_error& error) {

@@ -14,9 +14,6 @@ namespace {
 
 #include "text/unicode_tables.inc"
 
-constexpr char32_t kReplacement = 0xFFFD;
-constexpr char32_t kMaxCode = 0x10FFFF;
-
 // Hangul syllables are arithmetic: leading consonant, vowel, trailing consonant.
 constexpr char32_t kHangul = 0xAC00, kLead = 0x1100, kVowel = 0x1161, kTrail = 0x11A7;
 constexpr char32_t kLeads = 19, kVowels = 21, kTrails = 28;
@@ -139,78 +136,7 @@ char32_t Compose(const Canonical& tables, char32_t first, char32_t second) {
   return found == tables.composed.end() ? 0 : found->second;
 }
 
-// Bytes of the valid UTF-8 character at `begin`, 0 if there is none; `code` is its number.
-size_t ReadUtf8(std::string_view text, size_t begin, char32_t& code) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(begin);
-  const size_t length = Utf8Length(text[begin]);
-  if (lead >= 0x80 && lead < 0xC2) return 0;
-  if (lead > 0xF4 || begin + length > text.size()) return 0;
-  code = length == 1 ? lead : lead & (0x7F >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(begin + i) & 0xC0) != 0x80) return 0;
-    code = code << 6 | (byte(begin + i) & 0x3F);
-  }
-  constexpr std::array<char32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  const bool is_surrogate = code >= 0xD800 && code < 0xE000;
-  return code < kSmallest[length] || code > kMaxCode || is_surrogate ? 0 : length;
-}
-
 }  // namespace
-
-size_t Utf8Length(char lead) {
-  const auto byte = static_cast<unsigned char>(lead);
-  if (byte < 0xC0) return 1;
-  if (byte < 0xE0) return 2;
-  return byte < 0xF0 ? 3 : 4;
-}
-
-std::u32string DecodeUtf8(std::string_view text) {
-  std::u32string codes;
-  for (size_t i = 0; i < text.size();) {
-    char32_t code = 0;
-    const size_t length = ReadUtf8(text, i, code);
-    codes += length == 0 ? kReplacement : code;
-    i += std::max<size_t>(length, 1);
-  }
-  return codes;
-}
-
-bool IsValidUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    char32_t code = 0;
-    const size_t length = ReadUtf8(text, i, code);
-    if (length == 0) return false;
-    i += length;
-  }
-  return true;
-}
-
-void AppendUtf8(std::string& out, char32_t code) {
-  const auto add = [&](char32_t byte) { out += static_cast<char>(byte); };
-  if (code < 0x80) {
-    add(code);
-    return;
-  }
-  if (code < 0x800) {
-    add(0xC0 | code >> 6);
-  } else {
-    if (code < 0x10000) {
-      add(0xE0 | code >> 12);
-    } else {
-      add(0xF0 | code >> 18);
-      add(0x80 | (code >> 12 & 0x3F));
-    }
-    add(0x80 | (code >> 6 & 0x3F));
-  }
-  add(0x80 | (code & 0x3F));
-}
-
-std::string EncodeUtf8(std::u32string_view text) {
-  std::string bytes;
-  for (const char32_t code : text) AppendUtf8(bytes, code);
-  return bytes;
-}
 
 bool IsWhiteSpace(char32_t code) {
   return (code >= 0x09 && code <= 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 ||

@@ -1,4 +1,5 @@
-// The little of Unicode that prompts need: UTF-8, white space, NFC, width, grapheme clusters.
+// The little of Unicode that prompts need beside UTF-8 (base/utf8.h): white space, NFC, width,
+// grapheme clusters.
 #pragma once
 
 #include <cstddef>
@@ -7,16 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "aim/base/utf8.h"
+
 namespace aim {
-
-// Every byte that is not part of valid UTF-8 becomes U+FFFD.
-std::u32string DecodeUtf8(std::string_view text);
-std::string EncodeUtf8(std::u32string_view text);
-void AppendUtf8(std::string& out, char32_t code);
-bool IsValidUtf8(std::string_view text);
-
-// Bytes of the valid character that begins with `lead`.
-size_t Utf8Length(char lead);
 
 // The property White_Space.
 bool IsWhiteSpace(char32_t code);

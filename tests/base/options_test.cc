@@ -234,6 +234,15 @@ TEST(OptionsTest, UnknownSectionIsAnErrorEvenWhenEmpty) {
   EXPECT_NO_THROW(ApplyOptions(options, {{"train", json::object()}}, "job.toml"));
 }
 
+// A path may be of any bytes, TOML is UTF-8.
+TEST(ToTomlTest, BytesThatAreNoUtf8AreNamed) {
+  ExpectThrowsWith<ConfigError>(
+      [] {
+        ToToml({{"text", {{"file", "mod\xE8les/x"}}}});
+      },
+      {"file is \"mod?les/x\"", "no UTF-8"});
+}
+
 TEST(ReadTomlTest, ReadsEveryKindOfValue) {
   const TemporaryFolder folder;
   std::ofstream(folder / "a.toml") << "i = -3\nf = 1.5\nb = true\ns = \"x\"\nl = [1, [2]]\n"
@@ -252,6 +261,47 @@ TEST(ReadTomlTest, BrokenFileNamesFileAndLine) {
   ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "twice.toml"); }, {"twice.toml, line 2"});
   ExpectThrowsWith<InputError>([&] { ReadToml(folder / "none.toml"); }, {"none.toml", "missing"});
   ExpectThrowsWith<InputError>([&] { ReadToml(folder.path()); }, {"a folder"});
+}
+
+// Tables in one another recurse, in the parser already: refused before it reads.
+TEST(ReadTomlTest, DeepNestingIsRefused) {
+  const TemporaryFolder folder;
+  std::string key = "a";
+  for (int i = 0; i < 200'000; ++i) key += ".a";
+  for (const std::string& text :
+       {key + " = 1\n", "[" + key + "]\n", "a = {" + key + " = 1}\n",
+        "a = " + std::string(200'000, '[') + "\n", "a = \"\"\"\n\"\"\"\n" + key + " = 1\n"}) {
+    std::ofstream(folder / "deep.toml") << text;
+    ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "deep.toml"); },
+                                  {"deep.toml is nested deeper than 16 levels"});
+  }
+}
+
+// Dots and brackets in texts and comments are no nesting.
+TEST(ReadTomlTest, TextsAndCommentsMayHoldAnything) {
+  const TemporaryFolder folder;
+  const std::string dots(40, '.');
+  const std::string brackets(40, '[');
+  std::ofstream(folder / "a.toml")
+      << "# " << dots << brackets << "\na = \"\\\"" << dots << brackets << "\"\nb = '" << dots
+      << "'\nc = \"\"\"" << dots << "\n\"" << brackets << "\"\"\"\nd = [1.5, 2.5]\ne.f.g = 1.0";
+  const json read = ReadToml(folder / "a.toml");
+  EXPECT_EQ(read["a"], "\"" + dots + brackets);
+  EXPECT_EQ(read["b"], dots);
+  EXPECT_EQ(read["c"], dots + "\n\"" + brackets);
+  EXPECT_EQ(read["e"]["f"]["g"], 1.0);
+}
+
+TEST(ReadTomlTest, ByteOrderMarksArePassedOver) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "a.toml") << "\xEF\xBB\xBF"
+                                   << "a = 1\n";
+  EXPECT_EQ(ReadToml(folder / "a.toml")["a"], 1);
+  std::ofstream(folder / "b.toml") << std::string(
+      "\xFF\xFE"
+      "a\0=\0002\0\n\0",
+      10);
+  EXPECT_EQ(ReadToml(folder / "b.toml")["a"], 2);
 }
 
 TEST(ParseOptionTextTest, TellsNumbersFlagsListsAndTextApart) {
