@@ -6,7 +6,9 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
+#include "aim/base/utf8.h"
 
 namespace aim {
 namespace {
@@ -44,7 +46,13 @@ std::vector<Item> Items(const json& list, const Test& is_item, bool& valid) {
 }  // namespace
 
 nlohmann::json ReadJsonFile(const std::filesystem::path& path) {
-  const std::string text = ReadFile(path);
+  const std::string text = WithoutByteOrderMark(ReadFile(path));
+  if (JsonDepth(text) > kMaxJsonDepth) {
+    throw FormatError({.where = path.string(),
+                       .got = "nested deeper than " + std::to_string(kMaxJsonDepth) + " levels",
+                       .expected = "a file of a few",
+                       .fix = ""});
+  }
   try {
     return json::parse(text);
   } catch (const json::parse_error& error) {

@@ -1,47 +1,69 @@
 #include "aim/format/strict_json.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <unordered_set>
 #include <vector>
 
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 
 namespace aim {
 namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxDepth = 8;
+constexpr size_t kMaxDepth = 8;
 
 [[noreturn]] void Fail(const std::string& where, const std::string& got,
                        const std::string& expected) {
   throw FormatError({.where = where, .got = got, .expected = expected, .fix = ""});
 }
 
+// Reads a text for the keys of its objects alone. The parser's own callback would do, but walks
+// through an object anew for each of its values.
+class KeyWatch : public nlohmann::json_sax<json> {
+ public:
+  explicit KeyWatch(const std::string& where) : where_(where) {}
+
+  bool start_object(size_t) override {
+    keys_.emplace_back();
+    return true;
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    return true;
+  }
+  bool key(string_t& name) override {
+    if (!keys_.back().insert(name).second) {
+      Fail(where_ + ": key " + name, "named twice", "one entry a name");
+    }
+    return true;
+  }
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(size_t, const std::string&, const json::exception&) override { return false; }
+
+ private:
+  const std::string& where_;
+  std::vector<std::unordered_set<std::string>> keys_;  // of the objects that are open
+};
+
 }  // namespace
 
 json ParseJsonObject(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kMaxDepth) Fail(where, "nested deeper than 8 levels", "a flat JSON object");
-    const size_t level = static_cast<size_t>(depth);
-    if (event == json::parse_event_t::object_start) {
-      keys.resize(std::max(keys.size(), level + 2));
-      keys[level + 1].clear();
-    } else if (event == json::parse_event_t::key) {
-      const std::string key = parsed.get<std::string>();
-      if (!keys[level].insert(key).second) {
-        Fail(where + ": key " + key, "named twice", "one entry a name");
-      }
-    }
-    return true;
-  };
-  try {
-    json object = json::parse(text, watch);
+  if (JsonDepth(text) > kMaxDepth) Fail(where, "nested deeper than 8 levels", "a flat JSON object");
+  KeyWatch watch(where);
+  if (json::sax_parse(text, &watch)) {
+    json object = json::parse(text, nullptr, false);
     if (object.is_object()) return object;
-  } catch (const json::exception&) {
-    // Reported below, together with valid JSON that is no object.
   }
   Fail(where, "not a JSON object", "an object of names");
 }

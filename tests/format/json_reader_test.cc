@@ -75,5 +75,22 @@ TEST(JsonReaderTest, FilesThatAreNoJsonAreNamedWithTheByte) {
                                 {"too large for a double"});
 }
 
+// Copying a value recurses: 300 000 brackets would end in the stack.
+TEST(ReadJsonFileTest, DeepNestingIsRefused) {
+  const testing::TemporaryFolder folder;
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  WriteFileAtomic(folder / "a.json", "{\"a\":" + deep + "}");
+  ExpectThrowsWith<FormatError>([&] { ReadJsonFile(folder / "a.json"); },
+                                {"a.json is nested deeper than 64 levels"});
+}
+
+TEST(ReadJsonFileTest, ByteOrderMarksArePassedOver) {
+  const testing::TemporaryFolder folder;
+  WriteFileAtomic(folder / "a.json", "\xEF\xBB\xBF{\"a\":1}");
+  EXPECT_EQ(ReadJsonFile(folder / "a.json")["a"], 1);
+  WriteFileAtomic(folder / "a.json", std::string("\xFE\xFF\0{\0}", 6));
+  EXPECT_TRUE(ReadJsonFile(folder / "a.json").empty());
+}
+
 }  // namespace
 }  // namespace aim

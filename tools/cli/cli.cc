@@ -15,6 +15,7 @@
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
+#include "aim/format/mapped_file.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/cli/thread_environment.h"
 
@@ -381,6 +382,7 @@ int Main(CLI::App& app, int argc, char** argv, const std::function<void(RunConte
   // A closed pipe or a file-size limit is an error with a sentence, not a silent death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  ExplainShortenedFiles();
   SetThreadEnvironment(argc, argv);
   try {
     return Parse(app, argc, argv, body);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace aim {
 
@@ -27,10 +28,17 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_bytes_}; }
 
  private:
-  MappedFile(std::byte* data, size_t size_bytes) : data_(data), size_bytes_(size_bytes) {}
+  MappedFile(std::byte* data, size_t size_bytes, const std::filesystem::path& path);
 
   std::byte* data_;
   size_t size_bytes_;
+  std::string name_;  // for the sentence of ExplainShortenedFiles
 };
+
+// What another program cuts off a file that is mapped cannot be read any more. From this call on,
+// touching it ends the process with exit code 1 and a sentence on stderr that names the file;
+// before it, and for whatever is no mapped file, that is SIGBUS. For programs' main: a library
+// leaves signals alone.
+void ExplainShortenedFiles();
 
 }  // namespace aim
