@@ -328,6 +328,8 @@ class Unpickler {
         return PushDict(arguments);
       case PickleGlobal::kRebuildTensor:
         return PushTensor(arguments);
+      case PickleGlobal::kRebuildUntypedTensor:
+        return PushUntypedTensor(arguments);
       case PickleGlobal::kRebuildParameter:
         if (arguments.empty() || Value(arguments[0]).kind != PickleKind::kTensor) {
           Fail("rebuilding a parameter of something else", "a tensor");
@@ -378,8 +380,17 @@ class Unpickler {
                  .storage_type = type.substr(type.rfind('.') + 1)});
   }
 
+  // (storage, offset, shape, strides, requires_grad, hooks, type[, metadata]).
+  bool PushUntypedTensor(const std::vector<PickleId>& arguments) {
+    if (arguments.size() < 7 || Value(arguments[6]).kind != PickleKind::kGlobal) {
+      Fail("rebuilding a tensor without a type", "a storage, a layout and a torch type");
+    }
+    const std::string& type = Value(arguments[6]).text;
+    return PushTensor(arguments, type.substr(type.rfind('.') + 1));
+  }
+
   // (storage, offset, shape, strides, requires_grad, hooks[, metadata]).
-  bool PushTensor(const std::vector<PickleId>& arguments) {
+  bool PushTensor(const std::vector<PickleId>& arguments, const std::string& type = "") {
     const std::string got = "rebuilding a tensor of wrong parts";
     const std::string expected = "a storage, its offset, a shape and as many strides";
     if (arguments.size() < 4 || Value(arguments[0]).kind != PickleKind::kStorage ||
@@ -388,6 +399,7 @@ class Unpickler {
     }
     PickleValue tensor{.kind = PickleKind::kTensor,
                        .number = Value(arguments[1]).number,
+                       .storage_type = type,
                        .items = {arguments[0]},
                        .shape = Extents(arguments[2]),
                        .strides = Extents(arguments[3])};

@@ -9,6 +9,7 @@ enum class PickleGlobal {
   kForbidden,
   kOrderedDict,
   kRebuildTensor,
+  kRebuildUntypedTensor,  // its type stands beside the storage
   kRebuildParameter,
   kStorageType,
   kOpaque

@@ -32,6 +32,10 @@ constexpr DtypeName kDtypes[] = {{"F64", at::kDouble},
                                  {"BF16", at::kBFloat16},
                                  {"F8_E4M3", at::kFloat8_e4m3fn},
                                  {"F8_E5M2", at::kFloat8_e5m2},
+                                 {"F8_E8M0", at::kFloat8_e8m0fnu},
+                                 {"F8_E4M3FNUZ", at::kFloat8_e4m3fnuz},
+                                 {"F8_E5M2FNUZ", at::kFloat8_e5m2fnuz},
+                                 {"C64", at::kComplexFloat},
                                  {"I64", at::kLong},
                                  {"I32", at::kInt},
                                  {"I16", at::kShort},
@@ -75,7 +79,9 @@ at::ScalarType ParseDtype(const json& value, const std::string& where) {
   for (const DtypeName& dtype : kDtypes) {
     if (value == dtype.name) return dtype.type;
   }
-  Fail(where + ": dtype", value.dump(), "one of F64, F32, F16, BF16, F8_*, I8-I64, U8-U64, BOOL");
+  std::vector<std::string> known;
+  for (const DtypeName& dtype : kDtypes) known.emplace_back(dtype.name);
+  Fail(where + ": dtype", value.dump(), "one of " + Join(known));
 }
 
 SafetensorsEntry ParseEntry(const std::string& name, const json& value, size_t data_bytes,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "aim/format/mapped_file.h"
 #include "aim/format/zip_archive.h"
@@ -20,15 +21,26 @@ struct TorchZipTensor {
   TensorLayout layout;
 };
 
-// The tensors of the state dict, by name. The dict is the whole object, or what stands under
-// state_dict, module, model or model_state (the first of these that is a dict) where the object
-// itself holds no tensors; other values beside the tensors are skipped. Checks the CRC of the
-// pickle; reads no storage. Throws FormatError naming `file` and record or tensor for broken
-// archives and pickles, and tensors that leave their storage or storages that leave their record.
-std::map<std::string, TorchZipTensor> ParseTorchZip(std::span<const std::byte> bytes,
-                                                    const std::string& file);
+// One state dict of the file.
+struct TorchZipWeights {
+  std::map<std::string, TorchZipTensor> tensors = {};
+  std::string key = {};  // where it stands in the object: "model"; empty if it is the object
+  std::vector<std::string> other_keys = {};  // of others that hold at least half as many tensors
+};
 
-// The same as tensors that view the mapping; `name` is the file's, for messages.
-WeightMap MapTorchZip(const std::shared_ptr<const MappedFile>& file, const std::string& name);
+// The tensors of a state dict, by name: of the one that `key` names ("ema", "ema.state_dict" below
+// another dict), if there is one; else the object itself, or the first under a usual name (model,
+// state_dict, generator, ..., ema last; the list is in torch_zip.cc) that holds more tensors than
+// the object does, or the only one there is. Optimizers are no candidates, and values that are no
+// tensors are skipped. Checks the CRC of the pickle; reads no storage. Throws FormatError naming
+// `file` and record or tensor for broken archives and pickles, for tensors that leave their storage
+// or repeat its numbers to more than 2^26 in all, for storages that leave their record, and for
+// several state dicts of which none has a usual name.
+TorchZipWeights ParseTorchZip(std::span<const std::byte> bytes, const std::string& file,
+                              const std::string& key = "");
+
+// The same tensors as views of the mapping of the file called `name`.
+WeightMap MapTensors(const TorchZipWeights& weights, const std::shared_ptr<const MappedFile>& file,
+                     const std::string& name);
 
 }  // namespace aim

@@ -28,6 +28,27 @@ constexpr char kIndexSuffix[] = ".index.json";
 
 enum class Content { kSafetensors, kTorchZip, kIndex };
 
+// What people have at hand in place of weights, by its first bytes.
+struct ForeignFormat {
+  std::string_view head;
+  const char* what;
+  const char* fix;
+};
+
+constexpr ForeignFormat kForeignFormats[] = {
+    {"GGUF", "a GGUF file, of quantised weights for other programs",
+     "take the safetensors or .pth files of the same model"},
+    {"\x80\x02", "in the format of torch before 1.6",
+     "load it with a newer torch and save it again"},
+    {"\x80", "a pickle that torch.save did not write",
+     "save the weights in it with torch.save or as safetensors"},
+    {"version https://", "a Git LFS pointer",
+     "fetch the file itself, for example with git lfs pull"},
+    {"<", "a web page", "download the file itself; the page may ask for a login"},
+    {"\x1f\x8b", "compressed with gzip", "unpack it first"},
+    {"\x89HDF", "an HDF5 file", "take the safetensors or .pth files of the same model"},
+    {"\x93NUMPY", "a NumPy array", "save the weights, with their names, as safetensors"}};
+
 // What a file is by its first bytes.
 Content Recognise(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -41,29 +62,33 @@ Content Recognise(const fs::path& path) {
   in.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<size_t>(in.gcount()));
   if (head.starts_with("PK")) return Content::kTorchZip;
-  if (head.size() > 8 && head[8] == '{') return Content::kSafetensors;
+  // A GGUF file of 123 tensors has the same byte there.
+  if (head.size() > 8 && head[8] == '{' && !head.starts_with("GGUF")) return Content::kSafetensors;
   if (head.starts_with("{")) return Content::kIndex;
   std::string got = "of an unknown format";
   std::string fix;
-  if (head.starts_with("\x80\x02")) {
-    got = "in the format of torch before 1.6";
-    fix = "load it with a newer torch and save it again";
-  } else if (head.starts_with("version https://")) {
-    got = "a Git LFS pointer";
-    fix = "fetch the file itself, for example with git lfs pull";
-  } else if (head.size() < 9) {
-    got = "truncated at " + std::to_string(head.size()) + " bytes";
+  for (const ForeignFormat& foreign : kForeignFormats) {
+    if (!head.starts_with(foreign.head)) continue;
+    got = foreign.what;
+    fix = foreign.fix;
+    break;
   }
+  if (fix.empty() && head.size() < 9)
+    got = "truncated at " + std::to_string(head.size()) + " bytes";
   throw FormatError({.where = path.string(),
                      .got = got,
                      .expected = "safetensors, a torch.save file, or the index of shards",
                      .fix = fix});
 }
 
-WeightFile OpenOne(const fs::path& path, Content content) {
+WeightFile OpenOne(const fs::path& path, Content content, const std::string& key = "") {
   WeightFile opened{.tensors = {}, .metadata = {}, .format = "torch zip", .files = {path}};
   if (content == Content::kTorchZip) {
-    opened.tensors = MapTorchZip(MappedFile::Open(path), path.string());
+    const std::shared_ptr<const MappedFile> file = MappedFile::Open(path);
+    const TorchZipWeights weights = ParseTorchZip(file->bytes(), path.string(), key);
+    opened.tensors = MapTensors(weights, file, path.string());
+    opened.key = weights.key;
+    opened.other_keys = weights.other_keys;
     return opened;
   }
   SafetensorsFile file = OpenSafetensors(path);
@@ -196,6 +221,11 @@ std::optional<ShardName> ParseShardName(const fs::path& path) {
                    path.extension().string()};
 }
 
+bool IsLoneShard(const fs::path& path) {
+  const std::optional<ShardName> name = ParseShardName(path);
+  return name && name->count > 1;
+}
+
 // A shard belongs to a set; all of it must be there.
 void CheckSetComplete(const std::vector<fs::path>& paths, const std::string& where) {
   const auto padded = [](int number) {
@@ -217,7 +247,7 @@ void CheckSetComplete(const std::vector<fs::path>& paths, const std::string& whe
   if (!missing.empty()) FailMissing(where, {missing.begin(), missing.end()});
 }
 
-WeightFile OpenFolder(const fs::path& folder) {
+WeightFile OpenFolder(const fs::path& folder, const std::string& key) {
   std::vector<fs::path> indices;
   std::vector<fs::path> safetensors;
   std::vector<fs::path> others;
@@ -235,11 +265,15 @@ WeightFile OpenFolder(const fs::path& folder) {
   if (indices.size() == 1) return OpenIndex(indices.front());
   std::vector<fs::path>& candidates =
       !indices.empty() ? indices : (safetensors.empty() ? others : safetensors);
-  if (candidates.size() == 1) return OpenWeights(candidates.front());
-  if (indices.empty() && safetensors.size() > 1) {
-    CheckSetComplete(safetensors, folder.string());
-    return OpenShards(safetensors, folder.string());
+  if (indices.empty()) {
+    CheckSetComplete(candidates, folder.string());
+    const bool is_set = std::ranges::all_of(candidates, IsLoneShard);
+    if (candidates.size() > 1 && (is_set || !safetensors.empty())) {
+      return OpenShards(candidates, folder.string());
+    }
   }
+  if (candidates.size() == 1)
+    return OpenOne(candidates.front(), Recognise(candidates.front()), key);
   std::vector<std::string> names;
   for (const fs::path& path : candidates) names.push_back(path.filename().string());
   throw InputError({.where = folder.string(),
@@ -249,12 +283,49 @@ WeightFile OpenFolder(const fs::path& folder) {
                     .fix = names.empty() ? "" : "name the file itself"});
 }
 
+// The tensors below `key`, their names without it.
+WeightFile Below(WeightFile file, const std::string& key, const std::string& where) {
+  const std::string head = key + ".";
+  WeightMap tensors;
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name.starts_with(head) && name != head) tensors[name.substr(head.size())] = tensor;
+  }
+  if (tensors.empty()) {
+    std::vector<std::string> known = FirstParts(file.tensors);
+    if (!file.key.empty()) known.push_back(file.key);
+    known.insert(known.end(), file.other_keys.begin(), file.other_keys.end());
+    if (known.size() > 20) known.resize(20);
+    throw InputError({.where = where,
+                      .got = "without anything under the key " + Excerpt(key),
+                      .expected = "a key that it holds, such as " + Join(known),
+                      .fix = ""});
+  }
+  file.tensors = std::move(tensors);
+  file.key = file.key.empty() ? key : file.key + "." + key;
+  return file;
+}
+
+WeightFile OpenAny(const fs::path& path, const std::string& key) {
+  if (fs::is_directory(path)) return OpenFolder(path, key);
+  const Content content = Recognise(path);
+  if (content == Content::kIndex) return OpenIndex(path);
+  WeightFile opened = OpenOne(path, content, key);
+  opened.is_lone_shard = IsLoneShard(path);
+  return opened;
+}
+
 }  // namespace
 
-WeightFile OpenWeights(const fs::path& path) {
-  if (fs::is_directory(path)) return OpenFolder(path);
-  const Content content = Recognise(path);
-  return content == Content::kIndex ? OpenIndex(path) : OpenOne(path, content);
+std::vector<std::string> FirstParts(const WeightMap& tensors) {
+  std::set<std::string> parts;
+  for (const auto& [name, tensor] : tensors) parts.insert(name.substr(0, name.find('.')));
+  return {parts.begin(), parts.end()};
+}
+
+WeightFile OpenWeights(const fs::path& path, const std::string& key) {
+  WeightFile opened = OpenAny(path, key);
+  if (key.empty() || opened.key == key || opened.key.starts_with(key + ".")) return opened;
+  return Below(std::move(opened), key, path.string());
 }
 
 }  // namespace aim

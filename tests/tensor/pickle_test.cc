@@ -12,6 +12,7 @@
 namespace aim {
 namespace {
 
+using namespace std::string_literals;
 using testing::AsBytes;
 using testing::ExpectThrowsWith;
 using testing::FakeTensor;
@@ -45,6 +46,15 @@ TEST_P(BadPickleTest, IsRefused) {
 
 std::string Tensor(const FakeTensor& tensor) { return PickledDict(testing::PickledTensor(tensor)); }
 
+// {"w": tensor of four numbers of `type` in an untyped storage of `num_bytes`}.
+std::string Untyped(const std::string& type, int64_t num_bytes) {
+  return PickledDict("ctorch._utils\n_rebuild_tensor_v3\n((" + PickledText("storage") +
+                     "ctorch.storage\nUntypedStorage\n" + PickledText("0") + PickledText("cpu") +
+                     testing::PickledInt(num_bytes) + "tQK\0"s + testing::PickledTuple({2, 2}) +
+                     testing::PickledTuple({2, 1}) + "\x89" + "ccollections\nOrderedDict\n)R" +
+                     "ctorch\n" + type + "\ntR");
+}
+
 constexpr int64_t kHuge = int64_t{1} << 62;
 
 INSTANTIATE_TEST_SUITE_P(
@@ -72,8 +82,23 @@ INSTANTIATE_TEST_SUITE_P(
                   "\x80\x02"
                   "cos\x1b[2J\nx\n.",
                   "os?[2J.x"},
-        BadPickle{"tensor_v3", PickledDict("ctorch._utils\n_rebuild_tensor_v3\n"),
+        BadPickle{"sparse", PickledDict("ctorch._utils\n_rebuild_sparse_tensor\n"),
                   "this kind of torch tensor is not read"},
+        BadPickle{"tensor_v3_without_type", PickledDict("ctorch._utils\n_rebuild_tensor_v3\n)R"),
+                  "a tensor without a type"},
+        BadPickle{"type_unknown", Untyped("bits8", 4),
+                  "of the type bits8; expected one of float32"},
+        BadPickle{"untyped_beyond_record", Untyped("uint16", 17), "stored as 17 bytes"},
+        BadPickle{"untyped_beyond_storage", Untyped("uint16", 7), "a view of its 3 numbers"},
+        BadPickle{"no_type", PickledDict("ctorch\nevil8\n"), "torch.evil8"},
+        BadPickle{"name_not_utf8",
+                  "\x80\x02}(" + PickledText("w\xff") + testing::PickledTensor({}) + "u.",
+                  "named with bytes that are no UTF-8"},
+        BadPickle{"several_unusual",
+                  "\x80\x02}(" + PickledText("a") + "}(" + PickledText("w") +
+                      testing::PickledTensor({}) + "u" + PickledText("b") + "}(" +
+                      PickledText("w") + testing::PickledTensor({}) + "uu.",
+                  "several state dicts: a (1 tensors), b (1 tensors)"},
         BadPickle{"from_type", PickledDict("ctorch._tensor\n_rebuild_from_type_v2\n"),
                   "_rebuild_from_type_v2"},
         BadPickle{"inst", "\x80\x02(ios\nsystem\n.", "using opcode 0x69"},
@@ -115,12 +140,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadPickle{"huge_offset", Tensor({.offset = INT64_MAX}), "tensor w is reaching beyond"},
         BadPickle{"huge_shape", Tensor({.shape = {kHuge, 4}}), "tensor w is reaching beyond"},
         BadPickle{"huge_stride", Tensor({.strides = {kHuge, kHuge}}), "reaching beyond"},
-        BadPickle{"expanded", Tensor({.shape = {kHuge}, .strides = {0}}), "parts of it twice"},
+        BadPickle{"expanded", Tensor({.shape = {kHuge}, .strides = {0}}), "repeats its numbers"},
+        BadPickle{"expanded_much", Tensor({.shape = {1 << 20, 65}, .strides = {0, 0}}),
+                  "a view that repeats its numbers, to 68157440 in all"},
         BadPickle{"negative_stride", Tensor({.strides = {-2, 1}}), "wrong shape or strides"},
         BadPickle{"negative_offset", Tensor({.offset = -1}), "wrong parts"},
         BadPickle{"strides_missing", Tensor({.strides = {1}}), "wrong parts"},
         BadPickle{"double_storage", Tensor({.storage = "DoubleStorage"}), "stored as 4 numbers"}),
     testing::CaseName());
+
+TEST(PickleTest, ReadsUntypedStorages) {
+  const std::string zip = testing::MakeZip(testing::FakeTorchRecords(Untyped("uint16", 16)));
+  const TorchZipTensor tensor = ParseTorchZip(AsBytes(zip), "w.pth").tensors.at("w");
+  EXPECT_EQ(tensor.layout.dtype, at::kUInt16);
+  EXPECT_THAT(tensor.layout.shape, ::testing::ElementsAre(2, 2));
+}
 
 TEST(PickleTest, TruncatedAtEveryByte) {
   const std::string bytes = Tensor({});

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "aim/format/zip_archive.h"
@@ -113,6 +114,16 @@ inline std::string PickledTensor(const FakeTensor& tensor) {
          PickledInt(tensor.numel) + "tQ" + PickledInt(tensor.offset) + PickledTuple(tensor.shape) +
          PickledTuple(tensor.strides) + "\x89" + "ccollections\nOrderedDict\n)RtR";
 }
+
+// A dict of what is pickled already, as a value.
+inline std::string PickledItems(const std::vector<std::pair<std::string, std::string>>& items) {
+  std::string text = "}(";
+  for (const auto& [key, value] : items) text += PickledText(key) + value;
+  return text + "u";
+}
+
+// A value as a whole file of protocol 2.
+inline std::string PickledFile(const std::string& value) { return "\x80\x02" + value + "."; }
 
 // {"w": value} as protocol 2.
 inline std::string PickledDict(const std::string& value) {

@@ -73,6 +73,129 @@ TEST(TorchZipTest, WrongCrcOfARecordIsSeenWhenItIsRead) {
   ExpectThrowsWith<FormatError>([&] { LoadWeights(mapped, at::kHalf, at::kCPU, "w"); }, words);
 }
 
+// torch.serialization.set_crc32_options(False): nothing to compare with.
+TEST(TorchZipTest, CrcOfZeroWasNotComputed) {
+  TemporaryFolder folder;
+  auto records = testing::FakeTorchRecords(testing::PickledDict(testing::PickledTensor({})));
+  for (auto& record : records) record.crc = 0;
+  WriteFileAtomic(folder / "w.pth", testing::MakeZip(records));
+  const WeightMap mapped = OpenWeights(folder / "w.pth").tensors;
+  EXPECT_NO_THROW(CheckRecords(mapped));
+  ExpectSame(mapped.at("w"), at::tensor({1.0f, 2.0f, 3.0f, 4.0f}).view({2, 2}), "w");
+}
+
+// What expand() and unfold() make: views that repeat the numbers of their storage.
+TEST(TorchZipTest, ViewsThatRepeatNumbers) {
+  TemporaryFolder folder;
+  const auto read = [&](const testing::FakeTensor& tensor) {
+    const std::string pickle = testing::PickledDict(testing::PickledTensor(tensor));
+    WriteFileAtomic(folder / "w.pth", testing::MakeZip(testing::FakeTorchRecords(pickle)));
+    const WeightMap mapped = OpenWeights(folder / "w.pth").tensors;
+    EXPECT_EQ(Fingerprint(mapped), Fingerprint({{"w", mapped.at("w").clone()}}));
+    return LoadWeights(mapped, at::kFloat, at::kCPU, "w").at("w");
+  };
+  const at::Tensor numbers = at::tensor({1.0f, 2.0f, 3.0f, 4.0f});
+  ExpectSame(read({.shape = {3, 2}, .strides = {0, 1}}),
+             numbers.slice(0, 0, 2).expand({3, 2}).contiguous(), "rows");
+  ExpectSame(read({.offset = 2, .shape = {2, 3}, .strides = {0, 0}}), at::full({2, 3}, 3.0f),
+             "one");
+  ExpectSame(read({.shape = {3, 2}, .strides = {1, 1}}), numbers.unfold(0, 2, 1).contiguous(),
+             "windows");
+}
+
+// A dict of `count` tensors w0, w1, ... that begin at the number `offset`.
+std::string Dict(int count, int64_t offset = 0) {
+  std::vector<std::pair<std::string, std::string>> items;
+  for (int i = 0; i < count; ++i) {
+    items.emplace_back("w" + std::to_string(i),
+                       testing::PickledTensor({.offset = offset, .shape = {1}, .strides = {1}}));
+  }
+  return testing::PickledItems(items);
+}
+
+const std::string kOne = testing::PickledTensor({.shape = {1}, .strides = {1}});
+
+struct WrapperCase {
+  const char* name;
+  std::vector<std::pair<std::string, std::string>> items;
+  std::string key;
+  std::vector<std::string> others;
+};
+
+// The one that was taken has three tensors, of the number 2.
+TEST(TorchZipTest, TheUsualStateDictIsTaken) {
+  const std::string optimizer = testing::PickledItems({{"state", Dict(9)}});
+  const std::string inner = testing::PickledItems({{"state_dict", Dict(3, 1)}});
+  const WrapperCase table[] = {
+      {"alone", {{"model", Dict(3, 1)}}, "model", {}},
+      {"beside a tensor", {{"step", kOne}, {"model", Dict(3, 1)}}, "model", {}},
+      {"behind a tensor",
+       {{"model_state_dict", Dict(3, 1)}, {"step", kOne}},
+       "model_state_dict",
+       {}},
+      {"two levels", {{"ema", inner}, {"step", kOne}}, "ema.state_dict", {}},
+      {"unusual name", {{"step", kOne}, {"student", Dict(3, 1)}}, "student", {}},
+      {"with its average", {{"ema", Dict(3)}, {"model", Dict(3, 1)}}, "model", {"ema"}},
+      {"averages alone", {{"generator_ema", Dict(3, 1)}, {"step", kOne}}, "generator_ema", {}},
+      {"generator", {{"critic", Dict(4)}, {"generator", Dict(3, 1)}}, "generator", {"critic"}},
+      {"with an optimizer", {{"optimizer", optimizer}, {"net", Dict(3, 1)}}, "net", {}},
+      {"with little else", {{"model", Dict(3, 1)}, {"buffers", Dict(1)}}, "model", {}}};
+  TemporaryFolder folder;
+  for (const WrapperCase& line : table) {
+    const std::string pickle = testing::PickledFile(testing::PickledItems(line.items));
+    WriteFileAtomic(folder / "w.pth", testing::MakeZip(testing::FakeTorchRecords(pickle)));
+    const WeightFile file = OpenWeights(folder / "w.pth");
+    EXPECT_EQ(file.key, line.key) << line.name;
+    EXPECT_EQ(file.other_keys, line.others) << line.name;
+    EXPECT_EQ(file.tensors.size(), 3u) << line.name;
+    EXPECT_EQ(file.tensors.at("w0").item<float>(), 2.0f) << line.name;
+  }
+}
+
+// A state dict that has a smaller one below it is taken itself.
+TEST(TorchZipTest, TheObjectItselfIsTakenWhereItHoldsMost) {
+  TemporaryFolder folder;
+  const std::string pickle = testing::PickledFile(testing::PickledItems(
+      {{"a", kOne}, {"b", kOne}, {"c", kOne}, {"model", Dict(2)}, {"x.y", kOne}}));
+  WriteFileAtomic(folder / "w.pth", testing::MakeZip(testing::FakeTorchRecords(pickle)));
+  const WeightFile file = OpenWeights(folder / "w.pth");
+  EXPECT_EQ(file.key, "");
+  EXPECT_EQ(file.tensors.size(), 4u);
+}
+
+TEST(TorchZipTest, KeyNamesTheStateDict) {
+  TemporaryFolder folder;
+  const std::string inner = testing::PickledItems({{"state_dict", Dict(2, 3)}, {"decay", kOne}});
+  const std::string pickle = testing::PickledFile(testing::PickledItems(
+      {{"model", Dict(3)}, {"ema", inner}, {"optimizer", Dict(4, 2)}, {"a.b", Dict(1, 1)}}));
+  WriteFileAtomic(folder / "w.pth", testing::MakeZip(testing::FakeTorchRecords(pickle)));
+  const auto read = [&](const std::string& key) { return OpenWeights(folder / "w.pth", key); };
+  EXPECT_EQ(read("ema").key, "ema.state_dict");
+  EXPECT_EQ(read("ema").tensors.at("w1").item<float>(), 4.0f);
+  EXPECT_EQ(read("ema.state_dict").tensors.size(), 2u);
+  EXPECT_EQ(read("optimizer").tensors.at("w3").item<float>(), 3.0f);
+  EXPECT_EQ(read("a.b").tensors.at("w0").item<float>(), 2.0f);
+  EXPECT_EQ(read("model").tensors.size(), 3u);
+  ExpectThrowsWith<InputError>(
+      [&] { read("emma"); }, {"w.pth is without anything under the key \"emma\"", "model", "ema"});
+  ExpectThrowsWith<InputError>([&] { read("ema.x"); }, {"under the key \"ema.x\""});
+}
+
+TEST(OpenWeightsTest, KeyIsTheBeginningOfNames) {
+  TemporaryFolder folder;
+  WriteSafetensors(folder / "all.safetensors", {{"vae.conv1.weight", at::ones({1})},
+                                                {"vae.conv2.weight", at::ones({2})},
+                                                {"vaerious.weight", at::ones({3})},
+                                                {"model.dit.head.weight", at::ones({4})}});
+  const WeightFile part = OpenWeights(folder / "all.safetensors", "vae");
+  EXPECT_EQ(part.key, "vae");
+  EXPECT_EQ(part.tensors.size(), 2u);
+  EXPECT_TRUE(part.tensors.contains("conv2.weight"));
+  EXPECT_TRUE(OpenWeights(folder / "all.safetensors", "model.dit").tensors.contains("head.weight"));
+  ExpectThrowsWith<InputError>([&] { OpenWeights(folder / "all.safetensors", "text"); },
+                               {"all.safetensors", "\"text\"", "model, vae, vaerious"});
+}
+
 TEST(TorchZipTest, DamagedPickleIsSeenAtOnce) {
   TemporaryFolder folder;
   auto records = testing::FakeTorchRecords(testing::PickledDict(testing::PickledTensor({})));
@@ -114,6 +237,29 @@ TEST(ShardsTest, ReadsFolderIndexAndShardsWithoutIndex) {
                                {"missing 1 shards (m-00002-of-00002.safetensors)"});
 }
 
+// What Transformers writes: pytorch_model.bin in pieces, with an index or without.
+TEST(ShardsTest, ReadsShardsOfTorch) {
+  TemporaryFolder folder;
+  for (const std::string number : {"1", "2"}) {
+    const std::string pickle = testing::PickledFile(testing::PickledItems({{"w" + number, kOne}}));
+    WriteFileAtomic(folder / ("pytorch_model-0000" + number + "-of-00002.bin"),
+                    testing::MakeZip(testing::FakeTorchRecords(pickle)));
+  }
+  EXPECT_EQ(OpenWeights(folder.path()).tensors.size(), 2u);
+  const auto lone = OpenWeights(folder / "pytorch_model-00001-of-00002.bin");
+  EXPECT_TRUE(lone.is_lone_shard);
+  EXPECT_EQ(lone.tensors.size(), 1u);
+  WriteFileAtomic(folder / "pytorch_model.bin.index.json",
+                  R"({"weight_map":{"w1":"pytorch_model-00001-of-00002.bin",)"
+                  R"("w2":"pytorch_model-00002-of-00002.bin"}})");
+  EXPECT_EQ(OpenWeights(folder.path()).tensors.size(), 2u);
+  EXPECT_FALSE(OpenWeights(folder.path()).is_lone_shard);
+  std::filesystem::remove(folder / "pytorch_model.bin.index.json");
+  std::filesystem::remove(folder / "pytorch_model-00001-of-00002.bin");
+  ExpectThrowsWith<InputError>([&] { OpenWeights(folder.path()); },
+                               {"missing 1 shards (pytorch_model-00001-of-00002.bin)"});
+}
+
 TEST(ShardsTest, MissingShardsAreListed) {
   TemporaryFolder folder;
   WriteFileAtomic(folder / "m.safetensors.index.json",
@@ -152,6 +298,11 @@ TEST(OpenWeightsTest, OtherFilesAreNamed) {
        "F\xf9 j\xa8P\x19.",
        "format of torch before 1.6"},
       {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"},
+      {"\x80\x04\x95\x10\x00", "a pickle that torch.save did not write"},
+      {"GGUF\x03\x00\x00\x00{", "a GGUF file"},
+      {std::string("GGUF\x03\0\0\0\x7b\0\0\0\0\0\0\0", 16), "take the safetensors or .pth files"},
+      {"<!DOCTYPE html>", "a web page"},
+      {"\x1f\x8b\x08 and so on", "compressed with gzip"},
       {"GIF89a and so on", "of an unknown format"}};
   for (const auto& [bytes, words] : cases) {
     WriteFileAtomic(folder / "w.pth", bytes);

@@ -55,7 +55,7 @@ TEST(ZipTest, TruncatedAtEveryByte) {
   const std::string pickle = testing::PickledDict(testing::PickledTensor({}));
   for (const bool zip64 : {false, true}) {
     const std::string bytes = MakeZip(testing::FakeTorchRecords(pickle), zip64);
-    EXPECT_EQ(ParseTorchZip(AsBytes(bytes), "w.pth").size(), 1u);
+    EXPECT_EQ(ParseTorchZip(AsBytes(bytes), "w.pth").tensors.size(), 1u);
     for (size_t size = 0; size < bytes.size(); ++size) {
       ExpectThrowsWith<FormatError>(
           [&] { ParseTorchZip(AsBytes(std::string_view(bytes).substr(0, size)), "w.pth"); },

@@ -27,8 +27,8 @@ std::vector<ZipRecord> ParseZip(std::span<const std::byte> bytes, const std::str
 // CRC-32 of ISO 3309, as ZIP uses it.
 uint32_t Crc32(std::span<const std::byte> bytes);
 
-// Throws FormatError unless the bytes of the record have the CRC that the archive says. `where`
-// names file and record.
+// Throws FormatError unless the bytes of the record have the CRC that the archive says; 0 says that
+// it was not computed (torch.serialization.set_crc32_options). `where` names file and record.
 void CheckCrc(std::span<const std::byte> record, uint32_t crc, const std::string& where);
 
 }  // namespace aim

@@ -18,6 +18,9 @@ struct WeightFile {
   Metadata metadata;   // of safetensors; shards are merged, the first one's word counts
   std::string format;  // "safetensors", "safetensors shards" or "torch zip"
   std::vector<std::filesystem::path> files;  // that hold the tensors, sorted
+  std::string key = {};  // of the state dict in a torch zip, or what names began with; may be empty
+  std::vector<std::string> other_keys = {};  // of state dicts as large that were not taken
+  bool is_lone_shard = false;                // one of several files, by its name
 };
 
 // Opens a .safetensors, a torch zip (.pth, .ckpt, .pt, .bin), a *.index.json that names shards of
@@ -29,9 +32,17 @@ struct WeightFile {
 // The bytes of safetensors and the records of a torch zip are not read here, except the torch zip's
 // pickle, whose CRC is checked; CheckRecords and LoadWeights check those of the records.
 //
+// Of a torch zip that holds several state dicts the one that `key` names is taken ("ema"), without
+// one a usual one (torch_zip.h). Of any other file `key` takes the tensors whose names begin with
+// it, and drops that beginning: "first_stage_model" of an all-in-one file.
+//
 // Throws InputError if a file is missing (every missing shard is listed), unreadable or ambiguous,
-// FormatError naming file and record or tensor if its bytes break the format.
-WeightFile OpenWeights(const std::filesystem::path& path);
+// or has nothing under `key`; FormatError naming file and record or tensor if its bytes break the
+// format.
+WeightFile OpenWeights(const std::filesystem::path& path, const std::string& key = "");
+
+// The parts of names before their first dot, each once, sorted.
+std::vector<std::string> FirstParts(const WeightMap& tensors);
 
 // Reads every mapped tensor once and compares its record with the CRC that the torch zip holds;
 // safetensors and tensors in memory have none and pass unread. Gives pages back as it goes. Throws
