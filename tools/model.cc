@@ -15,10 +15,14 @@ using aim::cli::AddCommand;
 
 struct InspectOptions {
   std::string path;
+  std::string key;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("path", self.path, aim::Any{}, "model bundle, Diffusers pipeline or weight file");
+    visit("key", self.key, aim::Any{},
+          "which weights of a file that holds several: a key of a torch file (ema), or what names "
+          "begin with; empty: the usual ones");
   }
 };
 
@@ -29,7 +33,7 @@ aim::cli::Commands AddCommands(CLI::App& app) {
       {"inspect", "Say what a bundle, pipeline folder or weight file holds.",
        "Example: aim-model inspect assets/tiny"},
       [](const InspectOptions& options, RunContext&) {
-        std::cout << aim::DumpJson(aim::InspectModel(options.path), 1) << '\n';
+        std::cout << aim::DumpJson(aim::InspectModel(options.path, options.key), 1) << '\n';
       },
       {"path"}));
   commands.push_back(AddCommand<aim::ConvertOptions>(

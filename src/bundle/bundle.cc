@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -11,11 +12,10 @@
 #include "aim/base/memory.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_context.h"
-#include "aim/bundle/weight_names.h"
+#include "aim/bundle/open_part.h"
 #include "aim/model/on_demand.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/safetensors.h"
-#include "aim/tensor/weight_file.h"
 #include "aim/text/text_cache.h"
 
 namespace aim {
@@ -23,6 +23,10 @@ namespace {
 
 constexpr int kFormatVersion = 1;
 constexpr char kConfigFile[] = "model.toml";
+
+// Keys that older bundles lack. Their defaults are what those were made with.
+constexpr const char* kLaterKeys[] = {"diffusion.sigma_spacing", "diffusion.sigma_terminal",
+                                      "text.umt5.cleaning"};
 
 // Throws unless `actual` is `expected`; `reason` says why they must agree.
 void CheckEqual(const std::string& key, int64_t actual, int64_t expected,
@@ -89,7 +93,8 @@ void CheckComplete(const nlohmann::json& object, const BundleConfig& config,
   CollectKeys(object, "", present);
   std::string missing;
   for (const std::string& key : OptionKeys(config)) {
-    if (present.contains(key) || IsUnread(config, key)) continue;
+    const bool is_later = std::ranges::find(kLaterKeys, key) != std::end(kLaterKeys);
+    if (present.contains(key) || is_later || IsUnread(config, key)) continue;
     missing += (missing.empty() ? "" : ", ") + key;
   }
   if (missing.empty()) return;
@@ -112,11 +117,9 @@ void TakeFormatVersion(nlohmann::json& object, const std::string& where) {
 }
 
 // Weights of one part, named and shaped as they must be; still in the file.
-using OriginalNamesOf = WeightMap (*)(const WeightMap&, const std::string&);
-
-WeightMap OpenPart(const std::filesystem::path& file, OriginalNamesOf original_names,
-                   const ShapeMap& shapes) {
-  const WeightMap stored = original_names(OpenWeights(file).tensors, file.string());
+WeightMap OpenChecked(const std::filesystem::path& file, Architecture architecture,
+                      const ShapeMap& shapes) {
+  const WeightMap stored = OpenPart(file, architecture).weights;
   CheckWeights(stored, shapes, file.string());
   return stored;
 }
@@ -151,7 +154,7 @@ WeightMap ReadPart(const WeightMap& stored, const std::filesystem::path& file,
 // Tells text encoders apart by both ends of every weight: reading all of them would take as long as
 // loading them, which the cache is there to avoid.
 std::string TextKey(const WeightMap& stored, const std::filesystem::path& tokenizer,
-                    at::ScalarType dtype) {
+                    at::ScalarType dtype, PromptCleaning cleaning) {
   WeightMap ends;
   for (const auto& [name, weight] : stored) {
     const int64_t rows = std::min<int64_t>(2, weight.size(0));
@@ -159,7 +162,7 @@ std::string TextKey(const WeightMap& stored, const std::filesystem::path& tokeni
         at::cat({weight.narrow(0, 0, rows), weight.narrow(0, weight.size(0) - rows, rows)});
   }
   std::string key = Fingerprint(ends);
-  key.append(" ").append(c10::toString(dtype));
+  key.append(" ").append(c10::toString(dtype)).append(" ").append(ToWord(cleaning));
   const auto files = std::filesystem::is_directory(tokenizer)
                          ? std::vector{tokenizer / "tokenizer.json", tokenizer / "spiece.model"}
                          : std::vector{tokenizer};
@@ -172,7 +175,7 @@ std::string TextKey(const WeightMap& stored, const std::filesystem::path& tokeni
 
 std::unique_ptr<Autoencoder> MakeWanVae(const std::filesystem::path& file,
                                         const WanVaeOptions& options, const LoadOptions& load) {
-  const WeightMap stored = OpenPart(file, OriginalVaeNames, WanVaeWeightShapes(options));
+  const WeightMap stored = OpenChecked(file, Architecture::kVae22, WanVaeWeightShapes(options));
   return std::make_unique<WanVae>(options, ReadPart(stored, file, load), file.string(), load.vae);
 }
 
@@ -193,6 +196,7 @@ int64_t TextOptions::dim() const {
 void BundleConfig::Validate(const std::string& where) const {
   const std::string prefix = where.empty() ? "" : where + ": ";
   CheckRanges(*this, where.empty() ? "" : where + ": model");
+  diffusion.Validate();
   dit.Validate();
   if (autoencoder.kind == AutoencoderKind::kPca) autoencoder.pca.Validate();
   if (autoencoder.kind == AutoencoderKind::kWanVae) autoencoder.wan_vae.Validate();
@@ -242,7 +246,7 @@ BundleConfig LoadBundleConfig(const std::filesystem::path& path) {
 Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
             const LoadOptions& options) {
   const std::filesystem::path file = path / config.dit_file;
-  const WeightMap stored = OpenPart(file, OriginalDitNames, DitWeightShapes(config.dit));
+  const WeightMap stored = OpenChecked(file, Architecture::kDit, DitWeightShapes(config.dit));
   const WeightMap weights = ReadPart(stored, file.string(), options, [&](const std::string& name) {
     return DitWeightDtype(name, options.dtype, options.numerics);
   });
@@ -259,7 +263,7 @@ std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
   }
   const WanVaeOptions vae = config.autoencoder.wan_vae;
   if (!options.offload) return MakeWanVae(file, vae, options);
-  OpenPart(file, OriginalVaeNames, WanVaeWeightShapes(vae));  // a wrong file is refused now
+  OpenChecked(file, Architecture::kVae22, WanVaeWeightShapes(vae));  // a wrong file is refused now
   const AutoencoderShape shape{vae.z_dim, vae.spatial_factor(), vae.temporal_factor()};
   return std::make_unique<OnDemandAutoencoder>(
       shape, options.device, [file, vae, options] { return MakeWanVae(file, vae, options); });
@@ -272,14 +276,15 @@ std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
     return std::make_unique<HashedWords>(config.text.hashed_words);
   const std::filesystem::path file = path / config.text.file;
   const Umt5Options umt5 = config.text.umt5;
-  const WeightMap stored = OpenPart(file, OriginalUmt5Names, Umt5WeightShapes(umt5));
+  const WeightMap stored = OpenChecked(file, Architecture::kUmt5, Umt5WeightShapes(umt5));
   const auto load = [stored, file, options] { return ReadPart(stored, file, options); };
   const std::filesystem::path tokenizer = path / config.text.tokenizer_file;
   std::unique_ptr<TextEncoder> encoder =
       std::make_unique<Umt5Encoder>(umt5, load, Tokenizer::Open(tokenizer));
   if (!options.text_cache.empty()) {
-    encoder = std::make_unique<CachedTextEncoder>(std::move(encoder), options.text_cache,
-                                                  TextKey(stored, tokenizer, options.dtype));
+    encoder = std::make_unique<CachedTextEncoder>(
+        std::move(encoder), options.text_cache,
+        TextKey(stored, tokenizer, options.dtype, umt5.cleaning));
   }
   return std::make_unique<RememberingTextEncoder>(std::move(encoder));
 }
@@ -287,8 +292,8 @@ std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
 WeightMap LoadTextWeights(const std::filesystem::path& path, const BundleConfig& config,
                           const LoadOptions& options) {
   const std::filesystem::path file = path / config.text.file;
-  return ReadPart(OpenPart(file, OriginalUmt5Names, Umt5WeightShapes(config.text.umt5)), file,
-                  options);
+  const ShapeMap shapes = Umt5WeightShapes(config.text.umt5);
+  return ReadPart(OpenChecked(file, Architecture::kUmt5, shapes), file, options);
 }
 
 Bundle LoadBundle(const std::filesystem::path& path, const LoadOptions& options) {

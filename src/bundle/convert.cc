@@ -3,8 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "aim/base/error.h"
-#include "aim/bundle/weight_names.h"
-#include "aim/tensor/weight_file.h"
+#include "aim/bundle/open_part.h"
 
 namespace aim {
 namespace {
@@ -47,6 +46,22 @@ void RefuseBroken(const std::string& not_finite, const std::string& overflowed,
                     .fix = not_finite.empty() ? "store them as bf16 or f32"
                                               : "the training that wrote it diverged or the file "
                                                 "is damaged"});
+}
+
+// The weights as they will be named.
+OpenedPart Named(const WeightFile& file, const ConvertOptions& options) {
+  if (options.names == WeightNaming::kOriginal) {
+    OpenedPart part = UsablePart(file, options.source);
+    if (part.architecture != Architecture::kUnknown) return part;
+    throw InputError({.where = options.source,
+                      .got = "of an architecture that its names do not tell",
+                      .expected = "weights of a Wan DiT, a Wan VAE or a UMT5 encoder",
+                      .fix = "pass --names keep to convert it as it is"});
+  }
+  const Architecture architecture = DetectArchitecture(file.tensors);
+  return {.weights = file.tensors,
+          .architecture = architecture,
+          .notes = NotesOn(file, Architecture::kUnknown, options.source)};
 }
 
 }  // namespace
@@ -112,29 +127,21 @@ nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
                        .expected = "the name of a safetensors file",
                        .fix = ""});
   }
-  const WeightFile file = OpenWeights(options.source);
-  const Architecture architecture = DetectArchitecture(file.tensors);
-  if (options.names == WeightNaming::kOriginal && architecture == Architecture::kUnknown) {
-    throw InputError({.where = options.source,
-                      .got = "of an architecture that its names do not tell",
-                      .expected = "weights of a Wan DiT, a Wan VAE or a UMT5 encoder",
-                      .fix = "pass --names keep to convert it as it is"});
-  }
-  const WeightMap weights = options.names == WeightNaming::kKeep
-                                ? file.tensors
-                                : OriginalNames(file.tensors, architecture, options.source);
+  const WeightFile file = OpenWeights(options.source, options.key);
+  const OpenedPart part = Named(file, options);
   Metadata metadata = file.metadata;
   run.PrepareOutFile(destination);
   metadata["format"] = "pt";  // what other readers of safetensors look for
-  StreamWeights(destination, weights, dtype, metadata, options.source, run.progress());
+  StreamWeights(destination, part.weights, dtype, metadata, options.source, run.progress());
 
   nlohmann::json report = {{"path", destination.string()},
-                           {"architecture", ArchitectureName(architecture)},
-                           {"tensors", weights.size()},
+                           {"architecture", ArchitectureName(part.architecture)},
+                           {"tensors", part.weights.size()},
                            {"bytes", std::filesystem::file_size(destination)},
+                           {"notes", part.notes},
                            {"dtypes", nlohmann::json::object()}};
   int64_t parameters = 0;
-  for (const auto& [name, weight] : weights) {
+  for (const auto& [name, weight] : part.weights) {
     parameters += weight.numel();
     nlohmann::json& count = report["dtypes"][c10::toString(StoredType(weight, dtype))];
     count = count.is_null() ? 1 : count.get<int>() + 1;

@@ -15,23 +15,26 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr int kReleasedPool = 16;
+constexpr char kDiffusersStem[] = "diffusion_pytorch_model";
 
 // The weight file of a part: an index of several files comes before a single one, safetensors
-// before torch's own format.
-fs::path FindWeights(const fs::path& folder, const std::string& stem) {
-  for (const char* variant : {"", ".fp16", ".bf16"}) {
-    const std::string name = stem + ".safetensors";
-    const std::string with_variant = stem + variant + ".safetensors";
-    for (const std::string& candidate : {name + ".index" + variant + ".json", with_variant}) {
-      if (fs::is_regular_file(folder / candidate)) return folder / candidate;
+// before torch's own format, which libraries give another name (`torch_stem`).
+fs::path FindWeights(const fs::path& folder, const std::string& stem,
+                     const std::string& torch_stem) {
+  const std::pair<std::string, std::string> formats[] = {{stem, ".safetensors"},
+                                                         {torch_stem, ".bin"}};
+  for (const auto& [name, extension] : formats) {
+    for (const char* variant : {"", ".fp16", ".bf16"}) {
+      for (const std::string& candidate :
+           {name + extension + ".index" + variant + ".json",
+            name + variant + extension + ".index.json", name + variant + extension}) {
+        if (fs::is_regular_file(folder / candidate)) return folder / candidate;
+      }
     }
-  }
-  for (const std::string& candidate : {stem + ".bin.index.json", stem + ".bin"}) {
-    if (fs::is_regular_file(folder / candidate)) return folder / candidate;
   }
   throw InputError({.where = folder.string(),
                     .got = fs::is_directory(folder) ? "a folder without weights" : "missing",
-                    .expected = stem + ".safetensors or its index",
+                    .expected = stem + ".safetensors, " + torch_stem + ".bin or an index of either",
                     .fix = ""});
 }
 
@@ -158,6 +161,21 @@ void NoteDifferences(const JsonReader& config, const json& expected, DiffusersFo
   }
 }
 
+// The noise levels of Diffusers' class; what it would do of others is noted by the caller.
+DiffusersScheduler ReadEuler(const JsonReader& config) {
+  DiffusersScheduler scheduler{.kind = SamplerKind::kEuler, .shift = config.Number("shift", 1.0)};
+  scheduler.sigma_terminal = config.Number("shift_terminal", 0.0);
+  if (!(scheduler.sigma_terminal >= 0 && scheduler.sigma_terminal < 1)) {
+    config.Fail("shift_terminal", "a noise level in [0, 1)");
+  }
+  if (config.Flag("use_karras_sigmas", false)) {
+    scheduler.spacing = SigmaSpacing::kKarras;
+  } else if (config.Flag("use_exponential_sigmas", false)) {
+    scheduler.spacing = SigmaSpacing::kExponential;
+  }
+  return scheduler;
+}
+
 void ReadScheduler(const fs::path& path, DiffusersFolder& folder) {
   if (!fs::exists(path)) {
     folder.notes.push_back(path.string() + " is missing; sampling is by UniPC with shift 5");
@@ -165,17 +183,19 @@ void ReadScheduler(const fs::path& path, DiffusersFolder& folder) {
   }
   const JsonReader config = JsonReader::OfFile(path);
   const std::string kind = config.Text("_class_name", "");
-  const json common = {{"num_train_timesteps", 1000},     {"use_dynamic_shifting", false},
-                       {"shift_terminal", nullptr},       {"use_karras_sigmas", false},
-                       {"use_exponential_sigmas", false}, {"use_beta_sigmas", false}};
+  const json common = {
+      {"num_train_timesteps", 1000}, {"use_dynamic_shifting", false}, {"use_beta_sigmas", false}};
   NoteDifferences(config, common, folder);
   if (kind == "FlowMatchEulerDiscreteScheduler") {
-    folder.scheduler = {.kind = SamplerKind::kEuler, .shift = config.Number("shift", 1.0)};
+    folder.scheduler = ReadEuler(config);
     NoteDifferences(config, {{"invert_sigmas", false}, {"stochastic_sampling", false}}, folder);
   } else if (kind == "UniPCMultistepScheduler") {
     folder.scheduler = {.kind = SamplerKind::kUnipc, .shift = config.Number("flow_shift", 1.0)};
     NoteDifferences(config,
-                    {{"prediction_type", "flow_prediction"},
+                    {{"shift_terminal", nullptr},
+                     {"use_karras_sigmas", false},
+                     {"use_exponential_sigmas", false},
+                     {"prediction_type", "flow_prediction"},
                      {"use_flow_sigmas", true},
                      {"solver_order", 2},
                      {"solver_type", "bh2"},
@@ -199,9 +219,9 @@ DiffusersFolder ReadDiffusersFolder(const fs::path& path) {
   ReadTransformer(path / "transformer" / "config.json", folder.dit);
   ReadVae(path / "vae" / "config.json", folder.vae);
   ReadText(path / "text_encoder" / "config.json", folder.text);
-  folder.dit_weights = FindWeights(path / "transformer", "diffusion_pytorch_model");
-  folder.vae_weights = FindWeights(path / "vae", "diffusion_pytorch_model");
-  folder.text_weights = FindWeights(path / "text_encoder", "model");
+  folder.dit_weights = FindWeights(path / "transformer", kDiffusersStem, kDiffusersStem);
+  folder.vae_weights = FindWeights(path / "vae", kDiffusersStem, kDiffusersStem);
+  folder.text_weights = FindWeights(path / "text_encoder", "model", "pytorch_model");
   DetectCamera(folder.dit_weights, folder.dit);
   ReadScheduler(path / "scheduler" / "scheduler_config.json", folder);
   if (fs::is_directory(path / "tokenizer")) folder.tokenizer = path / "tokenizer";

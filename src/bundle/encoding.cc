@@ -26,6 +26,10 @@ nlohmann::json OptionsOf(const BundleConfig& config) {
   if (all["text"].contains("umt5")) {
     all["text"]["umt5"].erase("file");
     all["text"]["umt5"].erase("tokenizer_file");
+    // Caches that are older than the key were encoded so.
+    if (config.text.umt5.cleaning == PromptCleaning::kActionImages) {
+      all["text"]["umt5"].erase("cleaning");
+    }
   }
   return {
       {"camera", all["dit"]["camera"]},      {"patch", all["dit"]["patch"]},

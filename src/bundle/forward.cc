@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "aim/base/error.h"
+#include "aim/base/utf8.h"
 #include "aim/bundle/bundle.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/tensor/device.h"
@@ -121,7 +122,9 @@ class Forward {
 
   at::Tensor RunText() const {
     if (!options_.prompt.empty()) {
-      return LoadTextEncoder(options_.model, config_, load_)->Encode(options_.prompt).unsqueeze(0);
+      return LoadTextEncoder(options_.model, config_, load_)
+          ->Encode(ToUtf8(options_.prompt))
+          .unsqueeze(0);
     }
     if (config_.text.kind != TextKind::kUmt5) {
       throw ConfigError({.where = "--part text",

@@ -6,13 +6,13 @@
 #include <string>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/bundle/bundle.h"
 #include "aim/bundle/diffusers_folder.h"
+#include "aim/bundle/open_part.h"
 #include "aim/bundle/options_of_weights.h"
-#include "aim/bundle/weight_names.h"
 #include "aim/format/json_reader.h"
 #include "aim/model/wan_vae.h"
-#include "aim/tensor/weight_file.h"
 
 namespace aim {
 namespace {
@@ -37,8 +37,7 @@ void CheckValues(const WeightMap& weights, const std::string& where) {
 // One weight file of a bundle, checked without being loaded.
 nlohmann::json InspectPart(const std::filesystem::path& path, const ShapeMap& shapes) {
   const WeightFile file = OpenWeights(path);
-  const WeightMap weights =
-      OriginalNames(file.tensors, DetectArchitecture(file.tensors), path.string());
+  const WeightMap weights = UsablePart(file, path.string()).weights;
   CheckWeights(weights, shapes, path.string());
   CheckValues(weights, path.string());
   uintmax_t bytes = 0;
@@ -108,12 +107,13 @@ void Describe(const Options& options, nlohmann::json& report) {
   report["sizes"] = OptionsToJson(options);
 }
 
-void DescribeArchitecture(const WeightMap& stored, const std::string& where,
+void DescribeArchitecture(const WeightFile& file, const std::string& where,
                           nlohmann::json& report) {
-  const Architecture architecture = DetectArchitecture(stored);
+  const Architecture architecture = DetectArchitecture(file.tensors);
   report["architecture"] = ArchitectureName(architecture);
   try {
-    const WeightMap weights = OriginalNames(stored, architecture, where);
+    const WeightMap weights = UsablePart(file, where, architecture).weights;
+    report["notes"] = NotesOn(file, architecture, where);
     if (architecture == Architecture::kDit) Describe(DitOptionsOf(weights, where), report);
     if (architecture == Architecture::kUmt5) Describe(Umt5OptionsOf(weights, where), report);
     if (architecture == Architecture::kVae22 || architecture == Architecture::kVae21) {
@@ -124,8 +124,8 @@ void DescribeArchitecture(const WeightMap& stored, const std::string& where,
   }
 }
 
-nlohmann::json InspectFile(const std::filesystem::path& path) {
-  const WeightFile file = OpenWeights(path);
+nlohmann::json InspectFile(const std::filesystem::path& path, const std::string& key = "") {
+  const WeightFile file = OpenWeights(path, key);
   CheckRecords(file.tensors);
   uintmax_t bytes = 0;
   nlohmann::json files = nlohmann::json::array();
@@ -140,9 +140,11 @@ nlohmann::json InspectFile(const std::filesystem::path& path) {
                            {"parameters", CountParameters(file.tensors)},
                            {"fingerprint", Fingerprint(file.tensors)},
                            {"metadata", file.metadata},
+                           {"key", file.key},
+                           {"other_keys", file.other_keys},
                            {"dtypes", nlohmann::json::object()},
                            {"tensors", nlohmann::json::array()}};
-  DescribeArchitecture(file.tensors, path.string(), report);
+  DescribeArchitecture(file, path.string(), report);
   std::map<std::string, int64_t> dtypes;
   for (const auto& [name, weight] : file.tensors) {
     const std::string dtype = c10::toString(weight.scalar_type());
@@ -194,10 +196,17 @@ nlohmann::json InspectPipeline(const std::filesystem::path& path) {
 
 }  // namespace
 
-nlohmann::json InspectModel(const std::filesystem::path& path) {
-  if (std::filesystem::exists(path / kBundleFile)) return InspectBundle(path);
-  if (std::filesystem::exists(path / kPipelineFile)) return InspectPipeline(path);
-  return InspectFile(path);
+nlohmann::json InspectModel(const std::filesystem::path& path, const std::string& key) {
+  const bool is_bundle = std::filesystem::exists(path / kBundleFile);
+  const bool is_pipeline = std::filesystem::exists(path / kPipelineFile);
+  if (!is_bundle && !is_pipeline) return InspectFile(path, key);
+  if (!key.empty()) {
+    throw ConfigError({.where = "--key",
+                       .got = Excerpt(key),
+                       .expected = "none: " + path.string() + " is a whole model",
+                       .fix = "name one of its weight files"});
+  }
+  return is_bundle ? InspectBundle(path) : InspectPipeline(path);
 }
 
 }  // namespace aim

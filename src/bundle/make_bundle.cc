@@ -5,13 +5,13 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/run_context.h"
+#include "aim/base/text.h"
 #include "aim/bundle/bundle.h"
 #include "aim/bundle/convert.h"
 #include "aim/bundle/diffusers_folder.h"
+#include "aim/bundle/open_part.h"
 #include "aim/bundle/options_of_weights.h"
-#include "aim/bundle/weight_names.h"
 #include "aim/model/wan_vae.h"
-#include "aim/tensor/weight_file.h"
 #include "aim/text/tokenizer.h"
 
 namespace aim {
@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 struct Sources {
   BundleConfig config;
   fs::path dit, vae, text, tokenizer;
+  std::string key;  // of the network's weights in their file
   std::vector<std::string> notes;
 };
 
@@ -32,10 +33,6 @@ struct Part {
   std::string name;  // in the bundle
   WeightMap weights;
 };
-
-WeightMap Open(const fs::path& path, Architecture architecture) {
-  return OriginalNames(OpenWeights(path).tensors, architecture, path.string());
-}
 
 // What the released weights of Action Images were trained for. docs/reference/method.md 2.1, 5.4.
 void SetActionImages(BundleConfig& config) {
@@ -72,6 +69,15 @@ void SetKinds(BundleConfig& config) {
   config.dit.camera.mode == CameraMode::kNone ? SetWan(config) : SetActionImages(config);
   config.autoencoder.kind = AutoencoderKind::kWanVae;
   config.text.kind = TextKind::kUmt5;
+  config.text.umt5.cleaning = config.dit.camera.mode == CameraMode::kNone
+                                  ? PromptCleaning::kWan
+                                  : PromptCleaning::kActionImages;
+}
+
+// Sizes alone come from the files; how prompts were cleaned belongs to the model (SetKinds).
+void SetText(Umt5Options sizes, BundleConfig& config) {
+  sizes.cleaning = config.text.umt5.cleaning;
+  config.text.umt5 = sizes;
 }
 
 Sources FromDiffusers(const fs::path& path) {
@@ -80,13 +86,15 @@ Sources FromDiffusers(const fs::path& path) {
   sources.config.dit = folder.dit;
   SetKinds(sources.config);
   sources.config.autoencoder.wan_vae = folder.vae;
-  sources.config.text.umt5 = folder.text;
-  sources.config.diffusion.shift = folder.scheduler.shift;
-  sources.config.diffusion.sampler = folder.scheduler.kind;
+  SetText(folder.text, sources.config);
+  SamplingOptions& diffusion = sources.config.diffusion;
+  diffusion.shift = folder.scheduler.shift;
+  diffusion.sampler = folder.scheduler.kind;
+  diffusion.sigma_grid = SigmaGrid::kDiffusers;
+  diffusion.sigma_spacing = folder.scheduler.spacing;
+  diffusion.sigma_terminal = folder.scheduler.sigma_terminal;
   const bool is_unipc = folder.scheduler.kind == SamplerKind::kUnipc;
-  sources.config.diffusion.sigma_grid = is_unipc ? SigmaGrid::kDiffusers : SigmaGrid::kFull;
-  sources.config.diffusion.timestep_rounding =
-      is_unipc ? TimestepRounding::kTrunc : TimestepRounding::kNone;
+  diffusion.timestep_rounding = is_unipc ? TimestepRounding::kTrunc : TimestepRounding::kNone;
   sources.dit = folder.dit_weights;
   sources.vae = folder.vae_weights;
   sources.text = folder.text_weights;
@@ -104,15 +112,17 @@ Sources FromFiles(const MakeBundleOptions& options) {
   sources.text = options.text;
   sources.tokenizer = options.tokenizer;
   BundleConfig& config = sources.config;
-  config.dit = DitOptionsOf(Open(options.dit, Architecture::kDit), options.dit, options.num_heads);
+  sources.key = options.key;
+  config.dit = DitOptionsOf(OpenPart(options.dit, Architecture::kDit, options.key).weights,
+                            options.dit, options.num_heads);
   SetKinds(config);
   // The base model is told which latents are given by their timestep. docs/reference/wan22.md 5.4.
   if (config.dit.camera.mode == CameraMode::kNone)
     config.dit.timestep_mode = TimestepMode::kGivenZero;
-  const WeightMap vae = OpenWeights(options.vae).tensors;
-  config.autoencoder.wan_vae =
-      WanVaeOptionsOf(OriginalNames(vae, DetectArchitecture(vae), options.vae), options.vae);
-  config.text.umt5 = Umt5OptionsOf(Open(options.text, Architecture::kUmt5), options.text);
+  config.autoencoder.wan_vae = WanVaeOptionsOf(OpenPart(options.vae).weights, options.vae);
+  const Umt5Options sizes =
+      Umt5OptionsOf(OpenPart(options.text, Architecture::kUmt5).weights, options.text);
+  SetText(sizes, config);
   return sources;
 }
 
@@ -124,16 +134,22 @@ void TakeSizes(const MakeBundleOptions& options, BundleConfig& config) {
   if (options.num_views > 0) config.num_views = options.num_views;
 }
 
-// Opens and checks all three; nothing is copied.
-std::vector<Part> OpenParts(const Sources& sources) {
+// Opens and checks all three; nothing is copied. What was not taken of them is noted.
+std::vector<Part> OpenParts(Sources& sources) {
+  const auto open = [&](const fs::path& path, Architecture architecture,
+                        const std::string& key = "") {
+    OpenedPart part = OpenPart(path, architecture, key);
+    sources.notes.insert(sources.notes.end(), part.notes.begin(), part.notes.end());
+    return part.weights;
+  };
   const BundleConfig& config = sources.config;
   const BundleConfig defaults;
   const WanVaeOptions& vae = config.autoencoder.wan_vae;
   std::vector<Part> parts = {
-      {sources.dit, defaults.dit_file, Open(sources.dit, Architecture::kDit)},
+      {sources.dit, defaults.dit_file, open(sources.dit, Architecture::kDit, sources.key)},
       {sources.vae, defaults.autoencoder.file,
-       Open(sources.vae, vae.is_residual ? Architecture::kVae22 : Architecture::kVae21)},
-      {sources.text, defaults.text.file, Open(sources.text, Architecture::kUmt5)}};
+       open(sources.vae, vae.is_residual ? Architecture::kVae22 : Architecture::kVae21)},
+      {sources.text, defaults.text.file, open(sources.text, Architecture::kUmt5)}};
   CheckWeights(parts[0].weights, DitWeightShapes(config.dit), sources.dit.string());
   CheckWeights(parts[1].weights, WanVaeWeightShapes(vae), sources.vae.string());
   CheckWeights(parts[2].weights, Umt5WeightShapes(config.text.umt5), sources.text.string());
@@ -177,6 +193,12 @@ void MakeBundleOptions::Validate() const {
                                                      : "called with --from-diffusers and parts",
                        .expected = "--dit, --vae, --text and --tokenizer, or --from-diffusers",
                        .fix = ""});
+  }
+  if (!key.empty() && (link || dit.empty())) {
+    throw ConfigError({.where = "--key",
+                       .got = Excerpt(key),
+                       .expected = "none with --link or --from-diffusers, which take whole files",
+                       .fix = "take the weights out with aim-model convert --key first"});
   }
   if (link && dtype != StorageDtype::kKeep) {
     throw ConfigError({.where = "--dtype",

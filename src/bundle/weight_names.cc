@@ -23,8 +23,29 @@ struct Rule {
   std::string_view to;
 };
 
-constexpr std::string_view kPrefixes[] = {"model.", "diffusion_model.", "first_stage_model.",
-                                          "vae.", "text_encoder."};
+constexpr std::string_view kPrefixes[] = {"model.",
+                                          "diffusion_model.",
+                                          "first_stage_model.",
+                                          "vae.",
+                                          "text_encoder.",
+                                          "pipe.",
+                                          "pipeline.",
+                                          "dit.",
+                                          "generator.",
+                                          "net.",
+                                          "network.",
+                                          "transformer.",
+                                          "cond_stage_model.",
+                                          "umt5xxl.",
+                                          "text_encoders.",
+                                          "conditioner.",
+                                          "ema_model.",
+                                          "generator_ema.",
+                                          "state_dict."};
+
+// What trainers wrap modules in, at any depth.
+constexpr std::string_view kWrappers[] = {"module.", "_orig_mod.", "_fsdp_wrapped_module.",
+                                          "_checkpoint_wrapped_module."};
 
 constexpr Rule kDitRules[] = {
     {"condition_embedder.text_embedder.linear_1", "text_embedding.0"},
@@ -74,6 +95,11 @@ constexpr Rule kUmt5Rules[] = {
     {"encoder.embed_tokens", "token_embedding"},
     {"encoder.final_layer_norm", "norm"},
 };
+
+// What a UMT5 file may hold beside the encoder.
+constexpr std::string_view kUmt5Others[] = {"decoder.block.", "decoder.embed_tokens.",
+                                            "decoder.final_layer_norm.", "lm_head.",
+                                            "spiece_model"};
 
 // Behind "encoder.block.<i>.".
 constexpr Rule kUmt5BlockRules[] = {
@@ -128,7 +154,27 @@ std::optional<Indexed> TakeIndex(std::string_view name, std::string_view head) {
   return result;
 }
 
-std::string StripPrefixes(std::string_view name) {
+std::string StripWrappers(std::string_view name) {
+  std::string bare;
+  for (size_t begin = 0; begin < name.size();) {
+    const std::string_view rest = name.substr(begin);
+    const auto* wrapper = std::ranges::find_if(kWrappers, [&](std::string_view candidate) {
+      return rest.starts_with(candidate) && rest.size() > candidate.size();
+    });
+    if (wrapper != std::end(kWrappers)) {
+      begin += wrapper->size();
+      continue;
+    }
+    const size_t end = std::min(rest.find('.'), rest.size() - 1) + 1;
+    bare += rest.substr(0, end);
+    begin += end;
+  }
+  return bare;
+}
+
+std::string StripPrefixes(std::string_view stored) {
+  const std::string bare = StripWrappers(stored);
+  std::string_view name = bare;
   for (bool found = true; found;) {
     found = false;
     for (const std::string_view prefix : kPrefixes) {
@@ -251,17 +297,71 @@ std::string VaeName(const std::string& name, const VaeStages& stages) {
   return ApplyOrKeep(kVaeRules, name);
 }
 
-Renamer VaeRenamer(const WeightMap& weights) {
-  std::vector<std::string> names;
-  for (const auto& [name, tensor] : weights) names.push_back(StripPrefixes(name));
+using Names = std::vector<std::string>;
+
+Renamer VaeRenamer(const Names& names) {
   return [stages = FindVaeStages(names)](const std::string& name) { return VaeName(name, stages); };
 }
 
+// By names without prefixes.
+Architecture ArchitectureOf(const Names& names) {
+  const Renamer vae_name = VaeRenamer(names);
+  for (const std::string& name : names) {
+    if (name == "video.first.basis") return Architecture::kPca;
+    const std::string dit = DitName(name);
+    if (dit == "patch_embedding.weight" || dit == "head.modulation" ||
+        dit == "blocks.0.self_attn.q.weight") {
+      return Architecture::kDit;
+    }
+    const std::string umt5 = Umt5Name(name);
+    if (umt5 == "token_embedding.weight" || umt5 == "blocks.0.pos_embedding.embedding.weight") {
+      return Architecture::kUmt5;
+    }
+    const std::string vae = vae_name(name);
+    if (vae.starts_with("encoder.downsamples.0.downsamples.") ||
+        vae.starts_with("decoder.upsamples.0.upsamples.")) {
+      return Architecture::kVae22;
+    }
+    if (vae.starts_with("encoder.downsamples.0.residual.") ||
+        vae.starts_with("decoder.upsamples.0.residual.")) {
+      return Architecture::kVae21;
+    }
+  }
+  return Architecture::kUnknown;
+}
+
+// Drops the first part of all names, where all have the same one. Returns whether they had.
+bool DropSharedPart(Names& names) {
+  if (names.empty()) return false;
+  const size_t length = names.front().find('.') + 1;
+  if (length == 0) return false;
+  const std::string head = names.front().substr(0, length);
+  for (const std::string& name : names) {
+    if (!name.starts_with(head) || name.size() == head.size()) return false;
+  }
+  for (std::string& name : names) name.erase(0, length);
+  return true;
+}
+
+// The names of `weights`, in their order, without what stands before them.
+Names BareNames(const WeightMap& weights) {
+  Names names;
+  for (const auto& [name, tensor] : weights) names.push_back(StripPrefixes(name));
+  Names shorter = names;
+  while (ArchitectureOf(shorter) == Architecture::kUnknown) {
+    if (!DropSharedPart(shorter)) return names;
+    for (std::string& name : shorter) name = StripPrefixes(name);
+  }
+  return shorter;
+}
+
 WeightMap Rename(const WeightMap& weights, const Renamer& rename, const std::string& where) {
+  const Names names = BareNames(weights);
   WeightMap renamed;
   std::map<std::string, std::string> sources;
+  size_t at = 0;
   for (const auto& [name, tensor] : weights) {
-    const std::string original = rename(StripPrefixes(name));
+    const std::string original = rename(names[at++]);
     const auto [source, is_new] = sources.emplace(original, name);
     if (!is_new) {
       throw InputError(
@@ -287,48 +387,55 @@ WeightMap OriginalDitNames(const WeightMap& weights, const std::string& where) {
 }
 
 WeightMap OriginalVaeNames(const WeightMap& weights, const std::string& where) {
-  return Rename(weights, VaeRenamer(weights), where);
+  return Rename(weights, VaeRenamer(BareNames(weights)), where);
 }
 
 WeightMap OriginalUmt5Names(const WeightMap& weights, const std::string& where) {
+  const Names names = BareNames(weights);
+  std::map<std::string, std::string> stored;  // by bare name, of what is no encoder's, too
   WeightMap once = weights;
-  const auto find = [&](std::string_view wanted) {
-    return std::find_if(once.begin(), once.end(),
-                        [&](const auto& entry) { return StripPrefixes(entry.first) == wanted; });
-  };
-  const auto shared = find("shared.weight");
-  const auto copy = find("encoder.embed_tokens.weight");
-  if (shared != once.end() && copy != once.end() && IsSame(shared->second, copy->second)) {
-    once.erase(copy);
+  size_t at = 0;
+  for (const auto& [name, tensor] : weights) {
+    const std::string& bare = names[at++];
+    const bool is_other = std::ranges::any_of(
+        kUmt5Others, [&](std::string_view other) { return bare.starts_with(other); });
+    if (is_other) once.erase(name);
+    stored[bare] = name;
+  }
+  const auto shared = stored.find("shared.weight");
+  const auto copy = stored.find("encoder.embed_tokens.weight");
+  if (shared != stored.end() && copy != stored.end() &&
+      IsSame(weights.at(shared->second), weights.at(copy->second))) {
+    once.erase(copy->second);
   }
   return Rename(once, Umt5Name, where);
 }
 
 Architecture DetectArchitecture(const WeightMap& weights) {
-  if (weights.contains("video.first.basis")) return Architecture::kPca;
-  const Renamer vae_name = VaeRenamer(weights);
-  for (const auto& [stored, tensor] : weights) {
-    const std::string name = StripPrefixes(stored);
-    const std::string dit = DitName(name);
-    if (dit == "patch_embedding.weight" || dit == "head.modulation" ||
-        dit == "blocks.0.self_attn.q.weight") {
-      return Architecture::kDit;
+  return ModelsIn(weights).empty() ? ArchitectureOf(BareNames(weights)) : Architecture::kUnknown;
+}
+
+std::map<std::string, Architecture> ModelsIn(const WeightMap& weights) {
+  Names names;
+  for (const auto& [name, tensor] : weights) names.push_back(name);
+  std::string shared;
+  for (;;) {
+    std::map<std::string, Names> groups;
+    for (const std::string& name : names) {
+      const size_t dot = name.find('.');
+      if (dot == std::string::npos) continue;
+      groups[name.substr(0, dot)].push_back(StripPrefixes(std::string_view(name).substr(dot + 1)));
     }
-    const std::string umt5 = Umt5Name(name);
-    if (umt5 == "token_embedding.weight" || umt5 == "blocks.0.pos_embedding.embedding.weight") {
-      return Architecture::kUmt5;
+    std::map<std::string, Architecture> models;
+    for (const auto& [head, group] : groups) {
+      const Architecture architecture = ArchitectureOf(group);
+      if (architecture != Architecture::kUnknown) models[shared + head] = architecture;
     }
-    const std::string vae = vae_name(name);
-    if (vae.starts_with("encoder.downsamples.0.downsamples.") ||
-        vae.starts_with("decoder.upsamples.0.upsamples.")) {
-      return Architecture::kVae22;
-    }
-    if (vae.starts_with("encoder.downsamples.0.residual.") ||
-        vae.starts_with("decoder.upsamples.0.residual.")) {
-      return Architecture::kVae21;
-    }
+    if (models.size() > 1) return models;
+    const std::string first = names.empty() ? "" : names.front();
+    if (!DropSharedPart(names)) return {};
+    shared += first.substr(0, first.find('.') + 1);
   }
-  return Architecture::kUnknown;
 }
 
 std::string ArchitectureName(Architecture architecture) {

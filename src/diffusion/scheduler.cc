@@ -30,6 +30,41 @@ std::vector<double> Grid(SigmaGrid grid, int steps, double shift) {
   return sigmas;
 }
 
+// What lies at `ramp` in [0, 1] between the first and the last level.
+double SpacedSigma(SigmaSpacing spacing, double first, double last, double ramp) {
+  if (spacing == SigmaSpacing::kExponential) {
+    return std::exp(std::log(first) + ramp * (std::log(last) - std::log(first)));
+  }
+  constexpr double kRho = 7;
+  const double root = std::pow(first, 1 / kRho);
+  return std::pow(root + ramp * (std::pow(last, 1 / kRho) - root), kRho);
+}
+
+// The grid of Diffusers' FlowMatchEulerDiscreteScheduler, without the final 0. The class keeps its
+// own levels, which are shifted, and shifts what lies evenly between their ends.
+std::vector<double> DiffusersEulerGrid(const SamplingOptions& options) {
+  const auto lowest = static_cast<float>(ShiftSigma(static_cast<double>(0.001f), options.shift));
+  const double num_gaps = std::max(1, options.steps - 1);
+  std::vector<double> sigmas;
+  for (int i = 0; i < options.steps; ++i) {
+    sigmas.push_back(
+        ShiftSigma(1 + (static_cast<double>(lowest) - 1) * i / num_gaps, options.shift));
+  }
+  const double last = sigmas.back();
+  if (options.sigma_terminal > 0 && last < 1) {
+    const double scale = (1 - last) / (1 - options.sigma_terminal);
+    for (double& sigma : sigmas) sigma = 1 - (1 - sigma) / scale;
+  }
+  if (options.sigma_spacing == SigmaSpacing::kShifted) return sigmas;
+  const double first = sigmas.front();
+  const double lowest_kept = sigmas.back();
+  for (int i = 0; i < options.steps; ++i) {
+    sigmas[static_cast<size_t>(i)] =
+        SpacedSigma(options.sigma_spacing, first, lowest_kept, i / num_gaps);
+  }
+  return sigmas;
+}
+
 class EulerScheduler : public Scheduler {
  public:
   EulerScheduler(Schedule schedule, bool predicts_clean)
@@ -121,18 +156,24 @@ Schedule MakeSchedule(const SamplingOptions& options) {
   if (rounding == TimestepRounding::kAuto)
     rounding = is_unipc ? TimestepRounding::kTrunc : TimestepRounding::kNone;
   const bool is_full = grid == SigmaGrid::kFull;
+  const bool is_diffusers_euler = grid == SigmaGrid::kDiffusers && !is_unipc;
   Schedule schedule;
-  schedule.sigmas = is_full ? InferenceSigmas(options.steps, options.shift)
-                            : Grid(grid, options.steps, options.shift);
+  if (is_full) {
+    schedule.sigmas = InferenceSigmas(options.steps, options.shift);
+  } else {
+    schedule.sigmas =
+        is_diffusers_euler ? DiffusersEulerGrid(options) : Grid(grid, options.steps, options.shift);
+  }
   if (!is_full) schedule.sigmas.push_back(0);
   // Where lambda = ln(1 - sigma) - ln(sigma) must be finite, sigma cannot be 1.
   if (is_unipc && schedule.sigmas[0] > 1 - 1e-6) schedule.sigmas[0] -= 1e-6;
   for (size_t i = 0; i + 1 < schedule.sigmas.size(); ++i) {
     double& sigma = schedule.sigmas[i];
     const auto rounded = static_cast<float>(sigma);
-    // The full grid's timesteps are products of float32, the others' of float64.
-    schedule.timesteps.push_back(is_full ? RoundTimestep(rounded * 1000.0f, rounding)
-                                         : RoundTimestep(sigma * 1000.0, rounding));
+    // Timesteps of Euler's grids are products of float32, the others' of float64.
+    const bool is_single = is_full || is_diffusers_euler;
+    schedule.timesteps.push_back(is_single ? RoundTimestep(rounded * 1000.0f, rounding)
+                                           : RoundTimestep(sigma * 1000.0, rounding));
     if (!is_full) sigma = rounded;
   }
   return schedule;

@@ -35,6 +35,8 @@ SamplerOptions SamplerFor(const BundleConfig& config, const ModelOptions& option
     sampling.sampler = kind;
     sampling.timestep_rounding = TimestepRounding::kAuto;
     sampling.sigma_grid = SigmaGrid::kAuto;
+    sampling.sigma_spacing = SigmaSpacing::kShifted;
+    sampling.sigma_terminal = 0;
   }
   sampler.Validate();
   return sampler;

@@ -6,6 +6,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
 
@@ -38,7 +39,7 @@ size_t LeadingSpace(std::string_view text) {
 int SentinelsBeside(const fs::path& model, int otherwise) {
   const fs::path config = model.parent_path() / "tokenizer_config.json";
   if (!fs::exists(config)) return otherwise;
-  const nlohmann::json values = nlohmann::json::parse(ReadFile(config), nullptr, false);
+  const nlohmann::json values = ParseJson(ReadFile(config));
   if (!values.is_object() || !values.contains("extra_ids")) return otherwise;
   constexpr int64_t kMost = 100000;
   const nlohmann::json& value = values["extra_ids"];

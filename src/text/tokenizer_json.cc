@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "text/charsmap.h"
 #include "text/tokenizer_parts.h"
@@ -340,7 +341,7 @@ const json& OptionalField(const json& object, const char* name) {
 }  // namespace
 
 Tokenizer Tokenizer::FromJson(std::string_view text, const std::string& where) {
-  const json file = json::parse(text, nullptr, false);
+  const json file = ParseJson(text);
   if (!file.is_object()) {
     Fail(where, file.is_discarded() ? "no JSON" : Shown(file), "the object of a tokenizer.json");
   }

@@ -287,7 +287,9 @@ void Umt5Encoder::ReleaseWeights() const {
 }
 
 std::vector<int64_t> Umt5Encoder::TokenIds(const std::string& prompt) const {
-  return tokenizer_.Encode(CleanPromptText(CleanPrompt(prompt)), max_tokens_);
+  const bool is_action_images = options_.cleaning == PromptCleaning::kActionImages;
+  const std::string clean = CleanPromptText(is_action_images ? CleanPrompt(prompt) : prompt);
+  return tokenizer_.Encode(clean, max_tokens_);
 }
 
 at::Tensor Umt5Encoder::Features(const at::Tensor& token_ids) const {

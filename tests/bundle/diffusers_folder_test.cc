@@ -143,7 +143,26 @@ TEST_F(DiffusersFolderTest, SchedulersOfOtherKindsAreNoted) {
   found = ReadDiffusersFolder(folder_.path());
   EXPECT_EQ(found.scheduler.kind, SamplerKind::kEuler);
   EXPECT_EQ(found.scheduler.shift, 8.0);
+  EXPECT_EQ(found.scheduler.spacing, SigmaSpacing::kShifted);
+  EXPECT_EQ(found.scheduler.sigma_terminal, 0);
   EXPECT_THAT(found.notes, IsEmpty());
+  Write(file, {{"_class_name", "FlowMatchEulerDiscreteScheduler"},
+               {"shift_terminal", 0.1},
+               {"use_karras_sigmas", true},
+               {"use_dynamic_shifting", true},
+               {"invert_sigmas", true}});
+  found = ReadDiffusersFolder(folder_.path());
+  EXPECT_EQ(found.scheduler.shift, 1.0);
+  EXPECT_EQ(found.scheduler.spacing, SigmaSpacing::kKarras);
+  EXPECT_EQ(found.scheduler.sigma_terminal, 0.1);
+  EXPECT_THAT(found.notes,
+              ElementsAre(HasSubstr("use_dynamic_shifting is true"), HasSubstr("invert_sigmas")));
+  Write(file,
+        {{"_class_name", "FlowMatchEulerDiscreteScheduler"}, {"use_exponential_sigmas", true}});
+  EXPECT_EQ(ReadDiffusersFolder(folder_.path()).scheduler.spacing, SigmaSpacing::kExponential);
+  Write(file, {{"_class_name", "FlowMatchEulerDiscreteScheduler"}, {"shift_terminal", 1.5}});
+  testing::ExpectThrowsWith<InputError>([&] { ReadDiffusersFolder(folder_.path()); },
+                                        {"shift_terminal is 1.5"});
   Write(file, {{"_class_name", "DDIMScheduler"}});
   EXPECT_THAT(ReadDiffusersFolder(folder_.path()).notes, ElementsAre(HasSubstr("DDIMScheduler")));
   std::filesystem::remove_all(folder_ / "scheduler");
@@ -151,6 +170,19 @@ TEST_F(DiffusersFolderTest, SchedulersOfOtherKindsAreNoted) {
   found = ReadDiffusersFolder(folder_.path());
   EXPECT_THAT(found.notes, ElementsAre(HasSubstr("missing")));
   EXPECT_TRUE(found.tokenizer.empty());
+}
+
+// Transformers writes pytorch_model.bin where Diffusers writes diffusion_pytorch_model.bin; what
+// the files hold does not matter here.
+TEST_F(DiffusersFolderTest, WeightsOfTorch) {
+  const std::filesystem::path text = folder_ / "text_encoder";
+  std::filesystem::rename(text / "model.safetensors", text / "pytorch_model.bin");
+  EXPECT_EQ(ReadDiffusersFolder(folder_.path()).text_weights, text / "pytorch_model.bin");
+  std::filesystem::rename(text / "pytorch_model.bin", text / "pytorch_model.fp16.bin");
+  EXPECT_EQ(ReadDiffusersFolder(folder_.path()).text_weights, text / "pytorch_model.fp16.bin");
+  std::ofstream(text / "pytorch_model.bin.index.json") << "{}";
+  EXPECT_EQ(ReadDiffusersFolder(folder_.path()).text_weights,
+            text / "pytorch_model.bin.index.json");
 }
 
 struct BadKey {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/bundle/bundle.h"
 #include "aim/tensor/safetensors.h"
@@ -94,6 +95,53 @@ TEST(MakeBundle, APipelineMayLackItsTokenizer) {
                                         {"tokenizer", "missing"});
 }
 
+// Prompts as the model's training cleaned them: belongs to the bundle, as do the noise levels.
+TEST(MakeBundle, CleaningAndNoiseLevelsAreTheModels) {
+  const testing::TemporaryFolder folder;
+  const Files files(folder / "files");
+  std::ofstream(folder / "files/scheduler/scheduler_config.json")
+      << R"({"_class_name":"FlowMatchEulerDiscreteScheduler","shift":5.0,"shift_terminal":0.02})";
+  MakeBundleOptions options;
+  options.from_diffusers = (folder / "files").string();
+  const auto make = [&] {
+    RunContext run({.out = folder / "bundle", .overwrite = true});
+    RunMakeBundle(options, run);
+    return LoadBundleConfig(run.out());
+  };
+  BundleConfig config = make();
+  EXPECT_EQ(config.text.umt5.cleaning, PromptCleaning::kActionImages);
+  EXPECT_EQ(config.diffusion.sampler, SamplerKind::kEuler);
+  EXPECT_EQ(config.diffusion.sigma_grid, SigmaGrid::kDiffusers);
+  EXPECT_EQ(config.diffusion.sigma_terminal, 0.02);
+  // Without camera encoders it is the video model.
+  Files::Rewrite(files.dit, [](WeightMap& weights) {
+    std::erase_if(weights, [](const auto& entry) {
+      return entry.first.find("cam_encoder") != std::string::npos ||
+             entry.first.find("projector") != std::string::npos;
+    });
+  });
+  config = make();
+  EXPECT_EQ(config.text.umt5.cleaning, PromptCleaning::kWan);
+}
+
+// Bundles that are older than these keys mean what they did.
+TEST(MakeBundle, KeysThatCameLaterMayBeMissing) {
+  const testing::TemporaryFolder folder;
+  const Files files(folder / "files");
+  RunContext run({.out = folder / "bundle"});
+  RunMakeBundle(files.Options(), run);
+  std::string text = ReadFile(run.out() / "model.toml");
+  for (const std::string key : {"sigma_spacing", "sigma_terminal", "cleaning"}) {
+    const size_t begin = text.find("\n" + key + " = ");
+    ASSERT_NE(begin, std::string::npos) << key;
+    text.erase(begin, text.find('\n', begin + 1) - begin);
+  }
+  std::ofstream(run.out() / "model.toml") << text;
+  const BundleConfig config = LoadBundleConfig(run.out());
+  EXPECT_EQ(config.text.umt5.cleaning, PromptCleaning::kActionImages);
+  EXPECT_EQ(config.diffusion.sigma_spacing, SigmaSpacing::kShifted);
+}
+
 struct BadCase {
   const char* name;
   std::function<void(Files&, MakeBundleOptions&)> spoil;
@@ -136,6 +184,15 @@ INSTANTIATE_TEST_SUITE_P(
                   o.dtype = StorageDtype::kBf16;
                 },
                 {"--dtype", "--link"}},
+        BadCase{"KeyOfALink",
+                [](Files&, MakeBundleOptions& o) {
+                  o.link = true;
+                  o.key = "ema";
+                },
+                {"--key", "aim-model convert"}},
+        BadCase{"KeyThatIsNotThere",
+                [](Files&, MakeBundleOptions& o) { o.key = "ema"; },
+                {"diffusion_pytorch_model.safetensors", "under the key \"ema\""}},
         BadCase{"NoSuchFile",
                 [](Files& f, MakeBundleOptions&) { fs::remove(f.dit); },
                 {"diffusion_pytorch_model.safetensors", "missing"}},

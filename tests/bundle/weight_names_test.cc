@@ -298,12 +298,85 @@ TEST(WeightNames, VaeStagesOfAnySize) {
   }
 }
 
-TEST(WeightNames, UnknownNamesStay) {
+// What trainers, pipelines and other programs put before every name, and into the middle.
+TEST(WeightNames, PrefixesOfOtherPrograms) {
+  for (const Table& table : Tables()) {
+    const WeightMap original = Numbered(table.originals);
+    for (const std::string prefix :
+         {"module.", "_orig_mod.", "module._orig_mod.", "pipe.dit.", "_fsdp_wrapped_module.",
+          "generator.", "net.", "dit.", "model.model.", "text_encoders.umt5xxl.transformer.",
+          "first_stage_model.", "student.", "policy.video_model.backbone."}) {
+      WeightMap prefixed;
+      WeightMap other;
+      for (const auto& [name, tensor] : original) {
+        prefixed[prefix + name] = tensor;
+        other[prefix + table.to_other(name)] = tensor;
+      }
+      for (const WeightMap& weights : {prefixed, other}) {
+        EXPECT_EQ(DetectArchitecture(weights), table.architecture) << table.name << " " << prefix;
+        ExpectSameTensors(table.to_original(weights, "file"), original, prefix + table.name);
+      }
+    }
+  }
+}
+
+TEST(WeightNames, WrappersInTheMiddle) {
+  WeightMap wrapped;
+  const WeightMap original = Numbered(DitNames(true));
+  for (const auto& [name, tensor] : original) {
+    wrapped["_fsdp_wrapped_module." +
+            Replace(Replace(name, "self_attn.", "self_attn._checkpoint_wrapped_module."), "blocks.",
+                    "blocks._orig_mod.")] = tensor;
+  }
+  EXPECT_EQ(DetectArchitecture(wrapped), Architecture::kDit);
+  ExpectSameTensors(OriginalDitNames(wrapped), original, "wrapped");
+}
+
+// The encoder of a whole T5, and what others keep in its file.
+TEST(WeightNames, OfAUmt5FileTheEncoderIsTaken) {
+  const WeightMap original = Numbered(Umt5Names());
+  WeightMap whole;
+  for (const auto& [name, tensor] : original) whole["model." + HuggingFaceName(name)] = tensor;
   for (const char* name :
-       {"blocks.x.norm2.weight", "blocks.0.norm22.weight", "ema.decay",
-        "condition_embedder.image_embedder.ff.net.0.proj.weight", "model.",
-        "decoder.block.0.layer.0.layer_norm.weight", "blocks.99999.norm2.weight",
-        "encoder.down_blocks.0.attentions.0.x", "decoder.up_blocks.7.upsampler.w"}) {
+       {"decoder.block.0.layer.1.EncDecAttention.k.weight", "decoder.embed_tokens.weight",
+        "decoder.final_layer_norm.weight", "lm_head.weight", "spiece_model"}) {
+    whole[std::string("model.") + name] = at::zeros({1});
+  }
+  EXPECT_EQ(DetectArchitecture(whole), Architecture::kUmt5);
+  ExpectSameTensors(OriginalUmt5Names(whole), original, "whole");
+}
+
+TEST(WeightNames, ModelsOfAnAllInOneFile) {
+  const auto add = [](WeightMap& all, const std::string& prefix, const Names& names) {
+    for (const auto& [name, tensor] : Numbered(names)) all[prefix + name] = tensor;
+  };
+  WeightMap all;
+  add(all, "model.diffusion_model.", DitNames(false));
+  EXPECT_TRUE(ModelsIn(all).empty());
+  add(all, "first_stage_model.", Vae21Names());
+  add(all, "cond_stage_model.transformer.", Umt5Names());
+  const std::map<std::string, Architecture> expected = {{"model", Architecture::kDit},
+                                                        {"first_stage_model", Architecture::kVae21},
+                                                        {"cond_stage_model", Architecture::kUmt5}};
+  EXPECT_EQ(ModelsIn(all), expected);
+  EXPECT_EQ(DetectArchitecture(all), Architecture::kUnknown);
+
+  WeightMap pipeline;
+  add(pipeline, "module.pipe.dit.", DitNames(false));
+  add(pipeline, "module.pipe.vae.", Vae22Names());
+  const std::map<std::string, Architecture> inside = {{"module.pipe.dit", Architecture::kDit},
+                                                      {"module.pipe.vae", Architecture::kVae22}};
+  EXPECT_EQ(ModelsIn(pipeline), inside);
+  for (const Table& table : Tables()) {
+    EXPECT_TRUE(ModelsIn(Numbered(table.originals)).empty()) << table.name;
+  }
+}
+
+TEST(WeightNames, UnknownNamesStay) {
+  for (const char* name : {"blocks.x.norm2.weight", "blocks.0.norm22.weight", "ema.decay",
+                           "condition_embedder.image_embedder.ff.net.0.proj.weight", "model.",
+                           "blocks.99999.norm2.weight", "encoder.down_blocks.0.attentions.0.x",
+                           "decoder.up_blocks.7.upsampler.w"}) {
     const WeightMap weights = {{name, at::zeros({1})}};
     for (const auto& rename : {OriginalDitNames, OriginalUmt5Names}) {
       EXPECT_TRUE(rename(weights, "file").contains(name)) << name;

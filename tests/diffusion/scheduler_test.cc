@@ -107,6 +107,48 @@ TEST(ScheduleTest, GridsOfUniPc) {
   EXPECT_EQ(diffusers.timesteps[49], 96);
 }
 
+struct EulerGridCase {
+  SamplingOptions options;
+  std::vector<double> sigmas;
+};
+
+// What FlowMatchEulerDiscreteScheduler of Diffusers 0.42.1 makes of the same configuration.
+TEST(ScheduleTest, GridOfDiffusersEuler) {
+  const auto with = [](int steps, double shift, SigmaSpacing spacing, double terminal) {
+    return SamplingOptions{.steps = steps,
+                           .shift = shift,
+                           .sigma_grid = SigmaGrid::kDiffusers,
+                           .sigma_spacing = spacing,
+                           .sigma_terminal = terminal};
+  };
+  using enum SigmaSpacing;
+  const EulerGridCase table[] = {
+      {with(4, 5, kShifted, 0), {1, 0.909707129, 0.717317462, 0.0244140662, 0}},
+      {with(3, 1, kShifted, 0), {1, 0.500500023, 0.00100000005, 0}},
+      {with(1, 5, kShifted, 0), {1, 0}},
+      {with(5, 3, kShifted, 0.1), {1, 0.909515262, 0.773991048, 0.548656702, 0.100000001, 0}},
+      {with(5, 5, kKarras, 0), {1, 0.467600286, 0.199289218, 0.0754435509, 0.0244140662, 0}},
+      {with(4, 5, kExponential, 0), {1, 0.290099323, 0.0841576084, 0.0244140662, 0}},
+      {with(4, 5, kKarras, 0.02), {1, 0.340316445, 0.0951324478, 0.0199999996, 0}}};
+  for (const EulerGridCase& line : table) {
+    const Schedule schedule = MakeSchedule(line.options);
+    EXPECT_THAT(schedule.sigmas, ::testing::Pointwise(::testing::DoubleNear(1e-7), line.sigmas));
+    for (size_t i = 0; i < schedule.timesteps.size(); ++i) {
+      EXPECT_FLOAT_EQ(schedule.timesteps[i], static_cast<float>(1000 * line.sigmas[i]));
+    }
+  }
+}
+
+// Elsewhere those options would mean nothing.
+TEST(ScheduleTest, SpacingBelongsToDiffusersEuler) {
+  SamplingOptions options{.sigma_spacing = SigmaSpacing::kKarras};
+  testing::ExpectThrowsWith<ConfigError>([&] { options.Validate(); }, {"sigma_spacing is karras"});
+  options = {.sampler = kUnipc, .sigma_grid = SigmaGrid::kDiffusers, .sigma_terminal = 0.1};
+  testing::ExpectThrowsWith<ConfigError>([&] { options.Validate(); }, {"sigma_terminal is 0.1"});
+  options.sampler = SamplerKind::kEuler;
+  EXPECT_NO_THROW(options.Validate());
+}
+
 // Diffusers 0.42.1; scripts/make_scheduler_fixture.py.
 TEST(SchedulerParityTest, Diffusers) {
   const char* root = std::getenv("AIM_SOURCE_DIR");

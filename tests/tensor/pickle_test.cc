@@ -149,6 +149,19 @@ INSTANTIATE_TEST_SUITE_P(
         BadPickle{"double_storage", Tensor({.storage = "DoubleStorage"}), "stored as 4 numbers"}),
     testing::CaseName());
 
+// Types, formats and arrays are data, whichever torch or NumPy wrote them.
+TEST(PickleTest, WhatStandsBesideTheWeights) {
+  for (const char* name :
+       {"ctorch\nuint8\n", "ctorch\nbool\n", "ctorch\nfloat8_e8m0fnu\n", "ctorch\nqint32\n",
+        "ctorch\ncomplex64\n", "ctorch\nuint4\n", "ctorch\nchannels_last\n",
+        "ccollections\nCounter\n)R", "cnumpy.core.multiarray\n_reconstruct\n)R"}) {
+    const std::string pickle = testing::PickledFile(
+        testing::PickledItems({{"beside", name}, {"w", testing::PickledTensor({})}}));
+    const std::string zip = testing::MakeZip(testing::FakeTorchRecords(pickle));
+    EXPECT_EQ(ParseTorchZip(AsBytes(zip), "w.pth").tensors.size(), 1u) << name;
+  }
+}
+
 TEST(PickleTest, ReadsUntypedStorages) {
   const std::string zip = testing::MakeZip(testing::FakeTorchRecords(Untyped("uint16", 16)));
   const TorchZipTensor tensor = ParseTorchZip(AsBytes(zip), "w.pth").tensors.at("w");

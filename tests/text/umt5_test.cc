@@ -231,6 +231,18 @@ TEST_F(Umt5EncoderTest, PromptsAreCleanedAsInTraining) {
             encoder.TokenIds("push & the \"button\""));
 }
 
+// Wan's pipeline keeps points and underscores.
+TEST_F(Umt5EncoderTest, CleaningBelongsToTheModel) {
+  const Umt5Encoder ours(options_, weights_, tokenizer_);
+  Umt5Options options = options_;
+  options.cleaning = PromptCleaning::kWan;
+  const Umt5Encoder wan(options, weights_, tokenizer_);
+  const std::string prompt = "push_the_button.  Then &amp; lift.";
+  EXPECT_EQ(wan.TokenIds(prompt), tokenizer_.Encode("push_the_button. Then & lift.", 512));
+  EXPECT_EQ(ours.TokenIds(prompt), tokenizer_.Encode("push the button Then & lift", 512));
+  EXPECT_NE(wan.TokenIds(prompt), ours.TokenIds(prompt));
+}
+
 TEST_F(Umt5EncoderTest, LongPromptsLoseTheirEndButNotTheEndToken) {
   const Umt5Encoder encoder(options_, weights_, tokenizer_, 6);
   const std::vector<int64_t> ids = encoder.TokenIds("push the blue button and close the drawer");

@@ -32,6 +32,7 @@ constexpr auto WordsOf(WeightNaming) {
 struct ConvertOptions {
   std::string source;
   std::string destination;
+  std::string key;
   StorageDtype dtype = StorageDtype::kKeep;
   WeightNaming names = WeightNaming::kOriginal;
 
@@ -40,6 +41,9 @@ struct ConvertOptions {
     visit("source", self.source, Any{},
           "weights: safetensors, an index or folder of shards, or a torch zip (.pth, .ckpt)");
     visit("destination", self.destination, Any{}, "safetensors file to write");
+    visit("key", self.key, Any{},
+          "which weights of a file that holds several: a key of a torch file (ema), or what names "
+          "begin with (first_stage_model); empty: the usual ones");
     visit("dtype", self.dtype, Any{}, "type of the floating-point weights");
     visit("names", self.names, Any{},
           "original: names of the official checkpoint in place of Diffusers' or Hugging Face's");
@@ -55,10 +59,10 @@ void StreamWeights(const std::filesystem::path& path, const WeightMap& weights,
                    const std::string& where, Progress& progress);
 
 // Converts and returns {"path", "architecture", "tensors", "parameters", "bytes", "dtypes": {name:
-// count}}; the run's record goes beside the destination, which is the run's output. An existing
-// destination is refused unless --overwrite was given, and --out altogether. Throws ConfigError,
-// InputError (as above; a file that is not recognised, unless names are kept; two names of one
-// weight), IoError.
+// count}, "notes": [what of the file was not taken]}; the run's record goes beside the destination,
+// which is the run's output. An existing destination is refused unless --overwrite was given, and
+// --out altogether. Throws ConfigError, InputError (as above; a file that is not recognised or of
+// which no model can be made, unless names are kept; two names of one weight), IoError.
 nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run);
 
 }  // namespace aim

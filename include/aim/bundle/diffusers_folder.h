@@ -16,6 +16,8 @@ namespace aim {
 struct DiffusersScheduler {
   SamplerKind kind = SamplerKind::kUnipc;
   double shift = 5.0;  // timestep shift
+  SigmaSpacing spacing = SigmaSpacing::kShifted;
+  double sigma_terminal = 0.0;  // noise level of the last step; 0 = what the shift makes of it
 };
 
 struct DiffusersFolder {

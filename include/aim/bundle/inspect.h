@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace aim {
 
@@ -14,16 +15,17 @@ namespace aim {
 //                 many), "parameters", "fingerprint", "architecture", "summary", "sizes",
 //                 "dtypes"}}
 // A weight file:  {"kind": "safetensors" | "safetensors shards" | "torch zip", "path", "files":
-//                 [path], "bytes", "parameters", "fingerprint", "metadata", "architecture",
-//                 "summary", "sizes", "dtypes": {dtype: tensors}, "tensors": [{"name", "dtype",
-//                 "shape"}]}
+//                 [path], "bytes", "parameters", "fingerprint", "metadata", "key" (of the state
+//                 dict that was taken), "other_keys", "notes", "architecture", "summary", "sizes",
+//                 "dtypes": {dtype: tensors}, "tensors": [{"name", "dtype", "shape"}]}
 // Fingerprints are of the tensors as they are stored, whatever the container.
 // "architecture" is that of ArchitectureName, "summary" says it to people ("Wan
 // DiT, 30 layers, ..."), and "sizes" are its options as model.toml would hold
-// them; a file whose weights do not make sense together has "problem" instead.
-// Files are read a tensor at a time: one larger than the memory is no obstacle.
-// The weights of a bundle are checked as if it were to be used: names, shapes,
-// NaN. Throws InputError, FormatError, ConfigError.
-nlohmann::json InspectModel(const std::filesystem::path& path);
+// them; a file whose weights do not make sense together, or are no whole model (a shard, an
+// adapter, several models), has "problem" instead, which says what to do. Files are read a tensor
+// at a time: one larger than the memory is no obstacle. The weights of a bundle are checked as if
+// it were to be used: names, shapes, NaN. `key` is that of OpenWeights, for a weight file. Throws
+// InputError, FormatError, ConfigError.
+nlohmann::json InspectModel(const std::filesystem::path& path, const std::string& key = "");
 
 }  // namespace aim

@@ -17,6 +17,7 @@ struct MakeBundleOptions {
   std::string text;
   std::string tokenizer;
   std::string from_diffusers;
+  std::string key;
   bool link = false;
   StorageDtype dtype = StorageDtype::kKeep;
   int num_heads = 0;
@@ -35,6 +36,8 @@ struct MakeBundleOptions {
           "tokenizer.json or SentencePiece model, or its folder");
     visit("from_diffusers", self.from_diffusers, Any{},
           "Diffusers pipeline folder, in place of the four above");
+    visit("key", self.key, Any{},
+          "which weights of a --dit file that holds several, such as ema; empty: the usual ones");
     visit("link", self.link, Any{}, "refer to the files where they are instead of copying them");
     visit("dtype", self.dtype, Any{}, "type of the copied weights");
     visit("num_heads", self.num_heads, Range{0, 256}, "attention heads; 0 = one for 128 channels");
@@ -51,9 +54,10 @@ struct MakeBundleOptions {
 // every name and shape, and writes the bundle run.out(), whole or not at all: weights under their
 // original names as safetensors, one tensor in memory at a time, or links. A network with camera
 // encoders is taken for an Action Images model (512 x 512, 41 frames at 5 Hz, 2 views, all modes
-// but a2v; Euler, 50 steps, shift 5, guidance 7.5), another for a Wan video model (i2v from one
-// view; UniPC). Returns {"path", "preset", "parameters", "bytes", "notes"}. Throws InputError,
-// ConfigError, IoError.
+// but a2v; Euler, 50 steps, shift 5, guidance 7.5; prompts cleaned as in its training), another for
+// a Wan video model (i2v from one view; UniPC; prompts as in Wan's pipeline). Notes say what of the
+// files was not taken. Returns {"path", "preset", "parameters", "bytes", "notes"}. Throws
+// InputError, ConfigError, IoError.
 nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run);
 
 }  // namespace aim

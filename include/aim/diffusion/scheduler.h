@@ -21,7 +21,11 @@ struct Schedule {
 // Grids over n steps, each shifted (flow_matching.h):
 //   full       u from 1, the release's
 //   official   u from float32(0.999), of Wan's UniPC; sigmas are float32
-//   diffusers  u from 1 to 0.001, its first sigma less 1e-6 if it is 1; sigmas are float32
+//   diffusers  unipc: u from 1 to 0.001, its first sigma less 1e-6 if it is 1; sigmas are float32.
+//              euler: as FlowMatchEulerDiscreteScheduler of Diffusers 0.42 does, n levels from u =
+//              1 to u = the shifted 0.001, both counted, shifted (once more); stretched so that the
+//              last is sigma_terminal, if that is not 0; then spaced anew between first and last,
+//              if sigma_spacing says so (karras: rho 7); float32
 // Throws ConfigError for less than one step. Guidance is not read.
 Schedule MakeSchedule(const SamplingOptions& options);
 

@@ -27,6 +27,14 @@ constexpr auto WordsOf(SigmaGrid) {
       {{kAuto, "auto"}, {kFull, "full"}, {kOfficial, "official"}, {kDiffusers, "diffusers"}}};
 }
 
+// How the levels of Diffusers' Euler class lie between its first and its last.
+enum class SigmaSpacing { kShifted, kKarras, kExponential };
+constexpr auto WordsOf(SigmaSpacing) {
+  using enum SigmaSpacing;
+  return WordTable<SigmaSpacing, 3>{
+      {{kShifted, "shifted"}, {kKarras, "karras"}, {kExponential, "exponential"}}};
+}
+
 // How a model is sampled. A bundle holds it (section `diffusion` of model.toml).
 struct SamplingOptions {
   int steps = 4;
@@ -35,6 +43,8 @@ struct SamplingOptions {
   SamplerKind sampler = SamplerKind::kEuler;
   TimestepRounding timestep_rounding = TimestepRounding::kNone;
   SigmaGrid sigma_grid = SigmaGrid::kAuto;
+  SigmaSpacing sigma_spacing = SigmaSpacing::kShifted;
+  double sigma_terminal = 0.0;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -47,7 +57,12 @@ struct SamplingOptions {
           "how the network is shown its timesteps");
     visit("sigma_grid", self.sigma_grid, Any{},
           "noise levels of the steps; auto: full for euler, official for unipc");
+    visit("sigma_spacing", self.sigma_spacing, Any{},
+          "of euler's diffusers grid: how its levels lie between the first and the last");
+    visit("sigma_terminal", self.sigma_terminal, Range{0, 0.999},
+          "of euler's diffusers grid: level of its last step; 0 = where the shift leads");
   }
+  void Validate() const;  // throws ConfigError
 };
 
 enum class GuidanceMode { kAuto, kSequential, kBatched };

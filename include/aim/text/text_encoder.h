@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "aim/base/words.h"
+
 namespace aim {
 
 // `const` methods are thread-safe.
@@ -23,6 +25,14 @@ class TextEncoder {
   virtual int64_t max_tokens() const = 0;
   virtual int64_t dim() const = 0;
 };
+
+// What a model's training did to prompts before they were cut into tokens. docs/reference/method.md
+// 2.2, docs/reference/wan22.md 4.6.
+enum class PromptCleaning { kActionImages, kWan };
+constexpr auto WordsOf(PromptCleaning) {
+  return WordTable<PromptCleaning, 2>{
+      {{PromptCleaning::kActionImages, "action_images"}, {PromptCleaning::kWan, "wan"}}};
+}
 
 // Prompts as they were cleaned in training: "." goes, "_" becomes a space, then one pass turns
 // pairs of spaces into single ones. docs/reference/method.md 2.2.

@@ -28,6 +28,7 @@ struct Umt5Options {
   int num_buckets = 32;
   int max_distance = 128;
   double eps = 1e-6;
+  PromptCleaning cleaning = PromptCleaning::kActionImages;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -42,6 +43,9 @@ struct Umt5Options {
     visit("max_distance", self.max_distance, Range{2, 1 << 20},
           "tokens from which on distances share a bucket; more than num_buckets / 4");
     visit("eps", self.eps, Range{1e-12, 1e-2}, "added to mean squares in every norm");
+    visit("cleaning", self.cleaning, Any{},
+          "of prompts: action_images drops '.' and turns '_' into a space, wan does neither; both "
+          "then clean as Wan's pipeline");
   }
   void Validate() const;  // throws ConfigError
 };
@@ -70,9 +74,9 @@ at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
 
 struct Umt5Weights;
 
-// Cleans a prompt as in training (CleanPrompt, then CleanPromptText:
-// docs/reference/method.md 2.2 and 8.12, docs/reference/wan22.md 4.6), cuts it into tokens and
-// encodes those there are: rows past them are zero, not computed.
+// Cleans a prompt as in training (CleanPrompt if options.cleaning is action_images, then
+// CleanPromptText: docs/reference/method.md 2.2 and 8.12, docs/reference/wan22.md 4.6), cuts it
+// into tokens and encodes those there are: rows past them are zero, not computed.
 class Umt5Encoder : public TextEncoder {
  public:
   using Loader = std::function<WeightMap()>;

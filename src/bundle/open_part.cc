@@ -1,0 +1,116 @@
+#include "aim/bundle/open_part.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/base/text.h"
+
+namespace aim {
+namespace {
+
+bool HoldsOneOf(std::string_view name, std::span<const std::string_view> words) {
+  return std::ranges::any_of(
+      words, [&](std::string_view word) { return name.find(word) != std::string_view::npos; });
+}
+
+// Factors of matrices, as PEFT, Kohya and others name them.
+bool IsOfAdapter(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kWords = {".lora_A.", ".lora_B.",    "lora_down.",
+                                                      "lora_up.", ".lora.down.", ".lora.up.",
+                                                      ".hada_w",  ".lokr_w"};
+  return HoldsOneOf(name, kWords);
+}
+
+bool IsScale(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kEnds = {".scale_weight",
+                                                     ".weight_scale",
+                                                     ".scale_input",
+                                                     ".weight_scale_inv",
+                                                     ".quant_state.bitsandbytes__nf4",
+                                                     ".absmax"};
+  return name == "scaled_fp8" ||
+         std::ranges::any_of(kEnds, [&](std::string_view end) { return name.ends_with(end); });
+}
+
+template <class Test>
+size_t CountNames(const WeightMap& weights, const Test& is_counted) {
+  return static_cast<size_t>(
+      std::ranges::count_if(weights, [&](const auto& entry) { return is_counted(entry.first); }));
+}
+
+}  // namespace
+
+std::optional<Unusable> WhyUnusable(const WeightFile& file) {
+  if (file.is_lone_shard) {
+    return Unusable{"one shard of several",
+                    "name the folder that holds all of them, or their .index.json"};
+  }
+  const std::map<std::string, Architecture> models = ModelsIn(file.tensors);
+  if (!models.empty()) {
+    std::vector<std::string> parts;
+    for (const auto& [head, architecture] : models) {
+      parts.push_back(head + " (" + ArchitectureName(architecture) + ")");
+    }
+    return Unusable{"an all-in-one file of several models: " + Join(parts),
+                    "take each out with aim-model convert FILE PART.safetensors --key " +
+                        models.begin()->first};
+  }
+  if (const size_t count = CountNames(file.tensors, IsOfAdapter); count > 0) {
+    return Unusable{"an adapter (LoRA): " + std::to_string(count) + " of its " +
+                        std::to_string(file.tensors.size()) + " tensors are factors of changes",
+                    "merge it into the weights that it changes with the program that trained it, "
+                    "and take those"};
+  }
+  if (const size_t count = CountNames(file.tensors, IsScale); count > 0) {
+    return Unusable{"quantised: " + std::to_string(count) + " of its " +
+                        std::to_string(file.tensors.size()) + " tensors are scales of others",
+                    "take the float16, bfloat16 or float32 weights of the same model"};
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> NotesOn(const WeightFile& file, Architecture architecture,
+                                 const std::string& where) {
+  std::vector<std::string> notes;
+  if (!file.other_keys.empty()) {
+    notes.push_back(where + ": the weights under " + (file.key.empty() ? "no key" : file.key) +
+                    " were taken; " + Join(file.other_keys) +
+                    " holds others, to be taken with --key");
+  }
+  if (architecture == Architecture::kUmt5) {
+    const size_t kept = OriginalUmt5Names(file.tensors, where).size();
+    if (kept < file.tensors.size()) {
+      notes.push_back(
+          where + ": " + std::to_string(file.tensors.size() - kept) +
+          " tensors beside the encoder (a decoder, a head, a tokenizer or a copy of the "
+          "embedding) were left out");
+    }
+  }
+  return notes;
+}
+
+OpenedPart UsablePart(const WeightFile& file, const std::string& where,
+                      std::optional<Architecture> architecture) {
+  if (const std::optional<Unusable> unusable = WhyUnusable(file)) {
+    throw InputError({.where = where,
+                      .got = unusable->what,
+                      .expected = "all the weights of one model",
+                      .fix = unusable->fix});
+  }
+  const Architecture found = architecture.value_or(DetectArchitecture(file.tensors));
+  return {.weights = OriginalNames(file.tensors, found, where),
+          .architecture = found,
+          .notes = NotesOn(file, found, where)};
+}
+
+OpenedPart OpenPart(const std::filesystem::path& path, std::optional<Architecture> architecture,
+                    const std::string& key) {
+  return UsablePart(OpenWeights(path, key), path.string(), architecture);
+}
+
+}  // namespace aim
