@@ -174,12 +174,15 @@ void WritePosesCsv(const std::filesystem::path& path, std::span<const ToolPose> 
   WriteFileAtomic(path, text);
 }
 
-void WritePosesCsv(const std::filesystem::path& path, const Plan& plan) {
+void WritePosesCsv(const std::filesystem::path& path, const Plan& plan,
+                   std::span<const double> times_s) {
+  AIM_CHECK(times_s.empty() || times_s.size() == plan.frames.size());
   std::string text(kDecodedHeader);
   text += '\n';
   for (size_t frame = 0; frame < plan.frames.size(); ++frame) {
     const DecodedPose& decoded = plan.frames[frame];
-    AppendPose(text, frame, static_cast<double>(frame) * plan.period_s, decoded.pose);
+    const double even_s = static_cast<double>(frame) * plan.period_s;
+    AppendPose(text, frame, times_s.empty() ? even_s : times_s[frame], decoded.pose);
     text += ',' + ToText(decoded.decodable ? decoded.confidence : 0.0);
     text += ',' + ToText(decoded.residual_px) + ',';
     for (const uint8_t visible : decoded.visible) text += visible ? '1' : '0';

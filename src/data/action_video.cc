@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include "aim/base/error.h"
@@ -11,7 +12,9 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/codec/rig_check.h"
 #include "aim/format/npy.h"
+#include "aim/media/file_names.h"
 #include "aim/media/image.h"
+#include "aim/media/preview.h"
 #include "aim/media/video.h"
 
 namespace aim {
@@ -104,8 +107,12 @@ void WritePngView(const EncodeJob& job, const fs::path& folder) {
 }
 
 void WriteMp4View(const EncodeJob& job, const fs::path& path) {
-  VideoWriter writer(path, {job.At(0).width, job.At(0).height, job.fps}, {.lossless = true});
-  ForEachByteFrame(job, [&](size_t, const std::vector<uint8_t>& rgb) { writer.Append(rgb); });
+  PreviewedVideoWriter writer(path, {job.At(0).width, job.At(0).height, job.fps});
+  Image image(job.At(0).width, job.At(0).height);
+  ForEachByteFrame(job, [&](size_t, std::vector<uint8_t> rgb) {
+    image.rgb = std::move(rgb);
+    writer.Append(image);
+  });
   writer.Finish();
 }
 
@@ -125,9 +132,10 @@ struct ViewFile {
   int num_frames = 0;
   int width = 0;
   int height = 0;
-  double fps = 0;              // 0 if the file does not say
-  std::vector<float> floats;   // [T, 3, H, W]
-  std::vector<uint8_t> bytes;  // [T, H, W, 3]
+  double fps = 0;               // 0 if the file does not say
+  std::vector<double> times_s;  // of each frame; empty if the file does not say
+  std::vector<float> floats;    // [T, 3, H, W]
+  std::vector<uint8_t> bytes;   // [T, H, W, 3]
 };
 
 ViewFile ReadNpyView(const std::string& path) {
@@ -146,6 +154,7 @@ ViewFile ReadNpyView(const std::string& path) {
                 .width = static_cast<int>(array.shape[3]),
                 .height = static_cast<int>(array.shape[2]),
                 .fps = 0,
+                .times_s = {},
                 .floats = ToFloats(array),
                 .bytes = {}};
   const auto refuse = [&](const std::string& got) {
@@ -163,17 +172,28 @@ ViewFile ReadNpyView(const std::string& path) {
   return view;
 }
 
+// The pictures of a folder by their names, which may be in capitals; hidden files are none.
+std::map<std::string, fs::path> PictureFiles(const fs::path& folder) {
+  std::map<std::string, fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (IsHidden(entry.path()) || LowerExtension(entry.path()) != ".png") continue;
+    files.emplace(entry.path().stem().string() + ".png", entry.path());
+  }
+  return files;
+}
+
 ViewFile ReadPngView(const std::string& path) {
-  ViewFile view{.path = path, .floats = {}, .bytes = {}};
-  for (fs::path file;
-       fs::exists(file = fs::path(path) / FrameName(static_cast<size_t>(view.num_frames)));) {
-    const Image image = ReadImage(file);
+  ViewFile view{.path = path, .times_s = {}, .floats = {}, .bytes = {}};
+  const std::map<std::string, fs::path> files = PictureFiles(path);
+  for (auto file = files.find(FrameName(0)); file != files.end();
+       file = files.find(FrameName(static_cast<size_t>(view.num_frames)))) {
+    const Image image = ReadImage(file->second);
     if (view.num_frames == 0) {
       view.width = image.width;
       view.height = image.height;
     }
     if (image.width != view.width || image.height != view.height) {
-      throw InputError({file.string(),
+      throw InputError({file->second.string(),
                         std::to_string(image.width) + " x " + std::to_string(image.height),
                         "the size of the first frame, " + std::to_string(view.width) + " x " +
                             std::to_string(view.height),
@@ -184,24 +204,21 @@ ViewFile ReadPngView(const std::string& path) {
   }
   if (view.num_frames == 0)
     throw InputError({path, "without 000000.png", "frames 000000.png, 000001.png, ...", ""});
-  const auto num_files = std::count_if(
-      fs::directory_iterator(path), fs::directory_iterator(),
-      [](const fs::directory_entry& entry) { return entry.path().extension() == ".png"; });
-  if (num_files != view.num_frames) {
+  if (files.size() != static_cast<size_t>(view.num_frames)) {
     throw InputError({path,
                       "a gap: " + FrameName(static_cast<size_t>(view.num_frames)) + " is missing",
-                      std::to_string(num_files) + " frames without gaps", ""});
+                      std::to_string(files.size()) + " frames without gaps", ""});
   }
   return view;
 }
 
 ViewFile ReadView(const std::string& path) {
   if (fs::is_directory(path)) return ReadPngView(path);
-  const std::string extension = fs::path(path).extension().string();
-  if (extension == ".npy") return ReadNpyView(path);
-  if (extension != ".mp4") {
-    throw InputError({path, fs::exists(path) ? "of another kind" : "missing",
-                      "a .npy file, an .mp4 file or a folder of 000000.png", ""});
+  if (LowerExtension(path) == ".npy") return ReadNpyView(path);
+  if (!IsVideoName(path)) {
+    throw InputError(
+        {path, fs::exists(path) ? "of another kind" : "missing",
+         "a .npy file, a video (" + std::string(VideoNames()) + ") or a folder of 000000.png", ""});
   }
   Video video = ReadVideo(path);
   return {.path = path,
@@ -209,6 +226,7 @@ ViewFile ReadView(const std::string& path) {
           .width = video.format.width,
           .height = video.format.height,
           .fps = video.format.fps,
+          .times_s = std::move(video.times_s),
           .floats = {},
           .bytes = std::move(video.rgb)};
 }
@@ -339,6 +357,7 @@ EncodeReport RunEncode(const EncodeOptions& options, RunContext& run) {
       WritePngView(job, run.out() / name);
     } else {
       files.push_back(name + ".mp4");
+      files.push_back(PreviewPath(name + ".mp4").string());
       WriteMp4View(job, run.out() / (name + ".mp4"));
     }
   }
@@ -367,7 +386,8 @@ DecodeReport RunDecode(const DecodeOptions& options, RunContext& run) {
   plan.period_s = 1.0 / (options.fps > 0 ? options.fps : own_fps);
   if (options.temporal_prior) FillFromNeighbours(plan.frames, options.min_confidence);
   run.PrepareOutFile();
-  WritePosesCsv(run.out(), plan);
+  // An fps that was asked for goes before the times of the files.
+  WritePosesCsv(run.out(), plan, options.fps > 0 ? std::vector<double>() : views.front().times_s);
   const auto count = [&](auto&& is) {
     return std::count_if(plan.frames.begin(), plan.frames.end(), is);
   };

@@ -1,8 +1,11 @@
 #include "aim/data/data_set.h"
 
 #include <map>
+#include <mutex>
+#include <set>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/codec/rig_check.h"
 #include "data/foreign_layouts.h"
 #include "data/normal_path.h"
@@ -53,14 +56,6 @@ const Layout& DetectLayout(const fs::path& root) {
                     .fix = "move one of them to a folder of its own"});
 }
 
-// Recorded poses must lie in the pictures: once an episode, at its start.
-void CheckCameras(const Episode& episode, const std::string& where) {
-  const Clip& clip = episode.clip;
-  if (clip.poses.size() < 2) return;        // the tool may come into view later
-  if (!episode.confidence.empty()) return;  // labels may be wrong where the cameras are right
-  WarnOfRig(CamerasOf(clip), clip.poses, where);
-}
-
 }  // namespace
 
 struct DataSet::Contents {
@@ -69,6 +64,19 @@ struct DataSet::Contents {
   std::unique_ptr<EpisodeSource> source;
   std::vector<EpisodeRef> episodes;
   std::map<std::string, size_t> by_name;
+  mutable std::mutex mutex;
+  mutable std::set<std::string> checked;  // names of episodes whose cameras were spoken of
+
+  // Recorded poses must lie in the pictures.
+  void CheckCameras(const Episode& episode, const std::string& name) const {
+    const Clip& clip = episode.clip;
+    if (clip.poses.size() < 2) return;        // the tool may come into view later
+    if (!episode.confidence.empty()) return;  // labels may be wrong where the cameras are right
+    const std::vector<std::string> warnings = CheckRig(CamerasOf(clip), clip.poses, name);
+    const std::lock_guard lock(mutex);
+    if (!checked.insert(name).second) return;
+    for (const std::string& warning : warnings) LogWarning(warning);
+  }
 };
 
 DataSet::DataSet(const Layout& layout, const fs::path& root) {
@@ -94,12 +102,14 @@ const EpisodeRef* DataSet::Find(const std::string& name) const& {
   return found == contents_->by_name.end() ? nullptr : &contents_->episodes[found->second];
 }
 
-EpisodeShape DataSet::Shape(const EpisodeRef& ref) const { return contents_->source->Shape(ref); }
+std::unique_ptr<OpenEpisode> DataSet::Open(const EpisodeRef& ref) const {
+  std::unique_ptr<OpenEpisode> episode = contents_->source->Open(ref);
+  contents_->CheckCameras(episode->facts(), ref.name);
+  return episode;
+}
 
 Episode DataSet::Read(const EpisodeRef& ref, const FrameRange& range) const {
-  Episode episode = contents_->source->Read(ref, range);
-  if (range.begin == 0) CheckCameras(episode, ref.name);
-  return episode;
+  return Open(ref)->Read(range);
 }
 
 std::optional<Episode> DataSet::TryRead(const EpisodeRef& ref, std::vector<Skipped>& skipped,

@@ -31,6 +31,7 @@ void CutToRange(const FrameRange& range, Episode& episode) {
   for (ClipView& view : episode.clip.views) {
     if (view.camera.frames.size() > 1) Cut(range, view.camera.frames);
   }
+  Cut(range, episode.times_s);
   Cut(range, episode.clip.poses);
   Cut(range, episode.measured);
   Cut(range, episode.confidence);

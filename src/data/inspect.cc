@@ -10,8 +10,7 @@ using nlohmann::json;
 
 constexpr size_t kPromptSample = 5;
 
-void Add(const Episode& episode, TaskSummary& task) {
-  const int64_t count = episode.clip.views[0].num_frames;
+void Add(const Episode& episode, int64_t count, TaskSummary& task) {
   task.min_frames = task.num_episodes == 0 ? count : std::min(task.min_frames, count);
   task.max_frames = std::max(task.max_frames, count);
   task.num_frames += count;
@@ -26,11 +25,11 @@ std::string RateText(double fps) {
   return text;
 }
 
-void Add(const Episode& episode, InspectReport& report) {
-  const Clip& clip = episode.clip;
-  Add(episode, report.tasks[episode.task]);
+void Add(const OpenEpisode& episode, InspectReport& report) {
+  const Clip& clip = episode.facts().clip;
+  Add(episode.facts(), episode.num_frames(), report.tasks[episode.facts().task]);
   ++report.num_episodes;
-  report.num_frames += clip.views[0].num_frames;
+  report.num_frames += episode.num_frames();
   ++report.views[static_cast<int>(clip.views.size())];
   ++report.sizes[std::to_string(clip.width) + "x" + std::to_string(clip.height)];
   ++report.rates[RateText(clip.fps)];
@@ -75,7 +74,11 @@ InspectReport InspectData(const DataSet& data, Progress& progress) {
   report.path = data.root();
   progress.Start("reading", static_cast<int64_t>(data.episodes().size()));
   for (const EpisodeRef& ref : data.episodes()) {
-    if (const auto episode = data.TryRead(ref, report.skipped)) Add(*episode, report);
+    TryOrSkip(ref.name, report.skipped, [&] {
+      const std::unique_ptr<OpenEpisode> episode = data.Open(ref);
+      episode->CheckPictures();
+      Add(*episode, report);
+    });
     progress.Advance(1);
   }
   progress.Finish();

@@ -14,7 +14,6 @@
 #include "aim/format/npy.h"
 #include "aim/media/video.h"
 #include "data/action_images_files.h"
-#include "data/frame_range.h"
 #include "data/normal_path.h"
 #include "data/view_videos.h"
 
@@ -152,7 +151,7 @@ Meta ReadMeta(const EpisodeRef& where, Episode& episode) {
 std::vector<ViewFile> ViewFiles(const fs::path& folder) {
   std::vector<ViewFile> files;
   for (const auto& [number, path] : NumberedFolders(folder, "view")) {
-    files.push_back({"view" + std::to_string(number), path / "rgb" / "video.mp4"});
+    files.push_back({"view" + std::to_string(number), VideoNamed(path / "rgb", "video")});
   }
   if (!files.empty()) return files;
   throw InputError({.where = folder.string(),
@@ -236,35 +235,26 @@ class Source : public EpisodeSource {
     return refs;
   }
 
-  EpisodeShape Shape(const EpisodeRef& ref) const override {
-    Episode episode;
-    const Meta meta = ReadMeta(ref, episode);
-    EpisodeShape shape = ViewVideos(ViewFiles(ref.path), false).Shape();
-    ReadPoses(ref.path, shape.num_frames, meta, episode);
-    shape.num_frames = static_cast<int>(episode.clip.poses.size());
-    shape.fps = meta.fps.value_or(shape.fps);
-    return shape;
-  }
-
-  Episode Read(const EpisodeRef& ref, const FrameRange& range) const override {
+  std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
     Episode episode;
     episode.task = ref.task;
     episode.variation = ref.variation;
     const Meta meta = ReadMeta(ref, episode);
     const std::vector<ViewFile> files = ViewFiles(ref.path);
-    ViewVideos videos(files, range.whole());
+    auto videos = std::make_unique<ViewVideos>(files);
     const std::string prompt = std::move(episode.clip.prompt);
-    Clip& clip = episode.clip = videos.EmptyClip();
+    Clip& clip = episode.clip = videos->EmptyClip();
     clip.prompt = prompt;
-    clip.fps = meta.fps.value_or(clip.fps);
-    const int num_video_frames = videos.Shape().num_frames;
-    ReadCameras(files, num_video_frames, clip);
-    ReadPoses(ref.path, num_video_frames, meta, episode);
-    const FrameRange frames =
-        WithinEpisode(range, static_cast<int>(clip.poses.size()), ref.path.string());
-    CutToRange(frames, episode);
-    videos.FillPictures(frames, clip);
-    return episode;
+    if (meta.fps) {
+      clip.fps = *meta.fps;
+    } else {
+      episode.times_s = videos->times_s();
+    }
+    ReadCameras(files, videos->num_frames(), clip);
+    ReadPoses(ref.path, videos->num_frames(), meta, episode);
+    const int num_frames = static_cast<int>(clip.poses.size());
+    return std::make_unique<OpenEpisode>(std::move(episode), std::move(videos), num_frames,
+                                         ref.path.string());
   }
 
  private:

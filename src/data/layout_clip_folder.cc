@@ -1,6 +1,6 @@
 // Plain clips in folders: what a person who has robot videos can lay out by hand.
 //
-//   <root>/<name>/view0.mp4, view1.mp4, ...   one size, one length
+//   <root>/<name>/view0.mp4, view1.mp4, ...   one size, one length; or .mov, .mkv, .webm, .avi
 //   <root>/<name>/cameras.json                aim-cameras-1, one camera a view (or one a frame)
 //   <root>/<name>/prompt.txt                  instruction, first line (optional)
 //   <root>/<name>/poses.csv                   a row a frame, or frame 0 alone (optional)
@@ -12,7 +12,7 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
 #include "aim/geometry/camera.h"
-#include "data/frame_range.h"
+#include "aim/media/file_names.h"
 #include "data/normal_path.h"
 #include "data/view_videos.h"
 
@@ -26,16 +26,15 @@ std::string ViewName(size_t view) { return "view" + std::to_string(view); }
 // view0.mp4, view1.mp4, ... up to the first that is missing; view0.mp4 at least.
 std::vector<ViewFile> ViewFiles(const fs::path& folder) {
   std::vector<ViewFile> files;
-  for (size_t view = 0;; ++view) {
-    const fs::path path = folder / (ViewName(view) + ".mp4");
-    if (view > 0 && !fs::exists(path)) return files;
-    files.push_back({ViewName(view), path});
+  for (size_t view = 0; view == 0 || HasVideoNamed(folder, ViewName(view)); ++view) {
+    files.push_back({ViewName(view), VideoNamed(folder, ViewName(view))});
   }
+  return files;
 }
 
 // A clip whose first view is missing is one all the same, and damaged.
 bool IsClip(const fs::path& folder) {
-  return fs::exists(folder / "view0.mp4") || fs::exists(folder / "view1.mp4");
+  return HasVideoNamed(folder, ViewName(0)) || HasVideoNamed(folder, ViewName(1));
 }
 
 // By name; hidden ones are being written.
@@ -43,8 +42,7 @@ std::vector<fs::path> ClipFolders(const fs::path& root) {
   if (IsClip(root)) return {root};
   std::vector<fs::path> folders;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
-    const bool hidden = entry.path().filename().string().starts_with(".");
-    if (!hidden && IsClip(entry.path())) folders.push_back(entry.path());
+    if (!IsHidden(entry.path()) && IsClip(entry.path())) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
   return folders;
@@ -107,25 +105,20 @@ class Source : public EpisodeSource {
     return refs;
   }
 
-  EpisodeShape Shape(const EpisodeRef& ref) const override {
-    return ViewVideos(ViewFiles(ref.path), false).Shape();
-  }
-
-  Episode Read(const EpisodeRef& ref, const FrameRange& range) const override {
-    ViewVideos videos(ViewFiles(ref.path), range.whole());
-    const int num_frames = videos.Shape().num_frames;
+  std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
+    auto videos = std::make_unique<ViewVideos>(ViewFiles(ref.path));
+    const int num_frames = videos->num_frames();
     Episode episode;
-    Clip& clip = episode.clip = videos.EmptyClip();
+    episode.times_s = videos->times_s();
+    Clip& clip = episode.clip = videos->EmptyClip();
     ReadCameras(ref.path / "cameras.json", num_frames, clip);
     if (fs::exists(ref.path / "prompt.txt")) {
       const std::string text = ReadFile(ref.path / "prompt.txt");
       clip.prompt = text.substr(0, text.find_first_of("\r\n"));
     }
     if (fs::exists(ref.path / "poses.csv")) ReadPoses(ref.path / "poses.csv", num_frames, clip);
-    const FrameRange frames = WithinEpisode(range, num_frames, ref.path.string());
-    CutToRange(frames, episode);
-    videos.FillPictures(frames, clip);
-    return episode;
+    return std::make_unique<OpenEpisode>(std::move(episode), std::move(videos), num_frames,
+                                         ref.path.string());
   }
 
  private:

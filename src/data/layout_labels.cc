@@ -10,7 +10,6 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
-#include "data/frame_range.h"
 #include "data/normal_path.h"
 
 namespace aim {
@@ -150,27 +149,17 @@ class Source : public EpisodeSource {
     return refs;
   }
 
-  EpisodeShape Shape(const EpisodeRef& ref) const override {
+  std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
     const Record record = ReadRecord(ref.path);
     const DataSet data = Labelled(ref, record);
-    return data.Shape(EpisodeIn(data, ref, record));
-  }
-
-  Episode Read(const EpisodeRef& ref, const FrameRange& range) const override {
-    const Record record = ReadRecord(ref.path);
-    const DataSet data = Labelled(ref, record);
-    const EpisodeRef& episode_ref = EpisodeIn(data, ref, record);
-    Episode episode = data.Read(episode_ref, range);
-    const int num_frames =
-        range.whole() ? episode.clip.views[0].num_frames : data.Shape(episode_ref).num_frames;
-    const std::vector<PoseRow> rows = ReadRows(ref.path, record, num_frames);
-    const FrameRange frames = WithinEpisode(range, num_frames, ref.path.string());
-    episode.measured.clear();
-    episode.clip.poses.clear();
-    for (auto k = static_cast<size_t>(frames.begin); k < static_cast<size_t>(frames.end); ++k) {
-      episode.clip.poses.push_back(rows[k].decoded.pose);
-      episode.confidence.push_back(rows[k].decoded.confidence);
+    std::unique_ptr<OpenEpisode> episode = data.Open(EpisodeIn(data, ref, record));
+    std::vector<ToolPose> poses;
+    std::vector<double> confidence;
+    for (const PoseRow& row : ReadRows(ref.path, record, episode->num_frames())) {
+      poses.push_back(row.decoded.pose);
+      confidence.push_back(row.decoded.confidence);
     }
+    episode->SetPoses(std::move(poses), std::move(confidence));
     return episode;
   }
 
@@ -249,13 +238,14 @@ const Layout& LabelsLayout() {
 }
 
 void WriteLabels(const fs::path& folder, const Plan& labels, const EpisodeOrigin& origin,
-                 json record) {
+                 json record, const LabelExtras& extras) {
   AIM_CHECK(record.contains("frames") && record.contains("low_confidence"));
   record["origin"] = {
       {"data", origin.data.string()}, {"layout", origin.layout}, {"episode", origin.episode}};
   WriteFolderAtomic(folder, [&](const fs::path& temporary) {
-    WritePosesCsv(temporary / "poses.csv", labels);
+    WritePosesCsv(temporary / "poses.csv", labels, extras.times_s);
     WriteFileAtomic(temporary / "label.json", DumpJson(record) + "\n");
+    if (extras.write_more) extras.write_more(temporary);
   });
 }
 

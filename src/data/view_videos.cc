@@ -1,56 +1,90 @@
 #include "data/view_videos.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/options.h"
+#include "aim/base/text.h"
+#include "aim/media/file_names.h"
+#include "aim/media/frame_times.h"
 
 namespace aim {
 namespace {
 
-std::string SizeText(const Video& video) {
-  return std::to_string(video.num_frames) + " frames of " + std::to_string(video.format.width) +
-         "x" + std::to_string(video.format.height);
+namespace fs = std::filesystem;
+
+std::string ShapeText(const VideoInfo& video) {
+  return std::to_string(video.num_frames) + " frames of " +
+         SizeText(video.format.width, video.format.height);
+}
+
+std::vector<fs::path> VideosNamed(const fs::path& folder, const std::string& stem) {
+  std::vector<fs::path> paths;
+  if (!fs::is_directory(folder)) return paths;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().stem() == stem && IsVideoName(entry.path())) paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
 }
 
 }  // namespace
 
-ViewVideos::ViewVideos(std::vector<ViewFile> files, bool whole) : files_(std::move(files)) {
+bool HasVideoNamed(const fs::path& folder, const std::string& stem) {
+  return !VideosNamed(folder, stem).empty();
+}
+
+fs::path VideoNamed(const fs::path& folder, const std::string& stem) {
+  const std::vector<fs::path> paths = VideosNamed(folder, stem);
+  if (paths.empty()) return folder / (stem + ".mp4");
+  if (paths.size() == 1) return paths[0];
+  throw InputError(
+      {.where = folder.string(),
+       .got = "with " + paths[0].filename().string() + " and " + paths[1].filename().string(),
+       .expected = "one video of " + stem,
+       .fix = "move the other one away"});
+}
+
+ViewVideos::ViewVideos(std::vector<ViewFile> files) : files_(std::move(files)) {
   for (size_t view = 0; view < files_.size(); ++view) {
-    if (whole) {
-      videos_.push_back(ReadVideo(files_[view].path));
-    } else {
-      const VideoInfo info = ProbeVideo(files_[view].path);
-      videos_.push_back({info.format, info.num_frames, {}});
-    }
+    videos_.emplace_back(files_[view].path);
     CheckAgainstFirst(view);
   }
 }
 
 void ViewVideos::CheckAgainstFirst(size_t view) const {
-  const Video& first = videos_[0];
-  const Video& video = videos_[view];
-  if (video.num_frames == first.num_frames && video.format.width == first.format.width &&
-      video.format.height == first.format.height) {
-    return;
+  const VideoInfo& first = videos_[0].info();
+  const VideoInfo& video = videos_[view].info();
+  const std::string path = files_[view].path.string();
+  if (video.num_frames != first.num_frames || video.format.width != first.format.width ||
+      video.format.height != first.format.height) {
+    throw InputError({.where = path,
+                      .got = ShapeText(video),
+                      .expected = ShapeText(first) + " as in " + files_[0].name,
+                      .fix = "cut the videos to the same frames"});
   }
-  throw InputError({.where = files_[view].path.string(),
-                    .got = SizeText(video),
-                    .expected = SizeText(first) + " as in " + files_[0].name,
-                    .fix = "cut the videos to the same frames"});
-}
-
-EpisodeShape ViewVideos::Shape() const {
-  const Video& first = videos_[0];
-  return {.num_frames = first.num_frames,
-          .num_views = static_cast<int>(files_.size()),
-          .width = first.format.width,
-          .height = first.format.height,
-          .fps = first.format.fps};
+  const std::string apart = DescribeTimesApart(video.times_s, first.times_s, first.format.fps);
+  if (!apart.empty()) {
+    throw InputError({.where = path,
+                      .got = "a video whose " + apart,
+                      .expected = "the times of " + files_[0].name,
+                      .fix = "record or cut the videos to the same moments"});
+  }
+  const double offset_s = video.times_s[0] - first.times_s[0];
+  if (std::abs(offset_s) * first.format.fps > 0.5) {
+    LogWarning(path + " starts " + ToText(offset_s) + " s after " + files_[0].name +
+               "; their frames are taken for the same moments all the same");
+  }
 }
 
 Clip ViewVideos::EmptyClip() const {
+  const VideoFormat& format = videos_[0].info().format;
   Clip clip;
-  clip.width = videos_[0].format.width;
-  clip.height = videos_[0].format.height;
-  clip.fps = videos_[0].format.fps;
+  clip.width = format.width;
+  clip.height = format.height;
+  clip.fps = format.fps;
   for (const ViewFile& file : files_) {
     clip.views.emplace_back();
     clip.views.back().camera.name = file.name;
@@ -58,25 +92,11 @@ Clip ViewVideos::EmptyClip() const {
   return clip;
 }
 
-void ViewVideos::FillPictures(const FrameRange& frames, Clip& clip) {
-  for (size_t v = 0; v < files_.size(); ++v) {
-    Video& video = videos_[v];
-    ClipView& view = clip.views[v];
-    view.num_frames = frames.end - frames.begin;
-    if (video.rgb.empty()) {
-      Video part = ReadVideoFrames(files_[v].path, frames.begin, frames.end);
-      if (part.num_frames != view.num_frames) {
-        throw FormatError({.where = files_[v].path.string(),
-                           .got = std::to_string(frames.begin + part.num_frames) + " frames",
-                           .expected = SizeText(video) + ", as it says itself",
-                           .fix = "write or copy the file again"});
-      }
-      view.rgb = std::move(part.rgb);
-    } else {
-      AIM_CHECK(frames.begin == 0);
-      view.rgb = std::move(video.rgb);
-      view.rgb.resize(static_cast<size_t>(view.num_frames) * video.frame_bytes());
-    }
+void ViewVideos::VisitFrames(const FrameRange& frames, int stride, const Visit& visit) {
+  for (size_t view = 0; view < videos_.size(); ++view) {
+    videos_[view].VisitFrames(
+        frames.begin, frames.end, stride,
+        [&](int frame, std::span<const uint8_t> rgb) { visit(view, frame, rgb); });
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,27 +17,35 @@ struct ViewFile {
   std::filesystem::path path;
 };
 
-// Looks at all of them before a frame of a range is decoded.
+// Is there a video <stem>.mp4, .mov, ... in the folder?
+bool HasVideoNamed(const std::filesystem::path& folder, const std::string& stem);
+
+// It, or the path of <stem>.mp4 if there is none. Throws InputError if there are several.
+std::filesystem::path VideoNamed(const std::filesystem::path& folder, const std::string& stem);
+
+// All of them opened, none of them in memory.
 class ViewVideos {
  public:
-  // With `whole` every video is decoded at once, otherwise each is only probed. Throws InputError
-  // naming the file that is missing or has another size or length than the first, FormatError for
-  // damaged bytes.
-  ViewVideos(std::vector<ViewFile> files, bool whole);
+  // Throws InputError naming the file that is missing or has another size, length or times than the
+  // first, FormatError for damaged bytes.
+  explicit ViewVideos(std::vector<ViewFile> files);
 
-  EpisodeShape Shape() const;
+  int num_frames() const { return videos_[0].info().num_frames; }
+  const std::vector<double>& times_s() const { return videos_[0].info().times_s; }
 
   // Size, rate and names of the views; no pictures yet.
   Clip EmptyClip() const;
 
-  // Moves the pictures of the frames into the clip's views. To be called once.
-  void FillPictures(const FrameRange& frames, Clip& clip);
+  // Frames begin, begin + stride, ... of `frames`, which lie within the videos, one view after the
+  // other.
+  using Visit = std::function<void(size_t view, int frame, std::span<const uint8_t> rgb)>;
+  void VisitFrames(const FrameRange& frames, int stride, const Visit& visit);
 
  private:
   void CheckAgainstFirst(size_t view) const;
 
   std::vector<ViewFile> files_;
-  std::vector<Video> videos_;  // `rgb` is empty if it was only probed
+  std::vector<VideoReader> videos_;
 };
 
 }  // namespace aim

@@ -8,16 +8,10 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/media/file_names.h"
 
 namespace aim {
 namespace {
-
-std::string LowerExtension(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
 
 // Is the end there? OpenCV reads a JPEG that is cut short as a picture with a grey rest.
 bool IsWhole(const std::string& bytes) {

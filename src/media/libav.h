@@ -20,6 +20,7 @@ namespace aim {
 
 struct LibavDeleter {
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
+  void operator()(AVFormatContext* input) const { avformat_close_input(&input); }
   void operator()(AVFrame* frame) const { av_frame_free(&frame); }
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
   void operator()(SwsContext* scaler) const { sws_freeContext(scaler); }

@@ -6,7 +6,9 @@
 #include "aim/base/error.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/format/npy.h"
+#include "aim/media/video.h"
 #include "codec/rlbench_scene.h"
+#include "media/make_video.h"
 #include "support/matchers.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
@@ -80,6 +82,50 @@ TEST_F(ActionVideoTest, DecodesWhatItEncodedInEveryFormat) {
       EXPECT_EQ(rows[i].decoded.visible.size(), 6u);
     }
   }
+}
+
+// What people look at lies beside the video that programs read.
+TEST_F(ActionVideoTest, VideosHaveAPreview) {
+  const auto report = Encode("mp4", "action");
+  EXPECT_EQ(report["files"], (std::vector<std::string>{"view0.mp4", "view0_preview.mp4",
+                                                       "view1.mp4", "view1_preview.mp4"}));
+  const Video preview = ReadVideo(folder_ / "action/view1_preview.mp4");
+  EXPECT_EQ(preview.num_frames, 5);
+  EXPECT_EQ(preview.format.width, 3 * kSizePx);
+}
+
+TEST_F(ActionVideoTest, NamesInCapitalsAndHiddenFilesDoNotMatter) {
+  Encode("png", "pictures");
+  Encode("mp4", "videos");
+  const auto move = [&](const std::string& from, const std::string& to) {
+    std::filesystem::rename(folder_ / from, folder_ / to);
+  };
+  move("pictures/view0/000003.png", "pictures/view0/000003.PNG");
+  for (const char* name : {".DS_Store", "._000000.png", "._000003.PNG"}) {
+    WriteFileAtomic(folder_ / "pictures/view0" / name, "no picture");
+  }
+  move("videos/view1.mp4", "videos/view1.MOV");
+  EXPECT_EQ(Decode({"pictures/view0", "videos/view1.MOV"})["decoded"], 5);
+}
+
+// Of a video whose frames are not evenly spaced; an fps that was asked for goes before them.
+TEST_F(ActionVideoTest, FramesHaveTheTimesOfTheVideo) {
+  Encode("mp4", "even");
+  const Video even = ReadVideo(folder_ / "even/view0.mp4");
+  std::vector<Image> frames;
+  for (int k = 0; k < 5; ++k) frames.push_back(FrameImage(even, k));
+  const std::vector<int> times_ms = {0, 100, 200, 700, 800};
+  const MadeVideo made{.container = "mov", .times_ms = times_ms};
+  MakeVideo(folder_ / "uneven.mov", made, frames);
+  Decode({"uneven.mov", "even/view1.mp4"}, "times.csv");
+  const std::vector<PoseRow> rows = ReadPosesCsv(folder_ / "times.csv");
+  for (size_t k = 0; k < 5; ++k) EXPECT_NEAR(rows[k].time_s, times_ms[k] / 1000.0, 1e-9);
+  RunContext run = Run("asked.csv");
+  RunDecode({.images = {Path("uneven.mov"), Path("even/view1.mp4")},
+             .cameras = Path("cameras.json"),
+             .fps = 20},
+            run);
+  EXPECT_NEAR(ReadPosesCsv(folder_ / "asked.csv")[3].time_s, 0.15, 1e-9);
 }
 
 TEST_F(ActionVideoTest, NpyHoldsTheRasterizersPictures) {

@@ -5,10 +5,12 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/cut_clip.h"
 #include "aim/media/video.h"
 #include "data/read_single.h"
+#include "media/make_video.h"
 #include "support/case_name.h"
 #include "support/matchers.h"
 #include "support/scene.h"
@@ -89,6 +91,58 @@ TEST(ClipFolder, PromptAndPosesMayBeMissing) {
   EXPECT_EQ(clip.prompt, "");
 }
 
+// As cameras and phones name them; what macOS leaves beside them is none of it.
+TEST(ClipFolder, VideosMayHaveAnyUsualName) {
+  const TemporaryFolder folder;
+  WriteWhole(folder / "clip");
+  fs::rename(folder / "clip/view0.mp4", folder / "clip/view0.MP4");
+  fs::rename(folder / "clip/view1.mp4", folder / "clip/view1.mov");
+  for (const char* name : {"clip/._view0.MP4", "clip/.DS_Store", "._clip"}) {
+    WriteFileAtomic(folder / name, "not a video");
+  }
+  const Clip clip = ReadSingle(folder.path()).clip;
+  ASSERT_EQ(clip.views.size(), 2u);
+  EXPECT_EQ(clip.views[1].rgb.back(), 31);
+}
+
+void WriteVideoAt(const fs::path& path, const std::vector<int>& times_ms) {
+  const testing::MadeVideo made{.container = "matroska", .times_ms = times_ms};
+  testing::MakeVideo(path, made, std::vector<Image>(times_ms.size(), Image(kSize, kSize)));
+}
+
+TEST(ClipFolder, FramesHaveTheTimesOfTheFile) {
+  const TemporaryFolder folder;
+  WriteWhole(folder.path());
+  const std::vector<int> times_ms = {0, 100, 200, 700};
+  for (const char* view : {"view0", "view1"}) {
+    fs::remove(folder / (std::string(view) + ".mp4"));
+    WriteVideoAt(folder / (std::string(view) + ".mkv"), times_ms);
+  }
+  const DataSet data = OpenDataSet(folder.path());
+  const Episode whole = data.Read(data.episodes().at(0));
+  ASSERT_EQ(whole.times_s.size(), 4u);
+  for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(whole.times_s[k], times_ms[k] / 1000.0, 1e-9);
+  EXPECT_NEAR(whole.clip.fps, 10, 1e-6);
+  EXPECT_THAT(data.Read(data.episodes()[0], {2, 4}).times_s,
+              ElementsAre(whole.times_s[2], whole.times_s[3]));
+}
+
+// Frames of two moments must not be taken for one; a clock that started later may be the reason.
+TEST(ClipFolder, ViewsOfOtherTimesAreRefusedLateOnesNamed) {
+  const TemporaryFolder folder;
+  WriteWhole(folder.path());
+  fs::remove(folder / "view1.mp4");
+  WriteVideoAt(folder / "view1.mkv", {0, 200, 400, 1000});
+  ExpectThrowsWith<InputError>([&] { ReadSingle(folder.path()); },
+                               {"view1.mkv", "frame 3 comes 0.4 s later", "view0"});
+  WriteVideoAt(folder / "view1.mkv", {1000, 1200, 1400, 1600});
+  std::string warning;
+  SetLogSink([&](LogLevel, const std::string& message) { warning = message; });
+  EXPECT_EQ(ReadSingle(folder.path()).times_s.at(0), 0);
+  SetLogSink(nullptr);
+  EXPECT_THAT(warning, ::testing::HasSubstr("view1.mkv starts 1 s after view0"));
+}
+
 TEST(ClipFolder, ListsFoldersByNameAndNothingElse) {
   const TemporaryFolder folder;
   for (const char* name : {"b", "a"}) WriteWhole(folder / name);
@@ -153,6 +207,9 @@ INSTANTIATE_TEST_SUITE_P(
                  fs::rename(path / "short/view1.mp4", path / "view1.mp4");
                },
                {"view1.mp4 is 3 frames of 16x16", "4 frames of 16x16 as in view0"}},
+        Damage{"two_videos_of_a_view",
+               [](const fs::path& path) { fs::copy(path / "view0.mp4", path / "view0.MOV"); },
+               {"view0.MOV and view0.mp4", "one video of view0"}},
         Damage{"poses_of_another_length",
                [](const fs::path& path) { WritePosesCsv(path / "poses.csv", Poses(3), 0.2); },
                {"poses.csv is 3 rows", "frame 0 alone, or all of 4"}},

@@ -45,7 +45,8 @@ std::vector<ToolPose> ToolPoses(std::span<const PoseRow> rows);
 void WritePosesCsv(const std::filesystem::path& path, std::span<const ToolPose> poses,
                    double period_s);
 
-// Poses that were decoded: thirteen columns. Atomic.
-void WritePosesCsv(const std::filesystem::path& path, const Plan& plan);
+// Poses that were decoded: thirteen columns, frame k at times_s[k] where times are given. Atomic.
+void WritePosesCsv(const std::filesystem::path& path, const Plan& plan,
+                   std::span<const double> times_s = {});
 
 }  // namespace aim

@@ -28,10 +28,16 @@ class DataSet {
   const EpisodeRef* Find(const std::string& name) const&;
   const EpisodeRef* Find(const std::string& name) const&& = delete;
 
-  // EpisodeSource's (data/layout.h). Read also checks, where an episode begins, that its cameras
-  // can be those of its poses (codec/rig_check.h): a view that never shows the tool is a warning,
-  // none that does InputError.
-  EpisodeShape Shape(const EpisodeRef& ref) const;
+  // EpisodeSource's (data/layout.h), and whether the cameras can be those of the poses
+  // (codec/rig_check.h): a view that never shows the tool is a warning, once, none that does
+  // InputError.
+  std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const;
+
+  EpisodeShape Shape(const EpisodeRef& ref) const { return Open(ref)->shape(); }
+
+  // The frames of `range`, all views: equal to the cut of the whole, but neither decoded nor held
+  // in memory beside it. Throws what Open does, and InputError for a range that begins past the
+  // end.
   Episode Read(const EpisodeRef& ref, const FrameRange& range = {}) const;
 
   // The same, or nothing for a damaged episode, which is logged and appended to `skipped`.

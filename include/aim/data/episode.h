@@ -15,6 +15,7 @@ namespace aim {
 // frame, or, where the layout allows it, the first alone, or none.
 struct Episode {
   Clip clip;
+  std::vector<double> times_s;     // of each frame, as its files say; empty: frame / fps
   std::vector<ToolPose> measured;  // where the tool really was at each frame; empty if not recorded
   std::vector<double> confidence;  // of each pose, [0, 1], where they are labels; empty: recorded
   std::string task;                // empty if the layout does not know

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aim/data/episode.h"
+#include "aim/data/open_episode.h"
 
 namespace aim {
 
@@ -44,14 +45,10 @@ class EpisodeSource {
   // All episodes, in a fixed order, by names and indexes alone; damaged ones too.
   virtual std::vector<EpisodeRef> List() const = 0;
 
-  // Throw InputError that names the file and the field: something is missing, a value is wrong,
-  // views, cameras and poses contradict each other; FormatError for damaged bytes.
-  virtual EpisodeShape Shape(const EpisodeRef& ref) const = 0;
-
-  // The frames of `range`, all views: equal to the cut of the whole, but neither decoded nor held
-  // in memory beside it. Damage elsewhere in a video may go unseen. Throws InputError for a range
-  // that begins past the end.
-  virtual Episode Read(const EpisodeRef& ref, const FrameRange& range) const = 0;
+  // Everything but the pictures. Throws InputError that names the file and the field: something is
+  // missing, a value is wrong, views, cameras and poses contradict each other; FormatError for
+  // damaged bytes, except for damage to pictures that are not read.
+  virtual std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const = 0;
 
   // Nothing where the pictures are this data set's own.
   virtual std::optional<EpisodeOrigin> Origin(const EpisodeRef&) const { return std::nullopt; }

@@ -1,9 +1,10 @@
-// H.264 video files, written and read through libav.
+// Video files, read in any of the usual formats and written as H.264, through libav.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <span>
@@ -16,13 +17,14 @@ namespace aim {
 struct VideoFormat {
   int width = 0;   // pixels
   int height = 0;  // pixels
-  double fps = 0;  // frames a second, constant
+  double fps = 0;  // frames a second; where they vary the usual number, to which gaps do not count
 };
 
 // A whole video in memory. `rgb` is row-major [num_frames, height, width, 3].
 struct Video {
   VideoFormat format;
   int num_frames = 0;
+  std::vector<double> times_s;  // when each frame is shown, as the file says; may start above 0
   std::vector<uint8_t> rgb;
 
   size_t frame_bytes() const {
@@ -72,26 +74,53 @@ class VideoWriter {
 void WriteVideo(const std::filesystem::path& path, const VideoFormat& format,
                 std::span<const uint8_t> rgb, const VideoOptions& options = {});
 
-// Decodes the first `max_frames` frames of the file's best video stream to RGB. Reads mp4/mov,
-// Matroska/WebM and AVI with any codec that libav has. Throws InputError if the file is missing;
-// FormatError, naming the file, if it is no video, is truncated or damaged, or holds more than
-// 8 GiB of pixels in the frames asked for.
+// What a video file says of itself.
+struct VideoInfo {
+  VideoFormat format;
+  int num_frames = 0;
+  std::vector<double> times_s;  // of each frame
+};
+
+// A video file that is open: mp4/mov, Matroska/WebM or AVI with any codec that libav has, its best
+// video stream. Pictures are those a player shows: turned as the file says, colours by its own
+// matrix (BT.601 if it names none) and range, frames outside an edit list left out, with the file's
+// own times. Memory does not grow with its length.
+//
+// Throws InputError if the file is missing; FormatError, naming the file, if it is no video, is cut
+// off (bytes of others behind a whole file do not matter), damaged, or changes its size. A
+// recording that does not say where it ends is read as far as it goes, with a warning.
+class VideoReader {
+ public:
+  explicit VideoReader(const std::filesystem::path& path);  // runs over the packets once
+  ~VideoReader();
+  VideoReader(VideoReader&&) noexcept;
+  VideoReader& operator=(VideoReader&&) noexcept;
+
+  const VideoInfo& info() const;
+
+  // Called with a frame's number and its pixels [height, width, 3], which last for the call.
+  using Visit = std::function<void(int frame, std::span<const uint8_t> rgb)>;
+
+  // Frames begin, begin + stride, ... below `end`, which lies within the video. Goes on where the
+  // last call ended, or from the nearest key frame. Damage to pictures elsewhere is not seen.
+  void VisitFrames(int begin, int end, int stride, const Visit& visit);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The first `max_frames` frames, decoded. Throws like VideoReader, and FormatError for more than 8
+// GiB of pixels in the frames asked for.
 Video ReadVideo(const std::filesystem::path& path,
                 int max_frames = std::numeric_limits<int>::max());
 
 // Frames [begin, end) alone, the same pixels as in the whole video; fewer if it ends before `end`.
 // Memory is that of the frames asked for. 0 <= begin < end. Throws like ReadVideo, and FormatError
-// if there is no frame `begin`; damage behind `end` is not seen.
+// if there is no frame `begin`.
 Video ReadVideoFrames(const std::filesystem::path& path, int begin, int end);
 
-// What a video file says of itself.
-struct VideoInfo {
-  VideoFormat format;
-  int num_frames = 0;
-};
-
-// Size, rate and number of frames without decoding them: from the index of an mp4 file, by running
-// over the packets of others. Throws like ReadVideo.
+// Size, rate, times and number of frames without decoding them. Throws like VideoReader.
 VideoInfo ProbeVideo(const std::filesystem::path& path);
 
 }  // namespace aim

@@ -1,0 +1,51 @@
+// An episode whose pictures are read a part at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "aim/data/episode.h"
+
+namespace aim {
+
+class ViewVideos;
+
+// An episode that was opened: all of it but its pictures is known. Memory does not grow with its
+// length beyond that. What is read in order is decoded once. Not thread-safe; threads open their
+// own.
+class OpenEpisode {
+ public:
+  // `facts` is the whole episode with views but without pictures, of which `num_frames` belong to
+  // it; `where` is what messages call it.
+  OpenEpisode(Episode facts, std::unique_ptr<ViewVideos> videos, int num_frames, std::string where);
+  ~OpenEpisode();
+  OpenEpisode(const OpenEpisode&) = delete;
+  OpenEpisode& operator=(const OpenEpisode&) = delete;
+
+  // Its `times_s` has one a frame.
+  const Episode& facts() const { return facts_; }
+  int num_frames() const { return num_frames_; }
+  EpisodeShape shape() const;
+
+  // Other poses, one a frame, in place of those recorded, with their confidence.
+  void SetPoses(std::vector<ToolPose> poses, std::vector<double> confidence);
+
+  // The frames of `range` at full size, as EpisodeSource::Read (data/layout.h). Throws InputError
+  // for more than 8 GiB of pixels.
+  Episode Read(const FrameRange& range);
+
+  // Frames begin, begin + stride, ... of `range` as FitClip makes them, at this size; without
+  // poses.
+  Clip ReadFitted(const FrameRange& range, int stride, int width, int height);
+
+  // Decodes every picture and keeps none. Throws FormatError where one is damaged.
+  void CheckPictures();
+
+ private:
+  Episode facts_;
+  std::unique_ptr<ViewVideos> videos_;
+  int num_frames_;
+  std::string where_;
+};
+
+}  // namespace aim

@@ -1,0 +1,111 @@
+#include "aim/data/open_episode.h"
+
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/base/text.h"
+#include "aim/data/fit_view.h"
+#include "data/frame_range.h"
+#include "data/view_videos.h"
+
+namespace aim {
+namespace {
+
+constexpr int64_t kMaxPixelBytes = int64_t{8} << 30;
+
+void CheckMemory(const FrameRange& frames, const Clip& clip, const std::string& where) {
+  const int64_t frame_bytes = int64_t{3} * clip.width * clip.height;
+  const int64_t num_pictures =
+      static_cast<int64_t>(clip.views.size()) * (frames.end - frames.begin);
+  if (num_pictures * frame_bytes <= kMaxPixelBytes) return;
+  throw InputError(
+      {.where = where,
+       .got = std::to_string(num_pictures) + " pictures of " + SizeText(clip.width, clip.height),
+       .expected = "at most 8 GiB of pixels at once",
+       .fix = "cut it into shorter episodes, or make its videos smaller"});
+}
+
+}  // namespace
+
+OpenEpisode::OpenEpisode(Episode facts, std::unique_ptr<ViewVideos> videos, int num_frames,
+                         std::string where)
+    : facts_(std::move(facts)),
+      videos_(std::move(videos)),
+      num_frames_(num_frames),
+      where_(std::move(where)) {
+  AIM_CHECK(num_frames_ > 0 && facts_.clip.fps > 0);
+  const auto count = static_cast<size_t>(num_frames_);
+  if (facts_.times_s.size() < count) facts_.times_s.clear();
+  for (size_t k = facts_.times_s.size(); k < count; ++k) {
+    facts_.times_s.push_back(static_cast<double>(k) / facts_.clip.fps);
+  }
+  facts_.times_s.resize(count);
+}
+
+OpenEpisode::~OpenEpisode() = default;
+
+EpisodeShape OpenEpisode::shape() const {
+  const Clip& clip = facts_.clip;
+  return {.num_frames = num_frames_,
+          .num_views = static_cast<int>(clip.views.size()),
+          .width = clip.width,
+          .height = clip.height,
+          .fps = clip.fps};
+}
+
+void OpenEpisode::SetPoses(std::vector<ToolPose> poses, std::vector<double> confidence) {
+  AIM_CHECK(poses.size() == static_cast<size_t>(num_frames_) && confidence.size() == poses.size());
+  facts_.measured.clear();
+  facts_.clip.poses = std::move(poses);
+  facts_.confidence = std::move(confidence);
+}
+
+Episode OpenEpisode::Read(const FrameRange& range) {
+  const FrameRange frames = WithinEpisode(range, num_frames_, where_);
+  CheckMemory(frames, facts_.clip, where_);
+  Episode episode = facts_;
+  CutToRange(frames, episode);
+  Clip& clip = episode.clip;
+  for (ClipView& view : clip.views) {
+    view.num_frames = frames.end - frames.begin;
+    view.rgb.reserve(static_cast<size_t>(view.num_frames) * static_cast<size_t>(clip.width) *
+                     static_cast<size_t>(clip.height) * 3);
+  }
+  videos_->VisitFrames(frames, 1, [&clip](size_t view, int, std::span<const uint8_t> rgb) {
+    std::vector<uint8_t>& pictures = clip.views[view].rgb;
+    pictures.insert(pictures.end(), rgb.begin(), rgb.end());
+  });
+  return episode;
+}
+
+Clip OpenEpisode::ReadFitted(const FrameRange& range, int stride, int width, int height) {
+  const FrameRange frames = WithinEpisode(range, num_frames_, where_);
+  const Clip& whole = facts_.clip;
+  Clip clip;
+  clip.width = width;
+  clip.height = height;
+  clip.fps = whole.fps / stride;
+  clip.prompt = whole.prompt;
+  clip.views.resize(whole.views.size());
+  videos_->VisitFrames(frames, stride, [&](size_t v, int frame, std::span<const uint8_t> rgb) {
+    const CameraTrack& track = whole.views[v].camera;
+    const ClipView one{.camera = {track.name, {track.at(static_cast<size_t>(frame))}},
+                       .num_frames = 1,
+                       .rgb = {rgb.begin(), rgb.end()}};
+    const ClipView fitted = FitView(one, whole.width, whole.height, width, height);
+    ClipView& view = clip.views[v];
+    view.camera.name = track.name;
+    if (track.frames.size() > 1 || view.num_frames == 0) {
+      view.camera.frames.push_back(fitted.camera.at(0));
+    }
+    view.rgb.insert(view.rgb.end(), fitted.rgb.begin(), fitted.rgb.end());
+    ++view.num_frames;
+  });
+  return clip;
+}
+
+void OpenEpisode::CheckPictures() {
+  videos_->VisitFrames({0, num_frames_}, 1, [](size_t, int, std::span<const uint8_t>) {});
+}
+
+}  // namespace aim
