@@ -14,12 +14,14 @@
 #include "aim/base/summary.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
-#include "aim/data/cut_clip.h"
 #include "aim/data/data_set.h"
-#include "aim/data/fit_view.h"
 #include "aim/data/labels.h"
+#include "aim/media/frame_times.h"
 #include "aim/policy/clip_generator.h"
+#include "pipeline/label_overlay.h"
+#include "pipeline/label_page.h"
 #include "pipeline/truth_clips.h"
+#include "pipeline/window_reader.h"
 #include "pipeline/windows.h"
 
 namespace aim {
@@ -70,10 +72,11 @@ PoseErrors PoseErrorsFromJson(const nlohmann::json& json) {
   return errors;
 }
 
-// What an earlier run wrote of an episode.
-struct EarlierLabels {
+// What was found of an episode, now or by an earlier run.
+struct EpisodeLabels {
   nlohmann::json record;
   std::vector<DecodedPose> frames;
+  std::vector<double> times_s;
 };
 
 // What label.json of an earlier run says.
@@ -88,12 +91,14 @@ nlohmann::json ReadRecord(const fs::path& folder) {
 }
 
 // Nothing where there is nothing or it is damaged: then the episode is labelled again.
-std::optional<EarlierLabels> ReadEarlier(const fs::path& folder) {
+std::optional<EpisodeLabels> ReadEarlier(const fs::path& folder) {
   try {
-    EarlierLabels earlier{.record = ReadRecord(folder), .frames = {}};
+    EpisodeLabels earlier{.record = ReadRecord(folder), .frames = {}, .times_s = {}};
     if (earlier.record.is_null()) return std::nullopt;
-    for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv"))
+    for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv")) {
       earlier.frames.push_back(row.decoded);
+      earlier.times_s.push_back(row.time_s);
+    }
     if (earlier.record.contains("errors")) PoseErrorsFromJson(earlier.record["errors"]);
     return earlier;
   } catch (const Error& error) {
@@ -158,19 +163,22 @@ class Labeller {
 
   void LabelGuarded(const EpisodeRef& ref) {
     const fs::path folder = run_.out() / ref.name;
-    nlohmann::json record;
-    Plan labels;
-    if (std::optional<EarlierLabels> earlier = ReadEarlier(folder)) {
-      record = std::move(earlier->record);
-      labels.frames = std::move(earlier->frames);
+    EpisodeLabels labels;
+    if (std::optional<EpisodeLabels> earlier = ReadEarlier(folder)) {
+      labels = std::move(*earlier);
       ++report_.num_resumed;
     } else if (!TryOrSkip(ref.name, report_.skipped,
-                          [&] { record = LabelEpisode(ref, folder, labels); })) {
+                          [&] { labels.record = LabelEpisode(ref, folder, labels); })) {
       return;
     }
+    std::vector<double> confidence;
     for (const DecodedPose& frame : labels.frames)
-      confidences_.push_back(frame.decodable ? frame.confidence : 0);
-    Add(record);
+      confidence.push_back(frame.decodable ? frame.confidence : 0);
+    if (options_.overlay) {
+      shown_.push_back({ref.name, labels.record, labels.times_s, confidence});
+    }
+    confidences_.insert(confidences_.end(), confidence.begin(), confidence.end());
+    Add(labels.record);
   }
 
   void Add(const nlohmann::json& record) {
@@ -183,53 +191,74 @@ class Labeller {
     qualities_.back().poses = PoseErrorsFromJson(record["errors"]);
   }
 
-  nlohmann::json LabelEpisode(const EpisodeRef& ref, const fs::path& folder, Plan& labels) const {
-    const Episode episode = data_.Read(ref);
-    const Clip& clip = episode.clip;
+  nlohmann::json LabelEpisode(const EpisodeRef& ref, const fs::path& folder,
+                              EpisodeLabels& labels) const {
+    const std::unique_ptr<OpenEpisode> episode = data_.Open(ref);
+    const Episode& facts = episode->facts();
     const BundleConfig& config = generator_.config();
-    CheckViews(ref, clip, config);
-    const int num_frames = clip.views[0].num_frames;
-    const int stride = std::max(1, static_cast<int>(std::lround(clip.fps / config.fps)));
-    if (std::abs(clip.fps / stride / config.fps - 1) > kRateTolerance) {
-      LogWarning(ref.name + " has " + ToText(clip.fps) +
-                 " frames a second, the model was trained at " + ToText(config.fps));
-    }
-    const Clip fitted =
-        FitClip(EveryNthFrame(clip, stride), config.image_width, config.image_height);
-    std::vector<DecodedWindow> windows = DecodeWindows(ref, fitted, PoseGiven(episode));
-    labels.period_s = 1 / clip.fps;
-    labels.frames = BlendWindows(windows, fitted.views[0].num_frames);
-    FillFromNeighbours(labels.frames, options_.min_confidence);
-    labels.frames = SpreadOut(labels.frames, stride, num_frames);
-    nlohmann::json record = Record(ref, episode, labels);
+    CheckViews(ref, facts.clip, config);
+    const int stride = Stride(ref, facts);
+    WindowReader video(*episode, stride, config.image_width, config.image_height);
+    const std::vector<DecodedWindow> windows = DecodeWindows(ref, video, facts);
+    std::vector<DecodedPose> frames = BlendWindows(windows, video.num_frames());
+    FillFromNeighbours(frames, options_.min_confidence);
+    Plan plan{.period_s = 1 / facts.clip.fps, .frames = SpreadOut(frames, stride, facts.times_s)};
+    nlohmann::json record = Record(ref, facts, plan);
     record["windows"] = windows.size();
-    WriteLabels(folder, labels, data_.Origin(ref), record);
+    record["stride"] = stride;
+    LabelExtras extras{.times_s = facts.times_s};
+    if (options_.overlay) {
+      extras.write_more = [&](const fs::path& temporary) {
+        WriteOverlays(
+            *episode, plan.frames,
+            {.min_confidence = options_.min_confidence, .anchor_m = config.action_image.anchor_m},
+            temporary);
+      };
+    }
+    WriteLabels(folder, plan, data_.Origin(ref), record, extras);
+    labels.frames = std::move(plan.frames);
+    labels.times_s = facts.times_s;
     return record;
   }
 
+  // Which frames the model sees: every n-th where the video is that much faster.
+  int Stride(const EpisodeRef& ref, const Episode& facts) const {
+    const double fps = facts.clip.fps;
+    const double model_fps = generator_.config().fps;
+    const int stride = std::max(1, static_cast<int>(std::lround(fps / model_fps)));
+    if (std::abs(fps / stride / model_fps - 1) > kRateTolerance) {
+      LogWarning(ref.name + " has " + ToText(fps) + " frames a second, the model was trained at " +
+                 ToText(model_fps));
+    }
+    const std::string uneven = DescribeUnevenTimes(facts.times_s, fps);
+    if (!uneven.empty()) {
+      LogWarning(ref.name + " has uneven times (" + uneven +
+                 "): frames are taken one by one, their labels have the times of the file");
+    }
+    return stride;
+  }
+
   // A pose that is a label itself is given only if it was known to that run.
-  bool PoseGiven(const Episode& episode) const {
-    return options_.first_pose == FirstPose::kData && !episode.clip.poses.empty() &&
-           (episode.confidence.empty() || episode.confidence[0] == 1);
+  bool PoseGiven(const Episode& facts) const {
+    return options_.first_pose == FirstPose::kData && !facts.clip.poses.empty() &&
+           (facts.confidence.empty() || facts.confidence[0] == 1);
   }
 
   // Every window by itself; the recorded first pose belongs to the first alone.
-  std::vector<DecodedWindow> DecodeWindows(const EpisodeRef& ref, const Clip& clip,
-                                           bool has_pose) const {
+  std::vector<DecodedWindow> DecodeWindows(const EpisodeRef& ref, WindowReader& video,
+                                           const Episode& facts) const {
     const int window = generator_.config().num_frames;
     const Rng rng = Rng(run_.seed()).Derive(StableHash(ref.name), "label");
     std::vector<DecodedWindow> decoded;
-    for (const int start : WindowStarts(clip.views[0].num_frames, window, overlap_)) {
+    for (const int start : WindowStarts(video.num_frames(), window, overlap_)) {
       decoded.push_back({start, {}});
     }
     for (size_t begin = 0; begin < decoded.size();) {
-      const bool pose_given = begin == 0 && has_pose;
+      const bool pose_given = begin == 0 && PoseGiven(facts);
       const size_t end = pose_given ? 1 : std::min(decoded.size(), begin + kWindowsPerBatch);
       std::vector<Clip> batch;
-      for (size_t i = begin; i < end; ++i) {
-        batch.push_back(CutClip(clip, decoded[i].start, window));
-        batch.back().poses.resize(pose_given ? 1 : 0);
-      }
+      for (size_t i = begin; i < end; ++i) batch.push_back(video.Read(decoded[i].start, window));
+      if (pose_given) batch[0].poses = {facts.clip.poses[0]};
       const ClipRequest request{
           .first_pose_given = pose_given, .decode_video = false, .temporal_prior = false};
       std::vector<GeneratedClip> generated =
@@ -274,10 +303,14 @@ class Labeller {
       Rng rng = Rng(run_.seed()).Derive(0, "intervals");
       report_.errors = SummarizeWithIntervals(qualities_, rng);
     }
-    const std::string name = shard_.count == 1 ? "report.json"
+    const std::string name = shard_.count == 1 ? "report"
                                                : "report-" + std::to_string(shard_.index) + "-of-" +
-                                                     std::to_string(shard_.count) + ".json";
-    WriteFileAtomic(run_.out() / name, DumpJson(aim::ToJson(report_), 2) + "\n");
+                                                     std::to_string(shard_.count);
+    WriteFileAtomic(run_.out() / (name + ".json"), DumpJson(aim::ToJson(report_), 2) + "\n");
+    if (options_.overlay) {
+      WriteFileAtomic(run_.out() / (name + ".html"),
+                      LabelPage(report_, shown_, options_.min_confidence, run_.out()));
+    }
     run_.CommitOut();
     return report_;
   }
@@ -290,6 +323,7 @@ class Labeller {
   int overlap_ = 0;
   LabelReport report_;
   std::vector<double> confidences_;  // of all frames so far
+  std::vector<ShownClip> shown_;     // for the page
   std::vector<ClipQuality> qualities_;
 };
 

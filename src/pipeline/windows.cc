@@ -92,41 +92,18 @@ std::vector<DecodedPose> BlendWindows(const std::vector<DecodedWindow>& windows,
   return blended;
 }
 
-Clip EveryNthFrame(const Clip& clip, int stride) {
-  if (stride == 1) return clip;
-  Clip result = clip;
-  const size_t frame_bytes = static_cast<size_t>(clip.height) * static_cast<size_t>(clip.width) * 3;
-  for (size_t v = 0; v < clip.views.size(); ++v) {
-    const ClipView& source = clip.views[v];
-    ClipView& view = result.views[v];
-    view.rgb.clear();
-    view.num_frames = 0;
-    if (source.camera.frames.size() > 1) view.camera.frames.clear();
-    for (int frame = 0; frame < source.num_frames; frame += stride, ++view.num_frames) {
-      const auto index = static_cast<size_t>(frame);
-      const auto begin = source.rgb.begin() + static_cast<std::ptrdiff_t>(index * frame_bytes);
-      view.rgb.insert(view.rgb.end(), begin, begin + static_cast<std::ptrdiff_t>(frame_bytes));
-      if (source.camera.frames.size() > 1) view.camera.frames.push_back(source.camera.at(index));
-    }
-  }
-  result.fps = clip.fps / stride;
-  result.poses.clear();
-  for (size_t i = 0; i < clip.poses.size(); i += static_cast<size_t>(stride)) {
-    result.poses.push_back(clip.poses[i]);
-  }
-  return result;
-}
-
 std::vector<DecodedPose> SpreadOut(const std::vector<DecodedPose>& frames, int stride,
-                                   int num_frames) {
+                                   std::span<const double> times_s) {
   std::vector<DecodedPose> result;
-  for (int frame = 0; frame < num_frames; ++frame) {
-    const auto before = static_cast<size_t>(frame / stride);
+  const auto step = static_cast<size_t>(stride);
+  for (size_t frame = 0; frame < times_s.size(); ++frame) {
+    const size_t before = frame / step;
     const size_t after = std::min(before + 1, frames.size() - 1);
-    const int part = frame % stride;
     DecodedPose pose = frames[before];
-    if (part != 0) {
-      const double fraction = static_cast<double>(part) / stride;
+    if (frame % step != 0) {
+      const double begin_s = times_s[before * step];
+      const double span_s = times_s[after * step] - begin_s;
+      const double fraction = span_s > 0 ? (times_s[frame] - begin_s) / span_s : 0;
       pose.pose.world_from_tool = Interpolate(frames[before].pose.world_from_tool,
                                               frames[after].pose.world_from_tool, fraction);
       pose.decodable = frames[before].decodable && frames[after].decodable;

@@ -1,9 +1,9 @@
 // A long video as overlapping windows, and one track of poses from what each of them gave.
 #pragma once
 
+#include <span>
 #include <vector>
 
-#include "aim/codec/clip.h"
 #include "aim/codec/plan.h"
 
 namespace aim {
@@ -21,11 +21,9 @@ struct DecodedWindow {
 // towards the window's ends. Frames that none decoded are not decodable.
 std::vector<DecodedPose> BlendWindows(const std::vector<DecodedWindow>& windows, int num_frames);
 
-// Frames 0, stride, 2 stride, ... with their cameras and poses.
-Clip EveryNthFrame(const Clip& clip, int stride);
-
-// The inverse for poses: interpolates between the known frames, marks what it made `from_prior`.
+// Poses at every `stride`-th of the frames with these rising times to poses at all of them:
+// interpolates by time between the known ones, marks what it made `from_prior`.
 std::vector<DecodedPose> SpreadOut(const std::vector<DecodedPose>& frames, int stride,
-                                   int num_frames);
+                                   std::span<const double> times_s);
 
 }  // namespace aim

@@ -10,6 +10,8 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/action_images.h"
 #include "aim/data/data_set.h"
+#include "aim/media/video.h"
+#include "media/make_video.h"
 #include "pipeline/clip_files.h"
 #include "support/case_name.h"
 #include "support/matchers.h"
@@ -186,6 +188,65 @@ TEST_F(LabelTest, FasterVideosAreLabelledAtTheModelsRate) {
   EXPECT_NEAR(rows[1].time_s, 1.0 / 16, 1e-9);
   const nlohmann::json record = nlohmann::json::parse(ReadFile(scratch_ / "out/fast/label.json"));
   EXPECT_EQ(record["windows"], 1);
+}
+
+// Rows have the times of the file, gap and late start and all.
+TEST_F(LabelTest, RowsHaveTheTimesOfTheFile) {
+  const Clip clip = MakeSyntheticClip(8, 45);
+  testing::WriteClipFiles(scratch_ / "uneven", clip);
+  const std::vector<int> times_ms = {1500, 1625, 1750, 1875, 2000, 2500, 2625, 2750};
+  for (size_t v = 0; v < 2; ++v) {
+    const fs::path path = scratch_ / "uneven" / ("view" + std::to_string(v) + ".mp4");
+    const Video even = ReadVideo(path);
+    std::vector<Image> frames;
+    for (int k = 0; k < 8; ++k) frames.push_back(FrameImage(even, k));
+    fs::remove(path);
+    testing::MakeVideo(fs::path(path).replace_extension(".mkv"),
+                       {.container = "matroska", .times_ms = times_ms}, frames);
+  }
+  Label(Options(scratch_ / "uneven"), scratch_ / "out");
+  const std::vector<PoseRow> rows = ReadPosesCsv(scratch_ / "out/uneven/poses.csv");
+  ASSERT_EQ(rows.size(), times_ms.size());
+  for (size_t k = 0; k < rows.size(); ++k) EXPECT_NEAR(rows[k].time_s, times_ms[k] / 1000.0, 1e-9);
+}
+
+size_t Count(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+// One page that holds its pictures, a card a clip, what was left out; videos beside it.
+TEST_F(LabelTest, OverlaysShowWhatWasFound) {
+  fs::copy(*folder_ / "clips", scratch_ / "clips", fs::copy_options::recursive);
+  fs::resize_file(scratch_ / "clips/c/view1.mp4", 200);
+  LabelOptions options = Options(scratch_ / "clips");
+  options.overlay = true;
+  const nlohmann::json report = Label(options, scratch_ / "out");
+  EXPECT_EQ(report["episodes"], 2);
+  for (const char* name : {"a", "b"}) {
+    for (const char* view : {"overlay0.mp4", "overlay1.mp4"}) {
+      const Video overlay = ReadVideo(scratch_ / "out" / name / view);
+      EXPECT_EQ(overlay.num_frames, name[0] == 'a' ? kTinyFrames : kLong);
+      EXPECT_GE(std::min(overlay.format.width, overlay.format.height), 256);
+    }
+  }
+  const std::string page = ReadFile(scratch_ / "out/report.html");
+  EXPECT_EQ(Count(page, "data:image/jpeg;base64,"), 2u);
+  EXPECT_EQ(Count(page, "<polyline"), 2u);
+  for (const char* words : {"href=\"b/overlay1.mp4\"", "cut into 4 overlapping windows", "Left out",
+                            "view1.mp4", "clips left out"}) {
+    EXPECT_THAT(page, HasSubstr(words));
+  }
+  EXPECT_EQ(Count(page, "http"), 0u);  // nothing from elsewhere
+  // The labels are those of a run without it, and go on being a data set.
+  Label(Options(scratch_ / "clips"), scratch_ / "plain");
+  EXPECT_EQ(ReadFile(scratch_ / "out/b/poses.csv"), ReadFile(scratch_ / "plain/b/poses.csv"));
+  EXPECT_EQ(OpenDataSet(scratch_ / "out").episodes().size(), 2u);
+  EXPECT_FALSE(fs::exists(scratch_ / "plain/report.html"));
+  // A later start shows what an earlier one made.
+  Label(options, scratch_ / "out", true);
+  EXPECT_EQ(ReadFile(scratch_ / "out/report.html"), page);
 }
 
 // What aim-label wrote is a data set: the labelled videos with the labels as poses.

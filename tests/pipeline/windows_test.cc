@@ -115,45 +115,23 @@ TEST(BlendWindows, UndecodedFramesHaveNoVote) {
 }
 
 TEST(SpreadOut, UndoesEveryNthFrameOnStraightPaths) {
-  Clip clip;
-  for (int i = 0; i < 12; ++i) {
-    ToolPose pose;
-    pose.world_from_tool.translation = {0.01 * i, 0, 1};
-    clip.poses.push_back(pose);
-  }
-  const Clip part = EveryNthFrame(clip, 4);
-  ASSERT_EQ(part.poses.size(), 3u);
+  // Frame 3 comes late: what lies between is found by time, not by number.
+  const std::vector<double> times_s = {0, .1, .2, .35, .4, .5, .6, .7, .8, .9, 1.0, 1.1};
   std::vector<DecodedPose> frames;
-  for (const ToolPose& pose : part.poses) frames.push_back(Seen(pose, 0.5));
+  for (const size_t frame : {0, 4, 8}) {
+    ToolPose pose;
+    pose.world_from_tool.translation = {0.1 * times_s[frame], 0, 1};
+    frames.push_back(Seen(pose, 0.5));
+  }
   frames[1].confidence = 0.2;
-  const std::vector<DecodedPose> all = SpreadOut(frames, 4, 12);
+  const std::vector<DecodedPose> all = SpreadOut(frames, 4, times_s);
   ASSERT_EQ(all.size(), 12u);
   for (size_t i = 0; i <= 8; ++i) {
-    EXPECT_NEAR(all[i].pose.world_from_tool.translation.x(), 0.01 * static_cast<double>(i), 1e-12);
+    EXPECT_NEAR(all[i].pose.world_from_tool.translation.x(), 0.1 * times_s[i], 1e-12);
     EXPECT_EQ(all[i].from_prior, i % 4 != 0);
   }
   EXPECT_EQ(all[2].confidence, 0.2);
   EXPECT_NEAR(all[11].pose.world_from_tool.translation.x(), 0.08, 1e-12);  // held past the last
-}
-
-TEST(EveryNthFrame, TakesPicturesAndCamerasTogether) {
-  Clip clip;
-  clip.width = 1;
-  clip.height = 1;
-  clip.fps = 30;
-  ClipView view;
-  view.num_frames = 7;
-  for (uint8_t i = 0; i < 7; ++i) {
-    view.rgb.insert(view.rgb.end(), 3, i);
-    view.camera.frames.emplace_back();
-    view.camera.frames.back().fx = 1.0 + i;
-  }
-  clip.views = {view};
-  const Clip part = EveryNthFrame(clip, 3);
-  EXPECT_EQ(part.fps, 10);
-  ASSERT_EQ(part.views[0].num_frames, 3);
-  EXPECT_EQ(part.views[0].rgb[6], 6);
-  EXPECT_EQ(part.views[0].camera.at(2).fx, 7);
 }
 
 }  // namespace

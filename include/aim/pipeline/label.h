@@ -29,6 +29,7 @@ struct LabelOptions {
   FirstPose first_pose = FirstPose::kData;
   int overlap = 0;
   std::string shard;
+  bool overlay = false;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -42,6 +43,8 @@ struct LabelOptions {
           "frames that neighbouring windows of a long video share; 0 = half a window");
     visit("shard", self.shard, Any{},
           "i/n: label only episodes i, i + n, ... (i from 0), as one of n processes");
+    visit("overlay", self.overlay, Any{},
+          "also videos with the labelled tool drawn in, and report.html with a strip a clip");
   }
   void Validate() const;  // throws ConfigError
 };
@@ -73,6 +76,12 @@ nlohmann::json ToJson(const LabelReport& report);
 // or absent, so that --resume goes on; the output is itself a data set (data/labels.h). report.json
 // (report-i-of-n.json for a shard) has counts, the damaged episodes by name, and, where all poses
 // are recorded, errors against them with 95 % intervals.
+//
+// With `overlay` each episode also gets overlay<V>.mp4, a video a view with the tool drawn in, and
+// strip.jpg; report.html (report-i-of-n.html) shows them with confidence over time, what was filled
+// in and what was left out.
+//
+// A video is read a window at a time: memory does not grow with its length.
 //
 // Damaged episodes are left out. Throws InputError if no episode can be read, ConfigError for
 // options that do not fit the model or an earlier run to go on with.
