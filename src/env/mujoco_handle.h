@@ -19,8 +19,8 @@ using ModelPtr = std::unique_ptr<mjModel, MujocoDelete>;
 using DataPtr = std::unique_ptr<mjData, MujocoDelete>;
 using SpecPtr = std::unique_ptr<mjSpec, MujocoDelete>;
 
-// From then on MuJoCo's fatal errors are thrown as IoError and its warnings are logged; by itself it
-// prints them, writes MUJOCO_LOG.TXT into the current folder and ends the process.
+// From then on MuJoCo's fatal errors are thrown as IoError and its warnings are logged; by itself
+// it prints them, writes MUJOCO_LOG.TXT into the current folder and ends the process.
 void CatchMujocoFaults();
 
 // Index of a named object. A name that is not there is our bug.

@@ -13,6 +13,40 @@
 
 namespace aim {
 
+namespace {
+
+// An option of the network, autoencoder or text encoder that a bundle brings: what was asked for
+// must be what it has.
+template <class Options>
+void RequireSame(const Options& asked, const Options& has, const std::string& section,
+                 const std::string& init) {
+  const nlohmann::json defaults = OptionsToJson(Options()), now = OptionsToJson(asked);
+  const nlohmann::json bundle = OptionsToJson(has);
+  for (const auto& [key, value] : now.flatten().items()) {
+    const nlohmann::json::json_pointer place(key);
+    if (value == defaults.value(place, nlohmann::json())) continue;
+    const nlohmann::json found = bundle.value(place, nlohmann::json());
+    if (value == found) continue;
+    std::string name = section + key;
+    std::replace(name.begin(), name.end(), '/', '.');
+    throw ConfigError({.where = name,
+                       .got = DumpJson(value),
+                       .expected = DumpJson(found) + ", as in --init " + init,
+                       .fix = "leave it out, or train from scratch without --init"});
+  }
+}
+
+void RequireSameFrames(const TrainRunOptions& options, int num_frames) {
+  const int asked = options.clips.num_frames;
+  if (asked == num_frames || asked == ClipOptions().num_frames) return;
+  throw ConfigError({.where = "clips.num_frames",
+                     .got = std::to_string(asked),
+                     .expected = std::to_string(num_frames) + ", as in --init " + options.init,
+                     .fix = "leave it out, or train from scratch without --init"});
+}
+
+}  // namespace
+
 WeightMap ReadFittedAutoencoder(const std::filesystem::path& out) {
   return ReadSafetensors(out / kFittedAutoencoder);
 }
@@ -38,33 +72,15 @@ void PrepareRun(const TrainRunOptions& options, const nlohmann::json& data, RunC
   KeepSettings(run.out() / "settings.json", settings);
 }
 
-// An option of the network, autoencoder or text encoder that a bundle brings: what was asked for
-// must be what it has.
-template <class Options>
-void RequireSame(const Options& asked, const Options& has, const std::string& section,
-                 const std::string& init) {
-  const nlohmann::json defaults = OptionsToJson(Options()), now = OptionsToJson(asked);
-  const nlohmann::json bundle = OptionsToJson(has);
-  for (const auto& [key, value] : now.flatten().items()) {
-    const nlohmann::json::json_pointer place(key);
-    if (value == defaults.value(place, nlohmann::json())) continue;
-    const nlohmann::json found = bundle.value(place, nlohmann::json());
-    if (value == found) continue;
-    std::string name = section + key;
-    std::replace(name.begin(), name.end(), '/', '.');
-    throw ConfigError({.where = name,
-                       .got = DumpJson(value),
-                       .expected = DumpJson(found) + ", as in --init " + init,
-                       .fix = "leave it out, or train from scratch without --init"});
-  }
-}
-
 void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup) {
   // While the network is trained, it has the memory of the others.
   LoadOptions load;
   load.offload = true;
   Bundle bundle = LoadBundle(options.init, load);
   RequireSame(options.dit, bundle.config.dit, "dit", options.init);
+  RequireSame(options.autoencoder, bundle.config.autoencoder.pca, "autoencoder", options.init);
+  RequireSame(options.text, bundle.config.text.hashed_words, "text", options.init);
+  RequireSameFrames(options, bundle.config.num_frames);
   setup.initial_bundle = options.init;
   setup.config = bundle.config;
   setup.initial_weights = bundle.dit.NamedWeights();

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-
 #include <sstream>
+
 #include "aim/base/atomic_file.h"
 #include "aim/base/run_context.h"
 #include "support/case_name.h"
