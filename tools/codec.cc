@@ -1,6 +1,7 @@
 // aim-codec: poses to action images and back.
 #include <iostream>
 
+#include "aim/base/text.h"
 #include "aim/data/action_video.h"
 #include "tools/cli/cli.h"
 
@@ -25,6 +26,6 @@ int main(int argc, char** argv) {
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const nlohmann::json result = encode->parsed() ? ToJson(aim::RunEncode(encode_options, run))
                                                    : ToJson(aim::RunDecode(decode_options, run));
-    std::cout << result.dump() << '\n';
+    std::cout << aim::DumpJson(result) << '\n';
   });
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/tensor/sealed_weights.h"
 #include "cache/cache_files.h"
@@ -140,9 +141,7 @@ class ShardReader {
 nlohmann::json MetadataJson(const std::filesystem::path& path, const Metadata& metadata,
                             const std::string& key) {
   const auto found = metadata.find(key);
-  const nlohmann::json json = found == metadata.end()
-                                  ? nlohmann::json()
-                                  : nlohmann::json::parse(found->second, nullptr, false);
+  const nlohmann::json json = found == metadata.end() ? nlohmann::json() : ParseJson(found->second);
   if (json.is_null() || json.is_discarded()) ThrowDamaged(path, "without readable " + key);
   return json;
 }

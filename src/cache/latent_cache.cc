@@ -8,6 +8,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "cache/cache_files.h"
 #include "cache/cache_shard.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 nlohmann::json ReadManifest(const std::filesystem::path& dir) {
   if (!std::filesystem::exists(ManifestPath(dir))) return {};
-  nlohmann::json manifest = nlohmann::json::parse(ReadFile(ManifestPath(dir)), nullptr, false);
+  nlohmann::json manifest = ParseJson(ReadFile(ManifestPath(dir)));
   const bool is_one = manifest.is_object() &&
                       manifest.value("format", nlohmann::json()) == kCacheFormat &&
                       manifest.contains("key") && manifest["key"].is_string() &&

@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
+#include "aim/base/utf8.h"
 #include "aim/format/csv.h"
 
 namespace aim {
@@ -144,7 +145,7 @@ std::vector<PoseRow> ParsePosesCsv(std::string_view text, const std::string& whe
 }
 
 std::vector<PoseRow> ReadPosesCsv(const std::filesystem::path& path) {
-  return ParsePosesCsv(ReadFile(path), path.string());
+  return ParsePosesCsv(WithoutByteOrderMark(ReadFile(path)), path.string());
 }
 
 void RequireEveryFrame(std::span<const PoseRow> rows, const std::string& where) {

@@ -7,6 +7,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "data/action_images_files.h"
 
 namespace aim {
@@ -125,7 +126,7 @@ void WriteCameraParams(const std::filesystem::path& path, const CameraTrack& cam
 
 CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, int width,
                              int height) {
-  const json object = json::parse(ReadFile(path), nullptr, false);
+  const json object = ParseJson(ReadFile(path));
   if (!object.is_object() || object.empty()) {
     throw FormatError({.where = path.string(),
                        .got = object.is_discarded() ? "broken JSON" : "without cameras",

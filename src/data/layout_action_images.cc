@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/data/action_images.h"
 #include "aim/format/npy.h"
@@ -93,7 +94,7 @@ bool VisitEpisodes(const fs::path& root, Visit&& visit) {
 }
 
 json ReadJson(const fs::path& path) {
-  json value = json::parse(ReadFile(path), nullptr, false);
+  json value = ParseJson(ReadFile(path));
   if (value.is_discarded()) {
     throw FormatError({.where = path.string(),
                        .got = "broken JSON",

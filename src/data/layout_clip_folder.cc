@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/utf8.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
 #include "aim/geometry/camera.h"
@@ -113,7 +114,7 @@ class Source : public EpisodeSource {
     Clip& clip = episode.clip = videos->EmptyClip();
     ReadCameras(ref.path / "cameras.json", num_frames, clip);
     if (fs::exists(ref.path / "prompt.txt")) {
-      const std::string text = ReadFile(ref.path / "prompt.txt");
+      const std::string text = ToUtf8(ReadFile(ref.path / "prompt.txt"));
       clip.prompt = text.substr(0, text.find_first_of("\r\n"));
     }
     if (fs::exists(ref.path / "poses.csv")) ReadPoses(ref.path / "poses.csv", num_frames, clip);

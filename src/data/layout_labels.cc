@@ -6,6 +6,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/data_set.h"
@@ -47,7 +48,7 @@ struct Record {
 
 Record ReadRecord(const fs::path& folder) {
   const fs::path path = folder / "label.json";
-  const json object = json::parse(ReadFile(path), nullptr, false);
+  const json object = ParseJson(ReadFile(path));
   if (!object.is_object()) {
     throw FormatError({.where = path.string(),
                        .got = "broken JSON",

@@ -7,6 +7,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/utf8.h"
 #include "aim/format/json_reader.h"
 #include "aim/format/pickle.h"
 #include "data/action_images_files.h"
@@ -42,13 +43,13 @@ std::string OfPickle(const fs::path& path) {
   const PickleValue& list = pickle[pickle.root];
   const bool is_list = list.kind == PickleKind::kList || list.kind == PickleKind::kTuple;
   if (is_list && !list.items.empty() && pickle[list.items[0]].kind == PickleKind::kText) {
-    return pickle[list.items[0]].text;
+    return ToUtf8(pickle[list.items[0]].text);
   }
   ThrowNoSentences(path, "a pickled list of instructions");
 }
 
 std::string OfText(const fs::path& path) {
-  const std::string text = ReadFile(path);
+  const std::string text = ToUtf8(ReadFile(path));
   return text.substr(0, text.find_first_of("\r\n"));
 }
 

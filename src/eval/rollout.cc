@@ -12,6 +12,7 @@
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
@@ -152,7 +153,7 @@ class Rollout {
         run_.out() / "trials" / (index.task + "_" + std::to_string(index.trial) + ".json");
     TrialRecord record;
     if (fs::exists(path)) {
-      const nlohmann::json json = nlohmann::json::parse(ReadFile(path), nullptr, false);
+      const nlohmann::json json = ParseJson(ReadFile(path));
       record = TrialRecordFromJson(json, path.string());
       if (!record.filmstrip.empty()) ++num_strips_[{index.task, record.result.success}];
       return record;

@@ -7,6 +7,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/text.h"
+#include "aim/base/utf8.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/codec/rig_check.h"
 #include "aim/data/cut_clip.h"
@@ -177,7 +178,7 @@ ClipInput ReadClipInput(const GenerateClipOptions& options, const ClipGenerator&
   clip.height = config.image_height;
   clip.width = config.image_width;
   clip.fps = config.fps;
-  clip.prompt = options.prompt;
+  clip.prompt = ToUtf8(options.prompt);
   for (const RawView& raw : views) {
     clip.views.push_back(FitView(raw.view, raw.width, raw.height, clip.width, clip.height));
   }

@@ -10,6 +10,7 @@
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/summary.h"
 #include "aim/base/text.h"
@@ -82,7 +83,7 @@ struct EpisodeLabels {
 // What label.json of an earlier run says.
 nlohmann::json ReadRecord(const fs::path& folder) {
   if (!fs::exists(folder / "label.json") || !fs::exists(folder / "poses.csv")) return {};
-  nlohmann::json record = nlohmann::json::parse(ReadFile(folder / "label.json"), nullptr, false);
+  nlohmann::json record = ParseJson(ReadFile(folder / "label.json"));
   if (!record.is_object() || !record.contains("origin")) return {};  // of a version that kept none
   for (const char* key : {"frames", "decoded", "low_confidence", "median_confidence"}) {
     if (!record.contains(key) || !record[key].is_number()) return {};

@@ -5,6 +5,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 
 namespace aim {
 
@@ -19,7 +20,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, int64_t train_step) : path_
   if (whole == 0) return;
   std::istringstream lines(text.substr(0, whole));
   for (std::string line; std::getline(lines, line);) {
-    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json object = ParseJson(line);
     if (!object.is_object() || !object.contains("train_step")) continue;
     const nlohmann::json& step = object["train_step"];
     if (step.is_number_integer() && step <= train_step) Remember(object);

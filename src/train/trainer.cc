@@ -13,6 +13,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
+#include "aim/base/parse_json.h"
 #include "aim/tensor/sealed_weights.h"
 #include "train/ordered_sum.h"
 
@@ -195,7 +196,7 @@ void Trainer::Load(const std::filesystem::path& dir) {
 }
 
 void Trainer::LoadState(const std::filesystem::path& file) {
-  const nlohmann::json state = nlohmann::json::parse(ReadFile(file), nullptr, false);
+  const nlohmann::json state = ParseJson(ReadFile(file));
   const auto is_count = [&](const char* key) {
     return state.is_object() && state.contains(key) && state[key].is_number_unsigned();
   };

@@ -72,6 +72,14 @@ struct BadFile {
   std::vector<std::string> words;
 };
 
+// What spreadsheets put before the first column.
+TEST(PoseCsvTest, ByteOrderMarksArePassedOver) {
+  const TemporaryFolder folder;
+  WritePosesCsv(folder / "a.csv", std::vector<ToolPose>(2), 0.1);
+  WriteFileAtomic(folder / "b.csv", "\xEF\xBB\xBF" + ReadFile(folder / "a.csv"));
+  EXPECT_EQ(ReadPosesCsv(folder / "b.csv").size(), 2u);
+}
+
 TEST(PoseCsvTest, NamesWhatIsWrong) {
   const std::string header = kHeader, decoded = kDecodedHeader;
   const std::vector<BadFile> cases{

@@ -64,6 +64,20 @@ void WriteWhole(const fs::path& folder) {
   WritePosesCsv(folder / "poses.csv", Poses(4), 0.2);
 }
 
+// As editors of other systems write it.
+TEST(ClipFolder, PromptsOfAnyEncoding) {
+  const TemporaryFolder folder;
+  WriteWhole(folder / "b");
+  const std::string expected = "mets le caf\xC3\xA9";
+  std::string utf16 = "\xFF\xFE";
+  for (const char c : std::string("mets le caf\xE9\r\n")) utf16 += {c, '\0'};
+  for (const std::string& text : {expected + "\n", "\xEF\xBB\xBF" + expected + "\r\n",
+                                  std::string("mets le caf\xE9\n"), utf16}) {
+    WriteFileAtomic(folder / "b/prompt.txt", text);
+    EXPECT_EQ(ReadSingle(folder / "b").clip.prompt, expected);
+  }
+}
+
 TEST(ClipFolder, ReadsWhatLiesThere) {
   const TemporaryFolder folder;
   WriteWhole(folder / "b");
