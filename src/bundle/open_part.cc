@@ -82,14 +82,13 @@ std::vector<std::string> NotesOn(const WeightFile& file, Architecture architectu
                     " were taken; " + Join(file.other_keys) +
                     " holds others, to be taken with --key");
   }
-  if (architecture == Architecture::kUmt5) {
-    const size_t kept = OriginalUmt5Names(file.tensors, where).size();
-    if (kept < file.tensors.size()) {
-      notes.push_back(
-          where + ": " + std::to_string(file.tensors.size() - kept) +
-          " tensors beside the encoder (a decoder, a head, a tokenizer or a copy of the "
-          "embedding) were left out");
-    }
+  if (architecture != Architecture::kUmt5) return notes;
+  const std::vector<std::string> others = BesideUmt5Encoder(file.tensors);
+  if (!others.empty()) {
+    notes.push_back(
+        where + ": " + others.front() +
+        (others.size() > 1 ? " and " + std::to_string(others.size() - 1) + " more" : "") +
+        ", no part of the encoder, left out");
   }
   return notes;
 }

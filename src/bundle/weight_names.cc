@@ -12,6 +12,7 @@
 
 #include "aim/base/error.h"
 #include "aim/tensor/shape.h"
+#include "bundle/bare_names.h"
 
 namespace aim {
 namespace {
@@ -22,30 +23,6 @@ struct Rule {
   std::string_view from;
   std::string_view to;
 };
-
-constexpr std::string_view kPrefixes[] = {"model.",
-                                          "diffusion_model.",
-                                          "first_stage_model.",
-                                          "vae.",
-                                          "text_encoder.",
-                                          "pipe.",
-                                          "pipeline.",
-                                          "dit.",
-                                          "generator.",
-                                          "net.",
-                                          "network.",
-                                          "transformer.",
-                                          "cond_stage_model.",
-                                          "umt5xxl.",
-                                          "text_encoders.",
-                                          "conditioner.",
-                                          "ema_model.",
-                                          "generator_ema.",
-                                          "state_dict."};
-
-// What trainers wrap modules in, at any depth.
-constexpr std::string_view kWrappers[] = {"module.", "_orig_mod.", "_fsdp_wrapped_module.",
-                                          "_checkpoint_wrapped_module."};
 
 constexpr Rule kDitRules[] = {
     {"condition_embedder.text_embedder.linear_1", "text_embedding.0"},
@@ -152,38 +129,6 @@ std::optional<Indexed> TakeIndex(std::string_view name, std::string_view head) {
   if (length >= name.size() || name[length] != '.') return std::nullopt;
   result.rest = name.substr(length + 1);
   return result;
-}
-
-std::string StripWrappers(std::string_view name) {
-  std::string bare;
-  for (size_t begin = 0; begin < name.size();) {
-    const std::string_view rest = name.substr(begin);
-    const auto* wrapper = std::ranges::find_if(kWrappers, [&](std::string_view candidate) {
-      return rest.starts_with(candidate) && rest.size() > candidate.size();
-    });
-    if (wrapper != std::end(kWrappers)) {
-      begin += wrapper->size();
-      continue;
-    }
-    const size_t end = std::min(rest.find('.'), rest.size() - 1) + 1;
-    bare += rest.substr(0, end);
-    begin += end;
-  }
-  return bare;
-}
-
-std::string StripPrefixes(std::string_view stored) {
-  const std::string bare = StripWrappers(stored);
-  std::string_view name = bare;
-  for (bool found = true; found;) {
-    found = false;
-    for (const std::string_view prefix : kPrefixes) {
-      if (!name.starts_with(prefix) || name.size() == prefix.size()) continue;
-      name.remove_prefix(prefix.size());
-      found = true;
-    }
-  }
-  return std::string(name);
 }
 
 std::string DitName(const std::string& name) {
@@ -330,19 +275,6 @@ Architecture ArchitectureOf(const Names& names) {
   return Architecture::kUnknown;
 }
 
-// Drops the first part of all names, where all have the same one. Returns whether they had.
-bool DropSharedPart(Names& names) {
-  if (names.empty()) return false;
-  const size_t length = names.front().find('.') + 1;
-  if (length == 0) return false;
-  const std::string head = names.front().substr(0, length);
-  for (const std::string& name : names) {
-    if (!name.starts_with(head) || name.size() == head.size()) return false;
-  }
-  for (std::string& name : names) name.erase(0, length);
-  return true;
-}
-
 // The names of `weights`, in their order, without what stands before them.
 Names BareNames(const WeightMap& weights) {
   Names names;
@@ -390,22 +322,30 @@ WeightMap OriginalVaeNames(const WeightMap& weights, const std::string& where) {
   return Rename(weights, VaeRenamer(BareNames(weights)), where);
 }
 
-WeightMap OriginalUmt5Names(const WeightMap& weights, const std::string& where) {
+Names BesideUmt5Encoder(const WeightMap& weights) {
   const Names names = BareNames(weights);
-  std::map<std::string, std::string> stored;  // by bare name, of what is no encoder's, too
-  WeightMap once = weights;
+  Names others;
   size_t at = 0;
   for (const auto& [name, tensor] : weights) {
     const std::string& bare = names[at++];
     const bool is_other = std::ranges::any_of(
         kUmt5Others, [&](std::string_view other) { return bare.starts_with(other); });
-    if (is_other) once.erase(name);
-    stored[bare] = name;
+    if (is_other) others.push_back(name);
   }
+  return others;
+}
+
+WeightMap OriginalUmt5Names(const WeightMap& weights, const std::string& where) {
+  WeightMap once = weights;
+  for (const std::string& other : BesideUmt5Encoder(weights)) once.erase(other);
+  const Names names = BareNames(once);
+  std::map<std::string, std::string> stored;  // by bare name
+  size_t at = 0;
+  for (const auto& [name, tensor] : once) stored[names[at++]] = name;
   const auto shared = stored.find("shared.weight");
   const auto copy = stored.find("encoder.embed_tokens.weight");
   if (shared != stored.end() && copy != stored.end() &&
-      IsSame(weights.at(shared->second), weights.at(copy->second))) {
+      IsSame(once.at(shared->second), once.at(copy->second))) {
     once.erase(copy->second);
   }
   return Rename(once, Umt5Name, where);

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "aim/tensor/weights.h"
 
@@ -12,7 +13,7 @@ namespace aim {
 // (docs/reference/wan22.md 2.6, docs/reference/method.md 3.3), VAE (3.6, 3.9; both generations) and
 // UMT5 encoder (4.5). Accepted are original names, those of Diffusers (DiT and VAE) and of Hugging
 // Face (UMT5), and any of them behind what programs put before them: usual words such as "model.",
-// "diffusion_model.", "pipe.dit." (the list is in weight_names.cc; repeated ones too), wrappers of
+// "diffusion_model.", "pipe.dit." (the list is in bare_names.cc; repeated ones too), wrappers of
 // trainers anywhere ("module.", "_orig_mod.", "_fsdp_wrapped_module."), and any other words that
 // all names share. How many blocks there are is read from the names. An unknown name stays as it
 // is, so that CheckWeights can report it.
@@ -23,6 +24,9 @@ namespace aim {
 WeightMap OriginalDitNames(const WeightMap& weights, const std::string& where = "weights");
 WeightMap OriginalVaeNames(const WeightMap& weights, const std::string& where = "weights");
 WeightMap OriginalUmt5Names(const WeightMap& weights, const std::string& where = "weights");
+
+// Names, as they are stored, of what OriginalUmt5Names leaves out of a file, but for that copy.
+std::vector<std::string> BesideUmt5Encoder(const WeightMap& weights);
 
 enum class Architecture { kUnknown, kDit, kVae22, kVae21, kUmt5, kPca };
 
