@@ -12,6 +12,7 @@
 #include "aim/codec/rig_check.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/fit_view.h"
+#include "aim/media/frame_times.h"
 #include "aim/media/image.h"
 #include "aim/media/video.h"
 
@@ -29,27 +30,19 @@ struct RawView {
   std::string path;
   int width = 0;
   int height = 0;
-  double fps = 0;  // 0 for a picture
+  double fps = 0;               // 0 for a picture
+  std::vector<double> times_s;  // of a video's frames
   ClipView view;
 };
 
-RawView ReadRawView(const std::string& path, bool is_video) {
+RawView ReadPicture(const std::string& path) {
+  Image image = ReadImage(path);
   RawView raw;
   raw.path = path;
-  if (!is_video) {
-    Image image = ReadImage(path);
-    raw.width = image.width;
-    raw.height = image.height;
-    raw.view.num_frames = 1;
-    raw.view.rgb = std::move(image.rgb);
-    return raw;
-  }
-  Video video = ReadVideo(path);
-  raw.width = video.format.width;
-  raw.height = video.format.height;
-  raw.fps = video.format.fps;
-  raw.view.num_frames = video.num_frames;
-  raw.view.rgb = std::move(video.rgb);
+  raw.width = image.width;
+  raw.height = image.height;
+  raw.view.num_frames = 1;
+  raw.view.rgb = std::move(image.rgb);
   return raw;
 }
 
@@ -69,6 +62,46 @@ void CheckLength(const std::string& where, size_t count, const std::string& noun
                     .fix = fix});
 }
 
+// Its length is known before a picture is decoded: a long video costs no memory.
+RawView ReadClipVideo(const std::string& path, const BundleConfig& config) {
+  VideoReader reader(path);
+  const VideoInfo& info = reader.info();
+  CheckLength(path, static_cast<size_t>(info.num_frames), "frame", config.num_frames,
+              "use aim-label for long videos");
+  WarnOfRate(path, info.format.fps, config.fps);
+  const std::string uneven = DescribeUnevenTimes(info.times_s, info.format.fps);
+  if (!uneven.empty()) {
+    LogWarning(path + " has uneven times (" + uneven + "); frames are taken one by one");
+  }
+  RawView raw;
+  raw.path = path;
+  raw.width = info.format.width;
+  raw.height = info.format.height;
+  raw.fps = info.format.fps;
+  raw.times_s = info.times_s;
+  raw.view.num_frames = info.num_frames;
+  reader.VisitFrames(0, info.num_frames, 1, [&raw](int, std::span<const uint8_t> rgb) {
+    raw.view.rgb.insert(raw.view.rgb.end(), rgb.begin(), rgb.end());
+  });
+  return raw;
+}
+
+void CheckSameMoments(const RawView& raw, const RawView& first) {
+  const std::string fix = "cut the videos to the same frames";
+  if (raw.view.num_frames != first.view.num_frames) {
+    throw InputError({.where = raw.path,
+                      .got = Count(raw.times_s.size(), "frame") + " long",
+                      .expected = std::to_string(first.view.num_frames) + " as " + first.path,
+                      .fix = fix});
+  }
+  const std::string apart = DescribeTimesApart(raw.times_s, first.times_s, first.fps);
+  if (apart.empty()) return;
+  throw InputError({.where = raw.path,
+                    .got = "a video whose " + apart,
+                    .expected = "the times of " + first.path,
+                    .fix = fix});
+}
+
 std::vector<RawView> ReadRawViews(const GenerateClipOptions& options,
                                   const ClipGenerator& generator) {
   const bool is_video = InputsOf(generator.mode()).whole_video;
@@ -83,17 +116,8 @@ std::vector<RawView> ReadRawViews(const GenerateClipOptions& options,
   }
   std::vector<RawView> views;
   for (const std::string& path : paths) {
-    views.push_back(ReadRawView(path, is_video));
-    const RawView& raw = views.back();
-    if (!is_video) continue;
-    const auto num_frames = static_cast<size_t>(raw.view.num_frames);
-    CheckLength(path, num_frames, "frame", config.num_frames, "use aim-label for long videos");
-    WarnOfRate(path, raw.fps, config.fps);
-    if (raw.view.num_frames == views[0].view.num_frames) continue;
-    throw InputError({.where = path,
-                      .got = Count(num_frames, "frame") + " long",
-                      .expected = std::to_string(views[0].view.num_frames) + " as " + paths[0],
-                      .fix = "cut the videos to the same frames"});
+    views.push_back(is_video ? ReadClipVideo(path, config) : ReadPicture(path));
+    if (is_video) CheckSameMoments(views.back(), views[0]);
   }
   return views;
 }
@@ -169,6 +193,7 @@ ClipInput ReadClipInput(const GenerateClipOptions& options, const ClipGenerator&
   input.num_frames = config.num_frames;
   std::vector<RawView> views = ReadRawViews(options, generator);
   if (inputs.whole_video) input.num_frames = views[0].view.num_frames;
+  input.times_s = views[0].times_s;
   Clip& clip = input.clip;
   if (inputs.all_poses) {
     clip.poses = ReadAllPoses(options.poses, config);

@@ -10,6 +10,7 @@ namespace aim {
 struct ClipInput {
   Clip clip;           // at the model's size; as many frames as the model wants, or the first
   int num_frames = 0;  // frames of the result: fewer if the videos or poses are shorter
+  std::vector<double> times_s;  // of each frame of a given video; empty if there is none
   bool first_pose_given = false;
 };
 

@@ -7,6 +7,7 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/media/blend.h"
 #include "aim/media/overlay.h"
+#include "aim/media/preview.h"
 #include "aim/media/resize.h"
 #include "aim/media/video.h"
 #include "pipeline/clip_input.h"
@@ -95,19 +96,20 @@ class ResultWriter {
  public:
   ResultWriter(const std::filesystem::path& folder, const ClipGenerator& generator,
                const ClipInput& input)
-      : folder_(folder), config_(generator.config()), clip_(input.clip) {}
+      : folder_(folder), config_(generator.config()), clip_(input.clip), times_s_(input.times_s) {}
 
   std::vector<std::string> Write(const ClipResult& result) {
     for (size_t v = 0; v < result.views.size(); ++v) {
       const std::string view = "view" + std::to_string(v);
       const ViewResult& parts = result.views[v];
-      if (parts.video.defined()) WriteTensor(view + ".mp4", parts.video, kGoodVideo);
+      if (parts.video.defined()) WriteColors(view + ".mp4", parts.video);
       if (!parts.action.defined()) continue;
-      WriteTensor(view + "_action.mp4", parts.action, {.lossless = true});
+      WriteActions(view + "_action.mp4", parts.action);
       WriteOverlay("overlay" + std::to_string(v) + ".mp4", v, result);
     }
     if (!result.decoded.empty()) {
-      WritePosesCsv(Name("poses.csv"), Plan{.period_s = 1 / config_.fps, .frames = result.decoded});
+      WritePosesCsv(Name("poses.csv"), Plan{.period_s = 1 / config_.fps, .frames = result.decoded},
+                    times_s_);
     } else if (!result.poses.empty()) {
       WritePosesCsv(Name("poses.csv"), result.poses, 1 / config_.fps);
     }
@@ -125,12 +127,22 @@ class ResultWriter {
     return folder_ / name;
   }
 
-  void WriteTensor(const std::string& name, const at::Tensor& video, const VideoOptions& options) {
-    std::vector<uint8_t> rgb;
-    for (const std::vector<uint8_t>& frame : VideoBytes(video)) {
-      rgb.insert(rgb.end(), frame.begin(), frame.end());
-    }
-    WriteVideo(Name(name), {clip_.width, clip_.height, config_.fps}, rgb, options);
+  template <class Writer>
+  static void AppendAll(const at::Tensor& video, Writer& writer) {
+    for (int64_t frame = 0; frame < video.size(1); ++frame) writer.Append(FrameOf(video, frame));
+    writer.Finish();
+  }
+
+  void WriteColors(const std::string& name, const at::Tensor& video) {
+    VideoWriter writer(Name(name), {clip_.width, clip_.height, config_.fps}, kGoodVideo);
+    AppendAll(video, writer);
+  }
+
+  // Bit for bit, for programs; what people look at is the preview.
+  void WriteActions(const std::string& name, const at::Tensor& video) {
+    PreviewedVideoWriter writer(Name(name), {clip_.width, clip_.height, config_.fps});
+    files_.push_back(PreviewPath(name).string());
+    AppendAll(video, writer);
   }
 
   // The action image over what the view shows, and the tool's axes over both.
@@ -165,6 +177,7 @@ class ResultWriter {
   std::filesystem::path folder_;
   const BundleConfig& config_;
   const Clip& clip_;
+  const std::vector<double>& times_s_;
   std::vector<std::string> files_;
 };
 

@@ -84,7 +84,7 @@ TEST_P(EveryMode, LeavesItsFilesAndNoOthers) {
     EXPECT_EQ(fs::exists(out / ("view" + view + ".mp4")), mode.video);
     EXPECT_EQ(fs::exists(out / ("view" + view + "_action.mp4")), mode.action);
     EXPECT_EQ(fs::exists(out / ("overlay" + view + ".mp4")), mode.action);
-    num_files += mode.video + 2 * mode.action;
+    num_files += mode.video + 3 * mode.action;
     if (mode.video) {
       const Video video = ReadVideo(out / ("view" + view + ".mp4"));
       EXPECT_EQ(video.num_frames, kTinyFrames);
