@@ -59,6 +59,18 @@ Packets ReadPackets(VideoContainer& container) {
   return packets;
 }
 
+// Where a recording was trimmed between key frames, pictures before the new start have no time of
+// showing and refer to pictures that were cut away; players leave them out. AVI has such times for
+// none or for few.
+void LeaveOutUntimed(const std::filesystem::path& path, std::vector<Packet>& packets) {
+  const auto is_untimed = [](const Packet& packet) { return packet.pts == AV_NOPTS_VALUE; };
+  const auto count = std::count_if(packets.begin(), packets.end(), is_untimed);
+  if (count == 0 || count == std::ssize(packets)) return;
+  LogWarning(path.string() + ": " + std::to_string(count) +
+             " frames have no time and are left out, as in players");
+  std::erase_if(packets, is_untimed);
+}
+
 // Rising; empty if one is unknown or two are the same.
 std::vector<int64_t> TimesOfShowing(const std::vector<Packet>& packets) {
   std::vector<int64_t> pts;
@@ -215,8 +227,9 @@ std::optional<int> FrameTable::FrameAt(int64_t frame_pts) const {
 FrameTable ReadFrameTable(const std::filesystem::path& path) {
   VideoContainer container(path);
   const int64_t promised = container.DeclaredPackets();
-  const Packets packets = ReadPackets(container);
+  Packets packets = ReadPackets(container);
   CheckWhole(path, container, packets, promised);
+  if (!container.is_avi()) LeaveOutUntimed(path, packets.shown);
   if (packets.shown.empty()) FailVideo(path, "a video without frames");
   if (packets.shown.size() > static_cast<size_t>(std::numeric_limits<int>::max())) {
     FailVideo(path, "a video of " + std::to_string(packets.shown.size()) + " frames");

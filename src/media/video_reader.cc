@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/media/video.h"
 #include "media/frame_pixels.h"
 #include "media/libav.h"
@@ -93,10 +94,27 @@ class VideoReader::Impl {
       turn_ = TurnOfFrame(*frame_).value_or(turn_);
       width_ = frame_->width;
       height_ = frame_->height;
+      LeaveOutFramesBefore(table_.FrameAt(frame_->pts).value_or(0));
       break;
     }
     av_packet_unref(packet_.get());
     container_.reset();
+  }
+
+  // Where a recording was trimmed between key frames, its first pictures refer to some that were
+  // cut away; players leave them out.
+  void LeaveOutFramesBefore(int first) {
+    if (first == 0) return;
+    LogWarning(path_.string() + ": its first " + std::to_string(first) +
+               " frames refer to pictures that were cut away; they are left out");
+    table_.num_frames -= first;
+    table_.pts.erase(table_.pts.begin(), table_.pts.begin() + first);
+    table_.times_s.erase(table_.times_s.begin(), table_.times_s.begin() + first);
+    std::vector<KeyFrame> later;
+    for (const KeyFrame& key : table_.key_frames) {
+      if (key.frame >= first) later.push_back({key.frame - first, key.dts});
+    }
+    table_.key_frames = std::move(later);
   }
 
   // Starts again from the file's first frame.
@@ -173,6 +191,8 @@ class VideoReader::Impl {
   bool Receive() {
     for (;;) {
       const int code = avcodec_receive_frame(codec_.get(), frame_.get());
+      const bool is_untimed = !table_.pts.empty() && frame_->pts == AV_NOPTS_VALUE;
+      if (code >= 0 && is_untimed) continue;  // left out of the table
       if (code >= 0) return Number();
       if (code == AVERROR_EOF || (code == AVERROR(EAGAIN) && is_drained_)) {
         problem_ =

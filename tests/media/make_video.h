@@ -25,6 +25,7 @@ struct MadeVideo {
   AVColorSpace space = AVCOL_SPC_UNSPECIFIED;
   AVColorRange range = AVCOL_RANGE_MPEG;
   std::vector<int32_t> matrix = {};  // the upper left 2x2 of the display matrix: a b c d
+  int first_key = 0;                 // packets before this key frame (from 0) are not written
   bool seekable = true;              // false: as into a pipe, so that lengths stay unknown
 };
 
@@ -178,6 +179,8 @@ class VideoMaker {
   void WritePackets() {
     while (avcodec_receive_packet(codec_.get(), packet_.get()) >= 0) {
       packet_->stream_index = stream_->index;
+      num_keys_ += (packet_->flags & AV_PKT_FLAG_KEY) != 0;
+      if (num_keys_ <= made_.first_key) continue;
       av_packet_rescale_ts(packet_.get(), codec_->time_base, stream_->time_base);
       Expect(av_write_frame(container_, packet_.get()), "write");
       av_packet_unref(packet_.get());
@@ -185,6 +188,7 @@ class VideoMaker {
   }
 
   MadeVideo made_;
+  int num_keys_ = 0;
   AVFormatContext* container_ = nullptr;
   AVStream* stream_ = nullptr;  // owned by container_
   LibavPtr<AVCodecContext> codec_;

@@ -267,6 +267,31 @@ TEST(LiveRecordings, AreReadWithAWarning) {
   EXPECT_THAT(warning, HasSubstr("7 frames"));
 }
 
+// Trimmed without coding anew: pictures that refer to what was cut away are left out, as players
+// do, and the file says how many.
+TEST(TrimmedRecordings, BeginWithTheFirstWholePicture) {
+  const TemporaryFolder folder;
+  MadeVideo made{.container = "matroska", .encoder = "mpeg4", .num_b_frames = 2};
+  MakeVideo(folder / "whole.mkv", made, BarFrames(26));
+  const Video whole = ReadVideo(folder / "whole.mkv");
+  ASSERT_EQ(whole.num_frames, 26);
+  made.first_key = 2;
+  MakeVideo(folder / "trimmed.mkv", made, BarFrames(26));
+  std::string warning;
+  SetLogSink([&](LogLevel, const std::string& message) { warning = message; });
+  const Video trimmed = ReadVideo(folder / "trimmed.mkv");
+  SetLogSink(nullptr);
+  EXPECT_THAT(warning, HasSubstr("trimmed.mkv: its first 2 frames refer to pictures"));
+  ASSERT_GT(trimmed.num_frames, 10);
+  const int shift = whole.num_frames - trimmed.num_frames;
+  EXPECT_GT(shift, 6);
+  for (int k = 0; k < trimmed.num_frames; ++k) {
+    EXPECT_TRUE(std::ranges::equal(trimmed.frame(k), whole.frame(k + shift))) << k;
+    EXPECT_NEAR(trimmed.times_s[static_cast<size_t>(k)],
+                whole.times_s[static_cast<size_t>(k + shift)], 1e-9);
+  }
+}
+
 TEST(VideoNames, AreKnownInAnyCase) {
   for (const char* name : {"a.mp4", "a.MP4", "a.mov", "a.MOV", "a.mkv", "a.WebM", "dir/a.avi"}) {
     EXPECT_TRUE(IsVideoName(name)) << name;
