@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 
 namespace aim {
 namespace {
@@ -39,7 +40,7 @@ bool HoldsMoreThanARun(const fs::path& folder) {
 nlohmann::json Record(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_regular_file(folder / kRecord, error)) return nullptr;
-  const nlohmann::json record = nlohmann::json::parse(ReadFile(folder / kRecord), nullptr, false);
+  const nlohmann::json record = ParseJson(ReadFile(folder / kRecord));
   const bool is_ours = record.is_object() && record.contains("revision") && record.contains("seed");
   return is_ours ? record : nlohmann::json();
 }

@@ -14,6 +14,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/format/mapped_file.h"
 #include "tools/cli/stop_signals.h"
@@ -118,7 +119,7 @@ void Flatten(const nlohmann::json& object, const std::string& prefix,
 // A TOML file, or the options in the run.json of an earlier run.
 nlohmann::json ReadSettings(const std::string& path) {
   if (!path.ends_with(".json")) return ReadToml(path);
-  const nlohmann::json record = nlohmann::json::parse(ReadFile(path), nullptr, false);
+  const nlohmann::json record = ParseJson(ReadFile(path));
   if (record.is_object() && record.contains("options")) return record["options"];
   throw FormatError(
       {path, "without options", "the run.json of an earlier run, or a TOML file", ""});
