@@ -44,11 +44,11 @@ struct DecodeOptions {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("images", self.images, Any{},
-          "action video of one view: .npy float32 [T, 3, H, W], a folder of 000000.png, or .mp4; "
-          "once a view, in the cameras' order");
+          "action video of one view: .npy float32 [T, 3, H, W], a folder of 000000.png, or a video "
+          "(mp4, mov, mkv, webm, avi); once a view, in the cameras' order");
     visit("cameras", self.cameras, Any{}, "cameras.json, aim-cameras-1");
     visit("fps", self.fps, Range{0, 1000},
-          "frames a second, for time_s; 0 = the video's own, else 5");
+          "frames a second, for time_s; 0 = the times of the first video, else 5");
     visit("temporal_prior", self.temporal_prior, Any{},
           "fill frames of low confidence from their neighbours");
     visit("min_confidence", self.min_confidence, Range{0, 1}, "below it a frame counts as low");
@@ -72,10 +72,10 @@ struct DecodeReport {
 // {"frames", "decoded", "from_prior", "median_confidence"}
 nlohmann::json ToJson(const DecodeReport& report);
 
-// Writes one action video a view into the run's folder: view0.npy, view0/000000.png or view0.mp4,
-// and so on. Frames of 8 bits are rounded to nearest; an mp4
-// plays at the rate that the poses' times say (5 frames a second if they say none). Throws
-// InputError if a view's cameras and the poses differ in number.
+// Writes one action video a view into the run's folder: view0.npy, view0/000000.png or view0.mp4
+// with view0_preview.mp4 for people (media/preview.h), and so on. Frames of 8 bits are rounded to
+// nearest; an mp4 plays at the rate that the poses' times say (5 frames a second if they say none).
+// Throws InputError if a view's cameras and the poses differ in number.
 EncodeReport RunEncode(const EncodeOptions& options, RunContext& run);
 
 // Decodes the views together and writes poses.csv. Throws InputError naming the view and file if

@@ -53,9 +53,10 @@ struct GenerateReport {
 nlohmann::json ToJson(const GenerateReport& report);
 
 // Writes to the run's folder: view<V>.mp4 (generated, or the videos given to v2a),
-// view<V>_action.mp4 (lossless: aim-codec decodes it), overlay<V>.mp4 (actions and the tool's axes
-// over the video, or over the first frame), poses.csv (decoded, or given) and cameras.json (of
-// these files). What the mode has none of is not written.
+// view<V>_action.mp4 (lossless: aim-codec decodes it) with view<V>_action_preview.mp4 for people
+// (media/preview.h), overlay<V>.mp4 (actions and the tool's axes over the video, or over the first
+// frame), poses.csv (decoded, or given; of a given video with its times) and cameras.json (of these
+// files). What the mode has none of is not written.
 //
 // Pictures of another size lose their margins to the model's aspect and are resized; their cameras
 // follow. Videos and poses shorter than the model's clip are continued by their last frame while it
