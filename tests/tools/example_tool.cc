@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
   aim::cli::AddFlags(*fail_app, fail);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     if (app.got_subcommand(fail_app)) Fail(fail.how);
-    if (!run.out().empty()) run.PrepareOutFolder();
+    if (!run.out().empty()) run.PrepareOutFolder(aim::OutUse::kResumable);
     run.Note("shown", 1);
     run.progress().Start("showing", 1);
     run.progress().Advance(1);
