@@ -24,7 +24,7 @@ std::string Pieces(const fs::path& path, uint64_t size) {
     return bytes;
   }
   for (uint64_t piece = 0; piece < kPieces; ++piece) {
-    file.seekg(static_cast<std::streamoff>((size - kPieceBytes) / (kPieces - 1) * piece));
+    file.seekg(static_cast<std::streamoff>((size - kPieceBytes) * piece / (kPieces - 1)));
     file.read(bytes.data() + piece * kPieceBytes, static_cast<std::streamsize>(kPieceBytes));
   }
   return bytes;

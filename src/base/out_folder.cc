@@ -161,9 +161,9 @@ void OutFolder::Stage() {
 }
 
 void OutFolder::Commit() {
-  if (staged_.empty()) return;
-  ReplaceFolderAtomic(staged_, target_);
+  if (!staged_.empty()) ReplaceFolderAtomic(staged_, target_);
   staged_.clear();
+  claim_.reset();
 }
 
 }  // namespace aim

@@ -28,7 +28,7 @@ class OutFolder {
   // Where to write now.
   const std::filesystem::path& path() const { return staged_.empty() ? target_ : staged_; }
 
-  // The new result takes the place of the earlier one in one step.
+  // The new result takes the place of the earlier one in one step, and the claim ends.
   void Commit();
 
  private:

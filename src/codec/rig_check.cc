@@ -14,6 +14,7 @@ namespace aim {
 namespace {
 
 constexpr double kFitScore = 0.5;           // that a hypothesis must exceed
+constexpr double kScoreMargin = 0.1;        // within which two fit alike
 constexpr double kOffCentreFraction = 0.2;  // of the picture: a principal point nobody would expect
 
 bool Sees(const Camera& camera, const ToolPose& pose) {
@@ -101,17 +102,19 @@ std::vector<Candidate> Candidates(std::span<const CameraTrack> cameras) {
   return candidates;
 }
 
-std::string Best(const std::vector<Candidate>& candidates,
-                 const std::function<double(std::span<const CameraTrack>)>& score) {
-  std::string best;
-  double best_score = kFitScore;
-  for (const Candidate& candidate : candidates) {
-    const double found = score(candidate.cameras);
-    if (!(found > best_score)) continue;
-    best = candidate.words;
-    best_score = found;
+// The candidates whose score is above kFitScore and near the best one's.
+std::string Fitting(const std::vector<Candidate>& candidates,
+                    const std::function<double(std::span<const CameraTrack>)>& score) {
+  std::vector<double> scores;
+  for (const Candidate& candidate : candidates) scores.push_back(score(candidate.cameras));
+  const double best = *std::max_element(scores.begin(), scores.end());
+  std::vector<std::string> words;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (scores[i] > kFitScore && scores[i] >= best - kScoreMargin) {
+      words.push_back(candidates[i].words);
+    }
   }
-  return best;
+  return Join(words, ", or like ");
 }
 
 std::string ViewName(const CameraTrack& track, size_t view) {
@@ -140,7 +143,7 @@ RigSight LookAtTool(std::span<const CameraTrack> cameras, std::span<const ToolPo
     if (sight.seen.back() == 0) blind.push_back(track);
   }
   if (blind.empty()) return sight;
-  sight.hypothesis = Best(Candidates(blind), [&](std::span<const CameraTrack> views) {
+  sight.hypothesis = Fitting(Candidates(blind), [&](std::span<const CameraTrack> views) {
     double share = 1;
     for (const CameraTrack& track : views) share = std::min(share, SeenShare(track, poses));
     return share;
@@ -198,7 +201,7 @@ std::string ExplainRig(std::span<const CameraTrack> cameras,
       candidates.push_back(std::move(swapped));
     }
   }
-  return Best(candidates, score);
+  return Fitting(candidates, score);
 }
 
 }  // namespace aim

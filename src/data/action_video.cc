@@ -26,6 +26,7 @@ constexpr double kDefaultFps = 5.0;        // RLBench and the released model
 constexpr double kUnevenFraction = 0.1;    // of the mean period that one may differ from it
 constexpr float kOtherConvention = -0.5f;  // what action images in [-1, 1] are full of
 constexpr double kOtherShare = 0.01;
+constexpr double kCertain = 0.5;     // a confidence that needs no other explanation
 constexpr size_t kSampleFrames = 8;  // that a hypothesis about the cameras is tried on
 
 std::string FrameName(size_t frame) {
@@ -288,20 +289,28 @@ Plan DecodePlan(const Views& views, std::span<const CameraTrack> tracks, size_t 
   return plan;
 }
 
-// Blobs in two views that no pose explains, in most frames, are cameras of something else.
+// Blobs in two views that no pose explains, in most frames, are cameras of something else; so are
+// poses of low confidence that another reading of the cameras makes certain.
 void CheckAgreement(const Plan& plan, const Views& views, std::span<const CameraTrack> tracks,
                     const DecodeOptions& options, const DecoderOptions& decoder) {
   const auto num_bad = std::count_if(plan.frames.begin(), plan.frames.end(), [&](const auto& f) {
     return ViewsContradict(f, options.min_confidence);
   });
-  if (2 * static_cast<size_t>(num_bad) <= plan.frames.size()) return;
+  const bool contradict = 2 * static_cast<size_t>(num_bad) > plan.frames.size();
+  const double confidence = MedianConfidence(plan.frames);
+  if (!contradict && confidence >= kCertain) return;
   const size_t stride = (plan.frames.size() + kSampleFrames - 1) / kSampleFrames;
+  double best = 0;
   const std::string hypothesis = ExplainRig(tracks, [&](std::span<const CameraTrack> cameras) {
-    return MedianConfidence(DecodePlan(views, cameras, stride, decoder).frames);
+    const double found = MedianConfidence(DecodePlan(views, cameras, stride, decoder).frames);
+    best = std::max(best, found);
+    return found;
   });
+  if (!contradict && (hypothesis.empty() || best < 2 * confidence)) return;
   throw InputError({options.cameras,
-                    "contradicted by the pictures: in " + std::to_string(num_bad) + " of " +
-                        std::to_string(plan.frames.size()) + " frames no pose fits both views",
+                    "contradicted by the pictures: no pose fits both views in " +
+                        std::to_string(num_bad) + " of " + std::to_string(plan.frames.size()) +
+                        " frames, the median confidence is " + ToText(confidence),
                     "the cameras that the pictures were drawn with, in the order of --images",
                     hypothesis.empty() ? "check the cameras, or the pictures show no actions"
                                        : "the data reads like " + hypothesis});

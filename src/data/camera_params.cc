@@ -65,16 +65,16 @@ Camera ReadCamera(const json& entry, const std::string& where, int width, int he
                           "negate both if the pictures are not mirrored; other cameras belong in "
                           "a clip folder's cameras.json (docs/reference/formats.md 9.2)"});
   }
-  const Camera camera = CameraFromRlbench(intrinsics, extrinsics, width, height);
-  if (!(camera.cx > 0 && camera.cx < width && camera.cy > 0 && camera.cy < height)) {
-    throw InputError({.where = where + ".intrinsics",
-                      .got = "with the principal point (" + std::to_string(camera.cx) + ", " +
-                             std::to_string(camera.cy) + ")",
-                      .expected = "one inside the " + std::to_string(width) + "x" +
-                                  std::to_string(height) + " video",
-                      .fix = "scale the intrinsics to the size of the video"});
+  const double cx = intrinsics(0, 2), cy = intrinsics(1, 2);
+  if (!(cx > 0 && cx < width && cy > 0 && cy < height)) {
+    throw InputError(
+        {.where = where + ".intrinsics",
+         .got = "with the principal point (" + std::to_string(cx) + ", " + std::to_string(cy) + ")",
+         .expected =
+             "one inside the " + std::to_string(width) + "x" + std::to_string(height) + " video",
+         .fix = "scale the intrinsics to the size of the video"});
   }
-  return camera;
+  return CameraFromRlbench(intrinsics, extrinsics, width, height);
 }
 
 std::map<int, const json*> SortedKeys(const json& object, const std::string& where) {

@@ -67,6 +67,15 @@ void Validate(const Camera& camera, const std::string& where) {
     throw InputError({where, "not finite", "finite cx, cy and world_from_camera",
                       "check the file for NaN or Inf"});
   }
+  const auto is_far = [](double c, int size) { return !(c >= -0.5 * size && c <= 1.5 * size); };
+  if (is_far(camera.cx, camera.width) || is_far(camera.cy, camera.height)) {
+    throw InputError({where,
+                      "with the principal point (" + ToText(camera.cx) + ", " + ToText(camera.cy) +
+                          ")",
+                      "one in or near the " + std::to_string(camera.width) + " x " +
+                          std::to_string(camera.height) + " picture",
+                      "scale the intrinsics to the size of the pictures"});
+  }
 }
 
 Camera CameraFromRlbench(const Eigen::Matrix3d& intrinsics,

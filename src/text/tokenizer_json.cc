@@ -343,7 +343,7 @@ const json& OptionalField(const json& object, const char* name) {
 Tokenizer Tokenizer::FromJson(std::string_view text, const std::string& where) {
   const json file = ParseJson(text);
   if (!file.is_object()) {
-    Fail(where, file.is_discarded() ? "no JSON" : Shown(file), "the object of a tokenizer.json");
+    Fail(where, file.is_discarded() ? "no JSON, or nested too deeply" : Shown(file), "the object of a tokenizer.json");
   }
   auto parts = std::make_shared<TokenizerParts>(TokenizerParts{.model = ReadModel(file, where),
                                                                .raw_tokens = {},

@@ -156,15 +156,16 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
   return split;
 }
 
-nlohmann::json ContentOf(const DataSplit& split) {
-  const auto content = [](const std::vector<TrainingEpisode>& episodes) {
-    std::string all;
-    for (const TrainingEpisode& episode : episodes) {
-      all += episode.ref.name + '\n' + ContentStamp(episode) + '\n';
+std::string ContentOf(const DataSplit& split) {
+  std::multiset<std::string> lines;
+  for (const auto* episodes : {&split.training, &split.validation}) {
+    for (const TrainingEpisode& episode : *episodes) {
+      lines.insert(episode.ref.name + '\n' + ContentStamp(episode) + '\n');
     }
-    return HexText(StableHash(all));
-  };
-  return {{"training", content(split.training)}, {"validation", content(split.validation)}};
+  }
+  std::string all;
+  for (const std::string& line : lines) all += line;
+  return HexText(StableHash(all));
 }
 
 std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,

@@ -16,6 +16,8 @@
 namespace aim {
 namespace {
 
+constexpr const char* kBundle = "bundle";  // in the run's folder
+
 using Clock = std::chrono::steady_clock;
 
 // Means over the steps since the last line.
@@ -149,15 +151,14 @@ void LogSchedule(const TrainOptions& options) {
           std::to_string(schedule.decay_steps) + " steps");
 }
 
-std::filesystem::path WriteTrainedBundle(const TrainingSetup& setup, const WeightMap& weights,
-                                         const std::filesystem::path& out) {
-  const std::filesystem::path path = out / "bundle";
+void WriteTrainedBundle(const TrainingSetup& setup, const WeightMap& weights,
+                        const std::filesystem::path& out) {
+  const std::filesystem::path path = out / kBundle;
   if (setup.initial_bundle.empty()) {
     WriteBundle(path, setup.config, weights, ReadFittedAutoencoder(out));
   } else {
     WriteBundle(path, setup.config, weights, setup.initial_bundle);
   }
-  return path;
 }
 
 void EndEarly(const TrainReport& report, RunContext& run) {
@@ -189,14 +190,10 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
     TrainingLoop loop(options, run, setup);
     loop.Run();
     report = loop.Report();
-    if (report.finished) {
-      const std::filesystem::path bundle = WriteTrainedBundle(setup, loop.weights(), run.out());
-      run.CommitOut();
-      report.bundle = run.out() / bundle.filename();
-    } else {
-      run.CommitOut();
-    }
+    if (report.finished) WriteTrainedBundle(setup, loop.weights(), run.out());
   }
+  run.CommitOut();
+  if (report.finished) report.bundle = run.out() / kBundle;
   report.skipped = setup.skipped;
   run.Note("skipped", ToJson(report.skipped));
   run.Note("train_step", report.train_step);

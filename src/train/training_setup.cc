@@ -20,9 +20,9 @@ namespace {
 template <class Options>
 void RequireSame(const Options& asked, const Options& has, const std::string& section,
                  const std::string& init) {
-  const nlohmann::json defaults = OptionsToJson(Options()), now = OptionsToJson(asked);
-  const nlohmann::json bundle = OptionsToJson(has);
-  for (const auto& [key, value] : now.flatten().items()) {
+  const nlohmann::json defaults = OptionsToJson(Options()), bundle = OptionsToJson(has);
+  const nlohmann::json leaves = OptionsToJson(asked).flatten();
+  for (const auto& [key, value] : leaves.items()) {
     const nlohmann::json::json_pointer place(key);
     if (value == defaults.value(place, nlohmann::json())) continue;
     const nlohmann::json found = bundle.value(place, nlohmann::json());
@@ -62,8 +62,8 @@ const std::vector<std::string>& FreeTrainKeys() {
   return kKeys;
 }
 
-void PrepareRun(const TrainRunOptions& options, const nlohmann::json& data, RunContext& run) {
-  nlohmann::json settings = {{"seed", run.seed()}, {"data_content", data}};
+void PrepareRun(const TrainRunOptions& options, const std::string& data_content, RunContext& run) {
+  nlohmann::json settings = {{"seed", run.seed()}, {"data_content", data_content}};
   ForEachLeaf(options, [&](const std::string& key, const auto& field, const Limits&,
                            std::string_view) { settings[key] = FieldJson(field); });
   for (const std::string& key : FreeTrainKeys()) settings.erase(key);

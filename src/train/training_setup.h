@@ -44,7 +44,7 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run);
 // Prepares run.out() for training and keeps there what decides its result: options (but
 // FreeTrainKeys), seed, the contents of the data and of the bundle it starts from, episodes held
 // out. A run that is resumed must have the same. Throws ConfigError naming what differs.
-void PrepareRun(const TrainRunOptions& options, const nlohmann::json& data, RunContext& run);
+void PrepareRun(const TrainRunOptions& options, const std::string& data_content, RunContext& run);
 
 // What both do alike: everything of the bundle options.init, and a new network of the options.
 void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup);

@@ -272,6 +272,7 @@ TEST_F(LatentCacheTest, DamagedShardsAreNamed) {
   const SafetensorsFile whole = OpenSafetensors(path);
   const auto write = [&](WeightMap tensors, Metadata metadata) {
     std::filesystem::remove(path);
+    metadata.erase("fingerprint");
     WriteSafetensors(path, tensors, metadata);
   };
   const auto expect = [&](const std::string& words) {
@@ -288,6 +289,11 @@ TEST_F(LatentCacheTest, DamagedShardsAreNamed) {
     expect(name);
   }
   WeightMap tensors = whole.tensors;
+  tensors["latents"] = at::zeros_like(tensors["latents"]);
+  std::filesystem::remove(path);
+  WriteSafetensors(path, tensors, whole.metadata);
+  expect("damaged (fingerprint");
+  tensors = whole.tensors;
   tensors["text_row"] = tensors["text_row"] + 5;
   write(tensors, whole.metadata);
   expect("beyond the prompts");

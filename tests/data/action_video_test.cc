@@ -201,14 +201,14 @@ TEST_F(ActionVideoTest, CamerasOfSomethingElseAreRefusedWithTheReadingThatFits) 
   WriteCamerasJson(folder_ / "cameras.json", {{"front", {overhead}}, {"overhead", {front}}});
   ExpectThrowsWith<InputError>([&] { Decode(images); },
                                {"cameras.json", "contradicted", "of 5 frames", "are swapped"});
-  std::vector<CameraTrack> inverted = {{"front", {front}}, {"overhead", {overhead}}};
-  for (CameraTrack& track : inverted) {
-    track.frames[0].world_from_camera = Inverse(track.frames[0].world_from_camera);
+  std::vector<CameraTrack> opengl = {{"front", {front}}, {"overhead", {overhead}}};
+  for (CameraTrack& track : opengl) {
+    track.frames[0].world_from_camera.rotation *= Eigen::Quaterniond(0, 1, 0, 0);
   }
-  WriteCamerasJson(folder_ / "cameras.json", inverted);
-  ExpectThrowsWith<InputError>([&] { Decode(images); }, {"contradicted", "camera_from_world"});
+  WriteCamerasJson(folder_ / "cameras.json", opengl);
+  ExpectThrowsWith<InputError>([&] { Decode(images); }, {"contradicted", "OpenGL's axes"});
   ExpectThrowsWith<InputError>([&] { Encode("npy", "blind"); },
-                               {"cameras.json", "none sees the tool", "camera_from_world"});
+                               {"cameras.json", "none sees the tool", "OpenGL's axes"});
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out.csv"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "blind"));
 }

@@ -20,6 +20,7 @@ inline void WriteWanBundle(const std::filesystem::path& path, bool link = false)
   options.image_height = options.image_width = kWanSize;
   options.num_frames = kWanFrames;
   options.num_views = 2;
+  options.fps = 8;  // as MakeSyntheticClip
   options.link = link;
   RunContext run({.out = path});
   RunMakeBundle(options, run);

@@ -20,7 +20,7 @@ class BundleTrainingTest : public ::testing::Test {
  protected:
   BundleTrainingTest() : options_(testing::TinyTraining(folder_ / "data")) {
     testing::WriteTrainingData(folder_ / "data", {.num_episodes = 3, .num_frames = 7});
-    options_.init = (folder_ / "initial").string();
+    testing::StartFrom(folder_ / "initial", options_);
     options_.clips.per_episode = 1;
     options_.train.steps = 2;
     options_.train.lr = 0.01;

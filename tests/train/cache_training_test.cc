@@ -66,8 +66,8 @@ class CacheTrainingTest : public ::testing::Test {
     return RunTrain(options_, run);
   }
 
-  TrainingSetup Prepare() const {
-    RunContext run({.out = folder_ / "prepared", .resume = true});
+  TrainingSetup Prepare() {
+    RunContext run({.out = folder_ / ("prepared" + std::to_string(num_prepared_++))});
     return PrepareTraining(options_, run);
   }
 
@@ -77,6 +77,7 @@ class CacheTrainingTest : public ::testing::Test {
 
   testing::TemporaryFolder folder_;
   TrainRunOptions options_;
+  int num_prepared_ = 0;
 };
 
 TEST_F(CacheTrainingTest, TrainsValidatesAndWritesABundle) {
@@ -94,7 +95,7 @@ TEST_F(CacheTrainingTest, TrainsValidatesAndWritesABundle) {
 }
 
 TEST_F(CacheTrainingTest, ANetworkIsTrainedOn) {
-  options_.init = (folder_ / "initial").string();
+  testing::StartFrom(folder_ / "initial", options_);
   const TrainReport report = Train("run");
   EXPECT_TRUE(report.finished);
   EXPECT_EQ(LoadBundleConfig(report.bundle).dit.num_layers, testing::TinyConfig().dit.num_layers);
@@ -143,7 +144,7 @@ TEST_F(CacheTrainingTest, AnotherAutoencoderIsRefused) {
   WeightMap autoencoder = ReadSafetensors(folder_ / "initial" / config.autoencoder.file);
   for (auto& [name, weight] : autoencoder) weight = weight * 1.5;
   WriteBundle(folder_ / "other", config, initial.dit.NamedWeights(), autoencoder, at::kFloat);
-  options_.init = (folder_ / "other").string();
+  testing::StartFrom(folder_ / "other", options_);
   testing::ExpectThrowsWith<ConfigError>(
       [&] { Train("run"); },
       {"--init", "encodes otherwise: autoencoder_weights", "as in the cache"});

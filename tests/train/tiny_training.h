@@ -35,6 +35,15 @@ inline TrainRunOptions TinyTraining(const std::filesystem::path& data = {}) {
   return options;
 }
 
+// Trains `bundle` on: its own network and encoders.
+inline void StartFrom(const std::filesystem::path& bundle, TrainRunOptions& options) {
+  options.init = bundle.string();
+  options.clips.num_frames = ClipOptions().num_frames;
+  options.dit = {};
+  options.autoencoder = {};
+  options.text = {};
+}
+
 // The lines of a run's metrics.jsonl.
 inline std::vector<nlohmann::json> ReadMetrics(const std::filesystem::path& run) {
   std::vector<nlohmann::json> lines;

@@ -272,7 +272,9 @@ int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
   LimitThreads(shared.options.threads > 0 ? shared.options.threads : ThreadsOfEnvironment());
   RunContext run(ToCommon(shared.options), level <= LogLevel::kInfo ? &std::cerr : nullptr,
                  ::isatty(STDERR_FILENO) == 1);
-  AddInputs(settings.ToJson(), run);
+  nlohmann::json inputs = settings.ToJson();
+  inputs.erase("out");
+  AddInputs(inputs, run);
   const auto start = std::chrono::steady_clock::now();
   body(run);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

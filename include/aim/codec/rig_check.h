@@ -15,7 +15,7 @@ namespace aim {
 // What a set of cameras shows of the tool.
 struct RigSight {
   std::vector<double> seen;  // per view: share of the frames with an anchor of the tool in it
-  std::string hypothesis;    // what would show the tool in every view, "" if nothing known does
+  std::string hypothesis;    // what would show the tool in the blind views, "" if nothing known does
 };
 
 // `poses` one a frame. Hypotheses: the transform inverted, axes of OpenGL or RLBench, lengths in
@@ -35,7 +35,7 @@ void WarnOfRig(std::span<const CameraTrack> cameras, std::span<const ToolPose> p
 // Whether two views of a decoded frame show blobs that no pose explains.
 bool ViewsContradict(const DecodedPose& frame, double min_confidence);
 
-// In words, the reading of `cameras` with the highest score above 0.5, "" if there is none: the
+// In words, the readings of `cameras` with the highest score above 0.5, "" if there is none: the
 // hypotheses of LookAtTool and, for several views, two of them swapped.
 std::string ExplainRig(std::span<const CameraTrack> cameras,
                        const std::function<double(std::span<const CameraTrack>)>& score);

@@ -37,9 +37,9 @@ struct DataSplit {
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed);
 
-// What the episodes hold, by hash: {"training", "validation"}. Changes when one is recorded or
+// A hash of what the episodes hold, whichever side they are on: changes when one is recorded or
 // captioned again.
-nlohmann::json ContentOf(const DataSplit& split);
+std::string ContentOf(const DataSplit& split);
 
 // Reads the episodes of a run; thread-safe.
 class EpisodeReader {
