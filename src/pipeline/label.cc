@@ -80,26 +80,29 @@ struct EpisodeLabels {
   std::vector<double> times_s;
 };
 
-// What label.json of an earlier run says.
-nlohmann::json ReadRecord(const fs::path& folder) {
+// What label.json of an earlier run says; null if it was of other files than those of today.
+nlohmann::json ReadRecord(const fs::path& folder, const fs::path& episode) {
   if (!fs::exists(folder / "label.json") || !fs::exists(folder / "poses.csv")) return {};
   nlohmann::json record = ParseJson(ReadFile(folder / "label.json"));
   if (!record.is_object() || !record.contains("origin")) return {};  // of a version that kept none
+  if (record.value("content", nlohmann::json()) != FileStamp(episode)) return {};
   for (const char* key : {"frames", "decoded", "low_confidence", "median_confidence"}) {
     if (!record.contains(key) || !record[key].is_number()) return {};
   }
   return record;
 }
 
-// Nothing where there is nothing or it is damaged: then the episode is labelled again.
-std::optional<EpisodeLabels> ReadEarlier(const fs::path& folder) {
+// Nothing where there is nothing, it is damaged, or the episode was recorded again: then it is
+// labelled again.
+std::optional<EpisodeLabels> ReadEarlier(const fs::path& folder, const fs::path& episode) {
   try {
-    EpisodeLabels earlier{.record = ReadRecord(folder), .frames = {}, .times_s = {}};
+    EpisodeLabels earlier{.record = ReadRecord(folder, episode), .frames = {}, .times_s = {}};
     if (earlier.record.is_null()) return std::nullopt;
     for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv")) {
       earlier.frames.push_back(row.decoded);
       earlier.times_s.push_back(row.time_s);
     }
+    if (earlier.record["frames"] != earlier.frames.size()) return std::nullopt;  // cut off
     if (earlier.record.contains("errors")) PoseErrorsFromJson(earlier.record["errors"]);
     return earlier;
   } catch (const Error& error) {
@@ -165,7 +168,7 @@ class Labeller {
   void LabelGuarded(const EpisodeRef& ref) {
     const fs::path folder = run_.out() / ref.name;
     EpisodeLabels labels;
-    if (std::optional<EpisodeLabels> earlier = ReadEarlier(folder)) {
+    if (std::optional<EpisodeLabels> earlier = ReadEarlier(folder, ref.path)) {
       labels = std::move(*earlier);
       ++report_.num_resumed;
     } else if (!TryOrSkip(ref.name, report_.skipped,
@@ -207,6 +210,7 @@ class Labeller {
     nlohmann::json record = Record(ref, facts, plan);
     record["windows"] = windows.size();
     record["stride"] = stride;
+    record["content"] = FileStamp(ref.path);
     LabelExtras extras{.times_s = facts.times_s};
     if (options_.overlay) {
       extras.write_more = [&](const fs::path& temporary) {

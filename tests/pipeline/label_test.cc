@@ -150,6 +150,22 @@ TEST_F(LabelTest, ResumeMakesDamagedLabelsAgain) {
   EXPECT_EQ(resumed.dump(), whole.dump());  // as text: a NaN is not equal to itself
 }
 
+TEST_F(LabelTest, ResumeLabelsWhatWasCutOffOrRecordedAgain) {
+  fs::copy(*folder_ / "demos", scratch_ / "demos", fs::copy_options::recursive);
+  const LabelOptions options = Options(scratch_ / "demos");
+  const nlohmann::json whole = Label(options, scratch_ / "out");
+  const int64_t num_episodes = whole["episodes"];
+  const fs::path labels = scratch_ / "out/reach/variation0/episode0/poses.csv";
+  const std::string poses = ReadFile(labels);
+  WriteFileAtomic(labels, poses.substr(0, poses.rfind('\n', poses.size() - 2) + 1));
+  EXPECT_EQ(Label(options, scratch_ / "out", true)["resumed"], num_episodes - 1);
+  EXPECT_EQ(ReadFile(labels), poses);
+  const fs::path meta = scratch_ / "demos/reach/variation0/episodes/episode1/meta.json";
+  WriteFileAtomic(meta, ReadFile(meta) + "\n");
+  EXPECT_EQ(Label(options, scratch_ / "out", true)["resumed"], num_episodes - 1);
+  EXPECT_EQ(Label(options, scratch_ / "out", true)["resumed"], num_episodes);
+}
+
 TEST_F(LabelTest, ResumeWithOtherOptionsIsRefused) {
   Label(Options(*folder_ / "demos"), scratch_ / "out");
   LabelOptions options = Options(*folder_ / "demos");
