@@ -35,7 +35,9 @@ endfunction()
 function(aim_add_precompiled kind)
   cmake_parse_arguments(P "" "" "LIBRARIES;HEADERS" ${ARGN})
   set(target aim_${kind}_pch)
-  file(WRITE ${CMAKE_BINARY_DIR}/${target}.cc "// Holds the precompiled headers of a ${kind}.\n")
+  # Not file(WRITE): a new time would have everything compiled again.
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${target}.cc
+    CONTENT "// Holds the precompiled headers of a ${kind}.\n" @ONLY)
   add_library(${target} OBJECT ${CMAKE_BINARY_DIR}/${target}.cc)
   target_link_libraries(${target} PUBLIC ${P_LIBRARIES})
   aim_own_code(${target})
