@@ -14,33 +14,26 @@ constexpr double kTop = 8;
 
 double AtRate(double rate) { return kLeft + kWidth * rate; }
 
-std::string Label(double x, double y, const char* anchor, const std::string& text) {
-  std::ostringstream svg;
-  svg << "<text x='" << x << "' y='" << y << "' text-anchor='" << anchor << "'>" << text
-      << "</text>";
-  return svg.str();
-}
-
 std::string Axis(double bottom, const RateBarNames& names) {
   std::ostringstream svg;
   for (int tick = 0; tick <= 100; tick += 20) {
     const double x = kLeft + kWidth * tick / 100;
     svg << "<line x1='" << x << "' x2='" << x << "' y1=0 y2='" << bottom << "' stroke='#dfe5ec'/>"
-        << Label(x, bottom + 17, "middle", std::to_string(tick));
+        << SvgText(x, bottom + 17, "middle", std::to_string(tick));
   }
   std::string caption = names.axis;
   if (!names.diamond.empty())
     caption += " &#8195; <tspan fill='#2f5d9b'>&#9670; " + names.diamond + "</tspan>";
   if (!names.dot.empty())
     caption += " &#8195; <tspan fill='#9a7a1c'>&#9679; " + names.dot + "</tspan>";
-  svg << Label(kLeft + kWidth / 2, bottom + 40, "middle", caption);
+  svg << SvgText(kLeft + kWidth / 2, bottom + 40, "middle", caption);
   return svg.str();
 }
 
 std::string Row(const RateBar& bar, double y) {
   const double middle = y + 11, low = AtRate(bar.low), high = AtRate(bar.high);
   std::ostringstream svg;
-  svg << Label(kLeft - 12, middle + 5, "end", bar.label) << "<rect x='" << kLeft << "' y='" << y
+  svg << SvgText(kLeft - 12, middle + 5, "end", bar.label) << "<rect x='" << kLeft << "' y='" << y
       << "' width='" << kWidth * bar.rate << "' height=22 rx=3 fill='#a8d5c3'/>"
       << "<path d='M" << low << " " << middle << "H" << high << "M" << low << " " << middle - 6
       << "v12M" << high << " " << middle - 6 << "v12' stroke-width=2 stroke='#23805f'/>";
@@ -51,7 +44,7 @@ std::string Row(const RateBar& bar, double y) {
   if (bar.dot) {
     svg << "<circle cx='" << AtRate(*bar.dot) << "' cy='" << middle << "' r=5 fill='#9a7a1c'/>";
   }
-  svg << Label(kLeft + kWidth + 14, middle + 5, "start", PercentHtml(bar.rate) + " %");
+  svg << SvgText(kLeft + kWidth + 14, middle + 5, "start", PercentHtml(bar.rate) + " %");
   return svg.str();
 }
 

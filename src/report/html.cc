@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <sstream>
 
 #include "aim/base/atomic_file.h"
 
@@ -60,6 +61,13 @@ std::string WordsHtml(std::string_view name) {
   std::string words = EscapeHtml(name);
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
+}
+
+std::string SvgText(double x, double y, const char* anchor, const std::string& text) {
+  std::ostringstream svg;
+  svg << "<text x='" << x << "' y='" << y << "' text-anchor='" << anchor << "'>" << text
+      << "</text>";
+  return svg.str();
 }
 
 std::string NumberHtml(std::optional<double> value, int digits, double scale) {

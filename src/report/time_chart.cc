@@ -32,13 +32,6 @@ std::vector<TimePoint> Thinned(std::span<const TimePoint> points) {
 
 double AtValue(double value) { return kTop + kHeight * (1 - std::clamp(value, 0.0, 1.0)); }
 
-std::string Text(double x, double y, const char* anchor, const std::string& text) {
-  std::ostringstream svg;
-  svg << "<text x='" << x << "' y='" << y << "' text-anchor='" << anchor << "'>" << text
-      << "</text>";
-  return svg.str();
-}
-
 }  // namespace
 
 std::string TimeChartSvg(std::span<const TimePoint> all_points, double threshold,
@@ -61,7 +54,7 @@ std::string TimeChartSvg(std::span<const TimePoint> all_points, double threshold
   }
   for (const double value : {0.0, 0.5, 1.0}) {
     svg << "<path d='M" << kLeft << " " << AtValue(value) << "h" << kWidth << "' stroke='#dfe5ec'/>"
-        << Text(kLeft - 6, AtValue(value) + 4, "end", NumberHtml(value, 1));
+        << SvgText(kLeft - 6, AtValue(value) + 4, "end", NumberHtml(value, 1));
   }
   svg << "<path d='M" << kLeft << " " << AtValue(threshold) << "h" << kWidth
       << "' stroke='#9a7a1c' stroke-dasharray='4 4'/><polyline fill=none stroke='#23805f' "
@@ -70,9 +63,9 @@ std::string TimeChartSvg(std::span<const TimePoint> all_points, double threshold
     svg << (&point == points.data() ? "" : " ") << x(point.time_s) << "," << AtValue(point.value);
   }
   const double below = kTop + kHeight + 16;
-  svg << "'/>" << Text(kLeft, below, "start", NumberHtml(begin_s, 2) + " s")
-      << Text(kLeft + kWidth, below, "end", NumberHtml(begin_s + span_s, 2) + " s")
-      << Text(kLeft + kWidth / 2, below, "middle", caption);
+  svg << "'/>" << SvgText(kLeft, below, "start", NumberHtml(begin_s, 2) + " s")
+      << SvgText(kLeft + kWidth, below, "end", NumberHtml(begin_s + span_s, 2) + " s")
+      << SvgText(kLeft + kWidth / 2, below, "middle", caption);
   return svg.str() + "</svg>";
 }
 

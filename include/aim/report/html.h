@@ -11,6 +11,9 @@ namespace aim {
 // Text as HTML shows it, also inside an attribute in double or single quotes.
 std::string EscapeHtml(std::string_view text);
 
+// Text of an SVG at (x, y); `anchor` is start, middle or end. The text may hold markup.
+std::string SvgText(double x, double y, const char* anchor, const std::string& text);
+
 // A name in snake case as people read it, escaped: "close_jar" is "close jar".
 std::string WordsHtml(std::string_view name);
 
