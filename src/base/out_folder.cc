@@ -17,8 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRecord = "run.json";
-constexpr const char* kClaimName = "run";  // of the hidden lock file ".run.lock"
-constexpr const char* kLockFile = ".run.lock";
+constexpr const char* kClaimed = "run";  // stands for the whole folder
 
 bool HoldsOrIs(const fs::path& above, const fs::path& below) {
   for (fs::path folder = below;; folder = folder.parent_path()) {
@@ -50,7 +49,7 @@ bool IsUsed(const fs::path& folder) {
   if (!fs::exists(folder)) return false;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name == kLockFile) continue;
+    if (name == PathClaim::LockPath(folder / kClaimed).filename()) continue;
     if (name != kRecord || Record(folder).value("finished", true)) return true;
   }
   return false;
@@ -98,16 +97,19 @@ void RefuseOutAmongInputs(const fs::path& out, std::span<const fs::path> inputs)
   }
 }
 
+void RefuseResume(const CommonOptions& common) {
+  if (!common.resume) return;
+  throw ConfigError({"--resume", "given", "nothing: this tool begins anew every time",
+                     "leave it out, or give --overwrite"});
+}
+
 OutFolder::OutFolder(const CommonOptions& common, OutUse use, std::span<const fs::path> inputs)
     : target_(fs::is_symlink(common.out) ? fs::weakly_canonical(common.out) : common.out) {
   if (fs::exists(target_) && !fs::is_directory(target_)) {
     throw ConfigError(
         {"--out", "the file " + target_.string(), "a folder", "choose another --out"});
   }
-  if (common.resume && use == OutUse::kNew) {
-    throw ConfigError({"--resume", "given", "nothing: this tool begins anew every time",
-                       "leave it out, or give --overwrite"});
-  }
+  if (use == OutUse::kNew) RefuseResume(common);
   const bool replaces = IsUsed(target_) && !common.resume;
   if (replaces && !common.overwrite) {
     throw ConfigError({"--out", "a folder that is not empty (" + target_.string() + ")",
@@ -145,7 +147,7 @@ OutFolder::~OutFolder() {
 // Several processes may fill one folder together where the tool shares it out among them.
 void OutFolder::Claim(OutUse use) {
   if (use == OutUse::kShared) return;
-  if (std::optional<PathClaim> claim = PathClaim::Take(target_ / kClaimName)) {
+  if (std::optional<PathClaim> claim = PathClaim::Take(target_ / kClaimed)) {
     claim_.emplace(std::move(*claim));
     return;
   }

@@ -16,6 +16,9 @@ namespace aim {
 void RefuseOutAmongInputs(const std::filesystem::path& out,
                           std::span<const std::filesystem::path> inputs);
 
+// Throws ConfigError if --resume was given to a tool that cannot go on with anything.
+void RefuseResume(const CommonOptions& common);
+
 class OutFolder {
  public:
   // RunContext::PrepareOutFolder.

@@ -37,9 +37,13 @@ bool HasItsName(int fd, const fs::path& path) {
 
 }  // namespace
 
+fs::path PathClaim::LockPath(const fs::path& path) {
+  return path.parent_path() / ("." + path.filename().string() + ".lock");
+}
+
 std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
   fs::create_directories(path.parent_path());
-  const fs::path lock_path = path.parent_path() / ("." + path.filename().string() + ".lock");
+  const fs::path lock_path = LockPath(path);
   for (;;) {
     // A lock file that is there already was left by a killed owner, unless it is still locked.
     int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -48,10 +48,7 @@ void RunContext::PrepareOutFile() {
   if (fs::is_directory(file)) {
     throw ConfigError({"--out", "the folder " + file.string(), "a file", "add a file name"});
   }
-  if (common_.resume) {
-    throw ConfigError({"--resume", "given", "nothing: this tool begins anew every time",
-                       "leave it out, or give --overwrite"});
-  }
+  RefuseResume(common_);
   if (fs::exists(file) && !fs::is_regular_file(file)) {
     throw ConfigError(
         {"--out", file.string() + ", a device, pipe or socket", "a file", "choose another --out"});

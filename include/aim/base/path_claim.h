@@ -18,6 +18,9 @@ class PathClaim {
   // The same, once whoever holds it lets go.
   static PathClaim Wait(const std::filesystem::path& path);
 
+  // The hidden lock file of a claim on `path`.
+  static std::filesystem::path LockPath(const std::filesystem::path& path);
+
   PathClaim(PathClaim&& other) noexcept
       : lock_path_(std::move(other.lock_path_)), fd_(std::exchange(other.fd_, -1)) {}
   PathClaim& operator=(PathClaim&&) = delete;
