@@ -8,6 +8,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/parse_json.h"
+#include "aim/base/text.h"
 #include "data/action_images_files.h"
 
 namespace aim {
@@ -70,8 +71,7 @@ Camera ReadCamera(const json& entry, const std::string& where, int width, int he
     throw InputError(
         {.where = where + ".intrinsics",
          .got = "with the principal point (" + std::to_string(cx) + ", " + std::to_string(cy) + ")",
-         .expected =
-             "one inside the " + std::to_string(width) + "x" + std::to_string(height) + " video",
+         .expected = "one inside the " + SizeText(width, height) + " video",
          .fix = "scale the intrinsics to the size of the video"});
   }
   return CameraFromRlbench(intrinsics, extrinsics, width, height);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "aim/base/text.h"
+
 namespace aim {
 namespace {
 
@@ -31,7 +33,7 @@ void Add(const OpenEpisode& episode, InspectReport& report) {
   ++report.num_episodes;
   report.num_frames += episode.num_frames();
   ++report.views[static_cast<int>(clip.views.size())];
-  ++report.sizes[std::to_string(clip.width) + "x" + std::to_string(clip.height)];
+  ++report.sizes[SizeText(clip.width, clip.height)];
   ++report.rates[RateText(clip.fps)];
 }
 

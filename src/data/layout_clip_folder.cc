@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/base/utf8.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
@@ -62,10 +63,8 @@ void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
     const Camera& camera = tracks[v].frames[0];
     if (camera.width != clip.width || camera.height != clip.height) {
       throw InputError({.where = where,
-                        .got = "a camera of " + std::to_string(camera.width) + "x" +
-                               std::to_string(camera.height) + " pixels",
-                        .expected = std::to_string(clip.width) + "x" + std::to_string(clip.height) +
-                                    ", the size of the videos",
+                        .got = "a camera of " + SizeText(camera.width, camera.height) + " pixels",
+                        .expected = SizeText(clip.width, clip.height) + ", the size of the videos",
                         .fix = "scale its intrinsics to the video"});
     }
     const size_t count = tracks[v].frames.size();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 
 namespace aim {
 namespace {
@@ -47,12 +48,10 @@ CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int wid
   CheckSize(width, height);
   CheckSize(image.width, image.height);
   if (camera.width != image.width || camera.height != image.height) {
-    throw InputError(
-        {.where = "camera",
-         .got = "of " + std::to_string(camera.width) + "x" + std::to_string(camera.height),
-         .expected =
-             "the picture's " + std::to_string(image.width) + "x" + std::to_string(image.height),
-         .fix = "scale the intrinsics to the picture"});
+    throw InputError({.where = "camera",
+                      .got = "of " + SizeText(camera.width, camera.height),
+                      .expected = "the picture's " + SizeText(image.width, image.height),
+                      .fix = "scale the intrinsics to the picture"});
   }
   const double aspect = static_cast<double>(width) / height;
   const int w = std::clamp(static_cast<int>(std::lround(image.height * aspect)), 1, image.width);

@@ -5,6 +5,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/text.h"
 #include "aim/media/video.h"
 #include "media/frame_pixels.h"
 #include "media/libav.h"
@@ -80,7 +81,7 @@ class VideoReader::Impl {
 
   void CheckSize(int width, int height) const {
     if (width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide) return;
-    Fail("a video of " + std::to_string(width) + "x" + std::to_string(height));
+    Fail("a video of " + SizeText(width, height));
   }
 
   // Its size and the turn that it may bring count. If it is damaged, who reads it is told; ranges
@@ -283,8 +284,7 @@ Video ReadVideoFrames(const std::filesystem::path& path, int begin, int end) {
   if (static_cast<int64_t>(video.frame_bytes()) * video.num_frames > kMaxPixelBytes) {
     throw FormatError({.where = path.string(),
                        .got = std::to_string(video.num_frames) + " frames of " +
-                              std::to_string(info.format.width) + "x" +
-                              std::to_string(info.format.height),
+                              SizeText(info.format.width, info.format.height),
                        .expected = "at most 8 GiB of pixels",
                        .fix = "cut it into shorter videos"});
   }

@@ -6,6 +6,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/media/video.h"
 #include "media/libav.h"
 
@@ -22,7 +23,7 @@ void CheckFormat(const std::filesystem::path& path, const VideoFormat& format,
   if (path.extension() != ".mp4") fail("no .mp4 name", "a video name ending in .mp4");
   if (format.width < 2 || format.width > kMaxSide || format.height < 2 ||
       format.height > kMaxSide) {
-    fail("a video of " + std::to_string(format.width) + "x" + std::to_string(format.height),
+    fail("a video of " + SizeText(format.width, format.height),
          "sides of 2 to " + std::to_string(kMaxSide) + " pixels");
   }
   if (!(format.fps >= 0.01 && format.fps <= 1000)) {
