@@ -32,6 +32,7 @@ std::vector<ToolPose> ReadActions(const std::filesystem::path& path);
 // The first instruction of the episode's variation: of variation_descriptions.json, .pkl or .txt,
 // in this order, or else the task's name in words, which WarnOfMissingPrompts says once.
 std::string VariationPrompt(const EpisodeRef& episode);
+std::string DescriptionStamp(const EpisodeRef& episode);  // FileStamp of the file that is read
 void WarnOfMissingPrompts(const std::filesystem::path& root,
                           const std::vector<EpisodeRef>& episodes);
 

@@ -119,6 +119,8 @@ std::optional<Episode> DataSet::TryRead(const EpisodeRef& ref, std::vector<Skipp
   return episode;
 }
 
+std::string DataSet::Stamp(const EpisodeRef& ref) const { return contents_->source->Stamp(ref); }
+
 EpisodeOrigin DataSet::Origin(const EpisodeRef& ref) const {
   if (std::optional<EpisodeOrigin> origin = contents_->source->Origin(ref)) return *origin;
   return {NormalPath(root()), std::string(layout().Name()), ref.name};

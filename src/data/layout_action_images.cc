@@ -236,6 +236,10 @@ class Source : public EpisodeSource {
     return refs;
   }
 
+  std::string Stamp(const EpisodeRef& ref) const override {
+    return FileStamp(ref.path) + DescriptionStamp(ref);
+  }
+
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
     Episode episode;
     episode.task = ref.task;

@@ -150,6 +150,18 @@ class Source : public EpisodeSource {
     return refs;
   }
 
+  // Of the labels and of what was labelled.
+  std::string Stamp(const EpisodeRef& ref) const override {
+    const std::string own = FileStamp(ref.path);
+    try {
+      const Record record = ReadRecord(ref.path);
+      const DataSet data = Labelled(ref, record);
+      return own + data.Stamp(EpisodeIn(data, ref, record));
+    } catch (const InputError&) {
+      return own;  // who reads it is told
+    }
+  }
+
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
     const Record record = ReadRecord(ref.path);
     const DataSet data = Labelled(ref, record);

@@ -6,6 +6,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
 #include "aim/base/utf8.h"
 #include "aim/format/json_reader.h"
@@ -71,6 +72,10 @@ std::string VariationPrompt(const EpisodeRef& episode) {
   std::string words = episode.task;
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
+}
+
+std::string DescriptionStamp(const EpisodeRef& episode) {
+  return FileStamp(DescriptionFile(VariationFolder(episode)));
 }
 
 void WarnOfMissingPrompts(const fs::path& root, const std::vector<EpisodeRef>& episodes) {

@@ -81,11 +81,11 @@ struct EpisodeLabels {
 };
 
 // What label.json of an earlier run says; null if it was of other files than those of today.
-nlohmann::json ReadRecord(const fs::path& folder, const fs::path& episode) {
+nlohmann::json ReadRecord(const fs::path& folder, const std::string& stamp) {
   if (!fs::exists(folder / "label.json") || !fs::exists(folder / "poses.csv")) return {};
   nlohmann::json record = ParseJson(ReadFile(folder / "label.json"));
   if (!record.is_object() || !record.contains("origin")) return {};  // of a version that kept none
-  if (record.value("content", nlohmann::json()) != FileStamp(episode)) return {};
+  if (record.value("content", nlohmann::json()) != stamp) return {};
   for (const char* key : {"frames", "decoded", "low_confidence", "median_confidence"}) {
     if (!record.contains(key) || !record[key].is_number()) return {};
   }
@@ -94,9 +94,9 @@ nlohmann::json ReadRecord(const fs::path& folder, const fs::path& episode) {
 
 // Nothing where there is nothing, it is damaged, or the episode was recorded again: then it is
 // labelled again.
-std::optional<EpisodeLabels> ReadEarlier(const fs::path& folder, const fs::path& episode) {
+std::optional<EpisodeLabels> ReadEarlier(const fs::path& folder, const std::string& stamp) {
   try {
-    EpisodeLabels earlier{.record = ReadRecord(folder, episode), .frames = {}, .times_s = {}};
+    EpisodeLabels earlier{.record = ReadRecord(folder, stamp), .frames = {}, .times_s = {}};
     if (earlier.record.is_null()) return std::nullopt;
     for (const PoseRow& row : ReadPosesCsv(folder / "poses.csv")) {
       earlier.frames.push_back(row.decoded);
@@ -167,12 +167,13 @@ class Labeller {
 
   void LabelGuarded(const EpisodeRef& ref) {
     const fs::path folder = run_.out() / ref.name;
+    const std::string stamp = data_.Stamp(ref);
     EpisodeLabels labels;
-    if (std::optional<EpisodeLabels> earlier = ReadEarlier(folder, ref.path)) {
+    if (std::optional<EpisodeLabels> earlier = ReadEarlier(folder, stamp)) {
       labels = std::move(*earlier);
       ++report_.num_resumed;
     } else if (!TryOrSkip(ref.name, report_.skipped,
-                          [&] { labels.record = LabelEpisode(ref, folder, labels); })) {
+                          [&] { labels.record = LabelEpisode(ref, stamp, labels); })) {
       return;
     }
     std::vector<double> confidence;
@@ -195,7 +196,7 @@ class Labeller {
     qualities_.back().poses = PoseErrorsFromJson(record["errors"]);
   }
 
-  nlohmann::json LabelEpisode(const EpisodeRef& ref, const fs::path& folder,
+  nlohmann::json LabelEpisode(const EpisodeRef& ref, const std::string& stamp,
                               EpisodeLabels& labels) const {
     const std::unique_ptr<OpenEpisode> episode = data_.Open(ref);
     const Episode& facts = episode->facts();
@@ -210,7 +211,7 @@ class Labeller {
     nlohmann::json record = Record(ref, facts, plan);
     record["windows"] = windows.size();
     record["stride"] = stride;
-    record["content"] = FileStamp(ref.path);
+    record["content"] = stamp;
     LabelExtras extras{.times_s = facts.times_s};
     if (options_.overlay) {
       extras.write_more = [&](const fs::path& temporary) {
@@ -220,7 +221,7 @@ class Labeller {
             temporary);
       };
     }
-    WriteLabels(folder, plan, data_.Origin(ref), record, extras);
+    WriteLabels(run_.out() / ref.name, plan, data_.Origin(ref), record, extras);
     labels.frames = std::move(plan.frames);
     labels.times_s = facts.times_s;
     return record;

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "aim/base/error.h"
-#include "aim/base/file_stamp.h"
 #include "aim/base/options.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
@@ -56,7 +55,8 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
     const DataSource source = ParseSource(text);
     const DataSet set = OpenDataSet(source.dir);
     for (const EpisodeRef& ref : set.episodes()) {
-      if (NameFraction(ref, seed + 1) < source.ratio) episodes.push_back({set, ref});
+      if (NameFraction(ref, seed + 1) < source.ratio)
+        episodes.push_back({set, ref, set.Stamp(ref)});
     }
   }
   std::stable_sort(episodes.begin(), episodes.end(),
@@ -66,26 +66,13 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
   return episodes;
 }
 
-// Changes when the episode is recorded or captioned again. Its task and variation may have words of
-// their own beside it, and the pictures of labels lie elsewhere.
-std::string ContentStamp(const TrainingEpisode& episode) {
-  const std::filesystem::path& path = episode.ref.path;
-  const EpisodeOrigin origin = episode.data.Origin(episode.ref);
-  std::string stamp = FileStamp(path) + FileStamp(origin.data / origin.episode);
-  for (const char* name : {"variation_descriptions.json", "variation_descriptions.pkl",
-                           "variation_descriptions.txt"}) {
-    stamp += FileStamp(path.parent_path().parent_path() / name);
-  }
-  return stamp;
-}
-
 // Everything that decides what the cache holds.
 std::string CacheKey(const CacheRequest& request) {
   nlohmann::json origin = {{"encoding", request.encoding},
                            {"clips_per_episode", request.clips_per_episode}};
   for (const TrainingEpisode& episode : request.episodes) {
     origin["episodes"].push_back(
-        {episode.ref.path.lexically_normal().string(), episode.ref.name, ContentStamp(episode)});
+        {episode.ref.path.lexically_normal().string(), episode.ref.name, episode.stamp});
   }
   return std::to_string(StableHash(DumpJson(origin)));
 }
@@ -160,7 +147,7 @@ std::string ContentOf(const DataSplit& split) {
   std::multiset<std::string> lines;
   for (const auto* episodes : {&split.training, &split.validation}) {
     for (const TrainingEpisode& episode : *episodes) {
-      lines.insert(episode.ref.name + '\n' + ContentStamp(episode) + '\n');
+      lines.insert(episode.ref.name + '\n' + episode.stamp + '\n');
     }
   }
   std::string all;

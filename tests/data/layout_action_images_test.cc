@@ -258,6 +258,20 @@ TEST(ActionImagesLayoutTest, InstructionsOfRlbenchAreRead) {
                                {"variation_descriptions.pkl", "no list of sentences"});
 }
 
+TEST(ActionImagesLayoutTest, ANewCaptionChangesTheStamp) {
+  Rng rng(9);
+  const TemporaryFolder folder;
+  const Episode episode = MakeEpisode({.num_frames = 2, .num_views = 1}, rng);
+  WriteEpisode(EpisodeFolder(folder.path(), "open_drawer", 1, 0), episode);
+  const auto stamp = [&] {
+    const DataSet data = OpenDataSet(folder.path());
+    return data.Stamp(data.episodes().at(0));
+  };
+  const std::string before = stamp();
+  WriteFileAtomic(folder / "open_drawer" / "variation1" / "variation_descriptions.txt", "pull\n");
+  EXPECT_NE(stamp(), before);
+}
+
 // One way to spoil an episode, and the words that the sentence must hold.
 struct Damage {
   const char* name;

@@ -64,6 +64,23 @@ TEST_F(LabelsTest, TheOriginIsWhereTheVideosLie) {
   EXPECT_EQ(videos.Origin(videos.episodes().at(0)).data, origin.data);
 }
 
+// Their stamp changes with the videos that were labelled, which lie elsewhere.
+TEST_F(LabelsTest, TheStampIsAlsoThatOfTheVideos) {
+  const auto stamp = [&] {
+    const DataSet labels = OpenDataSet(root_);
+    return labels.Stamp(labels.episodes().at(0));
+  };
+  const std::string before = stamp();
+  EXPECT_EQ(stamp(), before);
+  const DataSet videos = OpenDataSet(testing::LabelledData(root_));
+  const fs::path meta = videos.episodes().at(0).path / "meta.json";
+  WriteFileAtomic(meta, ReadFile(meta) + "\n");
+  const std::string after = stamp();
+  EXPECT_NE(after, before);
+  fs::remove_all(testing::LabelledData(root_));
+  EXPECT_NE(stamp(), after) << "damaged ones have a stamp, too";
+}
+
 void EditRecord(const fs::path& folder, const std::function<void(json&)>& edit) {
   json record = json::parse(ReadFile(folder / "label.json"));
   edit(record);

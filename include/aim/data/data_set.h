@@ -44,6 +44,8 @@ class DataSet {
   std::optional<Episode> TryRead(const EpisodeRef& ref, std::vector<Skipped>& skipped,
                                  const FrameRange& range = {}) const;
 
+  std::string Stamp(const EpisodeRef& ref) const;  // EpisodeSource's
+
   // Where the episode's pictures lie, with an absolute path: this data set, or the one that was
   // labelled.
   EpisodeOrigin Origin(const EpisodeRef& ref) const;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aim/base/file_stamp.h"
 #include "aim/data/episode.h"
 #include "aim/data/open_episode.h"
 
@@ -49,6 +50,10 @@ class EpisodeSource {
   // missing, a value is wrong, views, cameras and poses contradict each other; FormatError for
   // damaged bytes, except for damage to pictures that are not read.
   virtual std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const = 0;
+
+  // Changes when what the episode holds is recorded, captioned or labelled again, wherever its
+  // files lie (base/file_stamp.h). Damaged episodes have one too.
+  virtual std::string Stamp(const EpisodeRef& ref) const { return FileStamp(ref.path); }
 
   // Nothing where the pictures are this data set's own.
   virtual std::optional<EpisodeOrigin> Origin(const EpisodeRef&) const { return std::nullopt; }

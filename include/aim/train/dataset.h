@@ -19,10 +19,11 @@
 
 namespace aim {
 
-// An episode and the data set that reads it.
+// An episode, the data set that reads it and a hash of what it holds.
 struct TrainingEpisode {
   DataSet data;
   EpisodeRef ref;
+  std::string stamp;
 };
 
 struct DataSplit {
