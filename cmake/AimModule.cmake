@@ -4,13 +4,15 @@
 #     SOURCES rigid3.cc
 #     PUBLIC  aim::base Eigen3::Eigen    # named in public headers
 #     PRIVATE ...                        # used inside only
-#     TESTS   rigid3_test                # tests/geometry/<name>.cc, run as geometry/<name>
+#     TESTS   rigid3_test                # tests/geometry/<name>.cc, run as geometry/<name>; all of a
+#                                        # module's in one program, geometry_tests
 #     SLOW_TESTS ...                     # the same, of more than a few seconds: label slow
 #     GPU_TESTS ...                      # the same, with rows for a GPU: labels unit and gpu
 #     TEST_LIBRARIES ...                 # linked to the tests alone
 #     TORCH)                             # links LibTorch and shares its precompiled header
 
 option(AIM_WERROR "Warnings in this project's own code are errors" ON)
+option(AIM_UNITY "Compile the files of a module in groups: half the time, for a build from nothing" ON)
 
 set(AIM_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -42,13 +44,13 @@ function(aim_add_precompiled kind)
   target_link_libraries(${target} PUBLIC ${P_LIBRARIES})
   aim_own_code(${target})
   if(kind MATCHES "test$")
-    aim_compile_as_test(${target})
+    aim_compile_quickly(${target})
   endif()
   target_precompile_headers(${target} PRIVATE ${P_HEADERS})
 endfunction()
 
-# Tests are compiled with -O1: what they measure lies in the libraries, and it takes half the time.
-function(aim_compile_as_test target)
+# Tests and tools are compiled with -O1, in half the time: what computes lies in the libraries.
+function(aim_compile_quickly target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 
@@ -63,37 +65,58 @@ function(aim_use_precompiled target kind)
   endif()
 endfunction()
 
-# A test of GoogleTest's: tests/<folder>/<name>.cc, run as <folder>/<name>.
+# Files of a target in groups of eight, each compiled at once: most of a compile is reading headers.
+# Names inside a file are its module's, therefore: two files' anonymous namespaces become one.
+# A file with flags of its own stays by itself.
+function(aim_group_sources target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${AIM_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  if(AIM_UNITY)
+    # A class that is private to its file looks to g++ as if a header had it.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
+# A program of GoogleTest's from tests/<folder>/<name>.cc of each name; aim_run_test has ctest run
+# them. One file of it by hand:  build/release/tests/codec_tests peaks_test
 #
-#   aim_add_test(tools cli_test
+#   aim_add_test_program(tools_cli_test tools cli_test
 #     LIBRARIES aim::base
-#     LABELS unit                 # unit, slow, gpu, tool; ctest -L unit
-#     ENVIRONMENT A=b             # besides AIM_SOURCE_DIR and AIM_BIN_DIR
 #     DEPENDS aim-codec           # built before it
 #     TORCH)
-#
-# A test that hangs is ended: a unit test after two minutes, others after ten.
-function(aim_add_test folder name)
-  cmake_parse_arguments(T "TORCH" "" "LIBRARIES;LABELS;ENVIRONMENT;DEPENDS" ${ARGN})
-  if(T_UNPARSED_ARGUMENTS)
-    message(FATAL_ERROR "aim_add_test(${folder} ${name}): unknown argument ${T_UNPARSED_ARGUMENTS}")
-  endif()
-  set(exe ${folder}_${name})
-  add_executable(${exe} ${CMAKE_SOURCE_DIR}/tests/${folder}/${name}.cc)
-  target_include_directories(${exe} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${exe} PRIVATE ${T_LIBRARIES} aim_test_support GTest::gmock GTest::gtest_main)
-  set_target_properties(${exe} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  aim_own_code(${exe})
-  aim_compile_as_test(${exe})
+function(aim_add_test_program program folder)
+  cmake_parse_arguments(T "TORCH" "" "LIBRARIES;DEPENDS" ${ARGN})
+  add_executable(${program})
+  foreach(name ${T_UNPARSED_ARGUMENTS})
+    target_sources(${program} PRIVATE ${CMAKE_SOURCE_DIR}/tests/${folder}/${name}.cc)
+  endforeach()
+  target_include_directories(${program} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${program} PRIVATE ${T_LIBRARIES} aim_test_support aim_test_main)
+  set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  aim_own_code(${program})
+  aim_compile_quickly(${program})
+  aim_group_sources(${program})
   if(T_TORCH)
-    aim_use_precompiled(${exe} torch_test)
+    aim_use_precompiled(${program} torch_test)
   else()
-    aim_use_precompiled(${exe} test)
+    aim_use_precompiled(${program} test)
   endif()
   if(T_DEPENDS)
-    add_dependencies(${exe} ${T_DEPENDS})
+    add_dependencies(${program} ${T_DEPENDS})
   endif()
-  add_test(NAME ${folder}/${name} COMMAND ${exe})
+endfunction()
+
+# Has ctest run one file of a program as <folder>/<name>, in a process of its own. A test that hangs
+# is ended: a unit test after two minutes, others after ten.
+#
+#   aim_run_test(tools_cli_test tools cli_test
+#     LABELS unit                 # unit, slow, gpu, tool; ctest -L unit
+#     ENVIRONMENT A=b)            # besides AIM_SOURCE_DIR and AIM_BIN_DIR
+function(aim_run_test program folder name)
+  cmake_parse_arguments(T "" "" "LABELS;ENVIRONMENT" ${ARGN})
+  if(T_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "aim_run_test(${folder} ${name}): unknown argument ${T_UNPARSED_ARGUMENTS}")
+  endif()
+  add_test(NAME ${folder}/${name} COMMAND ${program} ${name})
   set(timeout 600)
   if("unit" IN_LIST T_LABELS)
     set(timeout 120)
@@ -104,6 +127,21 @@ function(aim_add_test folder name)
   set(environment "AIM_SOURCE_DIR=${CMAKE_SOURCE_DIR}" "AIM_BIN_DIR=${CMAKE_BINARY_DIR}/bin" ${T_ENVIRONMENT})
   set_tests_properties(${folder}/${name} PROPERTIES
     LABELS "${T_LABELS}" TIMEOUT ${timeout} ENVIRONMENT "${environment}")
+endfunction()
+
+# A program of one file, run as <folder>/<name>; the words of both functions above.
+function(aim_add_test folder name)
+  cmake_parse_arguments(T "TORCH" "" "LIBRARIES;LABELS;ENVIRONMENT;DEPENDS" ${ARGN})
+  if(T_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "aim_add_test(${folder} ${name}): unknown argument ${T_UNPARSED_ARGUMENTS}")
+  endif()
+  set(torch)
+  if(T_TORCH)
+    set(torch TORCH)
+  endif()
+  aim_add_test_program(${folder}_${name} ${folder} ${name}
+    LIBRARIES ${T_LIBRARIES} DEPENDS ${T_DEPENDS} ${torch})
+  aim_run_test(${folder}_${name} ${folder} ${name} LABELS ${T_LABELS} ENVIRONMENT ${T_ENVIRONMENT})
 endfunction()
 
 function(aim_add_module name)
@@ -121,26 +159,29 @@ function(aim_add_module name)
     PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(${target} PUBLIC ${M_PUBLIC} PRIVATE ${M_PRIVATE})
   aim_own_code(${target})
+  aim_group_sources(${target})
+  set(torch)
   if(M_TORCH)
+    set(torch TORCH)
     aim_use_precompiled(${target} torch_module)
   else()
     aim_use_precompiled(${target} module)
   endif()
   set_property(GLOBAL APPEND PROPERTY AIM_MODULES ${name})
 
-  if(AIM_TESTS)
-    set(torch)
-    if(M_TORCH)
-      set(torch TORCH)
-    endif()
+  if(AIM_TESTS AND (M_TESTS OR M_SLOW_TESTS))
+    aim_add_test_program(${name}_tests ${name} ${M_TESTS} ${M_SLOW_TESTS}
+      LIBRARIES aim::${name} ${M_TEST_LIBRARIES} ${torch})
     foreach(test ${M_TESTS})
-      aim_add_test(${name} ${test} LABELS unit LIBRARIES aim::${name} ${M_TEST_LIBRARIES} ${torch})
-    endforeach()
-    foreach(test ${M_GPU_TESTS})
-      aim_add_test(${name} ${test} LABELS unit gpu LIBRARIES aim::${name} ${M_TEST_LIBRARIES} ${torch})
+      aim_run_test(${name}_tests ${name} ${test} LABELS unit)
     endforeach()
     foreach(test ${M_SLOW_TESTS})
-      aim_add_test(${name} ${test} LABELS slow LIBRARIES aim::${name} ${M_TEST_LIBRARIES} ${torch})
+      aim_run_test(${name}_tests ${name} ${test} LABELS slow)
+    endforeach()
+  endif()
+  if(AIM_TESTS)
+    foreach(test ${M_GPU_TESTS})  # by themselves: a GPU machine builds nothing else
+      aim_add_test(${name} ${test} LABELS unit gpu LIBRARIES aim::${name} ${M_TEST_LIBRARIES} ${torch})
     endforeach()
   endif()
 endfunction()

@@ -41,9 +41,10 @@ class Shapes {
 };
 
 // Stages of the encoder, one after another: residual blocks, then what makes the picture smaller.
-class VaeStages {
+class VaeStageOptions {
  public:
-  VaeStages(const Shapes& shapes, WanVaeOptions& options) : shapes_(shapes), options_(options) {
+  VaeStageOptions(const Shapes& shapes, WanVaeOptions& options)
+      : shapes_(shapes), options_(options) {
     options_.dim_mult.clear();
     options_.temporal_downsample.clear();
   }
@@ -113,7 +114,7 @@ WanVaeOptions WanVaeOptionsOf(const WeightMap& weights, const std::string& where
   options.patch_size =
       static_cast<int>(std::lround(std::sqrt(shapes.Size("encoder.conv1.weight", 5, 1) / 3.0)));
   options.is_residual = shapes.Has("encoder.downsamples.0.downsamples.0.residual.2.weight");
-  VaeStages stages(shapes, options);
+  VaeStageOptions stages(shapes, options);
   const std::string prefix = "encoder.downsamples.";
   if (options.is_residual) {
     const int count = shapes.Count(prefix, ".downsamples.0.residual.2.weight");

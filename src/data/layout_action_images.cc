@@ -149,7 +149,7 @@ Meta ReadMeta(const EpisodeRef& where, Episode& episode) {
   return {.num_frames = frames, .fps = fps};
 }
 
-std::vector<ViewFile> ViewFiles(const fs::path& folder) {
+std::vector<ViewFile> StreamFiles(const fs::path& folder) {
   std::vector<ViewFile> files;
   for (const auto& [number, path] : NumberedFolders(folder, "view")) {
     files.push_back({"view" + std::to_string(number), VideoNamed(path / "rgb", "video")});
@@ -218,9 +218,9 @@ void WritePoses(const fs::path& path, const std::vector<ToolPose>& poses) {
            ActionRows(poses));
 }
 
-class Source : public EpisodeSource {
+class ActionImagesSource : public EpisodeSource {
  public:
-  explicit Source(fs::path root) : root_(std::move(root)) {}
+  explicit ActionImagesSource(fs::path root) : root_(std::move(root)) {}
 
   // By task, variation and number.
   std::vector<EpisodeRef> List() const override {
@@ -245,7 +245,7 @@ class Source : public EpisodeSource {
     episode.task = ref.task;
     episode.variation = ref.variation;
     const Meta meta = ReadMeta(ref, episode);
-    const std::vector<ViewFile> files = ViewFiles(ref.path);
+    const std::vector<ViewFile> files = StreamFiles(ref.path);
     auto videos = std::make_unique<ViewVideos>(files);
     const std::string prompt = std::move(episode.clip.prompt);
     Clip& clip = episode.clip = videos->EmptyClip();
@@ -266,9 +266,9 @@ class Source : public EpisodeSource {
   fs::path root_;
 };
 
-class Sink : public EpisodeSink {
+class ActionImagesSink : public EpisodeSink {
  public:
-  Sink(fs::path root, const LayoutWriteOptions& options)
+  ActionImagesSink(fs::path root, const LayoutWriteOptions& options)
       : root_(std::move(root)), options_(options) {}
 
   void Write(const EpisodeRef& ref, const Episode& episode) override {
@@ -319,12 +319,12 @@ class ActionImages : public Layout {
   }
 
   std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
-    return std::make_unique<Source>(root);
+    return std::make_unique<ActionImagesSource>(root);
   }
 
   std::unique_ptr<EpisodeSink> Create(const fs::path& root,
                                       const LayoutWriteOptions& options) const override {
-    return std::make_unique<Sink>(root, options);
+    return std::make_unique<ActionImagesSink>(root, options);
   }
 };
 

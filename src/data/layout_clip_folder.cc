@@ -93,9 +93,9 @@ void ReadPoses(const fs::path& path, int num_frames, Clip& clip) {
   clip.poses = ToolPoses(rows);
 }
 
-class Source : public EpisodeSource {
+class ClipFolderSource : public EpisodeSource {
  public:
-  explicit Source(fs::path root) : root_(std::move(root)) {}
+  explicit ClipFolderSource(fs::path root) : root_(std::move(root)) {}
 
   std::vector<EpisodeRef> List() const override {
     std::vector<EpisodeRef> refs;
@@ -125,9 +125,9 @@ class Source : public EpisodeSource {
   fs::path root_;
 };
 
-class Sink : public EpisodeSink {
+class ClipFolderSink : public EpisodeSink {
  public:
-  Sink(fs::path root, const LayoutWriteOptions& options)
+  ClipFolderSink(fs::path root, const LayoutWriteOptions& options)
       : root_(std::move(root)), options_(options) {}
 
   // A name with slashes becomes one folder: "reach/variation0/episode2" is reach_variation0_...
@@ -172,12 +172,12 @@ class ClipFolder : public Layout {
   }
 
   std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
-    return std::make_unique<Source>(root);
+    return std::make_unique<ClipFolderSource>(root);
   }
 
   std::unique_ptr<EpisodeSink> Create(const fs::path& root,
                                       const LayoutWriteOptions& options) const override {
-    return std::make_unique<Sink>(root, options);
+    return std::make_unique<ClipFolderSink>(root, options);
   }
 };
 

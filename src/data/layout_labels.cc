@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kName = "labels";
-constexpr int kMaxDepth = 4;          // folders in an episode's name
+constexpr int kMaxNameDepth = 4;      // folders in an episode's name
 constexpr int kMaxLookedAt = 10'000;  // entries until a folder counts as something else
 
 [[noreturn]] void FailRecord(const fs::path& path, const std::string& key, const std::string& got,
@@ -124,7 +124,7 @@ bool VisitLabels(const fs::path& root, int max_entries, Visit&& visit) {
     const bool hidden = entry->path().filename().string().starts_with(".");
     const bool labels = !hidden && holds_labels(entry->path());
     if (labels && visit(entry->path())) return true;
-    if (hidden || labels || entry.depth() + 1 >= kMaxDepth) entry.disable_recursion_pending();
+    if (hidden || labels || entry.depth() + 1 >= kMaxNameDepth) entry.disable_recursion_pending();
   }
   return false;
 }
@@ -134,9 +134,9 @@ std::string NameIn(const fs::path& root, const fs::path& folder) {
   return NormalPath(root).filename().string();
 }
 
-class Source : public EpisodeSource {
+class LabelsSource : public EpisodeSource {
  public:
-  explicit Source(fs::path root) : root_(std::move(root)) {}
+  explicit LabelsSource(fs::path root) : root_(std::move(root)) {}
 
   // By name.
   std::vector<EpisodeRef> List() const override {
@@ -239,7 +239,7 @@ class Labels : public Layout {
   }
 
   std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
-    return std::make_unique<Source>(root);
+    return std::make_unique<LabelsSource>(root);
   }
 };
 

@@ -6,8 +6,6 @@
 namespace aim {
 namespace {
 
-constexpr double kDegree = std::numbers::pi / 180.0;
-
 // docs/reference/small-model.md section 1; azimuth 0 looks at the robot's front.
 Rigid3d DrawCamera(double azimuth_deg, double elevation_deg, Rng& rng) {
   const double azimuth = (azimuth_deg + rng.Uniform(-12, 12)) * kDegree;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace aim {
 
 inline constexpr int kNumViews = 2;
 inline constexpr double kFovy_deg = 42;
+inline constexpr double kDegree = std::numbers::pi / 180.0;
 
 struct Rgb {
   float r = 0;

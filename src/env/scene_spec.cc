@@ -58,11 +58,12 @@ void SimplifyGripper(mjSpec* spec, Look look) {
   }
   for (mjsElement* element : unwanted) mjs_delete(spec, element);
   for (const char* finger : {"left_finger", "right_finger"}) {
-    mjsGeom* pad = AddGeom(mjs_findBody(spec, finger), {.name = std::string(finger) + "_pad",
-                                                        .position = {0, 0.00475, 0.0335},
-                                                        .size = {0.0085, 0.00475, 0.0195},
-                                                        .colour = {0.12f, 0.12f, 0.14f},
-                                                        .touch = Touch::kGripper});
+    mjsGeom* pad =
+        AddGeom(mjs_findBody(spec, finger), {.name = std::string(finger) + "_pad",
+                                             .position = {0, 0.00475, 0.0335},
+                                             .size = {kFingerHalfDepth_m, 0.00475, 0.0195},
+                                             .colour = {0.12f, 0.12f, 0.14f},
+                                             .touch = Touch::kGripper});
     pad->group = kRobotCollisionGroup;
     pad->friction[0] = 1.0;
   }

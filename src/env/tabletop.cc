@@ -21,7 +21,6 @@
 namespace aim {
 namespace {
 
-constexpr double kDegree = std::numbers::pi / 180.0;
 constexpr std::array<const char*, kNumViews> kViewNames = {"front_left", "front_right"};
 
 // MuJoCo's own handler writes a file into the working directory.

@@ -21,6 +21,7 @@ struct Waypoint {
 // The middle of the workspace on the table; the robot's base is the world's origin, z = 0 the
 // table's top.
 inline const Eigen::Vector3d kWorkspaceCentre{0.5, 0.0, 0.0};
+inline constexpr double kFingerHalfDepth_m = 0.0085;  // of the closed fingers along tool x
 
 class Task {
  public:

@@ -10,7 +10,7 @@ constexpr double kCapRise_m = 0.032;  // of the cap's top above the base
 constexpr double kTravel_m = 0.027;
 constexpr double kPressed_m = 0.010;     // counts as pressed
 constexpr double kPressDepth_m = 0.025;  // what the expert presses
-constexpr double kHover_m = 0.03;
+constexpr double kButtonHover_m = 0.03;
 
 class PushButton : public Task {
  public:
@@ -70,7 +70,7 @@ class PushButton : public Task {
       return {.world_from_tool = ToolDownNear(tip, world_from_start.rotation),
               .gripper_open = false};
     };
-    return {at_height(kHover_m), at_height(-kPressDepth_m)};
+    return {at_height(kButtonHover_m), at_height(-kPressDepth_m)};
   }
 };
 

@@ -9,13 +9,12 @@ namespace {
 constexpr double kHalfDepth_m = 0.065;
 constexpr double kHalfWidth_m = 0.07;
 constexpr double kHeight_m = 0.07;
-constexpr double kWall_m = 0.004;              // half thickness
-constexpr double kClosedFront_m = 0.077;       // outer face of the closed drawer's front
-constexpr double kClosed_m = 0.015;            // open by less counts as closed
-constexpr double kFingerHalfDepth_m = 0.0085;  // of the closed fingers along tool x
-constexpr double kClearance_m = 0.02;
-constexpr double kHover_m = 0.09;
-constexpr double kPushHeight_m = 0.03;
+constexpr double kWall_m = 0.004;         // half thickness
+constexpr double kClosedFront_m = 0.077;  // outer face of the closed drawer's front
+constexpr double kClosed_m = 0.015;       // open by less counts as closed
+constexpr double kDrawerClearance_m = 0.02;
+constexpr double kDrawerHover_m = 0.09;
+constexpr double kDrawerPushHeight_m = 0.03;
 
 void AddCabinet(mjsBody* cabinet) {
   const Rgb wood{0.80f, 0.76f, 0.70f};
@@ -94,9 +93,9 @@ class CloseDrawer : public Task {
       return {.world_from_tool = ToolDown(world_from_box * Eigen::Vector3d(x_m, 0, z_m), yaw_rad),
               .gripper_open = false};
     };
-    return {tool(world_from_drawer, touching_m + kClearance_m, kHover_m),
-            tool(world_from_drawer, touching_m + kClearance_m, kPushHeight_m),
-            tool(world_from_cabinet, touching_m, kPushHeight_m)};
+    return {tool(world_from_drawer, touching_m + kDrawerClearance_m, kDrawerHover_m),
+            tool(world_from_drawer, touching_m + kDrawerClearance_m, kDrawerPushHeight_m),
+            tool(world_from_cabinet, touching_m, kDrawerPushHeight_m)};
   }
 
  private:

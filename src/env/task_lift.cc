@@ -8,7 +8,7 @@ namespace {
 constexpr double kHalf_m = 0.02;
 constexpr double kLifted_m = 0.08;  // of the cube's middle above where it lay
 constexpr double kLift_m = 0.12;    // what the expert lifts
-constexpr double kHover_m = 0.075;
+constexpr double kLiftHover_m = 0.075;
 constexpr double kGraspHeight_m = 0.014;
 constexpr int kCloseFrames = 2;
 
@@ -72,7 +72,7 @@ class PickAndLift : public Task {
       return ToolDown(tip, yaw_rad);
     };
     const Rigid3d grasp = at_height(kGraspHeight_m);
-    return {{.world_from_tool = at_height(kHover_m)},
+    return {{.world_from_tool = at_height(kLiftHover_m)},
             {.world_from_tool = grasp},
             {.world_from_tool = grasp, .gripper_open = false, .wait_frames = kCloseFrames},
             {.world_from_tool = at_height(kGraspHeight_m + kLift_m), .gripper_open = false}};

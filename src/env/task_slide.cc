@@ -10,13 +10,12 @@ namespace {
 
 constexpr double kBlockHalf_m = 0.03;
 constexpr double kBlockHalfHeight_m = 0.022;
-constexpr double kOnTarget_m = 0.04;           // of the block's middle from the target's
-constexpr double kFingerHalfDepth_m = 0.0085;  // of the closed fingers along tool x
-constexpr double kClearance_m = 0.018;
+constexpr double kOnTarget_m = 0.04;  // of the block's middle from the target's
+constexpr double kSlideClearance_m = 0.018;
 constexpr double kGlide_m = 0.005;  // the block glides on when the finger stops
-constexpr double kHover_m = 0.08;
-constexpr double kPushHeight_m = 0.018;
-constexpr double kApproach_m = kBlockHalf_m + kFingerHalfDepth_m + kClearance_m;
+constexpr double kSlideHover_m = 0.08;
+constexpr double kSlidePushHeight_m = 0.018;
+constexpr double kApproach_m = kBlockHalf_m + kFingerHalfDepth_m + kSlideClearance_m;
 constexpr double kApproachReach_m = 0.13;  // towards the robot
 constexpr double kReach_m = 0.13;          // block and target lie within, along x and y
 
@@ -92,8 +91,8 @@ class SlideBlock : public Task {
       tip.z() = z_m;
       return {.world_from_tool = ToolDown(tip, yaw_rad), .gripper_open = false};
     };
-    return {tool(block, kApproach_m, kHover_m), tool(block, kApproach_m, kPushHeight_m),
-            tool(target, behind_m + kGlide_m, kPushHeight_m)};
+    return {tool(block, kApproach_m, kSlideHover_m), tool(block, kApproach_m, kSlidePushHeight_m),
+            tool(target, behind_m + kGlide_m, kSlidePushHeight_m)};
   }
 };
 

@@ -153,8 +153,8 @@ class Rollout {
         run_.out() / "trials" / (index.task + "_" + std::to_string(index.trial) + ".json");
     TrialRecord record;
     if (fs::exists(path)) {
-      const nlohmann::json json = ParseJson(ReadFile(path));
-      record = TrialRecordFromJson(json, path.string());
+      const nlohmann::json stored = ParseJson(ReadFile(path));
+      record = TrialRecordFromJson(stored, path.string());
       if (!record.filmstrip.empty()) ++num_strips_[{index.task, record.result.success}];
       return record;
     }

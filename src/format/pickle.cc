@@ -14,7 +14,7 @@ namespace {
 // A file of the released models has 30 000 values, one with its optimizer 100 000.
 constexpr size_t kMaxValues = 1'000'000;
 constexpr size_t kMaxKeyBytes = 255;
-constexpr size_t kMaxAxes = 16;
+constexpr size_t kMaxStoredAxes = 16;
 
 // For messages: text of a pickle may be anything.
 std::string Printable(std::string_view text) {
@@ -410,7 +410,7 @@ class Unpickler {
   std::vector<int64_t> Extents(PickleId id) const {
     const std::vector<PickleId>& items = Value(id).items;
     const std::string expected = "at most 16 axes with sizes and strides not below zero";
-    if (Value(id).kind != PickleKind::kTuple || items.size() > kMaxAxes) {
+    if (Value(id).kind != PickleKind::kTuple || items.size() > kMaxStoredAxes) {
       Fail("rebuilding a tensor of wrong shape or strides", expected);
     }
     std::vector<int64_t> extents;

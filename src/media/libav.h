@@ -18,6 +18,9 @@ extern "C" {
 
 namespace aim {
 
+// Of a video: what its codecs and a picture in memory can bear.
+inline constexpr int kMaxVideoSide = 16384;
+
 struct LibavDeleter {
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
   void operator()(AVFormatContext* input) const { avformat_close_input(&input); }

@@ -15,7 +15,6 @@ namespace aim {
 namespace {
 
 constexpr int64_t kMaxPixelBytes = int64_t{8} << 30;
-constexpr int kMaxSide = 16384;
 constexpr int kWorthAJump = 16;  // frames; fewer are sooner decoded
 
 // The frame's own display matrix (from the pictures' stream) goes before the file's.
@@ -80,7 +79,7 @@ class VideoReader::Impl {
   std::string Frames() const { return std::to_string(next()) + " frames"; }
 
   void CheckSize(int width, int height) const {
-    if (width >= 1 && width <= kMaxSide && height >= 1 && height <= kMaxSide) return;
+    if (width >= 1 && width <= kMaxVideoSide && height >= 1 && height <= kMaxVideoSide) return;
     Fail("a video of " + SizeText(width, height));
   }
 

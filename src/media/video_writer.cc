@@ -13,18 +13,16 @@
 namespace aim {
 namespace {
 
-constexpr int kMaxSide = 16384;
-
 void CheckFormat(const std::filesystem::path& path, const VideoFormat& format,
                  const VideoOptions& options) {
   const auto fail = [&](const std::string& got, const std::string& expected) {
     throw ConfigError({.where = path.string(), .got = got, .expected = expected, .fix = ""});
   };
   if (path.extension() != ".mp4") fail("no .mp4 name", "a video name ending in .mp4");
-  if (format.width < 2 || format.width > kMaxSide || format.height < 2 ||
-      format.height > kMaxSide) {
+  if (format.width < 2 || format.width > kMaxVideoSide || format.height < 2 ||
+      format.height > kMaxVideoSide) {
     fail("a video of " + SizeText(format.width, format.height),
-         "sides of 2 to " + std::to_string(kMaxSide) + " pixels");
+         "sides of 2 to " + std::to_string(kMaxVideoSide) + " pixels");
   }
   if (!(format.fps >= 0.01 && format.fps <= 1000)) {
     fail("a video of " + std::to_string(format.fps) + " frames a second", "0.01 to 1000");

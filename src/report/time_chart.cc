@@ -9,9 +9,9 @@
 namespace aim {
 namespace {
 
-constexpr double kLeft = 40;  // where the axis begins
-constexpr double kWidth = 1000;
-constexpr double kTop = 8;
+constexpr double kTimeLeft = 40;  // where the axis begins
+constexpr double kTimeWidth = 1000;
+constexpr double kTimeTop = 8;
 constexpr double kHeight = 90;
 constexpr size_t kMostPoints = 400;
 
@@ -30,7 +30,7 @@ std::vector<TimePoint> Thinned(std::span<const TimePoint> points) {
   return thinned;
 }
 
-double AtValue(double value) { return kTop + kHeight * (1 - std::clamp(value, 0.0, 1.0)); }
+double AtValue(double value) { return kTimeTop + kHeight * (1 - std::clamp(value, 0.0, 1.0)); }
 
 }  // namespace
 
@@ -40,7 +40,7 @@ std::string TimeChartSvg(std::span<const TimePoint> all_points, double threshold
   const double begin_s = points.empty() ? 0 : points.front().time_s;
   const double span_s = points.empty() ? 0 : points.back().time_s - begin_s;
   const auto x = [&](double time_s) {
-    return kLeft + (span_s > 0 ? kWidth * (time_s - begin_s) / span_s : 0);
+    return kTimeLeft + (span_s > 0 ? kTimeWidth * (time_s - begin_s) / span_s : 0);
   };
   std::ostringstream svg;
   svg << "<svg viewBox='0 0 1060 128' role=img font-size=12 fill='#1c2430'>";
@@ -49,23 +49,24 @@ std::string TimeChartSvg(std::span<const TimePoint> all_points, double threshold
     const double left = x((points[i].time_s + points[i > 0 ? i - 1 : i].time_s) / 2);
     const double right =
         x((points[i].time_s + points[i + 1 < points.size() ? i + 1 : i].time_s) / 2);
-    svg << "<rect x='" << left << "' y='" << kTop << "' width='" << std::max(1.0, right - left)
+    svg << "<rect x='" << left << "' y='" << kTimeTop << "' width='" << std::max(1.0, right - left)
         << "' height='" << kHeight << "' fill='#fae3b0'/>";
   }
   for (const double value : {0.0, 0.5, 1.0}) {
-    svg << "<path d='M" << kLeft << " " << AtValue(value) << "h" << kWidth << "' stroke='#dfe5ec'/>"
-        << SvgText(kLeft - 6, AtValue(value) + 4, "end", NumberHtml(value, 1));
+    svg << "<path d='M" << kTimeLeft << " " << AtValue(value) << "h" << kTimeWidth
+        << "' stroke='#dfe5ec'/>"
+        << SvgText(kTimeLeft - 6, AtValue(value) + 4, "end", NumberHtml(value, 1));
   }
-  svg << "<path d='M" << kLeft << " " << AtValue(threshold) << "h" << kWidth
+  svg << "<path d='M" << kTimeLeft << " " << AtValue(threshold) << "h" << kTimeWidth
       << "' stroke='#9a7a1c' stroke-dasharray='4 4'/><polyline fill=none stroke='#23805f' "
          "stroke-width=2 points='";
   for (const TimePoint& point : points) {
     svg << (&point == points.data() ? "" : " ") << x(point.time_s) << "," << AtValue(point.value);
   }
-  const double below = kTop + kHeight + 16;
-  svg << "'/>" << SvgText(kLeft, below, "start", NumberHtml(begin_s, 2) + " s")
-      << SvgText(kLeft + kWidth, below, "end", NumberHtml(begin_s + span_s, 2) + " s")
-      << SvgText(kLeft + kWidth / 2, below, "middle", caption);
+  const double below = kTimeTop + kHeight + 16;
+  svg << "'/>" << SvgText(kTimeLeft, below, "start", NumberHtml(begin_s, 2) + " s")
+      << SvgText(kTimeLeft + kTimeWidth, below, "end", NumberHtml(begin_s + span_s, 2) + " s")
+      << SvgText(kTimeLeft + kTimeWidth / 2, below, "middle", caption);
   return svg.str() + "</svg>";
 }
 

@@ -20,8 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr char kMetadataKey[] = "__metadata__";
-
 const char* DtypeOf(at::ScalarType type, const std::string& tensor) {
   const char* name = SafetensorsDtypeName(type);
   if (name != nullptr) return name;
@@ -81,7 +79,7 @@ void StreamSafetensors(const std::filesystem::path& path,
     return c10::elementSize(a.second.dtype) > c10::elementSize(b.second.dtype);
   });
   json header = json::object();
-  if (!metadata.empty()) header[kMetadataKey] = metadata;
+  if (!metadata.empty()) header[kSafetensorsMetadataKey] = metadata;
   size_t position = 0;
   for (const auto& [name, info] : order) {
     const std::optional<size_t> bytes = ShapeBytes(info.shape, info.dtype);

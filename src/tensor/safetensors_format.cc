@@ -19,7 +19,6 @@ using nlohmann::json;
 
 constexpr size_t kMaxHeaderBytes = 100'000'000;
 constexpr size_t kLengthBytes = 8;
-constexpr char kMetadataKey[] = "__metadata__";
 
 struct DtypeName {
   const char* name;
@@ -142,11 +141,12 @@ void CheckTiling(std::vector<SafetensorsEntry> entries, size_t data_bytes,
 
 Metadata ParseMetadata(const json& value, const std::string& file) {
   const std::string expected = "an object of strings";
-  if (!value.is_object()) Fail(file + ": " + kMetadataKey, value.dump().substr(0, 80), expected);
+  if (!value.is_object())
+    Fail(file + ": " + kSafetensorsMetadataKey, value.dump().substr(0, 80), expected);
   Metadata metadata;
   for (const auto& [key, text] : value.items()) {
     if (!text.is_string()) {
-      Fail(file + ": " + kMetadataKey + "." + key, text.dump().substr(0, 80), expected);
+      Fail(file + ": " + kSafetensorsMetadataKey + "." + key, text.dump().substr(0, 80), expected);
     }
     metadata[key] = text.get<std::string>();
   }
@@ -193,7 +193,7 @@ SafetensorsHeader ParseSafetensors(std::span<const std::byte> bytes, const std::
 
   SafetensorsHeader result;
   for (const auto& [key, value] : header.items()) {
-    if (key == kMetadataKey) {
+    if (key == kSafetensorsMetadataKey) {
       result.metadata = ParseMetadata(value, file);
     } else {
       result.entries.push_back(ParseEntry(key, value, data_bytes, file));

@@ -24,6 +24,9 @@ struct SafetensorsEntry {
   size_t end = 0;
 };
 
+// The header's one entry that is no tensor.
+inline constexpr char kSafetensorsMetadataKey[] = "__metadata__";
+
 struct SafetensorsHeader {
   std::vector<SafetensorsEntry> entries;
   Metadata metadata;

@@ -10,6 +10,7 @@
 #include "aim/base/error.h"
 #include "aim/bundle/weight_names.h"
 #include "aim/model/dit.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -20,9 +21,7 @@ using aim::testing::ExpectThrowsWith;
 using aim::testing::TemporaryFolder;
 
 std::filesystem::path Kit(const std::string& name) {
-  const char* root = std::getenv("AIM_SOURCE_DIR");
-  EXPECT_NE(root, nullptr) << "run by ctest, or set AIM_SOURCE_DIR to the repository";
-  return std::filesystem::path(root == nullptr ? "." : root) / "tests/data/parity/pipeline" / name;
+  return aim::testing::DiffusersPipeline() / name;
 }
 
 const char kTransformer[] = "transformer/diffusion_pytorch_model.safetensors";

@@ -12,6 +12,7 @@
 #include "aim/model/dit.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/weight_file.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -27,10 +28,8 @@ using ::testing::IsEmpty;
 class DiffusersFolderTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const char* root = std::getenv("AIM_SOURCE_DIR");
-    ASSERT_NE(root, nullptr) << "run by ctest, or set AIM_SOURCE_DIR to the repository";
-    std::filesystem::copy(std::filesystem::path(root) / "tests/data/parity/pipeline",
-                          folder_.path(), std::filesystem::copy_options::recursive);
+    std::filesystem::copy(testing::DiffusersPipeline(), folder_.path(),
+                          std::filesystem::copy_options::recursive);
   }
 
   json Read(const std::string& file) const { return json::parse(ReadFile(folder_ / file)); }

@@ -30,8 +30,6 @@ struct KitCase {
 
 // The committed random pipeline (scripts/make_parity_fixtures.py) under its Diffusers names.
 TEST(Inspect, SaysWhatAFileIs) {
-  const char* root = std::getenv("AIM_SOURCE_DIR");
-  ASSERT_NE(root, nullptr) << "run by ctest, or set AIM_SOURCE_DIR to the repository";
   const KitCase table[] = {
       {"transformer",
        "diffusion_pytorch_model.safetensors",
@@ -53,8 +51,7 @@ TEST(Inspect, SaysWhatAFileIs) {
        8},
   };
   for (const KitCase& line : table) {
-    const std::filesystem::path path =
-        std::filesystem::path(root) / "tests/data/parity/pipeline" / line.part / line.file;
+    const std::filesystem::path path = testing::DiffusersPipeline() / line.part / line.file;
     const nlohmann::json report = InspectModel(path);
     EXPECT_EQ(report["kind"], "safetensors");
     EXPECT_EQ(report["architecture"], line.architecture);
@@ -69,11 +66,9 @@ TEST(Inspect, SaysWhatAFileIs) {
   }
 }
 
-std::filesystem::path Pipeline() { return testing::SourceDir() / "tests/data/parity/pipeline"; }
-
 // A part says what its weight file says alone.
 TEST(Inspect, SaysWhatAPipelineHolds) {
-  const nlohmann::json report = InspectModel(Pipeline());
+  const nlohmann::json report = InspectModel(testing::DiffusersPipeline());
   EXPECT_EQ(report["kind"], "diffusers pipeline");
   EXPECT_EQ(report["class"], "WanPipeline");
   EXPECT_EQ(report["parts"].size(), 5u);  // transformer_2 is left out
@@ -85,7 +80,7 @@ TEST(Inspect, SaysWhatAPipelineHolds) {
         std::tuple{"vae", "AutoencoderKLWan", "diffusion_pytorch_model.safetensors"},
         std::tuple{"text_encoder", "UMT5EncoderModel", "model.safetensors"}}) {
     const nlohmann::json& part = report["parts"][name];
-    const nlohmann::json alone = InspectModel(Pipeline() / name / file);
+    const nlohmann::json alone = InspectModel(testing::DiffusersPipeline() / name / file);
     EXPECT_EQ(part["class"], type);
     EXPECT_EQ(part["tensors"], alone["tensors"].size());
     for (const char* key : {"architecture", "parameters", "dtypes", "fingerprint", "sizes"}) {
@@ -98,7 +93,8 @@ TEST(Inspect, SaysWhatAPipelineHolds) {
 
 TEST(Inspect, BrokenPipelineIsNamed) {
   const TemporaryFolder folder;
-  std::filesystem::copy(Pipeline(), folder / "copy", std::filesystem::copy_options::recursive);
+  std::filesystem::copy(testing::DiffusersPipeline(), folder / "copy",
+                        std::filesystem::copy_options::recursive);
   std::filesystem::remove(folder / "copy/vae/diffusion_pytorch_model.safetensors");
   testing::ExpectThrowsWith<InputError>([&] { InspectModel(folder / "copy"); },
                                         {"vae", "without weights"});

@@ -22,12 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Pipeline() { return testing::SourceDir() / "tests/data/parity/pipeline"; }
-
 // The files of a small random model, to be spoiled.
 struct Files {
   explicit Files(const fs::path& folder) {
-    fs::copy(Pipeline(), folder, fs::copy_options::recursive);
+    fs::copy(testing::DiffusersPipeline(), folder, fs::copy_options::recursive);
     dit = folder / "transformer/diffusion_pytorch_model.safetensors";
     vae = folder / "vae/diffusion_pytorch_model.safetensors";
     text = folder / "text_encoder/model.safetensors";
@@ -83,7 +81,7 @@ TEST(MakeBundle, AnEarlierBundleIsNotReplacedUnasked) {
 // What needs no tokenizer works without one; what does says so.
 TEST(MakeBundle, APipelineMayLackItsTokenizer) {
   const testing::TemporaryFolder folder;
-  fs::copy(Pipeline(), folder / "pipeline", fs::copy_options::recursive);
+  fs::copy(testing::DiffusersPipeline(), folder / "pipeline", fs::copy_options::recursive);
   fs::remove_all(folder / "pipeline/tokenizer");
   MakeBundleOptions options;
   options.from_diffusers = (folder / "pipeline").string();
@@ -171,62 +169,64 @@ void Truncate(const fs::path& file) { fs::resize_file(file, fs::file_size(file) 
 
 INSTANTIATE_TEST_SUITE_P(
     Inputs, BadBundle,
-    ::testing::Values(
-        BadCase{"APartIsMissing",
-                [](Files&, MakeBundleOptions& o) { o.vae.clear(); },
-                {"--vae", "--from-diffusers"}},
-        BadCase{"BothWays",
-                [](Files&, MakeBundleOptions& o) { o.from_diffusers = Pipeline().string(); },
-                {"--from-diffusers"}},
-        BadCase{"TypeOfALink",
-                [](Files&, MakeBundleOptions& o) {
-                  o.link = true;
-                  o.dtype = StorageDtype::kBf16;
-                },
-                {"--dtype", "--link"}},
-        BadCase{"KeyOfALink",
-                [](Files&, MakeBundleOptions& o) {
-                  o.link = true;
-                  o.key = "ema";
-                },
-                {"--key", "aim-model convert"}},
-        BadCase{"KeyThatIsNotThere",
-                [](Files&, MakeBundleOptions& o) { o.key = "ema"; },
-                {"diffusion_pytorch_model.safetensors", "under the key \"ema\""}},
-        BadCase{"NoSuchFile",
-                [](Files& f, MakeBundleOptions&) { fs::remove(f.dit); },
-                {"diffusion_pytorch_model.safetensors", "missing"}},
-        BadCase{"AnotherArchitecture",
-                [](Files& f, MakeBundleOptions& o) { o.dit = f.text.string(); },
-                {"model.safetensors", "patch_embedding.weight", "missing"}},
-        BadCase{"Truncated",
-                [](Files& f, MakeBundleOptions&) { Truncate(f.vae); },
-                {"diffusion_pytorch_model.safetensors"}},
-        BadCase{"EveryMissingWeight",
-                [](Files& f, MakeBundleOptions&) {
-                  Files::Rewrite(f.dit, [](WeightMap& w) {
-                    w.erase("blocks.1.attn1.to_q.weight");
-                    w.erase("blocks.1.attn1.to_k.bias");
-                  });
-                },
-                {"missing 2", "blocks.1.self_attn.q.weight", "blocks.1.self_attn.k.bias"}},
-        BadCase{"NaN",
-                [](Files& f, MakeBundleOptions&) {
-                  Files::Rewrite(f.text, [](WeightMap& w) {
-                    w.at("encoder.final_layer_norm.weight")[0] = NAN;
-                    w.at("shared.weight")[0][0] = INFINITY;
-                  });
-                },
-                {"NaN", "norm.weight", "token_embedding.weight"}},
-        BadCase{"NoTokenizer",
-                [](Files& f, MakeBundleOptions&) { fs::remove_all(f.tokenizer); },
-                {"tokenizer", "missing"}},
-        BadCase{"SizeThatDoesNotFit",
-                [](Files&, MakeBundleOptions& o) { o.image_height = 100; },
-                {"image_height", "multiple of 32"}},
-        BadCase{"HeadsThatDoNotDivide",
-                [](Files&, MakeBundleOptions& o) { o.num_heads = 7; },
-                {"num_heads", "divisor"}}),
+    ::testing::Values(BadCase{"APartIsMissing",
+                              [](Files&, MakeBundleOptions& o) { o.vae.clear(); },
+                              {"--vae", "--from-diffusers"}},
+                      BadCase{"BothWays",
+                              [](Files&, MakeBundleOptions& o) {
+                                o.from_diffusers = testing::DiffusersPipeline().string();
+                              },
+                              {"--from-diffusers"}},
+                      BadCase{"TypeOfALink",
+                              [](Files&, MakeBundleOptions& o) {
+                                o.link = true;
+                                o.dtype = StorageDtype::kBf16;
+                              },
+                              {"--dtype", "--link"}},
+                      BadCase{"KeyOfALink",
+                              [](Files&, MakeBundleOptions& o) {
+                                o.link = true;
+                                o.key = "ema";
+                              },
+                              {"--key", "aim-model convert"}},
+                      BadCase{"KeyThatIsNotThere",
+                              [](Files&, MakeBundleOptions& o) { o.key = "ema"; },
+                              {"diffusion_pytorch_model.safetensors", "under the key \"ema\""}},
+                      BadCase{"NoSuchFile",
+                              [](Files& f, MakeBundleOptions&) { fs::remove(f.dit); },
+                              {"diffusion_pytorch_model.safetensors", "missing"}},
+                      BadCase{"AnotherArchitecture",
+                              [](Files& f, MakeBundleOptions& o) { o.dit = f.text.string(); },
+                              {"model.safetensors", "patch_embedding.weight", "missing"}},
+                      BadCase{"Truncated",
+                              [](Files& f, MakeBundleOptions&) { Truncate(f.vae); },
+                              {"diffusion_pytorch_model.safetensors"}},
+                      BadCase{"EveryMissingWeight",
+                              [](Files& f, MakeBundleOptions&) {
+                                Files::Rewrite(f.dit, [](WeightMap& w) {
+                                  w.erase("blocks.1.attn1.to_q.weight");
+                                  w.erase("blocks.1.attn1.to_k.bias");
+                                });
+                              },
+                              {"missing 2", "blocks.1.self_attn.q.weight",
+                               "blocks.1.self_attn.k.bias"}},
+                      BadCase{"NaN",
+                              [](Files& f, MakeBundleOptions&) {
+                                Files::Rewrite(f.text, [](WeightMap& w) {
+                                  w.at("encoder.final_layer_norm.weight")[0] = NAN;
+                                  w.at("shared.weight")[0][0] = INFINITY;
+                                });
+                              },
+                              {"NaN", "norm.weight", "token_embedding.weight"}},
+                      BadCase{"NoTokenizer",
+                              [](Files& f, MakeBundleOptions&) { fs::remove_all(f.tokenizer); },
+                              {"tokenizer", "missing"}},
+                      BadCase{"SizeThatDoesNotFit",
+                              [](Files&, MakeBundleOptions& o) { o.image_height = 100; },
+                              {"image_height", "multiple of 32"}},
+                      BadCase{"HeadsThatDoNotDivide",
+                              [](Files&, MakeBundleOptions& o) { o.num_heads = 7; },
+                              {"num_heads", "divisor"}}),
     testing::CaseName());
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "aim/model/dit.h"
 #include "aim/model/wan_vae.h"
 #include "aim/text/umt5.h"
+#include "support/source_dir.h"
 
 namespace aim {
 namespace {
@@ -35,11 +36,7 @@ Totals Count(const ShapeMap& shapes) {
   return totals;
 }
 
-std::filesystem::path ConfigFolder() {
-  const char* root = std::getenv("AIM_SOURCE_DIR");
-  EXPECT_NE(root, nullptr) << "run by ctest, or set AIM_SOURCE_DIR to the repository";
-  return std::filesystem::path(root == nullptr ? "." : root) / "configs/model";
-}
+std::filesystem::path ConfigFolder() { return testing::SourceDir() / "configs/model"; }
 
 BundleConfig Read(const std::filesystem::path& file) {
   BundleConfig config;

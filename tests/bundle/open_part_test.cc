@@ -20,13 +20,16 @@ using testing::ExpectThrowsWith;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
-fs::path Pipeline() { return testing::SourceDir() / "tests/data/parity/pipeline"; }
-
-WeightMap Dit() {
-  return ReadSafetensors(Pipeline() / "transformer/diffusion_pytorch_model.safetensors");
+WeightMap SmallDit() {
+  return ReadSafetensors(testing::DiffusersPipeline() /
+                         "transformer/diffusion_pytorch_model.safetensors");
 }
-WeightMap Vae() { return ReadSafetensors(Pipeline() / "vae/diffusion_pytorch_model.safetensors"); }
-WeightMap Text() { return ReadSafetensors(Pipeline() / "text_encoder/model.safetensors"); }
+WeightMap Vae() {
+  return ReadSafetensors(testing::DiffusersPipeline() / "vae/diffusion_pytorch_model.safetensors");
+}
+WeightMap Text() {
+  return ReadSafetensors(testing::DiffusersPipeline() / "text_encoder/model.safetensors");
+}
 
 void Add(const WeightMap& part, const std::string& prefix, WeightMap& all) {
   for (const auto& [name, tensor] : part) all[prefix + name] = tensor;
@@ -41,12 +44,12 @@ struct UnusableCase {
 
 std::vector<UnusableCase> UnusableCases() {
   WeightMap all;
-  Add(Dit(), "model.diffusion_model.", all);
+  Add(SmallDit(), "model.diffusion_model.", all);
   Add(Vae(), "first_stage_model.", all);
   Add(Text(), "cond_stage_model.", all);
-  WeightMap quantised = Dit();
+  WeightMap quantised = SmallDit();
   quantised["blocks.0.attn1.to_q.scale_weight"] = at::ones({1});
-  WeightMap peft = Dit();
+  WeightMap peft = SmallDit();
   peft["blocks.0.attn1.to_q.lora_A.default.weight"] = at::ones({4, 24});
   return {
       {"all in one",
@@ -70,7 +73,7 @@ std::vector<UnusableCase> UnusableCases() {
       {"quantised", "w.safetensors", quantised, {"quantised: 1 of its", "float16"}},
       {"lone shard",
        "diffusion_pytorch_model-00001-of-00003.safetensors",
-       Dit(),
+       SmallDit(),
        {"one shard of several", "the folder that holds all of them"}}};
 }
 
@@ -99,11 +102,11 @@ TEST(OpenPartTest, WhatIsNoModelIsNamed) {
 TEST(OpenPartTest, APartOfAnAllInOneFileIsTakenOut) {
   const TemporaryFolder folder;
   WeightMap all;
-  Add(Dit(), "model.diffusion_model.", all);
+  Add(SmallDit(), "model.diffusion_model.", all);
   Add(Vae(), "first_stage_model.", all);
   WriteSafetensors(folder / "all.safetensors", all);
   for (const auto& [key, architecture, weights] :
-       {std::tuple{"model", "wan_dit", Dit()},
+       {std::tuple{"model", "wan_dit", SmallDit()},
         std::tuple{"first_stage_model", "wan_vae_2.2", Vae()}}) {
     ConvertOptions options;
     options.source = (folder / "all.safetensors").string();
@@ -122,7 +125,8 @@ TEST(OpenPartTest, APartOfAnAllInOneFileIsTakenOut) {
 TEST(OpenPartTest, WhatIsLeftOutIsNoted) {
   const TemporaryFolder folder;
   WeightMap whole = Text();
-  const OpenedPart encoder = OpenPart(Pipeline() / "text_encoder/model.safetensors");
+  const OpenedPart encoder =
+      OpenPart(testing::DiffusersPipeline() / "text_encoder/model.safetensors");
   EXPECT_TRUE(encoder.notes.empty());
   whole["decoder.final_layer_norm.weight"] = at::ones({16});
   whole["lm_head.weight"] = at::ones({4, 16});

@@ -20,14 +20,14 @@ using testing::ExpectThrowsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr int kSizePx = 128;
+constexpr int kRigSizePx = 128;
 // From the table of the scene to a world whose origin is the robot's foot.
 const Eigen::Vector3d kRobotAtOrigin(0.2, 0, -0.85);
 const Eigen::Vector3d kFarFromOrigin(0, 0, 5);
 
-std::vector<CameraTrack> Rig(const Eigen::Vector3d& place = kRobotAtOrigin, uint64_t seed = 4) {
+std::vector<CameraTrack> MakeRig(const Eigen::Vector3d& place = kRobotAtOrigin, uint64_t seed = 4) {
   Rng rng(seed);
-  std::vector<Camera> rig = testing::MakeCameraRig({.size_px = kSizePx}, rng);
+  std::vector<Camera> rig = testing::MakeCameraRig({.size_px = kRigSizePx}, rng);
   for (Camera& camera : rig) camera.world_from_camera.translation += place;
   return {{"front", {rig[0]}}, {"overhead", {rig[1]}}};
 }
@@ -43,8 +43,8 @@ std::vector<ToolPose> Poses(const Eigen::Vector3d& place = kRobotAtOrigin) {
 }
 
 TEST(RigCheckTest, ATrueRigIsNotMentioned) {
-  EXPECT_THAT(CheckRig(Rig(), Poses(), "cameras.json"), IsEmpty());
-  EXPECT_THAT(LookAtTool(Rig(), Poses()).hypothesis, IsEmpty());
+  EXPECT_THAT(CheckRig(MakeRig(), Poses(), "cameras.json"), IsEmpty());
+  EXPECT_THAT(LookAtTool(MakeRig(), Poses()).hypothesis, IsEmpty());
 }
 
 struct Fault {
@@ -57,13 +57,13 @@ struct Fault {
 // Cameras that a fault blinds: some happen to see the tool all the same.
 std::vector<CameraTrack> BlindedRig(const Fault& fault) {
   for (uint64_t seed = 0; seed < 500; ++seed) {
-    std::vector<CameraTrack> rig = Rig(fault.place, seed);
+    std::vector<CameraTrack> rig = MakeRig(fault.place, seed);
     for (CameraTrack& track : rig) fault.injure(track.frames[0]);
     const RigSight sight = LookAtTool(rig, Poses(fault.place));
     if (sight.seen == std::vector<double>{0, 0}) return rig;
   }
   ADD_FAILURE() << "no rig is blinded";
-  return Rig();
+  return MakeRig();
 }
 
 class RigFaultTest : public ::testing::TestWithParam<Fault> {};
@@ -75,7 +75,7 @@ TEST_P(RigFaultTest, InEveryViewIsRefusedWithTheReadingThatFits) {
 }
 
 TEST_P(RigFaultTest, InOneViewIsAWarningThatNamesIt) {
-  std::vector<CameraTrack> rig = Rig(GetParam().place);
+  std::vector<CameraTrack> rig = MakeRig(GetParam().place);
   rig[1] = BlindedRig(GetParam())[1];
   const std::vector<std::string> sentences = CheckRig(rig, Poses(GetParam().place), "cameras.json");
   ASSERT_EQ(sentences.size(), 1u);
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::CaseName());
 
 TEST(RigCheckTest, IntrinsicsOfAnotherResolutionAreMentioned) {
-  std::vector<CameraTrack> rig = Rig();
+  std::vector<CameraTrack> rig = MakeRig();
   Camera& camera = rig[0].frames[0];
   camera.fx /= 4;
   camera.fy /= 4;
@@ -118,7 +118,7 @@ TEST(RigCheckTest, IntrinsicsOfAnotherResolutionAreMentioned) {
 }
 
 TEST(RigCheckTest, SwappedViewsAreExplained) {
-  const std::vector<CameraTrack> rig = Rig();
+  const std::vector<CameraTrack> rig = MakeRig();
   const std::vector<CameraTrack> swapped = {rig[1], rig[0]};
   const auto score = [&](std::span<const CameraTrack> cameras) {
     return cameras[0].at(0).world_from_camera.translation ==

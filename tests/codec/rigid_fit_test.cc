@@ -17,7 +17,7 @@ using namespace testing;  // NOLINT: test support
 
 constexpr double kGateSquared = kGate * kGate;
 
-std::vector<Camera> Rig(int num_views, Rng& rng) {
+std::vector<Camera> RandomRig(int num_views, Rng& rng) {
   return MakeCameraRig({.num_views = num_views}, rng);
 }
 
@@ -30,7 +30,7 @@ Rigid3d Disturbed(const Rigid3d& world_from_tool, double distance_m, double angl
 
 TEST(FitCameraTest, ProjectsAsTheCameraDoes) {
   Rng rng(1);
-  for (const Camera& camera : Rig(3, rng)) {
+  for (const Camera& camera : RandomRig(3, rng)) {
     const Eigen::Vector3d p(rng.Uniform(0, 0.5), rng.Uniform(-0.3, 0.3), rng.Uniform(0.8, 1.3));
     Eigen::Vector2d uv;
     ASSERT_TRUE(FitCamera(camera).Project(p, uv, nullptr));
@@ -40,7 +40,7 @@ TEST(FitCameraTest, ProjectsAsTheCameraDoes) {
 
 TEST(FitCameraTest, DerivativeIsThatOfTheProjection) {
   Rng rng(2);
-  const FitCamera camera(Rig(1, rng)[0]);
+  const FitCamera camera(RandomRig(1, rng)[0]);
   const Eigen::Vector3d p(0.3, -0.1, 1.0);
   Eigen::Vector2d uv;
   Eigen::Matrix<double, 2, 3> d_uv;
@@ -80,7 +80,7 @@ class RigidFitTest : public ::testing::TestWithParam<int> {};
 TEST_P(RigidFitTest, RecoversThePoseFromExactAnchors) {
   Rng rng(3);
   for (int draw = 0; draw < 30; ++draw) {
-    const std::vector<Camera> cameras = Rig(GetParam(), rng);
+    const std::vector<Camera> cameras = RandomRig(GetParam(), rng);
     const Rigid3d truth = AnyToolPose(rng).world_from_tool;
     const FitProblem problem = MakeFitProblem(truth, cameras);
     const RigidFit fit = FitRigid(problem, Disturbed(truth, 0.04, 0.5, rng));
@@ -108,7 +108,7 @@ TEST(RigidFit, OneWrongAnchorIsIgnored) {
   Rng rng(4);
   for (const int num_views : {2, 3}) {
     for (int draw = 0; draw < 20; ++draw) {
-      const std::vector<Camera> cameras = Rig(num_views, rng);
+      const std::vector<Camera> cameras = RandomRig(num_views, rng);
       const Rigid3d truth = AnyToolPose(rng).world_from_tool;
       FitProblem problem = MakeFitProblem(truth, cameras);
       const size_t view = static_cast<size_t>(draw % num_views);
@@ -131,7 +131,7 @@ TEST(RigidFit, OneWrongAnchorIsIgnored) {
 // Of several candidates the one that fits is taken, whatever its place in the list.
 TEST(RigidFit, ChoosesAmongCandidates) {
   Rng rng(5);
-  const std::vector<Camera> cameras = Rig(2, rng);
+  const std::vector<Camera> cameras = RandomRig(2, rng);
   const Rigid3d truth = RandomToolPose(rng).world_from_tool;
   FitProblem problem = MakeFitProblem(truth, cameras);
   std::vector<Peak>& candidates = problem.views[1].candidates[2];
@@ -146,7 +146,7 @@ TEST(RigidFit, ChoosesAmongCandidates) {
 // A sharp blob counts more than a blurred one: the pose follows the sharp ones.
 TEST(RigidFit, SharpBlobsOutweighBlurredOnes) {
   Rng rng(6);
-  const std::vector<Camera> cameras = Rig(3, rng);
+  const std::vector<Camera> cameras = RandomRig(3, rng);
   const Rigid3d truth = RandomToolPose(rng).world_from_tool;
   FitProblem problem = MakeFitProblem(truth, cameras, 0.1);
   for (std::vector<Peak>& candidates : problem.views[2].candidates) {

@@ -176,12 +176,12 @@ TEST(ClipFolder, ListsFoldersByNameAndNothingElse) {
   EXPECT_THROW(list(folder / "none"), InputError);
 }
 
-struct Damage {
+struct ClipDamage {
   std::string name;
   std::function<void(const fs::path&)> break_it;
   std::vector<std::string> words;
 };
-class DamagedClipFolder : public ::testing::TestWithParam<Damage> {};
+class DamagedClipFolder : public ::testing::TestWithParam<ClipDamage> {};
 
 TEST_P(DamagedClipFolder, IsNamed) {
   const TemporaryFolder folder;
@@ -193,43 +193,43 @@ TEST_P(DamagedClipFolder, IsNamed) {
 INSTANTIATE_TEST_SUITE_P(
     Table, DamagedClipFolder,
     ::testing::Values(
-        Damage{"no_cameras",
-               [](const fs::path& path) { fs::remove(path / "cameras.json"); },
-               {"cameras.json is missing"}},
-        Damage{"one_camera",
-               [](const fs::path& path) {
-                 WriteCamerasJson(path / "cameras.json", {TwoCameras()[0]});
-               },
-               {"cameras.json is 1 views", "2, one for each video"}},
-        Damage{"camera_of_another_size",
-               [](const fs::path& path) {
-                 std::vector<CameraTrack> cameras = TwoCameras();
-                 cameras[1].frames[0].width = 20;
-                 WriteCamerasJson(path / "cameras.json", cameras);
-               },
-               {"views[1] is a camera of 20x16 pixels", "16x16, the size of the videos"}},
-        Damage{"cameras_of_another_length",
-               [](const fs::path& path) {
-                 std::vector<CameraTrack> cameras = TwoCameras();
-                 cameras[0].frames.resize(3, cameras[0].frames[0]);
-                 WriteCamerasJson(path / "cameras.json", cameras);
-               },
-               {"views[0].world_from_camera is 3 transforms", "each of 4 frames"}},
-        Damage{"views_of_two_lengths",
-               [](const fs::path& path) {
-                 WriteVideos(path / "short", 3);
-                 fs::rename(path / "short/view1.mp4", path / "view1.mp4");
-               },
-               {"view1.mp4 is 3 frames of 16x16", "4 frames of 16x16 as in view0"}},
-        Damage{"two_videos_of_a_view",
-               [](const fs::path& path) { fs::copy(path / "view0.mp4", path / "view0.MOV"); },
-               {"view0.MOV and view0.mp4", "one video of view0"}},
-        Damage{"poses_of_another_length",
-               [](const fs::path& path) { WritePosesCsv(path / "poses.csv", Poses(3), 0.2); },
-               {"poses.csv is 3 rows", "frame 0 alone, or all of 4"}},
-        Damage{"truncated_video",
-               [](const fs::path& path) { fs::resize_file(path / "view0.mp4", 300); },
-               {"view0.mp4"}}),
+        ClipDamage{"no_cameras",
+                   [](const fs::path& path) { fs::remove(path / "cameras.json"); },
+                   {"cameras.json is missing"}},
+        ClipDamage{"one_camera",
+                   [](const fs::path& path) {
+                     WriteCamerasJson(path / "cameras.json", {TwoCameras()[0]});
+                   },
+                   {"cameras.json is 1 views", "2, one for each video"}},
+        ClipDamage{"camera_of_another_size",
+                   [](const fs::path& path) {
+                     std::vector<CameraTrack> cameras = TwoCameras();
+                     cameras[1].frames[0].width = 20;
+                     WriteCamerasJson(path / "cameras.json", cameras);
+                   },
+                   {"views[1] is a camera of 20x16 pixels", "16x16, the size of the videos"}},
+        ClipDamage{"cameras_of_another_length",
+                   [](const fs::path& path) {
+                     std::vector<CameraTrack> cameras = TwoCameras();
+                     cameras[0].frames.resize(3, cameras[0].frames[0]);
+                     WriteCamerasJson(path / "cameras.json", cameras);
+                   },
+                   {"views[0].world_from_camera is 3 transforms", "each of 4 frames"}},
+        ClipDamage{"views_of_two_lengths",
+                   [](const fs::path& path) {
+                     WriteVideos(path / "short", 3);
+                     fs::rename(path / "short/view1.mp4", path / "view1.mp4");
+                   },
+                   {"view1.mp4 is 3 frames of 16x16", "4 frames of 16x16 as in view0"}},
+        ClipDamage{"two_videos_of_a_view",
+                   [](const fs::path& path) { fs::copy(path / "view0.mp4", path / "view0.MOV"); },
+                   {"view0.MOV and view0.mp4", "one video of view0"}},
+        ClipDamage{"poses_of_another_length",
+                   [](const fs::path& path) { WritePosesCsv(path / "poses.csv", Poses(3), 0.2); },
+                   {"poses.csv is 3 rows", "frame 0 alone, or all of 4"}},
+        ClipDamage{"truncated_video",
+                   [](const fs::path& path) { fs::resize_file(path / "view0.mp4", 300); },
+                   {"view0.mp4"}}),
     testing::CaseName());
 
 // Frames past the end repeat the last one, in pictures, cameras and poses alike.

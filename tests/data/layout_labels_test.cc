@@ -22,14 +22,14 @@ using nlohmann::json;
 using testing::ExpectThrowsWith;
 using testing::TemporaryFolder;
 
-constexpr int kNumFrames = 4;
+constexpr int kNumLabelled = 4;
 
 // One labelled episode; the videos lie beside the labels.
 class LabelsTest : public ::testing::Test {
  protected:
   LabelsTest() {
     Rng rng(5);
-    episode_ = testing::MakeEpisode({.num_frames = kNumFrames}, rng);
+    episode_ = testing::MakeEpisode({.num_frames = kNumLabelled}, rng);
     testing::MakeLabels(root_, {episode_});
   }
 
@@ -47,7 +47,7 @@ class LabelsTest : public ::testing::Test {
 // Frames that the model was not sure of are there; whoever reads them knows.
 TEST_F(LabelsTest, ConfidenceComesWithThePoses) {
   const Episode read = Read();
-  ASSERT_EQ(read.confidence.size(), static_cast<size_t>(kNumFrames));
+  ASSERT_EQ(read.confidence.size(), static_cast<size_t>(kNumLabelled));
   for (size_t frame = 0; frame < read.confidence.size(); ++frame) {
     EXPECT_NEAR(read.confidence[frame], 1 - 0.1 * static_cast<double>(frame), 1e-12);
   }
@@ -93,12 +93,12 @@ void LoseAll(const fs::path& folder, int num_frames) {
   WritePosesCsv(folder / "poses.csv", lost);
 }
 
-struct Damage {
+struct LabelDamage {
   std::string name;
   std::function<void(const fs::path& folder, const fs::path& root)> break_it;
   std::vector<std::string> words;
 };
-class DamagedLabels : public LabelsTest, public ::testing::WithParamInterface<Damage> {};
+class DamagedLabels : public LabelsTest, public ::testing::WithParamInterface<LabelDamage> {};
 
 TEST_P(DamagedLabels, AreNamed) {
   GetParam().break_it(Folder(), root_);
@@ -108,47 +108,49 @@ TEST_P(DamagedLabels, AreNamed) {
 INSTANTIATE_TEST_SUITE_P(
     Table, DamagedLabels,
     ::testing::Values(
-        Damage{"videos_are_gone",
-               [](const fs::path&, const fs::path& root) {
-                 fs::remove_all(testing::LabelledData(root));
-               },
-               {"label.json origin.data", "labels videos, which is missing", "put it back"}},
-        Damage{"episode_is_gone",
-               [](const fs::path& folder, const fs::path&) {
-                 EditRecord(folder, [](json& r) { r["origin"]["episode"] = "reach/other"; });
-               },
-               {"label.json origin.episode is reach/other", "an episode of"}},
-        Damage{"unknown_layout",
-               [](const fs::path& folder, const fs::path&) {
-                 EditRecord(folder, [](json& r) { r["origin"]["layout"] = "tapes"; });
-               },
-               {"label.json origin.layout", "tapes", "action-images"}},
-        Damage{"labels_of_labels",
-               [](const fs::path& folder, const fs::path& root) {
-                 EditRecord(folder, [&](json& r) {
-                   r["origin"] = {{"data", root.string()}, {"layout", "labels"}, {"episode", "x"}};
-                 });
-               },
-               {"label.json origin.layout", "labels themselves"}},
-        Damage{"no_origin",
-               [](const fs::path& folder, const fs::path&) {
-                 EditRecord(folder, [](json& r) { r.erase("origin"); });
-               },
-               {"label.json origin is missing", "aim-label"}},
-        Damage{"count_of_words",
-               [](const fs::path& folder, const fs::path&) {
-                 EditRecord(folder, [](json& r) { r["frames"] = "four"; });
-               },
-               {"label.json frames is \"four\""}},
-        Damage{"fewer_rows",
-               [](const fs::path& folder, const fs::path&) { LoseAll(folder, kNumFrames - 1); },
-               {"poses.csv is 3 rows", "one for each of 4 frames"}},
-        Damage{"nothing_was_decoded",
-               [](const fs::path& folder, const fs::path&) {
-                 LoseAll(folder, kNumFrames);
-                 EditRecord(folder, [](json& r) { r["low_confidence"] = kNumFrames; });
-               },
-               {"poses.csv is 4 frames, none with confidence", "another model"}}),
+        LabelDamage{"videos_are_gone",
+                    [](const fs::path&, const fs::path& root) {
+                      fs::remove_all(testing::LabelledData(root));
+                    },
+                    {"label.json origin.data", "labels videos, which is missing", "put it back"}},
+        LabelDamage{"episode_is_gone",
+                    [](const fs::path& folder, const fs::path&) {
+                      EditRecord(folder, [](json& r) { r["origin"]["episode"] = "reach/other"; });
+                    },
+                    {"label.json origin.episode is reach/other", "an episode of"}},
+        LabelDamage{"unknown_layout",
+                    [](const fs::path& folder, const fs::path&) {
+                      EditRecord(folder, [](json& r) { r["origin"]["layout"] = "tapes"; });
+                    },
+                    {"label.json origin.layout", "tapes", "action-images"}},
+        LabelDamage{
+            "labels_of_labels",
+            [](const fs::path& folder, const fs::path& root) {
+              EditRecord(folder, [&](json& r) {
+                r["origin"] = {{"data", root.string()}, {"layout", "labels"}, {"episode", "x"}};
+              });
+            },
+            {"label.json origin.layout", "labels themselves"}},
+        LabelDamage{"no_origin",
+                    [](const fs::path& folder, const fs::path&) {
+                      EditRecord(folder, [](json& r) { r.erase("origin"); });
+                    },
+                    {"label.json origin is missing", "aim-label"}},
+        LabelDamage{"count_of_words",
+                    [](const fs::path& folder, const fs::path&) {
+                      EditRecord(folder, [](json& r) { r["frames"] = "four"; });
+                    },
+                    {"label.json frames is \"four\""}},
+        LabelDamage{
+            "fewer_rows",
+            [](const fs::path& folder, const fs::path&) { LoseAll(folder, kNumLabelled - 1); },
+            {"poses.csv is 3 rows", "one for each of 4 frames"}},
+        LabelDamage{"nothing_was_decoded",
+                    [](const fs::path& folder, const fs::path&) {
+                      LoseAll(folder, kNumLabelled);
+                      EditRecord(folder, [](json& r) { r["low_confidence"] = kNumLabelled; });
+                    },
+                    {"poses.csv is 4 frames, none with confidence", "another model"}}),
     testing::CaseName());
 
 TEST_F(LabelsTest, ATruncatedRecordIsRefused) {

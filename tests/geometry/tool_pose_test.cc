@@ -57,18 +57,18 @@ TEST_P(BadPoseTest, IsRefusedInWords) {
                                         GetParam().words);
 }
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 INSTANTIATE_TEST_SUITE_P(
     Poses, BadPoseTest,
     ::testing::Values(
         BadPose{"Seven", {0, 0, 0, 0, 0, 0, 1}, {"row 3 is 7 numbers", "x y z qx qy qz qw"}},
-        BadPose{"Nan", {0, kNan, 0, 0, 0, 0, 1, 1}, {"row 3, y is NaN", "a finite number"}},
+        BadPose{"Nan", {0, kNotANumber, 0, 0, 0, 0, 1, 1}, {"row 3, y is NaN", "a finite number"}},
         BadPose{"Infinite", {0, 0, 0, 0, 0, kInf, 1, 1}, {"row 3, qz is infinite"}},
         BadPose{"Short", {0, 0, 0, 0, 0, 0, 0.998, 1}, {"qx qy qz qw is a quaternion of length"}},
         BadPose{"Zero", {0, 0, 0, 0, 0, 0, 0, 1}, {"length 0;"}},
         BadPose{"Open", {0, 0, 0, 0, 0, 0, 1, 1.01}, {"gripper_open is 1.01", "[0, 1]"}},
-        BadPose{"NanOpen", {0, 0, 0, 0, 0, 0, 1, kNan}, {"gripper_open is NaN"}}),
+        BadPose{"NanOpen", {0, 0, 0, 0, 0, 0, 1, kNotANumber}, {"gripper_open is NaN"}}),
     testing::CaseName());
 
 TEST(PoseDifferenceTest, MetresRadiansAndTheSideOfHalfOpen) {

@@ -12,7 +12,7 @@
 namespace aim {
 namespace {
 
-struct Case {
+struct AttentionCase {
   int64_t batch, heads, queries, keys, width;
 };
 
@@ -36,11 +36,11 @@ double Difference(const at::Tensor& got, const at::Tensor& expected) {
   return (got.to(at::kDouble) - expected).abs().max().item<double>();
 }
 
-class AttentionTest : public ::testing::TestWithParam<Case> {
+class AttentionTest : public ::testing::TestWithParam<AttentionCase> {
  protected:
   void SetUp() override {
     at::manual_seed(3);
-    const Case& c = GetParam();
+    const AttentionCase& c = GetParam();
     query_ = Random(c.batch, c.heads, c.queries, c.width);
     key_ = Random(c.batch, c.heads, c.keys, c.width);
     value_ = Random(c.batch, c.heads, c.keys, c.width);
@@ -82,10 +82,11 @@ TEST_P(AttentionTest, NanStaysNan) {
 }
 
 // Sizes around the kernel's tiles of 48 queries, runs of 384 and blocks of 128 keys.
-INSTANTIATE_TEST_SUITE_P(Sizes, AttentionTest,
-                         ::testing::Values(Case{1, 1, 1, 1, 8}, Case{2, 3, 47, 127, 16},
-                                           Case{1, 2, 48, 128, 64}, Case{2, 2, 49, 129, 64},
-                                           Case{1, 2, 385, 300, 128}, Case{1, 4, 800, 21, 40}));
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, AttentionTest,
+    ::testing::Values(AttentionCase{1, 1, 1, 1, 8}, AttentionCase{2, 3, 47, 127, 16},
+                      AttentionCase{1, 2, 48, 128, 64}, AttentionCase{2, 2, 49, 129, 64},
+                      AttentionCase{1, 2, 385, 300, 128}, AttentionCase{1, 4, 800, 21, 40}));
 
 TEST(AttentionTest, ThreadsChangeNothing) {
   at::manual_seed(5);

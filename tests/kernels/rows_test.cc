@@ -16,7 +16,7 @@ namespace {
 using Inputs = std::vector<at::Tensor>;
 using Op = std::function<at::Tensor(const Inputs&)>;
 
-double Difference(const at::Tensor& a, const at::Tensor& b) {
+double RelativeDifference(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(at::kFloat) - b.to(at::kFloat)).abs().max() /
           (b.to(at::kFloat).abs().max() + 1e-12))
       .item<double>();
@@ -39,15 +39,15 @@ void ExpectSame(const Op& fast, const Op& plain, const Inputs& inputs, double to
   const Inputs got = run(fast);
   const Inputs expected = run(plain);
   for (size_t i = 0; i < got.size(); ++i)
-    EXPECT_LE(Difference(got[i], expected[i]), tolerance) << "result " << i;
+    EXPECT_LE(RelativeDifference(got[i], expected[i]), tolerance) << "result " << i;
 }
 
-struct Case {
+struct RowCase {
   at::ScalarType dtype;
   double tolerance;
 };
 
-class RowsTest : public ::testing::TestWithParam<Case> {
+class RowsTest : public ::testing::TestWithParam<RowCase> {
  protected:
   void SetUp() override { at::manual_seed(11); }
   at::Tensor Random(at::IntArrayRef shape, at::ScalarType dtype = at::kFloat) {
@@ -176,7 +176,8 @@ TEST_P(RowsTest, GeluTanh) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, RowsTest,
-                         ::testing::Values(Case{at::kFloat, 2e-6}, Case{at::kBFloat16, 2e-2}));
+                         ::testing::Values(RowCase{at::kFloat, 2e-6},
+                                           RowCase{at::kBFloat16, 2e-2}));
 
 }  // namespace
 }  // namespace aim

@@ -7,17 +7,10 @@
 #include "aim/media/blend.h"
 #include "aim/media/filmstrip.h"
 #include "aim/media/tip_path.h"
+#include "support/scene.h"
 
 namespace aim {
 namespace {
-
-Camera MakeCamera(int size) {
-  Camera camera;
-  camera.width = camera.height = size;
-  camera.fx = camera.fy = size;
-  camera.cx = camera.cy = 0.5 * size;
-  return camera;
-}
 
 ToolPose TipAt(const Eigen::Vector3d& tip) {
   ToolPose pose;
@@ -68,7 +61,7 @@ TEST(DrawingTest, FilmstripAndStackPlaceEveryPicture) {
 }
 
 TEST(DrawingTest, PathEndsBrighterThanItBegins) {
-  const Camera camera = MakeCamera(128);
+  const Camera camera = testing::CameraAtOrigin(128);
   Image image(128, 128);
   std::vector<ToolPose> poses;
   for (int i = 0; i < 20; ++i) poses.push_back(TipAt({-0.4 + 0.04 * i, 0, 1}));
@@ -84,7 +77,7 @@ TEST(DrawingTest, PathCoversThePixelsItRunsThrough) {
   Image image(64, 64);
   const std::vector<ToolPose> poses = {TipAt({0.5 / 64, 0.5 / 64, 1}),
                                        TipAt({10.5 / 64, 0.5 / 64, 1})};
-  DrawTipPath(image, MakeCamera(64), poses, {200, 100, 0});
+  DrawTipPath(image, testing::CameraAtOrigin(64), poses, {200, 100, 0});
   const auto at = [&](int row, int col) {
     return image.rgb[static_cast<size_t>(row * 64 + col) * 3];
   };
@@ -101,7 +94,7 @@ TEST(DrawingTest, PathCoversThePixelsItRunsThrough) {
 TEST(DrawingTest, PathLeavesOutWhatIsBehindOrFarOutside) {
   Image image(64, 64);
   const std::vector<ToolPose> poses = {TipAt({0, 0, -1}), TipAt({0, 0, 1}), TipAt({1e7, 0, 1})};
-  DrawTipPath(image, MakeCamera(64), poses, {240, 240, 240});
+  DrawTipPath(image, testing::CameraAtOrigin(64), poses, {240, 240, 240});
   EXPECT_EQ(*std::max_element(image.rgb.begin(), image.rgb.end()), 0);
 }
 

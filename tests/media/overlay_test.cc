@@ -6,16 +6,10 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "support/scene.h"
+
 namespace aim {
 namespace {
-
-Camera MakeCamera(int size) {
-  Camera camera;
-  camera.width = camera.height = size;
-  camera.fx = camera.fy = size;
-  camera.cx = camera.cy = 0.5 * size;
-  return camera;
-}
 
 // Edge coordinates of the centre of the pixels where `channel` leads both others by 60.
 Eigen::Vector2d CentreOf(const Image& image, size_t channel) {
@@ -43,7 +37,7 @@ ToolPose PoseAt(double x, double y, double open) {
 
 // The red disc of a closed gripper lies where the tip projects.
 TEST(OverlayTest, TipIsDrawnWhereItProjects) {
-  const Camera camera = MakeCamera(256);
+  const Camera camera = testing::CameraAtOrigin(256);
   for (const double x : {-0.3, 0.0, 0.21}) {
     Image image(256, 256);
     const ToolPose pose = PoseAt(x, 0.1, 0);
@@ -54,7 +48,7 @@ TEST(OverlayTest, TipIsDrawnWhereItProjects) {
 }
 
 TEST(OverlayTest, AnOpenGripperIsARing) {
-  const Camera camera = MakeCamera(512);
+  const Camera camera = testing::CameraAtOrigin(512);
   Image open(512, 512);
   Image closed(512, 512);
   DrawToolPose(open, camera, PoseAt(0.1, 0.1, 1), 0);
@@ -68,7 +62,7 @@ TEST(OverlayTest, AnOpenGripperIsARing) {
 }
 
 TEST(OverlayTest, PosesBehindTheCameraAndFarOutsideAreLeftOut) {
-  const Camera camera = MakeCamera(64);
+  const Camera camera = testing::CameraAtOrigin(64);
   Image image(64, 64);
   ToolPose behind = PoseAt(0, 0, 1);
   behind.world_from_tool.translation.z() = -1;

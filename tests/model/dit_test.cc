@@ -14,15 +14,14 @@
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
 #include "model/dit_embedding.h"
+#include "support/relative_error.h"
 #include "support/source_dir.h"
 #include "support/throws.h"
 
 namespace aim {
 namespace {
 
-double RelativeError(const at::Tensor& value, const at::Tensor& expected) {
-  return ((value - expected).abs().max() / expected.abs().max()).item<double>();
-}
+using testing::RelativeError;
 
 // Diffusers' WanTransformer3DModel with random weights, and the same with the released camera
 // conditioning in PyTorch; scripts/make_dit_fixture.py.
@@ -241,8 +240,8 @@ TEST_F(DitParity, WrongShapesAreNamed) {
   const at::Tensor& latents = tensors_.at("inputs/latents");
   const at::Tensor& text = tensors_.at("inputs/text");
   const at::Tensor& timestep = tensors_.at("inputs/timestep");
-  const DitContext context = PrepareContext(dit_, layout_, text, {});
   using testing::ExpectThrowsWith;
+  using testing::RelativeError;
   ExpectThrowsWith<InputError>(
       [&] {
         PrepareContext(dit_, layout_, at::zeros({2, 5, 11}), {});

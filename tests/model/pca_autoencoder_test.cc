@@ -15,16 +15,16 @@ using ::testing::HasSubstr;
 
 constexpr PcaOptions kSmall = {.channels = 6, .block_px = 2};
 
-at::Tensor RandomVideo(at::IntArrayRef shape, uint64_t seed) {
+at::Tensor UniformVideo(at::IntArrayRef shape, uint64_t seed) {
   return at::rand(shape, at::make_generator<at::CPUGeneratorImpl>(seed), at::kFloat) * 2 - 1;
 }
 
 // Every block, of one frame and of four, lies in one space of `rank` dimensions: each pixel of a
 // block position is a fixed mix of `rank` random numbers of the block, constant over 4 frames.
 at::Tensor LowRankVideo(int64_t rank, int64_t num_frames, uint64_t seed) {
-  const auto mix = RandomVideo({3 * 2 * 2, rank}, 99);
+  const auto mix = UniformVideo({3 * 2 * 2, rank}, 99);
   const int64_t latent_frames = LatentFrames(num_frames, 4);
-  const auto factors = RandomVideo({2, latent_frames, 4, 5, rank}, seed);
+  const auto factors = UniformVideo({2, latent_frames, 4, 5, rank}, seed);
   const at::Tensor blocks = 0.2 * at::matmul(factors, mix.t()) + 0.1;  // [B, F, h, w, 12]
   const at::Tensor frames = blocks.reshape({2, latent_frames, 4, 5, 3, 2, 2})
                                 .permute({0, 4, 1, 2, 5, 3, 6})
@@ -70,17 +70,17 @@ TEST(PcaAutoencoderTest, LowRankClipsAreKeptExactly) {
 TEST(PcaAutoencoderTest, FullBasisIsExact) {
   const PcaOptions options = {.channels = 12, .block_px = 2};
   PcaFitter fitter(options);
-  fitter.AddClip(RandomVideo({4, 3, 9, 16, 16}, 1), ContentKind::kVideo);
-  fitter.AddClip(RandomVideo({4, 3, 9, 16, 16}, 2), ContentKind::kAction);
+  fitter.AddClip(UniformVideo({4, 3, 9, 16, 16}, 1), ContentKind::kVideo);
+  fitter.AddClip(UniformVideo({4, 3, 9, 16, 16}, 2), ContentKind::kAction);
   const PcaAutoencoder autoencoder = fitter.Solve();
-  const at::Tensor image = RandomVideo({2, 3, 1, 6, 8}, 3);
+  const at::Tensor image = UniformVideo({2, 3, 1, 6, 8}, 3);
   const at::Tensor latent = autoencoder.Encode(image, ContentKind::kAction);
   EXPECT_LT(MaxDifference(autoencoder.Decode(latent, ContentKind::kAction), image), 1e-5);
 }
 
 TEST(PcaAutoencoderTest, DecodeInvertsEncodeOnLatents) {
   const PcaAutoencoder autoencoder = Fitted(kSmall);
-  const at::Tensor latent = RandomVideo({2, 6, 3, 4, 5}, 7);
+  const at::Tensor latent = UniformVideo({2, 6, 3, 4, 5}, 7);
   for (const ContentKind kind : {ContentKind::kVideo, ContentKind::kAction}) {
     EXPECT_LT(MaxDifference(autoencoder.Encode(autoencoder.Decode(latent, kind), kind), latent),
               1e-4);
@@ -90,7 +90,7 @@ TEST(PcaAutoencoderTest, DecodeInvertsEncodeOnLatents) {
 // The plain reading of the formula, one block at a time.
 TEST(PcaAutoencoderTest, EncodeIsTheFormula) {
   const PcaAutoencoder autoencoder = Fitted(kSmall);
-  const at::Tensor video = RandomVideo({1, 3, 5, 4, 6}, 11);
+  const at::Tensor video = UniformVideo({1, 3, 5, 4, 6}, 11);
   const at::Tensor latent = autoencoder.Encode(video, ContentKind::kAction);
   const WeightMap& weights = autoencoder.weights();
   const auto expect = [&](const std::string& code, int64_t frame, int64_t frames, int64_t f) {
@@ -137,7 +137,7 @@ TEST(PcaFitterTest, LatentsArePartlyWhiteWithUnitRms) {
   std::vector<at::Tensor> clips;
   const at::Tensor gain = at::tensor({1.0f, 0.3f, 0.05f}).reshape({1, 3, 1, 1, 1});
   for (uint64_t clip = 0; clip < 4; ++clip) {
-    clips.push_back(RandomVideo({2, 3, 9, 8, 8}, clip) * gain);
+    clips.push_back(UniformVideo({2, 3, 9, 8, 8}, clip) * gain);
     fitter.AddClip(clips.back(), ContentKind::kVideo);
     fitter.AddClip(clips.back(), ContentKind::kAction);
   }
@@ -155,7 +155,7 @@ TEST(PcaFitterTest, LatentsArePartlyWhiteWithUnitRms) {
 }
 
 TEST(PcaFitterTest, OrderOfClipsAndBatchesHardlyMatters) {
-  const at::Tensor both = RandomVideo({2, 3, 9, 8, 8}, 5);
+  const at::Tensor both = UniformVideo({2, 3, 9, 8, 8}, 5);
   PcaFitter together(kSmall);
   PcaFitter apart(kSmall);
   for (const ContentKind kind : {ContentKind::kVideo, ContentKind::kAction}) {

@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/model/wan_vae.h"
 #include "model/wan_vae_tiles.h"
+#include "support/relative_error.h"
 #include "support/small_wan_vae.h"
 #include "support/throws.h"
 

@@ -11,6 +11,7 @@
 #include "aim/tensor/safetensors.h"
 #include "model/wan_vae_network.h"
 #include "model/wan_vae_shortcuts.h"
+#include "support/relative_error.h"
 #include "support/small_wan_vae.h"
 #include "support/source_dir.h"
 

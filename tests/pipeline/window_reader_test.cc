@@ -13,7 +13,7 @@ namespace {
 
 using testing::TemporaryFolder;
 
-constexpr int kFrames = 23;
+constexpr int kVideoFrames = 23;
 constexpr int kSize = 12;  // smaller than the pictures
 
 // A data set of one clip; its second camera moves.
@@ -23,7 +23,7 @@ class WindowReaderTest : public ::testing::Test {
     Rng rng(6);
     const std::unique_ptr<EpisodeSink> sink = FindLayout("folder").Create(folder_.path(), {});
     sink->Write({.name = "clip", .path = {}, .task = {}},
-                testing::MakeEpisode({.num_frames = kFrames, .moving_camera = true}, rng));
+                testing::MakeEpisode({.num_frames = kVideoFrames, .moving_camera = true}, rng));
   }
 
   // What a window must hold: the whole in memory, thinned, fitted and cut.
@@ -31,7 +31,7 @@ class WindowReaderTest : public ::testing::Test {
     const DataSet data = OpenDataSet(folder_.path());
     const Clip whole = data.Read(data.episodes().at(0)).clip;
     Clip thin = CutClip(whole, 0, 1);
-    for (int frame = stride; frame < kFrames; frame += stride) {
+    for (int frame = stride; frame < kVideoFrames; frame += stride) {
       const Clip one = CutClip(whole, frame, 1);
       for (size_t v = 0; v < thin.views.size(); ++v) {
         ClipView& view = thin.views[v];
@@ -75,7 +75,7 @@ TEST_F(WindowReaderTest, WindowsAreCutsOfTheWhole) {
     SCOPED_TRACE("every " + std::to_string(stride));
     const std::unique_ptr<OpenEpisode> episode = data.Open(data.episodes().at(0));
     WindowReader reader(*episode, stride, kSize, kSize);
-    ASSERT_EQ(reader.num_frames(), (kFrames + stride - 1) / stride);
+    ASSERT_EQ(reader.num_frames(), (kVideoFrames + stride - 1) / stride);
     const int last = reader.num_frames() - 1;
     for (const auto& [start, count] : std::vector<std::pair<int, int>>{
              {0, 1}, {0, 3}, {1, 3}, {1, 3}, {last / 2, 2}, {last - 1, 2}, {last, 6}}) {

@@ -28,6 +28,15 @@ inline Rigid3d RandomRigid(Rng& rng, double reach_m = 2.0) {
   return {RandomRotation(rng), translation};
 }
 
+// At the world's origin, looking along z; square pictures of 53 degrees.
+inline Camera CameraAtOrigin(int size_px) {
+  Camera camera;
+  camera.width = camera.height = size_px;
+  camera.fx = camera.fy = size_px;
+  camera.cx = camera.cy = 0.5 * size_px;
+  return camera;
+}
+
 // Camera at `eye` whose optical axis goes through `target`, picture upright (world z is up).
 inline Camera LookAt(const Eigen::Vector3d& eye, const Eigen::Vector3d& target, double fov_rad,
                      int size_px) {

@@ -23,10 +23,6 @@ inline WanVaeOptions SmallWanVae(bool residual) {
   return options;
 }
 
-inline double RelativeError(const at::Tensor& value, const at::Tensor& expected) {
-  return ((value - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
 inline at::Tensor Random(at::IntArrayRef shape, uint64_t seed) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed));
 }

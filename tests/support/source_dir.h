@@ -15,4 +15,9 @@ inline std::filesystem::path SourceDir() {
   return folder == nullptr ? "." : folder;
 }
 
+// A small random pipeline as Diffusers saves it.
+inline std::filesystem::path DiffusersPipeline() {
+  return SourceDir() / "tests/data/parity/pipeline";
+}
+
 }  // namespace aim::testing

@@ -16,7 +16,7 @@ inline constexpr int kWanSize = 32;
 
 inline void WriteWanBundle(const std::filesystem::path& path, bool link = false) {
   MakeBundleOptions options;
-  options.from_diffusers = SourceDir().string() + "/tests/data/parity/pipeline";
+  options.from_diffusers = DiffusersPipeline().string();
   options.image_height = options.image_width = kWanSize;
   options.num_frames = kWanFrames;
   options.num_views = 2;

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-json Cases() {
+json CleaningCases() {
   return json::parse(
              ReadFile(testing::SourceDir().string() + "/tests/data/text_fixture_cases.json"))
       .at("cleaning");
@@ -22,7 +22,7 @@ json Cases() {
 
 // By ftfy 6.3 and Python's html; scripts/make_text_fixture.py.
 TEST(CleanPromptText, EqualsFtfyAndHtml) {
-  const json cases = Cases();
+  const json cases = CleaningCases();
   ASSERT_GE(cases.size(), 50U);
   for (const json& item : cases) {
     EXPECT_EQ(CleanPromptText(item.at("text").get<std::string>()),
@@ -32,7 +32,7 @@ TEST(CleanPromptText, EqualsFtfyAndHtml) {
 }
 
 TEST(CleanPromptText, CleanTextStays) {
-  for (const json& item : Cases()) {
+  for (const json& item : CleaningCases()) {
     const auto clean = item.at("clean").get<std::string>();
     // What looks like a reference again is none of clean text.
     if (clean.find('&') != clean.npos || clean.find_first_of("<\u201c") != clean.npos) continue;

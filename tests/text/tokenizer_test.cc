@@ -27,17 +27,17 @@ using nlohmann::json;
 
 constexpr int64_t kPlenty = 100000;
 
-std::string Fixture(const std::string& ending) {
+std::string TextFixture(const std::string& ending) {
   return testing::SourceDir().string() + "/tests/data/text_fixture" + ending;
 }
 
 const json& Cases() {
-  static const json cases = json::parse(ReadFile(Fixture("_cases.json")));
+  static const json cases = json::parse(ReadFile(TextFixture("_cases.json")));
   return cases;
 }
 
 Tokenizer FixtureModel() {
-  return Tokenizer::FromSentencePiece(ReadFile(Fixture("_spiece.model")), "spiece.model",
+  return Tokenizer::FromSentencePiece(ReadFile(TextFixture("_spiece.model")), "spiece.model",
                                       Cases().at("sentinels").get<int>());
 }
 
@@ -51,7 +51,7 @@ void ExpectIds(const Tokenizer& tokenizer, const json& cases) {
 
 // Ids by T5TokenizerFast of transformers 5; scripts/make_text_fixture.py.
 TEST(TokenizerParity, TokenizerJson) {
-  ExpectIds(Tokenizer::Open(Fixture("_tokenizer.json")), Cases().at("tokens"));
+  ExpectIds(Tokenizer::Open(TextFixture("_tokenizer.json")), Cases().at("tokens"));
 }
 
 TEST(TokenizerParity, SentencePieceModelGivesTheSameIds) {
@@ -102,14 +102,14 @@ TEST(Tokenizer, OpensFilesAndFolders) {
   const json& item = Cases().at("tokens").at(24);
   ASSERT_NE(item.at("text").get<std::string>().find("<extra_id_19>"), std::string::npos);
   WriteFileAtomic(folder / "tokenizer_config.json", R"({"extra_ids": 20})");
-  WriteFileAtomic(folder / "spiece.model", ReadFile(Fixture("_spiece.model")));
+  WriteFileAtomic(folder / "spiece.model", ReadFile(TextFixture("_spiece.model")));
   ExpectIds(Tokenizer::Open(folder.path()), json::array({item}));
   EXPECT_EQ(Tokenizer::Open(folder.path()).vocab_size(), 414);
 
   std::filesystem::remove(folder / "tokenizer_config.json");
   EXPECT_EQ(Tokenizer::Open(folder / "spiece.model").vocab_size(), 394 + 300);
 
-  WriteFileAtomic(folder / "tokenizer.json", ReadFile(Fixture("_tokenizer.json")));
+  WriteFileAtomic(folder / "tokenizer.json", ReadFile(TextFixture("_tokenizer.json")));
   EXPECT_EQ(Tokenizer::Open(folder.path()).vocab_size(), 414);
 }
 
@@ -119,7 +119,7 @@ TEST(Tokenizer, MissingFilesAreNamed) {
                                {"none.json", "missing", "spiece.model", "umt5-xxl"});
   ExpectThrowsWith<InputError>([&] { Tokenizer::Open(folder.path()); },
                                {folder.path().string(), "without a tokenizer"});
-  WriteFileAtomic(folder / "spiece.model", ReadFile(Fixture("_spiece.model")));
+  WriteFileAtomic(folder / "spiece.model", ReadFile(TextFixture("_spiece.model")));
   WriteFileAtomic(folder / "tokenizer_config.json", R"({"extra_ids": 9223372036854775808})");
   ExpectThrowsWith<FormatError>([&] { Tokenizer::Open(folder.path()); },
                                 {"tokenizer_config.json", "extra_ids", "9223372036854775808"});
@@ -335,7 +335,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // A file that was cut anywhere is refused, or has lost nothing but its last fields.
 TEST(Tokenizer, ModelsCutAtEveryByteAreSafe) {
-  const std::string bytes = ReadFile(Fixture("_spiece.model"));
+  const std::string bytes = ReadFile(TextFixture("_spiece.model"));
   size_t refused = 0;
   for (size_t size = 0; size < bytes.size(); ++size) {
     try {

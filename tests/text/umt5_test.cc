@@ -13,6 +13,7 @@
 #include "aim/base/error.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/text/prompt_cleaning.h"
+#include "support/relative_error.h"
 #include "support/source_dir.h"
 #include "support/throws.h"
 #include "support/tolerance.h"
@@ -20,13 +21,11 @@
 namespace aim {
 namespace {
 
+using testing::RelativeError;
+
 using ::aim::testing::ExpectThrowsWith;
 
-double RelativeError(const at::Tensor& value, const at::Tensor& expected) {
-  return ((value - expected).abs().max() / expected.abs().max()).item<double>();
-}
-
-std::string Fixture(const std::string& ending) {
+std::string Umt5Fixture(const std::string& ending) {
   return testing::SourceDir().string() + "/tests/data/text_fixture" + ending;
 }
 
@@ -36,7 +35,7 @@ std::string Fixture(const std::string& ending) {
 class Umt5Parity : public ::testing::Test {
  protected:
   void SetUp() override {
-    const SafetensorsFile file = OpenSafetensors(Fixture(".safetensors"));
+    const SafetensorsFile file = OpenSafetensors(Umt5Fixture(".safetensors"));
     const auto config = nlohmann::json::parse(file.metadata.at("config"));
     options_ = {.vocab_size = config.at("vocab_size"),
                 .dim = config.at("d_model"),
@@ -197,7 +196,7 @@ class Umt5EncoderTest : public ::testing::Test {
       .vocab_size = 414, .dim = 8, .head_dim = 4, .num_heads = 2, .ffn_dim = 12, .num_layers = 1};
   WeightMap weights_;
   int loads_ = 0;
-  Tokenizer tokenizer_ = Tokenizer::Open(Fixture("_tokenizer.json"));
+  Tokenizer tokenizer_ = Tokenizer::Open(Umt5Fixture("_tokenizer.json"));
 };
 
 TEST_F(Umt5EncoderTest, RowsAreThoseOfTheTokensAndThenZeros) {
