@@ -30,6 +30,11 @@ function(aim_own_code target)
     target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC $<BUILD_INTERFACE:-fsanitize=address,undefined>)
   endif()
+  if(AIM_FUZZ)  # coverage of all own code, which libFuzzer's targets link
+    set(sanitizers -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined)
+    target_compile_options(${target} PRIVATE -g1 ${sanitizers})
+    target_link_options(${target} PUBLIC $<BUILD_INTERFACE:${sanitizers}>)
+  endif()
 endfunction()
 
 # Headers that a kind of target shares, compiled once: most of a compile is reading them. The kinds:

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
       "Example: aim-codec encode --poses assets/example/poses.csv"
       " --cameras assets/example/cameras.json --out out/action");
   aim::cli::AddFlags(*encode, encode_options);
+  aim::cli::ShowAsRequired(*encode, {"poses", "cameras", "out"});
 
   aim::DecodeOptions decode_options;
   CLI::App* decode = app.add_subcommand("decode", "Find the poses that all views show together.");
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
       "Example: aim-codec decode --images out/action/view0.npy --images out/action/view1.npy"
       " --cameras assets/example/cameras.json --out out/decoded.csv");
   aim::cli::AddFlags(*decode, decode_options);
+  aim::cli::ShowAsRequired(*decode, {"images", "cameras", "out"});
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const nlohmann::json result = encode->parsed() ? ToJson(aim::RunEncode(encode_options, run))

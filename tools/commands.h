@@ -21,6 +21,7 @@ struct CommandText {
   std::string name;
   std::string help;
   std::string footer;
+  std::vector<std::string> required = {};  // keys of the flags that it cannot do without
 };
 
 // A subcommand with the flags of Options; `run` is called with them.
@@ -31,6 +32,7 @@ Command AddCommand(CLI::App& app, const CommandText& text, Run run,
   CLI::App* command = app.add_subcommand(text.name, text.help);
   command->footer(text.footer);
   AddFlags(*command, *options, positionals);
+  ShowAsRequired(*command, text.required);
   return {command, [options, run](RunContext& context) { run(*options, context); }};
 }
 

@@ -12,8 +12,10 @@ aim::cli::Commands AddCommands(CLI::App& app) {
   aim::cli::Commands commands;
   commands.push_back(aim::cli::AddCommand<aim::DemoCollectionOptions>(
       app,
-      {"demos", "Record scripted demonstrations of the simulator, as videos or in a latent cache.",
-       "Example: aim-data demos --task reach_target --episodes 20 --out data/demos"},
+      {"demos",
+       "Record scripted demonstrations of the simulator, as videos or in a latent cache.",
+       "Example: aim-data demos --task reach_target --episodes 20 --out data/demos",
+       {"out"}},
       [](const aim::DemoCollectionOptions& options, aim::RunContext& run) {
         const aim::DemoReport report = aim::RunDemoCollection(options, aim::MakeTabletop, run);
         std::cout << aim::DumpJson(ToJson(report), 1) << '\n';

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
       "\"0.422 -0.086 0.2199 -0.975791 0.213675 0.018254 0.042907 1\" --out out/clip");
   aim::GenerateClipOptions options;
   aim::cli::AddFlags(app, options);
+  aim::cli::ShowAsRequired(app, {"model", "cameras", "out"});
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     std::cout << aim::DumpJson(ToJson(aim::RunGenerate(options, run))) << '\n';
   });

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   app.footer("Example: aim-label --model assets/tiny --data data/demos --out out/labels");
   aim::LabelOptions options;
   aim::cli::AddFlags(app, options);
+  aim::cli::ShowAsRequired(app, {"model", "data", "out"});
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     std::cout << aim::DumpJson(ToJson(aim::RunLabel(options, run)), 1) << '\n';
   });

@@ -47,17 +47,21 @@ aim::cli::Commands AddCommands(CLI::App& app) {
       {"source", "destination"}));
   commands.push_back(AddCommand<aim::MakeBundleOptions>(
       app,
-      {"bundle", "Make a bundle of the files of a release or of Diffusers.",
+      {"bundle",
+       "Make a bundle of the files of a release or of Diffusers.",
        "Example: aim-model bundle --from-diffusers tests/data/parity/pipeline --out "
-       "out/random_wan"},
+       "out/random_wan",
+       {"out"}},
       [](const aim::MakeBundleOptions& options, RunContext& run) {
         std::cout << aim::DumpJson(aim::RunMakeBundle(options, run), 1) << '\n';
       }));
   commands.push_back(AddCommand<aim::ForwardOptions>(
       app,
-      {"forward", "Run one part of a model on given tensors, to compare with another program.",
+      {"forward",
+       "Run one part of a model on given tensors, to compare with another program.",
        "Example: aim-model forward --model out/random_wan --part dit --inputs "
-       "tests/data/parity/dit.inputs.safetensors --out out/velocity.safetensors"},
+       "tests/data/parity/dit.inputs.safetensors --out out/velocity.safetensors",
+       {"model", "inputs", "out"}},
       [](const aim::ForwardOptions& options, RunContext& run) { aim::RunForward(options, run); }));
   aim::cli::AddMeasurements(app, commands);
   return commands;

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
       "Example: aim-rollout --policy replay --task reach_target --episodes 2 --out out/rollout");
   aim::RolloutOptions options;
   aim::cli::AddFlags(app, options);
+  aim::cli::ShowAsRequired(app, {"out"});
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     aim::RolloutParts parts;

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
       "Example: aim-train --config configs/train/tiny.toml --data data/demos --out runs/tiny");
   aim::TrainRunOptions options;
   aim::cli::AddFlags(app, options);
+  aim::cli::ShowAsRequired(app, {"data", "out"});
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const aim::cli::StopSignals signals(run);
     std::cout << aim::RunTrain(options, run) << '\n';

@@ -134,7 +134,10 @@ void RemoveTemporaries(const fs::path& path) {
   const std::string prefix = TemporaryPrefix(path);
   std::vector<fs::path> leftovers;
   for (const fs::directory_entry& entry : fs::directory_iterator(ParentOf(path))) {
-    if (entry.path().filename().string().starts_with(prefix)) leftovers.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const fs::path rest = name.substr(prefix.size());
+    if (rest.extension() == path.extension()) leftovers.push_back(entry.path());
   }
   for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
 }

@@ -42,7 +42,7 @@ fs::path PathClaim::LockPath(const fs::path& path) {
 }
 
 std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
-  fs::create_directories(path.parent_path());
+  if (path.has_parent_path()) fs::create_directories(path.parent_path());
   const fs::path lock_path = LockPath(path);
   for (;;) {
     // A lock file that is there already was left by a killed owner, unless it is still locked.

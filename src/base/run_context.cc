@@ -66,6 +66,14 @@ void RunContext::PrepareOutFile() {
                      "a place that can be written", ""});
     }
   }
+  // Removes what a killed run left, too.
+  file_claim_.reset();
+  std::optional<PathClaim> claim = PathClaim::Take(file);
+  if (!claim) {
+    throw ConfigError({"--out", file.string() + ", in use by another run",
+                       "a file that no run is writing", "wait for it or choose another --out"});
+  }
+  file_claim_.emplace(std::move(*claim));
   prepared_ = true;
   out_is_file_ = true;
 }

@@ -77,22 +77,9 @@ std::string CacheKey(const CacheRequest& request) {
   return std::to_string(StableHash(DumpJson(origin)));
 }
 
-// Clips of one run stand in one batch.
-void CheckShape(const Clip& clip, const EpisodeRef& episode, const BundleConfig& config) {
-  const auto text = [](int width, int height, size_t views, double fps) {
-    return std::to_string(width) + " x " + std::to_string(height) + " pixels in " +
-           std::to_string(views) + " views at " + ToText(fps) + " frames a second";
-  };
-  const auto num_views = static_cast<size_t>(config.num_views);
-  const bool fits = clip.width == config.image_width && clip.height == config.image_height &&
-                    clip.views.size() == num_views &&
-                    std::abs(clip.fps - config.fps) <= kRateTolerance * config.fps;
-  if (fits) return;
-  throw InputError(
-      {episode.path.string(),
-       "an episode of " + text(clip.width, clip.height, clip.views.size(), clip.fps),
-       text(config.image_width, config.image_height, num_views, config.fps) + ", like the others",
-       "train on data of one size and rate"});
+std::string Text(const ClipShape& shape) {
+  return SizeText(shape.width, shape.height) + " pixels in " + std::to_string(shape.num_views) +
+         " views at " + ToText(shape.fps) + " frames a second";
 }
 
 void CheckPoses(const Clip& clip, const EpisodeRef& episode) {
@@ -108,7 +95,6 @@ std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const Trainin
   std::vector<CachedClip> clips;
   const std::optional<Episode> read = reader.TryRead(episode);
   if (!read) return clips;
-  CheckShape(read->clip, episode.ref, request.config);
   for (Clip& clip : CutClips(read->clip, request.clips_per_episode, request.config.num_frames)) {
     EncodedClip encoded = request.encoder.Encode(clip);
     clips.push_back({std::move(encoded), std::move(clip)});
@@ -117,6 +103,19 @@ std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const Trainin
 }
 
 }  // namespace
+
+ClipShape ShapeOf(const Clip& clip) {
+  return {clip.width, clip.height, static_cast<int>(clip.views.size()), clip.fps};
+}
+
+void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where) {
+  const bool fits = shape.width == expected.width && shape.height == expected.height &&
+                    shape.num_views == expected.num_views &&
+                    std::abs(shape.fps - expected.fps) <= kRateTolerance * expected.fps;
+  if (fits) return;
+  throw InputError({where, Text(shape), Text(expected) + ", like the others",
+                    "train on data of one size and rate"});
+}
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed) {
@@ -166,6 +165,7 @@ std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,
   std::optional<Episode> read;
   TryOrSkip(episode.ref.name, skipped, [&] {
     Episode whole = episode.data.Read(episode.ref, range);
+    if (expected_) CheckShape(ShapeOf(whole.clip), *expected_, episode.ref.path.string());
     CheckPoses(whole.clip, episode.ref);
     read = std::move(whole);
   });

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <map>
+
 #include "aim/base/error.h"
 #include "aim/bundle/encoding.h"
 #include "aim/data/cut_clip.h"
@@ -14,15 +17,39 @@ namespace {
                     "see the warnings above for what is wrong with each"});
 }
 
-// The first episode that can be read: what the data looks like.
-Clip ReadSample(const DataSplit& split, EpisodeReader& reader) {
+// The shape of most of the first readable episodes of each data set, by its folder.
+std::map<std::filesystem::path, ClipShape> SampleShapes(const DataSplit& split,
+                                                        EpisodeReader& reader) {
+  constexpr size_t kSamples = 5;
+  std::map<std::filesystem::path, std::vector<ClipShape>> samples;
   for (const TrainingEpisode& episode : split.training) {
-    if (std::optional<Episode> read = reader.TryRead(episode)) return read->clip;
+    std::vector<ClipShape>& shapes = samples[episode.data.root()];
+    if (shapes.size() == kSamples) continue;
+    if (const auto read = reader.TryRead(episode, {0, 1})) shapes.push_back(ShapeOf(read->clip));
   }
-  ThrowNothingReadable();
+  std::map<std::filesystem::path, ClipShape> most;
+  for (const auto& [root, shapes] : samples) {
+    const auto count = [&](const ClipShape& shape) {
+      return std::count(shapes.begin(), shapes.end(), shape);
+    };
+    const auto found = std::max_element(
+        shapes.begin(), shapes.end(),
+        [&](const ClipShape& a, const ClipShape& b) { return count(a) < count(b); });
+    if (found != shapes.end()) most[root] = *found;
+  }
+  if (most.empty()) ThrowNothingReadable();
+  return most;
 }
 
-void TakeNewModel(const TrainRunOptions& options, const Clip& sample, const RunContext& run,
+// Strays are left out one by one; a whole data set of another shape is the caller's mistake.
+void ExpectOneShape(const std::map<std::filesystem::path, ClipShape>& shapes,
+                    const BundleConfig& config, EpisodeReader& reader) {
+  const ClipShape expected{config.image_width, config.image_height, config.num_views, config.fps};
+  for (const auto& [root, shape] : shapes) CheckShape(shape, expected, root.string());
+  reader.Expect(expected);
+}
+
+void TakeNewModel(const TrainRunOptions& options, const ClipShape& sample, const RunContext& run,
                   TrainingSetup& setup) {
   BundleConfig& config = setup.config;
   config.autoencoder.pca = options.autoencoder;
@@ -31,7 +58,7 @@ void TakeNewModel(const TrainRunOptions& options, const Clip& sample, const RunC
   config.image_height = sample.height;
   config.image_width = sample.width;
   config.num_frames = options.clips.num_frames;
-  config.num_views = static_cast<int>(sample.views.size());
+  config.num_views = sample.num_views;
   TakeNewNetwork(options, run, setup);
   setup.text = std::make_unique<HashedWords>(options.text);
 }
@@ -87,15 +114,16 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
   EpisodeReader reader;
   const DataSplit split =
       ListTrainingData(options.data, options.train.validation_episodes, run.seed());
-  const Clip sample = ReadSample(split, reader);
+  const std::map<std::filesystem::path, ClipShape> shapes = SampleShapes(split, reader);
   TrainingSetup setup;
   if (options.init.empty()) {
-    TakeNewModel(options, sample, run, setup);
+    TakeNewModel(options, shapes.begin()->second, run, setup);
   } else {
     TakeBundle(options, setup);
   }
   setup.config.trained_modes = options.train.mix.Names();
   setup.config.Validate();
+  ExpectOneShape(shapes, setup.config, reader);
   PrepareRun(options, ContentOf(split), run);
   if (!setup.autoencoder) setup.autoencoder = FittedAutoencoder(options, split, reader, run);
   TakeClips(options, split, reader, run, setup);

@@ -216,6 +216,28 @@ TEST(RunContextTest, UsedFileIsRefusedUnlessAskedForAndStaysUntilReplaced) {
   EXPECT_EQ(ReadFile(out), "old");
 }
 
+TEST(RunContextTest, TwoRunsDoNotWriteOneFile) {
+  const TemporaryFolder folder;
+  {
+    RunContext first({.out = folder / "p.csv"});
+    first.PrepareOutFile();
+    ExpectThrowsWith<ConfigError>([&] { RunContext({.out = folder / "p.csv"}).PrepareOutFile(); },
+                                  {"p.csv", "in use by another run"});
+  }
+  RunContext({.out = folder / "p.csv"}).PrepareOutFile();
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+TEST(RunContextTest, WhatAKilledRunLeftOfAFileIsRemoved) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(PathClaim::LockPath(folder / "p.csv"), "");
+  WriteFileAtomic(folder / ".p.tmp-1-2.csv", "half");
+  WriteFileAtomic(folder / ".p.tmp-1-2.json", "another's");
+  RunContext({.out = folder / "p.csv"}).PrepareOutFile();
+  EXPECT_FALSE(fs::exists(folder / ".p.tmp-1-2.csv"));
+  EXPECT_TRUE(fs::exists(folder / ".p.tmp-1-2.json"));
+}
+
 TEST(RunContextTest, WrongKindOfOutIsAConfigError) {
   const TemporaryFolder folder;
   WriteFileAtomic(folder / "file", "x");

@@ -240,8 +240,8 @@ TEST_F(DitParity, WrongShapesAreNamed) {
   const at::Tensor& latents = tensors_.at("inputs/latents");
   const at::Tensor& text = tensors_.at("inputs/text");
   const at::Tensor& timestep = tensors_.at("inputs/timestep");
+  const DitContext context = PrepareContext(dit_, layout_, text, {});
   using testing::ExpectThrowsWith;
-  using testing::RelativeError;
   ExpectThrowsWith<InputError>(
       [&] {
         PrepareContext(dit_, layout_, at::zeros({2, 5, 11}), {});

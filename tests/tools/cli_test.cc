@@ -93,6 +93,50 @@ TEST(CliTest, HelpFitsATerminal) {
   for (std::string line; std::getline(help, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
+TEST(CliTest, HelpShowsWhatIsRequiredFirstAndWhatEveryToolHasLast) {
+  const std::string help = RunTool({"show", "--help"}).out;
+  size_t place = 0;
+  for (const char* words : {"Required:", "--first-pose", "--out", "Options:", "--num-steps",
+                            "Options --train.*:", "--train.lr", "Options of every tool:", "--help",
+                            "--seed", "Example:"}) {
+    const size_t found = help.find(words, place);
+    ASSERT_NE(found, std::string::npos) << words << " is not behind the others in\n" << help;
+    place = found;
+  }
+}
+
+// What bash offers for the last of `words`, which begins a command line of the tool.
+std::string Completed(const std::vector<std::string>& words) {
+  std::vector<std::string> command = {
+      "/bin/bash", "-c",
+      "source <(\"$0\" --completion bash) && COMP_WORDS=(example-tool \"$@\") && COMP_CWORD=$# && "
+      "_example_tool && echo \"${COMPREPLY[*]}\"",
+      ExampleTool()};
+  command.insert(command.end(), words.begin(), words.end());
+  const CommandResult result = testing::RunCommand(command);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  return result.out;
+}
+
+TEST(CliTest, CompletionKnowsCommandsFlagsAndWords) {
+  EXPECT_EQ(Completed({""}), "show fail\n");
+  EXPECT_EQ(Completed({"sh"}), "show\n");
+  EXPECT_EQ(Completed({"show", "--nu"}), "--num-steps\n");
+  EXPECT_EQ(Completed({"show", "--no-f"}), "--no-fast\n");
+  EXPECT_EQ(Completed({"fail", "--nu"}), "\n");
+  EXPECT_EQ(Completed({"show", "a.csv", "--sampler", ""}), "euler unipc\n");
+  EXPECT_EQ(Completed({"show", "a.csv", "--sampler", "u"}), "unipc\n");
+  EXPECT_EQ(Completed({"show", "a.c"}), "\n");  // bash itself names files
+  EXPECT_EQ(Completed({"--ver"}), "--version\n");
+}
+
+TEST(CliTest, CompletionForAnotherShellIsRefused) {
+  const CommandResult result = RunTool({"--completion", "tcsh"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("\"tcsh\""));
+}
+
 TEST(CliTest, VersionNamesTheRevision) {
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"--version"}, {"show", "--version"}}) {

@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   CLI::App* fail_app = app.add_subcommand("fail", "throw an error");
   show_app->footer("Example: example-tool show a.csv --num-steps 8");
   aim::cli::AddFlags(*show_app, show, {"src"});
+  aim::cli::ShowAsRequired(*show_app, {"first_pose", "out"});
   aim::cli::AddFlags(*fail_app, fail);
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     if (app.got_subcommand(fail_app)) Fail(fail.how);

@@ -185,11 +185,32 @@ TEST_F(RunTrainTest, NothingButDamagedEpisodesIsRefused) {
   testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); }, {"without a readable episode"});
 }
 
-TEST_F(RunTrainTest, EpisodesOfAnotherSizeAreNamed) {
+TEST_F(RunTrainTest, ADataSetOfAnotherSizeIsRefused) {
   testing::WriteTrainingData(folder_ / "large", {.num_episodes = 2, .size_px = 48});
   options_.data.push_back((folder_ / "large").string());
-  testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); },
-                                        {"32 x 32", "48 x 48", "reach_target"});
+  testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); }, {"32x32", "48x48", "large"});
+}
+
+// Among those that are trained on, and held out.
+TEST_F(RunTrainTest, AnEpisodeOfAnotherSizeIsLeftOutAndNamed) {
+  options_.train.validation_episodes = 2;
+  options_.train.steps = 1;
+  const DataSplit split = ListTrainingData(options_.data, 2, 0);
+  for (const int stray : {split.training[0].ref.index, split.validation[1].ref.index}) {
+    const std::string name = std::to_string(stray);
+    const fs::path data = folder_ / ("data" + name);
+    testing::WriteTrainingData(data);
+    testing::WriteTrainingData(folder_ / ("large" + name), {.size_px = 48});
+    fs::remove_all(testing::TrainingEpisodePath(data, stray));
+    fs::rename(testing::TrainingEpisodePath(folder_ / ("large" + name), stray),
+               testing::TrainingEpisodePath(data, stray));
+    options_.data = {data.string()};
+    const TrainReport report = RunHere("run" + name);
+    EXPECT_TRUE(report.finished);
+    ASSERT_EQ(report.skipped.size(), 1U) << stray;
+    EXPECT_EQ(report.skipped[0].episode, "reach_target/variation0/episode" + name);
+    EXPECT_THAT(report.skipped[0].problem, HasSubstr("48x48 pixels"));
+  }
 }
 
 // A cache that was cut off, or belongs to other clips, is completed; the rest is as before.

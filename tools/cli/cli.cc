@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <iostream>
 #include <new>
-#include <sstream>
 #include <system_error>
 
 #include "aim/base/atomic_file.h"
@@ -17,6 +16,7 @@
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/format/mapped_file.h"
+#include "tools/cli/help.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/cli/thread_environment.h"
 
@@ -27,8 +27,6 @@ constexpr int kExitDone = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitSignalled = 128;  // plus the signal's number, as shells have it
-
-constexpr size_t kHelpColumns = 100;
 
 // The flags that every tool has, as an option struct like any other.
 struct SharedOptions {
@@ -61,47 +59,31 @@ struct SharedOptions {
   }
 };
 
-// Renders help; carries the option structs of its app, so that no global table is needed.
-class BoundFormatter : public CLI::Formatter {
+// Carries the option structs of its app, so that no global table is needed.
+class BoundFormatter : public HelpFormatter {
  public:
-  explicit BoundFormatter(const CLI::App* app) : app_(app) { column_width(36); }
-  // Name and type on the left, the sentence on the right, no line longer than a terminal.
-  std::string make_option(const CLI::Option* option, bool is_positional) const override {
-    const std::string left =
-        "  " + make_option_name(option, is_positional) + make_option_opts(option);
-    const std::string indent(get_column_width(), ' ');
-    std::string text =
-        left.size() < indent.size() ? left + indent.substr(left.size()) : left + "\n" + indent;
-    size_t column = indent.size();
-    std::istringstream words(make_option_desc(option));
-    for (std::string word; words >> word;) {
-      if (column > indent.size() && column + 1 + word.size() > kHelpColumns) {
-        text += "\n" + indent;
-        column = indent.size();
-      }
-      const bool is_first = column == indent.size();
-      text += (is_first ? "" : " ") + word;
-      column += word.size() + (is_first ? 0 : 1);
-    }
-    return text + "\n";
-  }
+  explicit BoundFormatter(const CLI::App* app) : app_(app) {}
   // Subcommands inherit the formatter of their parent, whose bindings are not theirs.
   bool BelongsTo(const CLI::App& app) const { return app_ == &app; }
   std::vector<OptionBinding>& bindings() { return bindings_; }
+  std::vector<std::string>& required() { return required_; }
 
  private:
   const CLI::App* app_;
   std::vector<OptionBinding> bindings_;
+  std::vector<std::string> required_;
 };
 
-std::vector<OptionBinding>& BindingsOf(CLI::App& app) {
+BoundFormatter& FormatterOf(CLI::App& app) {
   auto formatter = std::dynamic_pointer_cast<BoundFormatter>(app.get_formatter());
   if (formatter == nullptr || !formatter->BelongsTo(app)) {
     formatter = std::make_shared<BoundFormatter>(&app);
     app.formatter(formatter);
   }
-  return formatter->bindings();
+  return *formatter;
 }
+
+std::vector<OptionBinding>& BindingsOf(CLI::App& app) { return FormatterOf(app).bindings(); }
 
 // A leaf of a TOML file: dotted key and value. An empty table of unknown name counts as a leaf.
 void Flatten(const nlohmann::json& object, const std::string& prefix,
@@ -180,7 +162,9 @@ class Settings {
         if (!flag->get_positional()) names.push_back(FlagName(key));
       }
     }
-    for (const char* name : {"--config", "--set", "--help", "--version"}) names.emplace_back(name);
+    for (const char* name : {"--config", "--set", "--help", "--version", "--completion"}) {
+      names.emplace_back(name);
+    }
     return names;
   }
 
@@ -205,6 +189,24 @@ struct SharedFlags {
   CLI::Option* set = nullptr;
 };
 
+// Required ones apart, the others by the section of their key.
+void GroupOptions(CLI::App& app) {
+  const std::vector<std::string>& required = FormatterOf(app).required();
+  size_t num_required = 0;
+  for (const OptionBinding& binding : BindingsOf(app)) {
+    for (const auto& [key, flag] : binding.flags) {
+      const size_t dot = key.find('.');
+      if (std::find(required.begin(), required.end(), key) != required.end()) {
+        flag->group(kRequiredGroup);
+        ++num_required;
+      } else if (dot != std::string::npos && !flag->get_positional()) {
+        flag->group("Options " + FlagName(key.substr(0, dot)) + ".*");
+      }
+    }
+  }
+  AIM_CHECK(num_required == required.size());
+}
+
 void AddSharedFlags(CLI::App& app, SharedFlags& shared, const std::string& version) {
   const CLI::callback_t accept = [](const CLI::results_t&) { return true; };
   shared.config = app.add_option("--config", accept, "TOML file of options; --set and flags win");
@@ -214,8 +216,10 @@ void AddSharedFlags(CLI::App& app, SharedFlags& shared, const std::string& versi
   AddFlags(app, shared.options);
   std::vector<CLI::Option*> common = {shared.config, shared.set};
   for (const auto& [key, flag] : BindingsOf(app).back().flags) common.push_back(flag);
-  for (CLI::Option* option : common) option->group("Options of every tool");
-  app.set_version_flag("--version", version);
+  common.push_back(app.set_version_flag("--version", version));
+  common.push_back(app.get_help_ptr());
+  for (CLI::Option* option : common) option->group(kSharedGroup);
+  GroupOptions(app);
   app.allow_extras();  // collected here, so that the message can name the nearest flag
 }
 
@@ -320,6 +324,20 @@ bool IsTheCallers(const std::error_code& code) {
   return false;
 }
 
+// CLI11's way to print something and end.
+void AddCompletionFlag(CLI::App& app) {
+  const CLI::callback_t print = [&app](const CLI::results_t& words) -> bool {
+    if (words != CLI::results_t{"bash"}) {
+      throw ConfigError({"--completion", "\"" + words.back() + "\"", "bash",
+                         "write what it prints where your shell reads completions"});
+    }
+    throw CLI::CallForVersion(BashCompletion(app), kExitDone);
+  };
+  app.add_option("--completion", print, "print a script for the shell's completion and exit")
+      ->type_name("bash")
+      ->group(kSharedGroup);
+}
+
 int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunContext&)>& body) {
   const std::string version = app.get_name() + " " + Version() + " (" + Revision() + ")";
   std::vector<CLI::App*> apps = app.get_subcommands([](CLI::App*) { return true; });
@@ -336,6 +354,7 @@ int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunCont
     shared.push_back(std::make_unique<SharedFlags>());
     AddSharedFlags(*each, *shared.back(), version);
   }
+  AddCompletionFlag(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
@@ -380,6 +399,10 @@ std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann
 }
 
 void Bind(CLI::App& app, OptionBinding binding) { BindingsOf(app).push_back(std::move(binding)); }
+
+void ShowAsRequired(CLI::App& app, const std::vector<std::string>& keys) {
+  FormatterOf(app).required() = keys;
+}
 
 int Main(CLI::App& app, int argc, char** argv, const std::function<void(RunContext&)>& body) {
   // A closed pipe or a file-size limit is an error with a sentence, not a silent death.

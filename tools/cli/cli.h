@@ -35,6 +35,10 @@ std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann
 // Keeps the binding with the app; Main finds it there.
 void Bind(CLI::App& app, OptionBinding binding);
 
+// Has --help show these first. That they are there is checked by what reads them, which says what
+// it expected. Shared ones ("out") count, too.
+void ShowAsRequired(CLI::App& app, const std::vector<std::string>& keys);
+
 // One flag a field: `num_steps` becomes --num-steps, `train.lr` becomes --train.lr; a bool also
 // gets --no-<name>. A list field may be repeated. Help shows default, range and unit. `app` may be
 // a subcommand. Fields named in `positionals` are required arguments without a dash, in that order.

@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "aim/base/log.h"
+#include "aim/base/path_claim.h"
 #include "aim/base/progress.h"
 
 namespace aim {
@@ -63,7 +65,8 @@ class RunContext {
   void CommitOut();
 
   // For one file: written at once, at the end. --resume is refused, and whatever is no regular
-  // file; a link is followed.
+  // file; a link is followed. No other run may write it while this one lives; what a killed one
+  // left beside it is removed.
   void PrepareOutFile();
   // The same for a tool that takes its output as an argument, `file`, in place of --out, which must
   // then not be given.
@@ -90,6 +93,7 @@ class RunContext {
   CommonOptions common_;
   std::vector<std::filesystem::path> inputs_;
   std::unique_ptr<OutFolder> folder_;
+  std::optional<PathClaim> file_claim_;
   Progress progress_;
   nlohmann::json notes_ = nlohmann::json::object();
   bool prepared_ = false;

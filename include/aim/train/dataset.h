@@ -42,16 +42,34 @@ DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_
 // captioned again.
 std::string ContentOf(const DataSplit& split);
 
+// What clips have in common that stand in one batch.
+struct ClipShape {
+  int width = 0;
+  int height = 0;
+  int num_views = 0;
+  double fps = 0;
+
+  bool operator==(const ClipShape&) const = default;
+};
+ClipShape ShapeOf(const Clip& clip);
+// Throws InputError naming `where`; rates may differ by 1 %.
+void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where);
+
 // Reads the episodes of a run; thread-safe.
 class EpisodeReader {
  public:
-  // Nothing for a damaged episode or one without a pose a frame, which is logged the first time.
+  // From now on, episodes of another shape are left out. Before any thread reads.
+  void Expect(const ClipShape& shape) { expected_ = shape; }
+
+  // Nothing for a damaged episode, one of another shape or one without a pose a frame, which is
+  // logged the first time.
   std::optional<Episode> TryRead(const TrainingEpisode& episode, const FrameRange& range = {});
 
   // All that were left out so far, by name.
   std::vector<Skipped> skipped() const;
 
  private:
+  std::optional<ClipShape> expected_;
   mutable std::mutex mutex_;
   std::map<std::string, Skipped> skipped_;  // by path and name
 };
@@ -76,8 +94,7 @@ struct CacheRequest {
 
 // Opens the cache of the clips (CutClips of each episode), building what is missing; its folder
 // `model` holds the encoders, so that it can be trained from alone. Nothing if the run was asked to
-// stop before it was done. Throws InputError for clips of another size or number of views than the
-// config's.
+// stop before it was done.
 std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
                                             RunContext& run);
 
