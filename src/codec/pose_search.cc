@@ -117,11 +117,13 @@ std::vector<Rigid3d> BestStarts(const FitProblem& problem, const std::vector<Rig
   std::sort(scored.begin(), scored.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Rigid3d> best;
-  for (const auto& [cost, start] : scored) {
+  best.reserve(kFitsPerGuess);
+  for (const auto& candidate : scored) {
+    const Rigid3d& start = *candidate.second;
     const bool is_new = std::none_of(best.begin(), best.end(), [&](const Rigid3d& other) {
-      return AngleBetween(other.rotation, start->rotation) < 0.5;
+      return AngleBetween(other.rotation, start.rotation) < 0.5;
     });
-    if (is_new) best.push_back(*start);
+    if (is_new) best.push_back(start);
     if (best.size() == kFitsPerGuess) break;
   }
   return best;

@@ -106,6 +106,7 @@ std::vector<Candidate> Candidates(std::span<const CameraTrack> cameras) {
 std::string Fitting(const std::vector<Candidate>& candidates,
                     const std::function<double(std::span<const CameraTrack>)>& score) {
   std::vector<double> scores;
+  scores.reserve(candidates.size());
   for (const Candidate& candidate : candidates) scores.push_back(score(candidate.cameras));
   const double best = *std::max_element(scores.begin(), scores.end());
   std::vector<std::string> words;

@@ -271,6 +271,7 @@ std::vector<ZipRecord> ParseZip(Bytes bytes, const std::string& file) {
   }
   CheckApart(entries, file);
   std::vector<ZipRecord> records;
+  records.reserve(entries.size());
   for (Entry& entry : entries) records.push_back(std::move(entry.record));
   return records;
 }

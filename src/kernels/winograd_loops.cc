@@ -5,6 +5,12 @@
 #else
 #define AIM_TILE_CLONES
 #endif
+// Clang has no such pragma; it finds out by itself, or checks at run time.
+#if defined(__clang__)
+#define AIM_INDEPENDENT_ITERATIONS
+#else
+#define AIM_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
+#endif
 
 namespace aim::rows {
 namespace {
@@ -34,7 +40,7 @@ __attribute__((always_inline)) inline void Forward3(float* d, int step) {
 
 AIM_TILE_CLONES void WinogradInput(const float* const pixels[16], float* out, int64_t stride,
                                    int64_t channels) {
-#pragma GCC ivdep
+  AIM_INDEPENDENT_ITERATIONS
   for (int64_t c = 0; c < channels; ++c) {
     float d[16];
 #pragma GCC unroll 16
@@ -50,7 +56,7 @@ AIM_TILE_CLONES void WinogradInput(const float* const pixels[16], float* out, in
 
 AIM_TILE_CLONES void WinogradInputDoubled(const float* const pixels[9], float* out, int64_t stride,
                                           int64_t channels) {
-#pragma GCC ivdep
+  AIM_INDEPENDENT_ITERATIONS
   for (int64_t c = 0; c < channels; ++c) {
     float d[9];
 #pragma GCC unroll 9
@@ -71,7 +77,7 @@ AIM_TILE_CLONES void WinogradOutput(const float* in, int64_t stride, const float
   float* const p1 = pixels[1];
   float* const p2 = pixels[2];
   float* const p3 = pixels[3];
-#pragma GCC ivdep
+  AIM_INDEPENDENT_ITERATIONS
   for (int64_t c = 0; c < channels; ++c) {
     float top[4];
     float bottom[4];
@@ -98,7 +104,7 @@ AIM_TILE_CLONES void WinogradOutputDoubled(const float* in, int64_t stride, cons
   float* const p1 = pixels[1];
   float* const p2 = pixels[2];
   float* const p3 = pixels[3];
-#pragma GCC ivdep
+  AIM_INDEPENDENT_ITERATIONS
   for (int64_t c = 0; c < channels; ++c) {
     float top[3];
     float bottom[3];

@@ -275,6 +275,7 @@ WeightFile OpenFolder(const fs::path& folder, const std::string& key) {
   if (candidates.size() == 1)
     return OpenOne(candidates.front(), Recognise(candidates.front()), key);
   std::vector<std::string> names;
+  names.reserve(candidates.size());
   for (const fs::path& path : candidates) names.push_back(path.filename().string());
   throw InputError({.where = folder.string(),
                     .got = names.empty() ? "a folder without weights"

@@ -37,7 +37,7 @@ struct Entities {
       const std::string_view number = text.substr(0, text.find(','));
       uint32_t code = 0;
       std::from_chars(number.data(), number.data() + number.size(), code, 16);
-      codes += code;
+      codes += static_cast<char32_t>(code);
       text.remove_prefix(std::min(text.size(), number.size() + 1));
     }
     return codes;

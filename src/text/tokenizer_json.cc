@@ -180,6 +180,10 @@ TextStep ReadCharsmap(const json& step, const std::string& where) {
   return [map](const std::string& text) { return map->Apply(text); };
 }
 
+bool IsEmptyText(const json& value) {
+  return value.is_string() && value.get_ref<const std::string&>().empty();
+}
+
 void ReadNormalizer(const json& step, const std::string& where, int depth,
                     std::vector<TextStep>& steps) {
   if (step.is_null()) return;
@@ -193,7 +197,7 @@ void ReadNormalizer(const json& step, const std::string& where, int depth,
   } else if (type == "Precompiled") {
     // An empty table changes nothing.
     const auto map = step.find("precompiled_charsmap");
-    if (map != step.end() && (map->is_null() || *map == "")) return;
+    if (map != step.end() && (map->is_null() || IsEmptyText(*map))) return;
     steps.push_back(ReadCharsmap(step, where));
   } else if (type == "Replace") {
     steps.push_back(ReadReplace(step, where));
@@ -343,7 +347,8 @@ const json& OptionalField(const json& object, const char* name) {
 Tokenizer Tokenizer::FromJson(std::string_view text, const std::string& where) {
   const json file = ParseJson(text);
   if (!file.is_object()) {
-    Fail(where, file.is_discarded() ? "no JSON, or nested too deeply" : Shown(file), "the object of a tokenizer.json");
+    Fail(where, file.is_discarded() ? "no JSON, or nested too deeply" : Shown(file),
+         "the object of a tokenizer.json");
   }
   auto parts = std::make_shared<TokenizerParts>(TokenizerParts{.model = ReadModel(file, where),
                                                                .raw_tokens = {},

@@ -96,8 +96,8 @@ const Canonical& CanonicalTables() {
 void AppendDecomposed(const Canonical& tables, char32_t code, std::u32string& out) {
   if (code >= kHangul && code < kHangul + kSyllables) {
     const char32_t index = code - kHangul;
-    out += kLead + index / (kVowels * kTrails);
-    out += kVowel + index % (kVowels * kTrails) / kTrails;
+    out += static_cast<char32_t>(kLead + index / (kVowels * kTrails));
+    out += static_cast<char32_t>(kVowel + index % (kVowels * kTrails) / kTrails);
     if (index % kTrails != 0) out += kTrail + index % kTrails;
     return;
   }
