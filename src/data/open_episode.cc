@@ -3,26 +3,17 @@
 #include <utility>
 
 #include "aim/base/error.h"
-#include "aim/base/text.h"
 #include "aim/data/fit_view.h"
+#include "aim/media/video.h"
 #include "data/frame_range.h"
 #include "data/view_videos.h"
 
 namespace aim {
 namespace {
 
-constexpr int64_t kMaxPixelBytes = int64_t{8} << 30;
-
 void CheckMemory(const FrameRange& frames, const Clip& clip, const std::string& where) {
-  const int64_t frame_bytes = int64_t{3} * clip.width * clip.height;
-  const int64_t num_pictures =
-      static_cast<int64_t>(clip.views.size()) * (frames.end - frames.begin);
-  if (num_pictures * frame_bytes <= kMaxPixelBytes) return;
-  throw InputError(
-      {.where = where,
-       .got = std::to_string(num_pictures) + " pictures of " + SizeText(clip.width, clip.height),
-       .expected = "at most 8 GiB of pixels at once",
-       .fix = "cut it into shorter episodes, or make its videos smaller"});
+  const auto num_views = static_cast<int64_t>(clip.views.size());
+  CheckPixelMemory(num_views * (frames.end - frames.begin), clip.width, clip.height, where);
 }
 
 }  // namespace

@@ -14,7 +14,6 @@
 namespace aim {
 namespace {
 
-constexpr int64_t kMaxPixelBytes = int64_t{8} << 30;
 constexpr int kWorthAJump = 16;  // frames; fewer are sooner decoded
 
 // The frame's own display matrix (from the pictures' stream) goes before the file's.
@@ -270,6 +269,16 @@ void VideoReader::VisitFrames(int begin, int end, int stride, const Visit& visit
   impl_->VisitFrames(begin, end, stride, visit);
 }
 
+void CheckPixelMemory(int64_t num_pictures, int width, int height, const std::string& where) {
+  constexpr int64_t kMaxPixelBytes = int64_t{8} << 30;
+  if (num_pictures * 3 * width * height <= kMaxPixelBytes) return;
+  throw InputError(
+      {.where = where,
+       .got = std::to_string(num_pictures) + " pictures of " + SizeText(width, height),
+       .expected = "at most 8 GiB of pixels at once",
+       .fix = "cut it into shorter videos, or make them smaller"});
+}
+
 Video ReadVideoFrames(const std::filesystem::path& path, int begin, int end) {
   AIM_CHECK(begin >= 0 && end > begin);
   VideoReader reader(path);
@@ -280,13 +289,7 @@ Video ReadVideoFrames(const std::filesystem::path& path, int begin, int end) {
   end = std::min(end, info.num_frames);
   Video video{.format = info.format, .num_frames = end - begin, .times_s = {}, .rgb = {}};
   video.times_s.assign(info.times_s.begin() + begin, info.times_s.begin() + end);
-  if (static_cast<int64_t>(video.frame_bytes()) * video.num_frames > kMaxPixelBytes) {
-    throw FormatError({.where = path.string(),
-                       .got = std::to_string(video.num_frames) + " frames of " +
-                              SizeText(info.format.width, info.format.height),
-                       .expected = "at most 8 GiB of pixels",
-                       .fix = "cut it into shorter videos"});
-  }
+  CheckPixelMemory(video.num_frames, info.format.width, info.format.height, path.string());
   video.rgb.reserve(video.frame_bytes() * static_cast<size_t>(video.num_frames));
   reader.VisitFrames(begin, end, 1, [&video](int, std::span<const uint8_t> rgb) {
     video.rgb.insert(video.rgb.end(), rgb.begin(), rgb.end());

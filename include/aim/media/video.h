@@ -115,6 +115,9 @@ class VideoReader {
 Video ReadVideo(const std::filesystem::path& path,
                 int max_frames = std::numeric_limits<int>::max());
 
+// Throws InputError naming `where` if that many RGB pictures at once would take more than 8 GiB.
+void CheckPixelMemory(int64_t num_pictures, int width, int height, const std::string& where);
+
 // Frames [begin, end) alone, the same pixels as in the whole video; fewer if it ends before `end`.
 // Memory is that of the frames asked for. 0 <= begin < end. Throws like ReadVideo, and FormatError
 // if there is no frame `begin`.
