@@ -34,4 +34,3 @@ if(AIM_CUDA)
   # linker, which does not search there, must not ask for them.
   target_link_options(aim_torch INTERFACE "$<BUILD_INTERFACE:-Wl,--allow-shlib-undefined>")
 endif()
-target_link_options(aim_torch INTERFACE "$<BUILD_INTERFACE:-Wl,-rpath,${AIM_TORCH_ROOT}/lib>")

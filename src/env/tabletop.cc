@@ -1,5 +1,7 @@
 #include "aim/env/tabletop.h"
 
+#include <dlfcn.h>
+
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -31,9 +33,16 @@ void WarnThroughLog() {
   });
 }
 
+// An installed MuJoCo has the robot's model beside it, wherever its folder was moved to.
 std::filesystem::path PandaDir() {
-  const char* wish = std::getenv("AIM_PANDA_DIR");
-  return wish != nullptr ? wish : AIM_PANDA_DIR;
+  if (const char* wish = std::getenv("AIM_PANDA_DIR")) return wish;
+  Dl_info library{};
+  if (dladdr(reinterpret_cast<const void*>(&mj_versionString), &library) != 0) {
+    const std::filesystem::path installed =
+        std::filesystem::path(library.dli_fname).parent_path() / "franka_emika_panda";
+    if (std::filesystem::is_directory(installed)) return installed;
+  }
+  return AIM_PANDA_DIR;
 }
 
 // Above the middle of the table, nearly upright (docs/reference/small-model.md section 1).
