@@ -36,9 +36,9 @@ void SetBodyPose(const SceneLayout::Body& body, mjModel* model, mjData* data) {
 
 }  // namespace
 
-void DrawSurroundings(Rng& rng, SceneLayout& layout) {
-  layout.world_from_gl_camera[0] = DrawCamera(-40, 38, rng);
-  layout.world_from_gl_camera[1] = DrawCamera(45, 48, rng);
+void DrawSurroundings(double camera_raise_deg, Rng& rng, SceneLayout& layout) {
+  layout.world_from_gl_camera[0] = DrawCamera(-40, 38 + camera_raise_deg, rng);
+  layout.world_from_gl_camera[1] = DrawCamera(45, 48 + camera_raise_deg, rng);
   layout.light_direction =
       Eigen::Vector3d(rng.Uniform(-0.5, 0.1), rng.Uniform(-0.35, 0.35), -1.0).normalized();
   const float brightness = static_cast<float>(rng.Uniform(-0.05, 0.05));

@@ -56,7 +56,8 @@ struct SceneLayout {
 };
 
 // Cameras, light and table colour. The start pose and the objects are drawn elsewhere.
-void DrawSurroundings(Rng& rng, SceneLayout& layout);
+// `camera_raise_deg` is added to the cameras' elevations.
+void DrawSurroundings(double camera_raise_deg, Rng& rng, SceneLayout& layout);
 
 // Writes the layout into a model and its freshly reset data. The model may be of either look.
 void ApplyLayout(const SceneLayout& layout, mjModel* model, mjData* data);

@@ -88,6 +88,12 @@ class Tabletop : public Env {
                          .expected = "0.01 to 2 seconds",
                          .fix = ""});
     }
+    if (!(std::abs(options.camera_raise_deg) <= 25)) {
+      throw ConfigError({.where = "env.camera_raise_deg",
+                         .got = std::to_string(options.camera_raise_deg),
+                         .expected = "-25 to 25 degrees",
+                         .fix = ""});
+    }
     tasks_.push_back(MakeReachTarget());
     tasks_.push_back(MakePushButton());
     tasks_.push_back(MakeCloseDrawer());
@@ -215,7 +221,7 @@ class Tabletop : public Env {
     Rng object_rng = rng.Derive(0, "objects");
     task.Draw(colour, world_from_start_, object_rng, layout_);
     Rng surroundings_rng = rng.Derive(0, "surroundings");
-    DrawSurroundings(surroundings_rng, layout_);
+    DrawSurroundings(options_.camera_raise_deg, surroundings_rng, layout_);
     ApplyLayout(layout_, model, data);
     AIM_CHECK(stage_->arm.Place(world_from_start_, data));
     mj_forward(model, data);

@@ -91,6 +91,7 @@ class Rollout {
     env_options.image_size = choose(options_.image_size, needs.image_size, kDefaultImageSize);
     period_s_ = choose(options_.frame_period_s, needs.frame_period_s, kDefaultFramePeriodS);
     env_options.frame_period_s = period_s_;
+    env_options.camera_raise_deg = options_.camera_raise_deg;
     env_ = parts.make_env ? parts.make_env(env_options) : MakeEnvByName(options_.env, env_options);
     const std::vector<std::string> known = env_->Tasks();
     tasks_ = options_.task.empty() ? known : options_.task;

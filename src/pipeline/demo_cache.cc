@@ -53,8 +53,7 @@ class DemoEncoder {
 
   // For one thread, with a simulator of its own.
   ClipMaker StartWorker() {
-    std::shared_ptr<Env> env =
-        make_env_({.image_size = options_.image_size, .frame_period_s = options_.frame_period_s});
+    std::shared_ptr<Env> env = make_env_(EnvOptionsOf(options_));
     return [this, env](int64_t item) { return Make(item, *env); };
   }
 

@@ -138,15 +138,20 @@ nlohmann::json CollectionSettings(const DemoCollectionOptions& options) {
           {"first_seed", options.first_seed},
           {"variations", options.variations},
           {"image_size", options.image_size},
-          {"frame_period_s", options.frame_period_s}};
+          {"frame_period_s", options.frame_period_s},
+          {"camera_raise_deg", options.camera_raise_deg}};
+}
+
+EnvOptions EnvOptionsOf(const DemoCollectionOptions& options) {
+  return {.image_size = options.image_size,
+          .frame_period_s = options.frame_period_s,
+          .camera_raise_deg = options.camera_raise_deg};
 }
 
 std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
                                      const EnvFactory& make_env, RunContext& run,
                                      const nlohmann::json& settings) {
-  std::vector<DemoJob> jobs = MakeDemoJobs(
-      options,
-      *make_env({.image_size = options.image_size, .frame_period_s = options.frame_period_s}));
+  std::vector<DemoJob> jobs = MakeDemoJobs(options, *make_env(EnvOptionsOf(options)));
   run.PrepareOutFolder(OutUse::kShared);
   KeepSettings(run.out() / "collection.json", settings);
   return jobs;

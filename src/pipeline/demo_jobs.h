@@ -66,6 +66,9 @@ std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
                                      const EnvFactory& make_env, RunContext& run,
                                      const nlohmann::json& settings);
 
+// The simulator that they are recorded in.
+EnvOptions EnvOptionsOf(const DemoCollectionOptions& options);
+
 int NumDemoWorkers(const DemoCollectionOptions& options, size_t num_jobs);
 
 }  // namespace aim

@@ -52,8 +52,7 @@ class Collection {
     // Another process may have finished it between the look and the claim.
     if (fs::exists(folder)) return counts_.Count(job, &Counts::existing);
     if (env == nullptr) {
-      env =
-          make_env_({.image_size = options_.image_size, .frame_period_s = options_.frame_period_s});
+      env = make_env_(EnvOptionsOf(options_));
     }
     const std::optional<Episode> episode = MakeDemo(job, *env, stop_, counts_);
     if (!episode) return;

@@ -1,6 +1,7 @@
 // The calibration that Env reports is the one its pictures are drawn with.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <optional>
 #include <vector>
@@ -58,7 +59,7 @@ TEST_P(CalibrationTest, ASphereIsDrawnWhereItProjects) {
                      {"distractor0", {Eigen::Quaterniond::Identity(), {-1, 0, 0}}},
                      {"distractor1", {Eigen::Quaterniond::Identity(), {-1, 1, 0}}}};
     layout.colours = {{"target", {1, 0, 1}}};
-    DrawSurroundings(rng, layout);
+    DrawSurroundings(0, rng, layout);
     mj_resetData(model.get(), data.get());
     ApplyLayout(layout, model.get(), data.get());
     mj_forward(model.get(), data.get());
@@ -79,6 +80,27 @@ TEST_P(CalibrationTest, ASphereIsDrawnWhereItProjects) {
 INSTANTIATE_TEST_SUITE_P(Sizes, CalibrationTest,
                          ::testing::Values(Case{64, 0.03}, Case{97, 0.02}, Case{512, 0.008}),
                          [](const auto& c) { return "Pixels" + std::to_string(c.param.size); });
+
+double ElevationDeg(const Camera& camera) {
+  const Eigen::Vector3d forward = camera.world_from_camera.rotation * Eigen::Vector3d::UnitZ();
+  return std::asin(-forward.z()) / kDegree;
+}
+
+// Another rig of cameras on the same scene.
+TEST(CameraRaise, MakesBothViewsSteeperAndChangesNothingElse) {
+  const Clip usual = MakeTabletop({})->Demo("push_button", 2, 7).clip;
+  const Clip raised = MakeTabletop({.camera_raise_deg = 20})->Demo("push_button", 2, 7).clip;
+  EXPECT_EQ(raised.prompt, usual.prompt);
+  ASSERT_EQ(raised.poses.size(), usual.poses.size());
+  EXPECT_EQ(Difference(raised.poses.back(), usual.poses.back()).position_m, 0);
+  for (size_t view = 0; view < usual.views.size(); ++view) {
+    const Camera& before = usual.views[view].camera.at(0);
+    const Camera& after = raised.views[view].camera.at(0);
+    EXPECT_NEAR(ElevationDeg(after) - ElevationDeg(before), 20, 1e-9) << "view " << view;
+    EXPECT_EQ(after.fx, before.fx);
+    EXPECT_NE(raised.views[view].rgb, usual.views[view].rgb) << "view " << view;
+  }
+}
 
 // The decoder needs the three anchors inside the pictures.
 TEST(Anchors, AreInsideBothPicturesInNearlyAllFrames) {

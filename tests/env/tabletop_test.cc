@@ -295,6 +295,9 @@ INSTANTIATE_TEST_SUITE_P(
                  MakeTabletop({.frame_period_s = std::numeric_limits<double>::quiet_NaN()});
                },
                {"env.frame_period_s", "seconds"}},
+        BadUse{"CameraRaise",
+               [](Env&) { MakeTabletop({.camera_raise_deg = 26}); },
+               {"env.camera_raise_deg is 26", "-25 to 25"}},
         BadUse{"NoPanda",
                [](Env& env) {
                  setenv("AIM_PANDA_DIR", "nowhere", 1);

@@ -115,6 +115,24 @@ TEST_F(RolloutTest, SameSeedSameEpisodesOtherSeedOtherScenes) {
   EXPECT_THAT(Text("c/episodes.csv"), HasSubstr("reach,0,1100000,"));
 }
 
+TEST_F(RolloutTest, TheSimulatorIsMadeAsAsked) {
+  RolloutOptions options = SmallOptions("still");
+  options.image_size = 96;
+  options.frame_period_s = 0.2;
+  options.camera_raise_deg = -5;
+  EnvOptions asked;
+  RolloutParts parts;
+  parts.make_env = [&](const EnvOptions& env_options) {
+    asked = env_options;
+    return std::make_unique<PointEnv>();
+  };
+  RunContext run = Context("a");
+  RunRollout(options, run, parts);
+  EXPECT_EQ(asked.image_size, 96);
+  EXPECT_EQ(asked.frame_period_s, 0.2);
+  EXPECT_EQ(asked.camera_raise_deg, -5);
+}
+
 TEST_F(RolloutTest, ModelIsPlayedBesideItsReferences) {
   const nlohmann::json report = Roll("a", SmallOptions("model"));
   EXPECT_EQ(report["tasks"][0]["rate"], 0.0);

@@ -106,6 +106,11 @@ TEST(DemoCollectionTest, OtherOptionsInTheSameFolderAreRefused) {
   ExpectThrowsWith<ConfigError>(
       [&] { Collect({.task = {"reach"}, .episodes = 1, .image_size = 32}, folder / "d", script); },
       {"image_size"});
+  ExpectThrowsWith<ConfigError>(
+      [&] {
+        Collect({.task = {"reach"}, .episodes = 1, .camera_raise_deg = 20}, folder / "d", script);
+      },
+      {"camera_raise_deg"});
 }
 
 // A failed script is tried with further seeds; the one that worked is recorded.
@@ -154,6 +159,7 @@ TEST(DemoCollectionTest, WrongOptionsAreNamedAndLeaveNothing) {
            Row{"word", {.variations = {"red"}}, {"variations", "red"}},
            Row{"episodes", {.episodes = 0}, {"episodes", "0"}},
            Row{"size", {.image_size = 4}, {"image_size", "4"}},
+           Row{"raise", {.camera_raise_deg = 40}, {"camera_raise_deg", "40"}},
        }) {
     SCOPED_TRACE(row.name);
     ExpectThrowsWith<ConfigError>([&] { Collect(row.options, folder / "d", script); }, row.words);

@@ -33,6 +33,7 @@ struct StepResult {
 struct EnvOptions {
   int image_size = 64;           // square pictures, pixels
   double frame_period_s = 0.12;  // time from one pose target to the next
+  double camera_raise_deg = 0;   // the cameras look down by so much more than usual; [-25, 25]
   bool full_look = false;        // visual meshes, shadows and antialiasing, for report videos
 };
 

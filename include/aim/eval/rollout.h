@@ -44,6 +44,7 @@ struct RolloutOptions {
   std::vector<std::string> compare;
   int image_size = 0;
   double frame_period_s = 0;
+  double camera_raise_deg = 0;
   int num_videos = 1;
   int picture_size = 192;
 
@@ -81,6 +82,8 @@ struct RolloutOptions {
           "camera pictures, pixels; 0 = what the model was trained for, else 64");
     visit("frame_period_s", self.frame_period_s, Range{0, 10},
           "seconds between pose targets; 0 = what the model was trained for, else 0.12");
+    visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
+          "degrees by which the cameras look down more steeply than usual");
     visit("num_videos", self.num_videos, Range{0, 1000},
           "successes and failures of each task that get videos and a filmstrip");
     visit("picture_size", self.picture_size, Range{32, 2048}, "side of those pictures, pixels");

@@ -23,6 +23,7 @@ struct DemoCollectionOptions {
   std::vector<std::string> variations = {};
   int image_size = 64;
   double frame_period_s = 0.12;
+  double camera_raise_deg = 0;
   int num_workers = 0;
   bool cache = false;
   std::string model = {};
@@ -38,6 +39,8 @@ struct DemoCollectionOptions {
           "variation numbers to go through in turn; none = all of the task");
     visit("image_size", self.image_size, Range{16, 2048}, "side of the square pictures, pixels");
     visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
+    visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
+          "degrees by which the cameras look down more steeply than usual");
     visit("num_workers", self.num_workers, Range{0, 1024},
           "threads, each with its own simulator; 0 = one a core");
     visit("cache", self.cache, Any{},
