@@ -1,7 +1,6 @@
 #include "pipeline/clip_input.h"
 
 #include <array>
-#include <cmath>
 #include <sstream>
 
 #include "aim/base/error.h"
@@ -15,11 +14,10 @@
 #include "aim/media/frame_times.h"
 #include "aim/media/image.h"
 #include "aim/media/video.h"
+#include "pipeline/clip_rate.h"
 
 namespace aim {
 namespace {
-
-constexpr double kRateTolerance = 0.02;
 
 std::string Count(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
@@ -46,11 +44,8 @@ RawView ReadPicture(const std::string& path) {
   return raw;
 }
 
-// Videos and poses at another rate than the model's are read frame by frame all the same.
-void WarnOfRate(const std::string& path, double fps, double model_fps) {
-  if (std::abs(fps / model_fps - 1) <= kRateTolerance) return;
-  LogWarning(path + " has " + ToText(fps) + " frames a second, the model was trained at " +
-             ToText(model_fps) + "; frames are taken one by one");
+void CheckRate(const std::string& path, double fps, const BundleConfig& config) {
+  if (!IsModelRate(fps, config.fps)) WarnOfRate(path, fps, config.fps);
 }
 
 void CheckLength(const std::string& where, size_t count, const std::string& noun, int num_frames,
@@ -68,7 +63,7 @@ RawView ReadClipVideo(const std::string& path, const BundleConfig& config) {
   const VideoInfo& info = reader.info();
   CheckLength(path, static_cast<size_t>(info.num_frames), "frame", config.num_frames,
               "use aim-label for long videos");
-  WarnOfRate(path, info.format.fps, config.fps);
+  CheckRate(path, info.format.fps, config);
   const std::string uneven = DescribeUnevenTimes(info.times_s, info.format.fps);
   if (!uneven.empty()) {
     LogWarning(path + " has uneven times (" + uneven + "); frames are taken one by one");
@@ -159,7 +154,7 @@ std::vector<ToolPose> ReadAllPoses(const std::string& path, const BundleConfig& 
   RequireEveryFrame(rows, path);
   if (rows.size() > 1 && rows.back().time_s > rows[0].time_s) {
     const double span_s = rows.back().time_s - rows[0].time_s;
-    WarnOfRate(path, static_cast<double>(rows.size() - 1) / span_s, config.fps);
+    CheckRate(path, static_cast<double>(rows.size() - 1) / span_s, config);
   }
   return ToolPoses(rows);
 }

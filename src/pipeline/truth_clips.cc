@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/fit_view.h"
+#include "pipeline/clip_rate.h"
 
 namespace aim {
 namespace {
@@ -40,6 +42,7 @@ TruthClips ReadTruthClips(const DataSet& data, int max_clips, const BundleConfig
   const std::vector<EpisodeRef>& refs = data.episodes();
   const size_t count = std::min(refs.size(), static_cast<size_t>(max_clips));
   TruthClips truth;
+  int num_other_rate = 0;
   progress.Start("read", static_cast<int64_t>(count));
   for (size_t i = 0; i < count; ++i) {
     const EpisodeRef& ref = refs[i * refs.size() / count];
@@ -47,10 +50,17 @@ TruthClips ReadTruthClips(const DataSet& data, int max_clips, const BundleConfig
       std::string task;
       truth.clips.push_back(ReadStart(data, ref, config, task));
       truth.tasks.push_back(std::move(task));
+      const double fps = truth.clips.back().fps;
+      if (IsModelRate(fps, config.fps)) return;
+      if (num_other_rate++ == 0) WarnOfRate(ref.name, fps, config.fps);
     });
     progress.Advance(1);
   }
   progress.Finish();
+  if (num_other_rate > 1) {
+    LogWarning(std::to_string(num_other_rate) + " of " + std::to_string(count) +
+               " episodes have other frames a second than the model");
+  }
   if (!truth.clips.empty()) return truth;
   throw InputError(
       {.where = data.root().string(),

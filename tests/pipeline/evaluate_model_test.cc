@@ -7,6 +7,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "pipeline/clip_files.h"
 #include "support/run_command.h"
 #include "support/temporary_folder.h"
@@ -96,6 +97,32 @@ TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
   options.data.path = (*folder_ / "unlabelled").string();
   ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); },
                                {"without an episode that can be measured", "1 poses"});
+}
+
+// Said once, and how many there are; of the model's own rate nothing is said.
+TEST_F(EvaluateModelTest, AnotherRateThanTheModelsIsWarnedOf) {
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    Clip clip = MakeSyntheticClip(kTinyFrames, 60 + seed);
+    clip.fps = 5;
+    testing::WriteClipFiles(*folder_ / "slow" / std::to_string(seed), clip);
+  }
+  const auto warnings = [&](const char* name) {
+    std::string text;
+    SetLogSink([&](LogLevel level, const std::string& message) {
+      if (level == LogLevel::kWarning) text += message + "\n";
+    });
+    RunContext run;
+    EvaluateModelOptions options = Options();
+    options.mode = {"i2a"};
+    options.data.path = (*folder_ / name).string();
+    RunEvaluateModel(options, run);
+    SetLogSink(nullptr);
+    return text;
+  };
+  EXPECT_EQ(warnings("slow"),
+            "0 has 5 frames a second, the model was trained at 8; frames are taken one by one\n"
+            "3 of 3 episodes have other frames a second than the model\n");
+  EXPECT_EQ(warnings("clips"), "");
 }
 
 // What decoding takes is looked at before the data is, as in the other tools.
