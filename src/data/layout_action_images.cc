@@ -13,7 +13,6 @@
 #include "aim/base/text.h"
 #include "aim/data/action_images.h"
 #include "aim/format/npy.h"
-#include "aim/media/video.h"
 #include "data/action_images_files.h"
 #include "data/normal_path.h"
 #include "data/view_videos.h"
@@ -352,9 +351,7 @@ void WriteEpisode(const fs::path& path, const Episode& episode, const LayoutWrit
     if (!episode.measured.empty()) WritePoses(folder / "measured.npy", episode.measured);
     for (size_t view = 0; view < clip.views.size(); ++view) {
       const fs::path view_folder = folder / ("view" + std::to_string(view));
-      WriteVideo(view_folder / "rgb" / "video.mp4",
-                 {.width = clip.width, .height = clip.height, .fps = clip.fps},
-                 clip.views[view].rgb, {.lossless = options.lossless});
+      WriteViewVideo(view_folder / "rgb" / "video.mp4", clip, view, options);
       WriteCameraParams(view_folder / "camera_params.json", clip.views[view].camera);
     }
     const json meta = {{"format", kMetaFormat},          {"task", episode.task},

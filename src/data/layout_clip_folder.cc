@@ -138,8 +138,7 @@ class ClipFolderSink : public EpisodeSink {
     WriteFolderAtomic(root_ / name, [&](const fs::path& folder) {
       std::vector<CameraTrack> cameras;
       for (size_t view = 0; view < clip.views.size(); ++view) {
-        WriteVideo(folder / (ViewName(view) + ".mp4"), {clip.width, clip.height, clip.fps},
-                   clip.views[view].rgb, {.lossless = options_.lossless});
+        WriteViewVideo(folder / (ViewName(view) + ".mp4"), clip, view, options_);
         cameras.push_back(clip.views[view].camera);
       }
       WriteCamerasJson(folder / "cameras.json", cameras);

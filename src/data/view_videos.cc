@@ -9,6 +9,7 @@
 #include "aim/base/text.h"
 #include "aim/media/file_names.h"
 #include "aim/media/frame_times.h"
+#include "aim/media/preview.h"
 
 namespace aim {
 namespace {
@@ -45,6 +46,22 @@ fs::path VideoNamed(const fs::path& folder, const std::string& stem) {
        .got = "with " + paths[0].filename().string() + " and " + paths[1].filename().string(),
        .expected = "one video of " + stem,
        .fix = "move the other one away"});
+}
+
+void WriteViewVideo(const fs::path& path, const Clip& clip, size_t view,
+                    const LayoutWriteOptions& options) {
+  const VideoFormat format{clip.width, clip.height, clip.fps};
+  const std::vector<uint8_t>& rgb = clip.views[view].rgb;
+  if (!options.lossless || !options.previews) {
+    return WriteVideo(path, format, rgb, {.lossless = options.lossless});
+  }
+  PreviewedVideoWriter writer(path, format);
+  Image frame(clip.width, clip.height);
+  for (size_t begin = 0; begin < rgb.size(); begin += frame.rgb.size()) {
+    std::copy_n(rgb.begin() + static_cast<ptrdiff_t>(begin), frame.rgb.size(), frame.rgb.begin());
+    writer.Append(frame);
+  }
+  writer.Finish();
 }
 
 ViewVideos::ViewVideos(std::vector<ViewFile> files) : files_(std::move(files)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aim/data/episode.h"
+#include "aim/data/layout.h"
 #include "aim/media/video.h"
 
 namespace aim {
@@ -22,6 +23,10 @@ bool HasVideoNamed(const std::filesystem::path& folder, const std::string& stem)
 
 // It, or the path of <stem>.mp4 if there is none. Throws InputError if there are several.
 std::filesystem::path VideoNamed(const std::filesystem::path& folder, const std::string& stem);
+
+// Writes the whole video of a view of `clip`.
+void WriteViewVideo(const std::filesystem::path& path, const Clip& clip, size_t view,
+                    const LayoutWriteOptions& options);
 
 // All of them opened, none of them in memory.
 class ViewVideos {

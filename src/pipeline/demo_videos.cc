@@ -56,7 +56,7 @@ class Collection {
     }
     const std::optional<Episode> episode = MakeDemo(job, *env, stop_, counts_);
     if (!episode) return;
-    WriteEpisode(folder, *episode);
+    WriteEpisode(folder, *episode, {.previews = options_.previews});
     counts_.Count(job, &Counts::written);
   }
 

@@ -90,6 +90,23 @@ TEST(ActionImagesLayoutTest, EpisodesComeBackAsTheyWere) {
   }
 }
 
+// A copy for people beside each video, which no reader takes for one.
+TEST(ActionImagesLayoutTest, PreviewsLieBesideTheVideos) {
+  Rng rng(1);
+  const TemporaryFolder folder;
+  const Episode written = MakeEpisode({.num_frames = 3, .num_views = 2}, rng);
+  const fs::path path = EpisodeFolder(folder.path(), written.task, written.variation, 5);
+  WriteEpisode(path, written, {.previews = true});
+  for (const char* view : {"view0", "view1"}) {
+    const Video preview = ReadVideo(path / view / "rgb/video_preview.mp4");
+    EXPECT_EQ(preview.num_frames, 3) << view;
+    EXPECT_EQ(std::min(preview.format.width, preview.format.height), 256) << view;
+  }
+  const Episode read = ReadSingle(path);
+  ASSERT_EQ(read.clip.views.size(), 2u);
+  EXPECT_TRUE(read.clip.views[1].rgb == written.clip.views[1].rgb);
+}
+
 // On disk it is what the released files are: negative focal lengths, camera-to-world, x left, y up.
 TEST(ActionImagesLayoutTest, CamerasOnDiskFollowRlbench) {
   Rng rng(2);

@@ -167,6 +167,16 @@ TEST(DemoCollectionTest, WrongOptionsAreNamedAndLeaveNothing) {
   }
 }
 
+TEST(DemoCollectionTest, PreviewsAreThereUnlessTheyAreNotWanted) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  Collect({.task = {"reach"}, .episodes = 1}, folder / "with", script);
+  Collect({.task = {"reach"}, .episodes = 1, .previews = false}, folder / "without", script);
+  const fs::path preview = "view0/rgb/video_preview.mp4";
+  EXPECT_TRUE(fs::exists(EpisodeFolder(folder / "with", "reach", 0, 0) / preview));
+  EXPECT_FALSE(fs::exists(EpisodeFolder(folder / "without", "reach", 0, 0) / preview));
+}
+
 TEST(DemoCollectionTest, VariationsAreChosen) {
   const TemporaryFolder folder;
   DemoScript script;

@@ -60,7 +60,8 @@ class EpisodeSource {
 };
 
 struct LayoutWriteOptions {
-  bool lossless = true;  // bit-exact video; otherwise yuv420p at crf 18
+  bool lossless = true;   // bit-exact video; otherwise yuv420p at crf 18
+  bool previews = false;  // beside a lossless video a copy for people (media/preview.h)
 };
 
 // One data set, being written.

@@ -24,6 +24,7 @@ struct DemoCollectionOptions {
   int image_size = 64;
   double frame_period_s = 0.12;
   double camera_raise_deg = 0;
+  bool previews = true;
   int num_workers = 0;
   bool cache = false;
   std::string model = {};
@@ -41,6 +42,8 @@ struct DemoCollectionOptions {
     visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
     visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
           "degrees by which the cameras look down more steeply than usual");
+    visit("previews", self.previews, Any{},
+          "beside each lossless video a copy of large pixels that every player shows");
     visit("num_workers", self.num_workers, Range{0, 1024},
           "threads, each with its own simulator; 0 = one a core");
     visit("cache", self.cache, Any{},
