@@ -100,6 +100,12 @@ void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, Train
 
 TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run) {
   options.Validate();
+  if (run.device() != "cpu") {
+    throw ConfigError({.where = "--device",
+                       .got = run.device(),
+                       .expected = "cpu: training runs on the processor",
+                       .fix = "leave --device out"});
+  }
   TrainingSetup setup = options.data.empty() && !options.clips.dir.empty()
                             ? PrepareFromCache(options, run)
                             : PrepareFromEpisodes(options, run);

@@ -8,6 +8,7 @@
 #include "aim/bundle/bundle.h"
 #include "aim/train/run_train.h"
 #include "support/temporary_folder.h"
+#include "support/throws.h"
 #include "support/wan_bundle.h"
 #include "train/training_data.h"
 
@@ -49,6 +50,14 @@ class BundleTrainingTest : public ::testing::Test {
   testing::TemporaryFolder folder_;
   TrainRunOptions options_;
 };
+
+// Not trained elsewhere without a word.
+TEST_F(BundleTrainingTest, AnotherDeviceThanTheProcessorIsRefused) {
+  RunContext run({.device = "cuda", .out = folder_ / "run"});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
+                                         {"--device is cuda", "processor"});
+  EXPECT_FALSE(fs::exists(folder_ / "run"));
+}
 
 // Pooled cameras, UMT5 rows and VAE latents from clips; the network learns, the rest stays.
 TEST_F(BundleTrainingTest, TwoStepsOfASmallWanBundle) {
