@@ -1,199 +1,190 @@
-#include <sstream>
+#include <utility>
+#include <vector>
 
 #include "aim/base/text.h"
 #include "aim/eval/report.h"
 #include "aim/report/bar_chart.h"
-#include "aim/report/html.h"
+#include "aim/report/data_uri.h"
+#include "aim/report/numbers.h"
+#include "aim/report/template.h"
 
 namespace aim {
 namespace {
-
-std::string Headline(const RolloutReport& report) {
-  std::ostringstream html;
-  const Interval& interval = report.mean_success_interval;
-  html << "<div class='card head'><div><div class=big>" << PercentHtml(report.mean_success)
-       << "<small> %</small></div><div class='soft small'>mean success over " << report.tasks.size()
-       << (report.tasks.size() == 1 ? " task" : " tasks") << "<br>95 % interval "
-       << IntervalHtml(interval.low, interval.high) << " %</div></div><div class=facts>";
-  html << FactHtml(std::to_string(report.num_trials), "trials")
-       << FactHtml(PercentHtml(report.mean_gate) + " %", "gate: replayed demonstration")
-       << FactHtml(PercentHtml(report.mean_null) + " %", "null: another scene's demonstration")
-       << FactHtml(PercentHtml(report.mean_still) + " %", "standing still");
-  const int replan = report.subject.replan;
-  html << FactHtml(replan == 0 ? "1 plan" : "every " + std::to_string(replan),
-                   replan == 0 ? "executed whole, no second look" : "frames a new look and plan")
-       << FactHtml(NumberHtml(report.plan_s, 2) + " s", "for a plan") << "</div></div>";
-  return html.str();
-}
 
 std::optional<double> RateOrNone(const std::optional<Rate>& rate) {
   return rate ? std::optional(rate->rate) : std::nullopt;
 }
 
+nlohmann::json Headline(const RolloutReport& report) {
+  const int replan = report.subject.replan;
+  return {
+      {{"value", std::to_string(report.num_trials)}, {"name", "trials"}},
+      {{"value", PercentText(report.mean_gate) + " %"}, {"name", "gate: replayed demonstration"}},
+      {{"value", PercentText(report.mean_null) + " %"},
+       {"name", "null: another scene's demonstration"}},
+      {{"value", PercentText(report.mean_still) + " %"}, {"name", "standing still"}},
+      {{"value", replan == 0 ? "1 plan" : "every " + std::to_string(replan)},
+       {"name", replan == 0 ? "executed whole, no second look" : "frames a new look and plan"}},
+      {{"value", NumberText(report.plan_s, 2) + " s"}, {"name", "for a plan"}}};
+}
+
 std::string TaskBars(const std::vector<TaskReport>& tasks) {
   std::vector<RateBar> bars;
   for (const TaskReport& task : tasks) {
-    bars.push_back({.label = WordsHtml(task.task),
+    const Interval& interval = task.success.interval;
+    bars.push_back({.label = WordsText(task.task),
                     .rate = task.success.rate,
-                    .low = task.success.interval.low,
-                    .high = task.success.interval.high,
+                    .low = interval.low,
+                    .high = interval.high,
                     .diamond = RateOrNone(task.gate),
-                    .dot = RateOrNone(task.null)});
+                    .dot = RateOrNone(task.null),
+                    .note = FewText(task.success.n, interval.low, interval.high)});
   }
-  return RateBarsSvg(bars, {.axis = "success, % &#8195; bar: policy with 95 % Wilson interval",
-                            .diamond = "gate",
-                            .dot = "null policy"});
+  return RateBarsHtml(bars, {.axis = "success, %; bar: policy with 95 % Wilson interval",
+                             .diamond = "gate",
+                             .dot = "null policy"});
 }
 
-std::string TaskRow(const TaskReport& task) {
+nlohmann::json TaskRow(const TaskReport& task) {
   const Rate& success = task.success;
-  std::ostringstream row;
-  row << "<tr><td>" << WordsHtml(task.task) << (task.IsGateOk() ? "" : " &#9888;") << "<td>"
-      << success.n << "<td><b>" << PercentHtml(success.rate) << " %</b><td>"
-      << IntervalHtml(success.interval.low, success.interval.high) << "<td>"
-      << PercentHtml(RateOrNone(task.gate)) << "<td>" << PercentHtml(RateOrNone(task.null))
-      << "<td>" << PercentHtml(RateOrNone(task.still)) << "<td>"
-      << (task.versus_null ? PValueHtml(task.versus_null->p_holm) : "&ndash;") << "<td>"
-      << NumberHtml(task.replans, 1) << "<td>" << task.ik_failures << "<td>"
-      << task.NumEndedBy(Termination::kTimeout) << "<td>" << task.NumEndedBy(Termination::kInvalid)
-      << "<td>" << NumberHtml(task.steps, 0) << "<td>" << NumberHtml(task.to_expert.position_mm, 1)
-      << "<td>" << NumberHtml(task.confidence, 2);
-  return row.str();
+  return {{"task", WordsText(task.task)},
+          {"is_gate_ok", task.IsGateOk()},
+          {"n", success.n},
+          {"success", PercentText(success.rate)},
+          {"interval", IntervalText(success.interval.low, success.interval.high)},
+          {"gate", PercentText(RateOrNone(task.gate))},
+          {"null", PercentText(RateOrNone(task.null))},
+          {"still", PercentText(RateOrNone(task.still))},
+          {"p_holm",
+           task.versus_null ? PValueText(task.versus_null->p_holm) : std::string(kNotMeasured)},
+          {"replans", NumberText(task.replans, 1)},
+          {"ik_failures", task.ik_failures},
+          {"timeouts", task.NumEndedBy(Termination::kTimeout)},
+          {"invalid_trials", task.NumEndedBy(Termination::kInvalid)},
+          {"steps", NumberText(task.steps, 0)},
+          {"to_expert_mm", NumberText(task.to_expert.position_mm, 1)},
+          {"confidence", NumberText(task.confidence, 2)}};
 }
 
-std::string TaskTable(const RolloutReport& report) {
-  std::ostringstream html;
-  html << "<div class='card wide'><table><tr><th>task<th>n<th>success<th>95 % interval<th>gate"
-          "<th>null<th>still<th>p vs null<th>replans<th>IK fails<th>time outs<th>invalid"
-          "<th>steps<th>to expert, mm<th>confi&shy;dence";
-  for (const TaskReport& task : report.tasks) html << TaskRow(task);
-  const Interval& interval = report.mean_success_interval;
-  html << "<tr class=mean><td>mean over tasks<td>" << report.num_trials << "<td>"
-       << PercentHtml(report.mean_success) << " %<td>" << IntervalHtml(interval.low, interval.high)
-       << "<td>" << PercentHtml(report.mean_gate) << "<td>" << PercentHtml(report.mean_null)
-       << "<td>" << PercentHtml(report.mean_still) << "<td><td><td><td><td><td><td>"
-       << NumberHtml(report.to_expert.position_mm, 1)
-       << "<td></table>"
-          "<p class='soft small'>Rates in percent. Gate: the scene's own demonstration through the "
-          "same controller, budget and rules; &#9888; marks tasks where it stays below 90 %. Null: "
-          "the demonstration of another scene. p: exact two-sided McNemar test against the null "
-          "policy on the same seeds, Holm-corrected over tasks. Invalid trials were run twice and "
-          "count as failures. To expert: median distance of the first plan from what the scripted "
-          "expert did.</p></div>";
-  return html.str();
+nlohmann::json EpisodeCard(const FilmstripEntry& strip, const std::filesystem::path& folder,
+                           PageVideos& videos) {
+  return {{"is_success", strip.success},
+          {"badge", strip.success ? "good" : "bad"},
+          {"outcome", strip.success ? "success" : "failure"},
+          {"task", WordsText(strip.spec.task)},
+          {"prompt", strip.prompt},
+          {"seed", strip.spec.seed},
+          {"steps", strip.steps},
+          {"replans", CountText(strip.replans, "replan", "replans")},
+          {"confidence", NumberText(strip.confidence, 2)},
+          {"termination", WordsText(ToWord(strip.termination))},
+          {"file", strip.file},
+          {"picture", DataUri(folder / strip.file)},
+          {"videos", videos.Values(strip.videos)}};
 }
 
-std::string FilmstripCard(const FilmstripEntry& strip, const std::filesystem::path& folder) {
-  std::ostringstream html;
-  html << "<div class='card strip'><span class='badge "
-       << (strip.success ? "good'>success" : "bad'>failure") << "</span><b>"
-       << WordsHtml(strip.spec.task) << "</b> &ensp;&ldquo;" << EscapeHtml(strip.prompt)
-       << "&rdquo;<div class='soft small'>seed " << strip.spec.seed << ", " << strip.steps
-       << " steps, " << strip.replans << (strip.replans == 1 ? " replan" : " replans")
-       << ", mean confidence " << NumberHtml(strip.confidence, 2);
-  if (!strip.success) html << ", ended by " << WordsHtml(ToWord(strip.termination));
-  for (size_t i = 0; i < strip.videos.size(); ++i) {
-    html << " &middot; <a href=\"" << EscapeHtml(strip.videos[i]) << "\">video " << i << "</a>";
-  }
-  html << "</div>" << EmbeddedImageHtml(folder / strip.file, strip.file) << "</div>";
-  return html.str();
+nlohmann::json Episodes(const RolloutReport& report, const std::filesystem::path& folder) {
+  PageVideos videos(folder);
+  nlohmann::json episodes = nlohmann::json::array();
+  for (const FilmstripEntry& strip : report.filmstrips)
+    episodes.push_back(EpisodeCard(strip, folder, videos));
+  return episodes;
 }
 
-std::string Filmstrips(const RolloutReport& report, const std::filesystem::path& folder) {
-  if (report.filmstrips.empty()) return "";
-  std::ostringstream html;
-  html << "<h2>Episodes</h2><p class='soft small'>The first successes and failures of each task, "
-          "from start (left) to end, one row a camera. Yellow: the path the plan asks for. Red, "
-          "green and blue spots: the action image of the next planned pose (tip, tool x, tool "
-          "z).</p>";
-  for (const FilmstripEntry& strip : report.filmstrips) html << FilmstripCard(strip, folder);
-  return html.str();
-}
-
-std::string Diagnostics(const RolloutReport& report) {
+nlohmann::json Diagnostics(const RolloutReport& report) {
   const ControllerReport& controller = report.controller;
   const ExpertDistance& expert = report.to_expert;
   const ConfidenceReport& confidence = report.confidence;
-  std::ostringstream html;
-  html << "<h2>Where errors come from</h2><div class='card facts'>"
-       << FactHtml(NumberHtml(controller.tracking_mm, 2) + " mm",
-                   "controller: reached from commanded tip, moving")
-       << FactHtml(NumberHtml(controller.final_mm, 2) + " mm",
-                   "the same at rest (p95 " + NumberHtml(controller.final_mm_p95, 2) + ")")
-       << FactHtml(NumberHtml(expert.position_mm, 1) + " mm / " +
-                       NumberHtml(expert.rotation_deg, 1) + "&deg;",
-                   "first plan from the expert, median")
-       << FactHtml(PercentHtml(expert.gripper) + " %", "planned frames with the expert's gripper")
-       << FactHtml(NumberHtml(confidence.success_mean, 2) + " / " +
-                       NumberHtml(confidence.failure_mean, 2),
-                   "mean confidence: successes / failures")
-       << FactHtml(NumberHtml(confidence.spearman_with_success, 2),
-                   "rank correlation of confidence and success")
-       << "</div>";
-  return html.str();
+  const nlohmann::json facts = {
+      {{"value", NumberText(controller.tracking_mm, 2) + " mm"},
+       {"name", "controller: reached from commanded tip, moving"}},
+      {{"value", NumberText(controller.final_mm, 2) + " mm"},
+       {"name", "the same at rest (p95 " + NumberText(controller.final_mm_p95, 2) + ")"}},
+      {{"value", NumberText(expert.position_mm, 1) + " mm / " + NumberText(expert.rotation_deg, 1) +
+                     "\u00B0"},
+       {"name", "first plan from the expert, median"}},
+      {{"value", PercentText(expert.gripper) + " %"},
+       {"name", "planned frames with the expert's gripper"}},
+      {{"value",
+        NumberText(confidence.success_mean, 2) + " / " + NumberText(confidence.failure_mean, 2)},
+       {"name", "mean confidence: successes / failures"}},
+      {{"value", NumberText(confidence.spearman_with_success, 2)},
+       {"name", "rank correlation of confidence and success"}}};
+  return {{"facts", facts}};
 }
 
-std::string TestRow(const std::string& name, const PairedTest& paired) {
+nlohmann::json TestRow(const std::string& name, const PairedTest& paired) {
   const Interval& interval = paired.difference.interval;
-  std::ostringstream row;
-  row << "<tr><td>" << name << "<td>" << PercentHtml(paired.difference.mean, 1) << "<td>"
-      << PercentHtml(interval.low, 1) << " to " << PercentHtml(interval.high, 1) << "<td>"
-      << paired.test.only_first << " : " << paired.test.only_second << "<td>"
-      << PValueHtml(paired.test.p_value) << (paired.test.underpowered ? " (underpowered)" : "");
-  return row.str();
+  return {{"other", name},
+          {"difference", PercentText(paired.difference.mean, 1)},
+          {"interval", PercentText(interval.low, 1) + " to " + PercentText(interval.high, 1)},
+          {"won_alone", std::to_string(paired.test.only_first) + " : " +
+                            std::to_string(paired.test.only_second)},
+          {"p", PValueText(paired.test.p_value)},
+          {"is_underpowered", paired.test.underpowered}};
 }
 
-std::string Comparisons(const RolloutReport& report) {
-  std::string rows;
-  if (report.versus_null) rows += TestRow("null policy", *report.versus_null);
-  for (const Comparison& other : report.compare) {
-    rows += TestRow(EscapeHtml(other.where) + " (" + EscapeHtml(other.policy) + ")", other.paired);
-  }
-  if (rows.empty()) return "";
-  return "<h2>Against others on the same seeds</h2><div class='card wide'><table><tr><th>other"
-         "<th>difference of mean success, points<th>95 % interval<th>won alone<th>McNemar p" +
-         rows +
-         "</table><p class='soft small'>Differences: this policy minus the other, paired bootstrap "
-         "over tasks and trials. Won alone: scenes that only this policy : only the other solved. "
-         "With fewer than six such scenes p cannot fall below 0.05.</p></div>";
+nlohmann::json Comparisons(const RolloutReport& report) {
+  nlohmann::json rows = nlohmann::json::array();
+  if (report.versus_null) rows.push_back(TestRow("null policy", *report.versus_null));
+  for (const Comparison& other : report.compare)
+    rows.push_back(TestRow(other.where + " (" + other.policy + ")", other.paired));
+  return rows;
 }
 
-std::string Invalid(const RolloutReport& report) {
-  if (report.invalid.empty()) return "";
-  std::ostringstream html;
-  html << "<h2>Invalid trials</h2><div class='card warn'>";
+nlohmann::json Invalid(const RolloutReport& report) {
+  nlohmann::json trials = nlohmann::json::array();
   for (const InvalidTrial& trial : report.invalid) {
-    html << "<p>" << WordsHtml(trial.spec.task) << ", seed " << trial.spec.seed << ": "
-         << EscapeHtml(trial.error) << "</p>";
+    trials.push_back(
+        {{"task", WordsText(trial.spec.task)}, {"seed", trial.spec.seed}, {"error", trial.error}});
   }
-  return html.str() + "</div>";
+  return trials;
+}
+
+nlohmann::json Means(const RolloutReport& report) {
+  const Interval& interval = report.mean_success_interval;
+  const std::string few = FewText(report.num_trials, interval.low, interval.high);
+  return {{"mean_success", PercentText(report.mean_success)},
+          {"num_tasks", CountText(static_cast<int64_t>(report.tasks.size()), "task", "tasks")},
+          {"num_trials", report.num_trials},
+          {"mean_interval", IntervalText(interval.low, interval.high)},
+          {"has_few", !few.empty()},
+          {"few", few},
+          {"mean_gate", PercentText(report.mean_gate)},
+          {"mean_null", PercentText(report.mean_null)},
+          {"mean_still", PercentText(report.mean_still)},
+          {"mean_to_expert_mm", NumberText(report.to_expert.position_mm, 1)}};
 }
 
 std::string Record(const ReportSubject& subject) {
   nlohmann::json record = subject.run_record;
   record["options"] = subject.options;
-  return "<h2>Run</h2><div class=card><p class=small>" + EscapeHtml(subject.title) +
-         ". Every number of this page is in report.json, every trial in episodes.csv.</p>"
-         "<details><summary>run record</summary><pre>" +
-         EscapeHtml(DumpJson(record, 2)) + "</pre></details></div>";
+  return DumpJson(record, 2);
 }
 
 }  // namespace
 
 std::string ReportHtml(const RolloutReport& report, const std::filesystem::path& folder) {
   const ReportSubject& subject = report.subject;
-  std::string body = "<p class=soft>Closed loop in simulation, scene seeds from " +
-                     subject.options.at("first_seed").dump() +
-                     "; policy: " + EscapeHtml(subject.policy) + ".</p>";
-  body += Headline(report);
-  body += "<h2>Tasks</h2><div class=card>" + TaskBars(report.tasks) + "</div><p></p>";
-  body += TaskTable(report);
-  body += Invalid(report);
-  body += Filmstrips(report, folder);
-  body += Diagnostics(report);
-  body += Comparisons(report);
-  body += Record(subject);
-  return PageHtml("Rollout of " + subject.title, body);
+  nlohmann::json values = Means(report);
+  values["title"] = "Rollout of " + subject.title;
+  values["reload_s"] = nullptr;
+  values["first_seed"] = subject.options.at("first_seed");
+  values["policy"] = subject.policy;
+  values["facts"] = Headline(report);
+  values["bars_html"] = TaskBars(report.tasks);
+  values["tasks"] = nlohmann::json::array();
+  for (const TaskReport& task : report.tasks) values["tasks"].push_back(TaskRow(task));
+  values["invalid"] = Invalid(report);
+  values["has_invalid"] = !report.invalid.empty();
+  values["episodes"] = Episodes(report, folder);
+  values["has_episodes"] = !report.filmstrips.empty();
+  values["diagnostics"] = Diagnostics(report);
+  values["comparisons"] = Comparisons(report);
+  values["has_comparisons"] = !values["comparisons"].empty();
+  values["subject"] = subject.title;
+  values["record"] = Record(subject);
+  return RenderTemplate("rollout", values);
 }
 
 }  // namespace aim

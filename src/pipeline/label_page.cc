@@ -1,8 +1,8 @@
 #include "pipeline/label_page.h"
 
-#include <sstream>
-
-#include "aim/report/html.h"
+#include "aim/report/data_uri.h"
+#include "aim/report/numbers.h"
+#include "aim/report/template.h"
 #include "aim/report/time_chart.h"
 
 namespace aim {
@@ -10,19 +10,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string Facts(const LabelReport& report) {
-  std::ostringstream html;
-  html << "<div class='card facts'>" << FactHtml(std::to_string(report.num_episodes), "clips")
-       << FactHtml(std::to_string(report.num_frames), "frames")
-       << FactHtml(NumberHtml(report.median_confidence, 2), "median confidence")
-       << FactHtml(std::to_string(report.num_low), "frames filled in from their neighbours")
-       << FactHtml(std::to_string(report.skipped.size()), "clips left out");
+nlohmann::json Facts(const LabelReport& report) {
+  nlohmann::json facts = {
+      {{"value", report.num_episodes}, {"name", "clips"}},
+      {{"value", report.num_frames}, {"name", "frames"}},
+      {{"value", NumberText(report.median_confidence, 2)}, {"name", "median confidence"}},
+      {{"value", report.num_low}, {"name", "frames filled in from their neighbours"}},
+      {{"value", report.skipped.size()}, {"name", "clips left out"}}};
   if (report.errors && report.errors->poses) {
-    html << FactHtml(NumberHtml(report.errors->poses->position_mm.median, 1) + " mm / " +
-                         NumberHtml(report.errors->poses->rotation_deg.median, 1) + "&deg;",
-                     "from the recorded poses, median");
+    facts.push_back(
+        {{"value", NumberText(report.errors->poses->position_mm.median, 1) + " mm / " +
+                       NumberText(report.errors->poses->rotation_deg.median, 1) + "\u00B0"},
+         {"name", "from the recorded poses, median"}});
   }
-  return html.str() + "</div>";
+  return facts;
 }
 
 // "3 to 7, 12" of the frames below the least confidence; the first of very many.
@@ -46,71 +47,65 @@ std::string HeldFrames(const std::vector<double>& confidence, double min_confide
 }
 
 std::string HowItWasRead(const nlohmann::json& record, size_t num_frames) {
-  std::ostringstream html;
-  html << num_frames << (num_frames == 1 ? " frame at " : " frames at ")
-       << NumberHtml(record.value("fps", 0.0), 2) << " a second";
+  std::string text = CountText(static_cast<int64_t>(num_frames), "frame", "frames") + " at " +
+                     NumberText(record.value("fps", 0.0), 2) + " a second";
   const int64_t windows = record.value("windows", int64_t{1});
-  if (windows > 1) html << ", cut into " << windows << " overlapping windows";
+  if (windows > 1) text += ", cut into " + std::to_string(windows) + " overlapping windows";
   const int64_t stride = record.value("stride", int64_t{1});
   if (stride > 1) {
-    html << "; the model saw one frame in " << stride << ", the others lie between";
+    text += "; the model saw one frame in " + std::to_string(stride) + ", the others lie between";
   }
-  return html.str();
+  return text;
 }
 
-std::string Links(const ShownClip& clip, const fs::path& folder) {
-  std::string html;
+std::vector<std::string> OverlayFiles(const ShownClip& clip, const fs::path& folder) {
+  std::vector<std::string> files;
   for (size_t view = 0;; ++view) {
     const std::string name = clip.name + "/overlay" + std::to_string(view) + ".mp4";
-    if (!fs::exists(folder / name)) return html;
-    html += " &middot; <a href=\"" + EscapeHtml(name) + "\">video " + std::to_string(view) + "</a>";
+    if (!fs::exists(folder / name)) return files;
+    files.push_back(name);
   }
 }
 
-std::string Card(const ShownClip& clip, double min_confidence, const fs::path& folder) {
+std::string ConfidenceChart(const ShownClip& clip, double min_confidence) {
   std::vector<TimePoint> points;
   for (size_t k = 0; k < clip.confidence.size(); ++k) {
     points.push_back({.time_s = clip.times_s.at(k),
                       .value = clip.confidence[k],
                       .marked = clip.confidence[k] < min_confidence});
   }
-  const std::string held = HeldFrames(clip.confidence, min_confidence);
-  std::ostringstream html;
-  html << "<div class='card strip'><b>" << EscapeHtml(clip.name) << "</b> &ensp;&ldquo;"
-       << EscapeHtml(clip.record.value("prompt", "")) << "&rdquo;<div class='soft small'>"
-       << HowItWasRead(clip.record, clip.confidence.size()) << Links(clip, folder) << "</div>"
-       << EmbeddedImageHtml(folder / clip.name / "strip.jpg", clip.name)
-       << TimeChartSvg(points, min_confidence,
-                       "confidence; shaded: below " + NumberHtml(min_confidence, 2))
-       << "<p class=small>"
-       << (held.empty() ? "Every frame was seen."
-                        : "Filled in, or held, from frames beside them: " + held + ".")
-       << "</p></div>";
-  return html.str();
+  return TimeChartHtml(points, min_confidence,
+                       "confidence; shaded: below " + NumberText(min_confidence, 2));
 }
 
-std::string LeftOut(const LabelReport& report) {
-  if (report.skipped.empty()) return "";
-  std::string html = "<h2>Left out</h2><div class='card warn'>";
-  for (const Skipped& one : report.skipped) {
-    html += "<p><b>" + EscapeHtml(one.episode) + "</b>: " + EscapeHtml(one.problem) + "</p>";
-  }
-  return html + "</div>";
+nlohmann::json Card(const ShownClip& clip, double min_confidence, const fs::path& folder,
+                    PageVideos& videos) {
+  const std::string held = HeldFrames(clip.confidence, min_confidence);
+  return {{"name", clip.name},
+          {"prompt", clip.record.value("prompt", "")},
+          {"how", HowItWasRead(clip.record, clip.confidence.size())},
+          {"picture", DataUri(folder / clip.name / "strip.jpg")},
+          {"videos", videos.Values(OverlayFiles(clip, folder))},
+          {"chart_html", ConfidenceChart(clip, min_confidence)},
+          {"held", held.empty() ? "Every frame was seen."
+                                : "Filled in, or held, from frames beside them: " + held + "."}};
 }
 
 }  // namespace
 
 std::string LabelPage(const LabelReport& report, std::span<const ShownClip> clips,
                       double min_confidence, const fs::path& folder) {
-  std::string body = "<p class=soft>Poses found by " + EscapeHtml(report.model) +
-                     " in the videos of " + EscapeHtml(report.data) + ".</p>" + Facts(report) +
-                     LeftOut(report) +
-                     "<h2>Clips</h2><p class='soft small'>Moments from start (left) to end, one "
-                     "row a camera. Red: the tip, a ring when the gripper is open. Green: the "
-                     "tool's x axis, blue: against its approach axis. Yellow: where the tip "
-                     "was in the last second.</p>";
-  for (const ShownClip& clip : clips) body += Card(clip, min_confidence, folder);
-  return PageHtml("Labels", body);
+  PageVideos videos(folder);
+  nlohmann::json cards = nlohmann::json::array();
+  for (const ShownClip& clip : clips) cards.push_back(Card(clip, min_confidence, folder, videos));
+  return RenderTemplate("labels", {{"title", "Labels"},
+                                   {"reload_s", nullptr},
+                                   {"model", report.model},
+                                   {"data", report.data},
+                                   {"facts", Facts(report)},
+                                   {"has_skipped", !report.skipped.empty()},
+                                   {"skipped", ToJson(report.skipped)},
+                                   {"clips", std::move(cards)}});
 }
 
 }  // namespace aim

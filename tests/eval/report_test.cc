@@ -12,12 +12,14 @@
 #include "aim/base/error.h"
 #include "aim/base/text.h"
 #include "eval/small_trials.h"
+#include "support/count_parts.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
 namespace aim {
 namespace {
 
+using testing::CountParts;
 using testing::ExpectThrowsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -283,23 +285,27 @@ std::string PageOf(const RolloutReport& report) {
   return ReportHtml(report, folder.path());
 }
 
+// The cells of its tables between bars: "|reach|4|".
+std::string CellsOf(const std::string& page) {
+  std::string cells = "|";
+  for (size_t at = page.find("<td"); at != std::string::npos; at = page.find("<td", at + 1)) {
+    const size_t begin = page.find('>', at) + 1;
+    cells += page.substr(begin, page.find("</td>", begin) - begin) + "|";
+  }
+  return cells;
+}
+
 TEST(ReportHtmlTest, ShowsTheNumbers) {
   RolloutReport report = SmallReport();
   report.compare.push_back(CompareRollouts(SmallTrials(), Older(), "out/older", 7));
-  const std::string page = PageOf(report);
+  const std::string page = PageOf(report), cells = CellsOf(page);
   EXPECT_THAT(page, HasSubstr("<div class=big>62<small> %</small>"));
   EXPECT_THAT(page, HasSubstr("mean success over 2 tasks"));
-  EXPECT_THAT(page, HasSubstr("<tr><td>reach<td>4<td><b>75 %</b><td>30&ndash;95<td>100<td>25"));
-  EXPECT_THAT(page, HasSubstr("<td>stay &#9888;<td>2"));
+  EXPECT_THAT(cells, HasSubstr("|reach|4|<b>75 %</b>|30\u201395|100|25|"));
+  EXPECT_THAT(cells, HasSubstr("|stay &#9888;|2|"));
   EXPECT_THAT(page, HasSubstr("data:image/png;base64,YWJj"));
   EXPECT_THAT(page, HasSubstr("<b>0.75 / 0.20</b>"));
-  EXPECT_THAT(page, HasSubstr("<td>out/older (older)<td>50.0"));
-}
-
-size_t Count(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
+  EXPECT_THAT(cells, HasSubstr("|out/older (older)|50.0|"));
 }
 
 // The first table has two tasks and their mean below its header.
@@ -308,16 +314,16 @@ TEST(ReportHtmlTest, EveryRowHasACellAColumn) {
     const std::string page = PageOf(MakeReport(Subject(), trials));
     const size_t begin = page.find("<table>");
     const std::string table = page.substr(begin, page.find("</table>", begin) - begin);
-    EXPECT_EQ(Count(table, "<tr"), 4U);
-    EXPECT_EQ(Count(table, "<th"), 15U);
-    EXPECT_EQ(Count(table, "<td"), 3 * 15U);
+    EXPECT_EQ(CountParts(table, "<tr"), 4U);
+    EXPECT_EQ(CountParts(table, "<th"), 15U);
+    EXPECT_EQ(CountParts(table, "<td"), 3 * 15U);
   }
 }
 
 // A page without compared rollouts, references and distances has dashes, not holes.
 TEST(ReportHtmlTest, DashesStandForWhatIsAbsent) {
   const std::string page = PageOf(MakeReport(Subject(), BareTrials()));
-  EXPECT_THAT(page, HasSubstr("<b>&ndash; %</b><span>gate: replayed demonstration"));
+  EXPECT_THAT(page, HasSubstr("<b>\u2013 %</b><span>gate: replayed demonstration"));
   EXPECT_THAT(page, Not(HasSubstr("nan")));
   EXPECT_THAT(page, Not(HasSubstr("null</td>")));
   EXPECT_THAT(page, Not(HasSubstr("Against others")));
@@ -343,10 +349,35 @@ TEST(ReportHtmlTest, EscapesWhatComesFromOutside) {
   EXPECT_THAT(page, HasSubstr("&lt;script"));
 }
 
-// Nothing is loaded but the rollout's own videos.
+// Wilson's intervals of 3 of 4 and 1 of 2, joined over the two tasks.
+TEST(ReportHtmlTest, FewEpisodesAreSaidAloud) {
+  const std::string page = PageOf(SmallReport());
+  EXPECT_THAT(page, HasSubstr(">6 episodes: anything from 32 to 85 %</div>"));
+  EXPECT_THAT(page, HasSubstr("<div class=barnote>4 episodes: anything from 30 to 95 %</div>"));
+  EXPECT_THAT(page, HasSubstr("<div class=barnote>2 episodes: anything from 9 to 91 %</div>"));
+  RolloutReport many = SmallReport();
+  many.mean_success_interval = {0.6, 0.7};
+  for (TaskReport& task : many.tasks) task.success.interval = {0.6, 0.7};
+  EXPECT_THAT(PageOf(many), Not(HasSubstr("anything from")));
+}
+
+// A small video is in the page, a large one beside it.
+TEST(ReportHtmlTest, VideosCanBePlayed) {
+  std::vector<TrialRecord> trials = SmallTrials();
+  trials[0].videos = {"videos/a_view0.mp4", "videos/a_view1.mp4"};
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "filmstrips/a.png", "abc");
+  WriteFileAtomic(folder / "videos/a_view0.mp4", "abc");
+  WriteFileAtomic(folder / "videos/a_view1.mp4", std::string((size_t{1} << 20) + 1, 'x'));
+  const std::string page = ReportHtml(MakeReport(Subject(), trials), folder.path());
+  EXPECT_THAT(page, HasSubstr("src=\"data:video/mp4;base64,YWJj\"></video>"));
+  EXPECT_EQ(CountParts(page, "<video"), 1U);
+  EXPECT_THAT(page, HasSubstr("<a href=\"videos/a_view1.mp4\">video 1</a>"));
+}
+
+// Nothing is loaded from elsewhere.
 TEST(ReportHtmlTest, HasNoExternalReference) {
-  std::string page = PageOf(SmallReport());
-  EXPECT_THAT(page, HasSubstr("href=\"videos/a_view0.mp4\""));
+  const std::string page = PageOf(SmallReport());
   for (const char* reference :
        {"http:", "https:", "//cdn", "@import", "url(", "<link", "<script"}) {
     EXPECT_THAT(page, Not(HasSubstr(reference))) << reference;

@@ -14,6 +14,7 @@
 #include "media/make_video.h"
 #include "pipeline/clip_files.h"
 #include "support/case_name.h"
+#include "support/count_parts.h"
 #include "support/matchers.h"
 #include "support/run_command.h"
 #include "support/temporary_folder.h"
@@ -23,6 +24,7 @@ namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::CountParts;
 using ::testing::ElementsAre;
 using testing::ExpectThrowsWith;
 using ::testing::HasSubstr;
@@ -226,13 +228,7 @@ TEST_F(LabelTest, RowsHaveTheTimesOfTheFile) {
   for (size_t k = 0; k < rows.size(); ++k) EXPECT_NEAR(rows[k].time_s, times_ms[k] / 1000.0, 1e-9);
 }
 
-size_t Count(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
-
-// One page that holds its pictures, a card a clip, what was left out; videos beside it.
+// One page that holds its pictures, a card a clip, what was left out; small videos too.
 TEST_F(LabelTest, OverlaysShowWhatWasFound) {
   fs::copy(*folder_ / "clips", scratch_ / "clips", fs::copy_options::recursive);
   fs::resize_file(scratch_ / "clips/c/view1.mp4", 200);
@@ -248,13 +244,14 @@ TEST_F(LabelTest, OverlaysShowWhatWasFound) {
     }
   }
   const std::string page = ReadFile(scratch_ / "out/report.html");
-  EXPECT_EQ(Count(page, "data:image/jpeg;base64,"), 2u);
-  EXPECT_EQ(Count(page, "<polyline"), 2u);
-  for (const char* words : {"href=\"b/overlay1.mp4\"", "cut into 4 overlapping windows", "Left out",
-                            "view1.mp4", "clips left out"}) {
+  EXPECT_EQ(CountParts(page, "data:image/jpeg;base64,"), 2u);
+  EXPECT_EQ(CountParts(page, "data:video/mp4;base64,"), 4u);
+  EXPECT_EQ(CountParts(page, "<polyline"), 2u);
+  for (const char* words : {"title=\"b/overlay1.mp4\"", "cut into 4 overlapping windows",
+                            "Left out", "view1.mp4", "clips left out"}) {
     EXPECT_THAT(page, HasSubstr(words));
   }
-  EXPECT_EQ(Count(page, "http"), 0u);  // nothing from elsewhere
+  EXPECT_EQ(CountParts(page, "http"), 0u);  // nothing from elsewhere
   // The labels are those of a run without it, and go on being a data set.
   Label(Options(scratch_ / "clips"), scratch_ / "plain");
   EXPECT_EQ(ReadFile(scratch_ / "out/b/poses.csv"), ReadFile(scratch_ / "plain/b/poses.csv"));

@@ -5,44 +5,40 @@
 
 #include <vector>
 
+#include "support/count_parts.h"
+
 namespace aim {
 namespace {
 
+using ::aim::testing::CountParts;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-size_t Count(const std::string& text, const std::string& part) {
-  size_t count = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
-}
-
-// The axis runs from 190 to 990: a rate of one half ends at 590.
 TEST(RateBarsTest, PlacesAreThoseOfTheRates) {
   const std::vector<RateBar> bars{
-      {.label = "first", .rate = 0.5, .low = 0.25, .high = 0.75, .diamond = 1.0, .dot = 0.0},
-      {.label = "second", .rate = 1.0, .low = 0.5, .high = 1.0}};
-  const std::string svg = RateBarsSvg(bars, {"success, %", "gate", "null"});
-  EXPECT_THAT(svg, HasSubstr("<rect x='190' y='8' width='400' height=22"));
-  EXPECT_THAT(svg, HasSubstr("M390 19H790"));           // the interval
-  EXPECT_THAT(svg, HasSubstr("<path d='M990 13l6 6"));  // the diamond
-  EXPECT_THAT(svg, HasSubstr("<circle cx='190' cy='19'"));
-  EXPECT_THAT(svg, HasSubstr("<rect x='190' y='42' width='800' height=22"));
-  EXPECT_THAT(svg, HasSubstr(">50 %</text>"));
-  EXPECT_THAT(svg, HasSubstr(">first</text>"));
-  EXPECT_EQ(Count(svg, "<circle"), 1U);
-  EXPECT_EQ(Count(svg, "<rect"), 2U);
-  EXPECT_THAT(svg, HasSubstr("&#9670; gate"));
-  EXPECT_THAT(svg, HasSubstr("&#9679; null"));
+      {.label = "<first>", .rate = 0.5, .low = 0.25, .high = 0.75, .diamond = 1.0, .dot = 0.0},
+      {.label = "second", .rate = 1.0, .low = 0.5, .high = 1.0, .note = "4 episodes & few"}};
+  const std::string html = RateBarsHtml(bars, {"success, %", "gate", "null"});
+  EXPECT_THAT(html, HasSubstr("<i class=bar style=\"width:50.0%\">"));
+  EXPECT_THAT(html, HasSubstr("<i class=whisker style=\"left:25.0%;width:50.0%\">"));
+  EXPECT_THAT(html, HasSubstr("<i class=diamond style=\"left:100.0%\">"));
+  EXPECT_THAT(html, HasSubstr("<i class=dot style=\"left:0.0%\">"));
+  EXPECT_THAT(html, HasSubstr("<i class=bar style=\"width:100.0%\">"));
+  EXPECT_THAT(html, HasSubstr("<div class=barvalue>50 %</div>"));
+  EXPECT_THAT(html, HasSubstr("<div class=barlabel>&lt;first&gt;</div>"));
+  EXPECT_THAT(html, HasSubstr("<div class=barnote>4 episodes &amp; few</div>"));
+  EXPECT_EQ(CountParts(html, "barnote"), 1U);
+  EXPECT_EQ(CountParts(html, "<i class=dot style"), 1U);
+  EXPECT_THAT(html, HasSubstr("<i class=diamond></i>gate"));
+  EXPECT_THAT(html, HasSubstr("<i class=dot></i>null"));
 }
 
-TEST(RateBarsTest, GrowsWithItsRowsAndExplainsOnlyWhatHasAName) {
-  const std::string none = RateBarsSvg({}, {"rate, %", "", ""});
-  EXPECT_THAT(none, HasSubstr("viewBox='0 0 1070 56'"));
-  EXPECT_THAT(none, Not(HasSubstr("tspan")));
-  EXPECT_EQ(Count(none, "<line"), 6U);
-  const std::vector<RateBar> bars(3);
-  EXPECT_THAT(RateBarsSvg(bars, {}), HasSubstr("viewBox='0 0 1070 158'"));
+TEST(RateBarsTest, ExplainsOnlyWhatHasAName) {
+  const std::string none = RateBarsHtml({}, {"rate, %", "", ""});
+  EXPECT_THAT(none, Not(HasSubstr("class=diamond")));
+  EXPECT_THAT(none, Not(HasSubstr("class=dot")));
+  EXPECT_EQ(CountParts(none, "class=xtick"), 6U);
+  EXPECT_THAT(none, HasSubstr("rate, %"));
 }
 
 }  // namespace

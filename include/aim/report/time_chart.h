@@ -1,4 +1,4 @@
-// A fraction over time, as SVG.
+// A fraction over time, as a part of a page.
 #pragma once
 
 #include <span>
@@ -14,8 +14,8 @@ struct TimePoint {
 
 // A line through the points, whose times rise, on an axis from the first to the last; `threshold`
 // is dashed, the stretches around marked points are shaded. Of many points the lowest of each of
-// 400 stretches is drawn, marked if one of them is. `caption` is HTML.
-std::string TimeChartSvg(std::span<const TimePoint> points, double threshold,
-                         const std::string& caption);
+// 400 stretches is drawn, marked if one of them is. `title` is text.
+std::string TimeChartHtml(std::span<const TimePoint> points, double threshold,
+                          const std::string& title);
 
 }  // namespace aim
