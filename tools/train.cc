@@ -7,6 +7,8 @@
 int main(int argc, char** argv) {
   CLI::App app{
       "Train a model on videos with action images by masked latent training.\n"
+      "OUT/report.html shows how it goes, and samples of every mode at the end; so does\n"
+      "tensorboard --logdir OUT.\n"
       "Ctrl-C (SIGINT) or SIGTERM: saves a checkpoint and ends with exit code 128 + the signal; a\n"
       "second one ends at once. --resume goes on from the newest checkpoint, exactly.",
       "aim-train"};

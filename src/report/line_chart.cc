@@ -74,7 +74,7 @@ nlohmann::json Line(const ChartLine& line, const std::string& style, const Axes&
     dots.push_back({{"left", PercentText(axes.x.At(point.x), 2)},
                     {"top", PercentText(1 - axes.y.At(point.y), 2)}});
   }
-  if (dots.size() > kMostDots || line.is_reference) dots = nlohmann::json::array();
+  if (dots.size() > (line.is_reference ? 1 : kMostDots)) dots = nlohmann::json::array();
   return {{"name", line.name}, {"style", style}, {"points", points}, {"dots", dots}};
 }
 

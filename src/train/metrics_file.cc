@@ -21,6 +21,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, int64_t train_step) : path_
   std::istringstream lines(text.substr(0, whole));
   for (std::string line; std::getline(lines, line);) {
     const nlohmann::json object = ParseJson(line);
+    history_.Add(object);
     if (!object.is_object() || !object.contains("train_step")) continue;
     const nlohmann::json& step = object["train_step"];
     if (step.is_number_integer() && step <= train_step) Remember(object);
@@ -33,6 +34,7 @@ void MetricsFile::Append(const nlohmann::json& line) {
   file << line.dump() << '\n' << std::flush;
   if (!file) throw IoError({path_.string(), "not writable", "", "free some space and resume"});
   Remember(line);
+  history_.Add(line);
 }
 
 nlohmann::json MetricsFile::Last(const std::string& key) const {

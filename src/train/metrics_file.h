@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "train/run_history.h"
+
 namespace aim {
 
 class MetricsFile {
@@ -22,11 +24,15 @@ class MetricsFile {
   // appended since; null if there is none.
   nlohmann::json Last(const std::string& key) const;
 
+  // The same lines, each step once.
+  const RunHistory& history() const { return history_; }
+
  private:
   void Remember(const nlohmann::json& line);
 
   std::filesystem::path path_;
   std::map<std::string, nlohmann::json> last_;  // by key
+  RunHistory history_;
 };
 
 }  // namespace aim

@@ -3,14 +3,20 @@
 #include <ATen/Parallel.h>
 
 #include <chrono>
+#include <functional>
+#include <map>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
 #include "aim/diffusion/validation.h"
 #include "aim/train/schedule.h"
 #include "train/checkpoints.h"
+#include "train/event_file.h"
 #include "train/metrics_file.h"
+#include "train/sample_strips.h"
+#include "train/training_page.h"
 #include "train/training_setup.h"
 
 namespace aim {
@@ -18,7 +24,13 @@ namespace {
 
 constexpr const char* kBundle = "bundle";  // in the run's folder
 
+constexpr size_t kSampleClips = 2;
+
 using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 // Means over the steps since the last line.
 class Window {
@@ -30,7 +42,7 @@ class Window {
   }
 
   nlohmann::json Line(const StepReport& last, int64_t train_step, int batch_size) const {
-    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    const double seconds = SecondsSince(start_);
     const auto count = static_cast<double>(num_steps_);
     return {{"train_step", train_step},
             {"loss", loss_ / count},
@@ -51,16 +63,23 @@ class Window {
 // The steps of one start of a run and what is written down between them.
 class TrainingLoop {
  public:
-  TrainingLoop(const TrainRunOptions& options, RunContext& run, TrainingSetup& setup)
-      : options_(options.train),
+  TrainingLoop(const TrainRunOptions& options, RunContext& run, TrainingSetup& setup,
+               Clock::time_point begin)
+      : run_options_(options),
+        options_(options.train),
         run_(run),
+        begin_(begin),
         setup_(setup),
         trainer_(Begin(options, run, setup)),
-        metrics_(run.out() / "metrics.jsonl", trainer_.train_step()) {}
+        metrics_(run.out() / "metrics.jsonl", trainer_.train_step()),
+        events_(run.out(), trainer_.train_step()) {}
 
   // Ends at train.steps, or, with a checkpoint, when the run is asked to stop.
   void Run() {
+    LogInfo(run_.out().string() + "/report.html shows how it goes, as does tensorboard --logdir " +
+            run_.out().string());
     run_.progress().Start("train", std::max<int64_t>(0, options_.steps - trainer_.train_step()));
+    WritePage(RunPhase::kRunning);
     ValidateIfDue();  // an earlier start may have ended just before it
     bool stops = false;
     while (!stops && trainer_.train_step() < options_.steps) {
@@ -68,12 +87,14 @@ class TrainingLoop {
       stops = run_.stop_requested();
       window_.Add(step);
       if (IsDue(options_.log_every) || stops) {
-        metrics_.Append(window_.Line(step, trainer_.train_step(), options_.batch_size));
+        Append(window_.Line(step, trainer_.train_step(), options_.batch_size));
         window_ = {};
       }
       run_.progress().Advance(1, "loss " + std::to_string(step.loss));
-      if (IsDue(options_.checkpoint_every) || stops)
+      if (IsDue(options_.checkpoint_every) || stops) {
         SaveCheckpoint(trainer_, run_.out(), options_.keep_checkpoints);
+        WritePage(stops ? RunPhase::kStopped : RunPhase::kRunning);
+      }
       if (!stops) ValidateIfDue();
     }
     run_.progress().Finish();
@@ -89,6 +110,12 @@ class TrainingLoop {
       report.samples_per_s = last["samples_per_s"];
     }
     return report;
+  }
+
+  // After the last step: samples, and the page as it stays.
+  void Finish() {
+    TakeSamples();
+    WritePage(RunPhase::kFinished);
   }
 
   const WeightMap& weights() const { return trainer_.averaged_weights(); }
@@ -113,32 +140,81 @@ class TrainingLoop {
     const bool is_done = !last.is_null() && last["train_step"] == step;
     if (step == 0 || setup_.validation.empty() || is_done || !IsDue(options_.validate_every))
       return;
-    metrics_.Append({{"train_step", step}, {"validation", Validate()}});
+    Append({{"train_step", step}, {"validation", Validate()}});
     setup_.ReleaseEncoders();
+    WritePage(RunPhase::kRunning);
     window_.RestartClock();
   }
 
   nlohmann::json Validate() const {
+    GenerateOptions generate;
+    generate.sampler.sampling.shift = setup_.config.diffusion.shift;
+    nlohmann::json report;
+    VisitModes([&](const GeneratorModel& model, const Mode& mode) {
+      run_.progress().Advance(0, "validating " + mode.name + " on " +
+                                     std::to_string(setup_.validation.size()) + " clips");
+      report[mode.name] = ToJson(ValidateMode(model, mode, setup_.validation, generate,
+                                              Rng(run_.seed()).Derive(0, mode.name)));
+    });
+    return report;
+  }
+
+  // Of the first held-out clips, sampled as the bundle says, but in no more steps than they are
+  // validated in: a large model would take an hour.
+  void TakeSamples() {
+    const auto num_clips =
+        static_cast<std::ptrdiff_t>(std::min(kSampleClips, setup_.validation.size()));
+    const std::vector<Clip> clips(setup_.validation.begin(), setup_.validation.begin() + num_clips);
+    if (clips.empty()) return;
+    GenerateOptions generate;
+    const int most_steps = generate.sampler.sampling.steps;
+    generate.sampler.sampling = setup_.config.diffusion;
+    generate.sampler.sampling.steps = std::min(most_steps, setup_.config.diffusion.steps);
+    run_.progress().Start("samples", static_cast<int64_t>(setup_.config.trained_modes.size()));
+    VisitModes([&](const GeneratorModel& model, const Mode& mode) {
+      if (run_.stop_requested()) return;
+      samples_[mode.name] =
+          MakeSampleStrips(model, mode, clips, generate, Rng(run_.seed()).Derive(1, mode.name));
+      run_.progress().Advance(1, mode.name);
+    });
+    run_.progress().Finish();
+    setup_.ReleaseEncoders();
+  }
+
+  // What is shipped, once for each mode that is trained.
+  void VisitModes(const std::function<void(const GeneratorModel&, const Mode&)>& visit) const {
     at::set_num_threads(NumProcessors());
     const Dit dit{setup_.config.dit, weights(), at::kFloat};
     const GeneratorModel model{&dit, setup_.autoencoder.get(), setup_.text.get(),
                                setup_.config.action_image, setup_.config.num_frames};
-    GenerateOptions generate;
-    generate.sampler.sampling.shift = setup_.config.diffusion.shift;
-    nlohmann::json report;
-    for (const std::string& mode : setup_.config.trained_modes) {
-      report[mode] = ToJson(ValidateMode(model, FindMode(mode), setup_.validation, generate,
-                                         Rng(run_.seed()).Derive(0, mode)));
-    }
-    return report;
+    for (const std::string& mode : setup_.config.trained_modes) visit(model, FindMode(mode));
   }
 
+  // A line of metrics.jsonl, and the same for TensorBoard.
+  void Append(const nlohmann::json& line) {
+    metrics_.Append(line);
+    events_.Append(line["train_step"], ScalarsOf(line));
+  }
+
+  void WritePage(RunPhase phase) const {
+    const TrainingState state{.phase = phase,
+                              .train_step = trainer_.train_step(),
+                              .start_s = SecondsSince(begin_),
+                              .samples = samples_};
+    WriteFileAtomic(run_.out() / "report.html",
+                    TrainingPage(run_options_, run_, setup_, metrics_.history(), state));
+  }
+
+  const TrainRunOptions& run_options_;
   const TrainOptions& options_;
   RunContext& run_;
+  Clock::time_point begin_;
   TrainingSetup& setup_;
   LocalComm comm_;
   Trainer trainer_;
   MetricsFile metrics_;
+  EventFile events_;
+  std::map<std::string, std::vector<SampleStrip>> samples_;  // by mode
   Window window_;
 };
 
@@ -183,14 +259,18 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
   // Until the number is set, matrix products split their sums as they like, and a first run of a
   // process fits an autoencoder of other last bits than a second.
   at::set_num_threads(NumProcessors());
+  const Clock::time_point begin = Clock::now();
   TrainReport report;
   TrainingSetup setup = PrepareTraining(options, run);
   if (setup.cache) {
     LogSchedule(options.train);
-    TrainingLoop loop(options, run, setup);
+    TrainingLoop loop(options, run, setup, begin);
     loop.Run();
     report = loop.Report();
-    if (report.finished) WriteTrainedBundle(setup, loop.weights(), run.out());
+    if (report.finished) {
+      WriteTrainedBundle(setup, loop.weights(), run.out());
+      loop.Finish();
+    }
   }
   run.CommitOut();
   if (report.finished) report.bundle = run.out() / kBundle;

@@ -33,15 +33,6 @@ void DecodePictures(const Autoencoder& autoencoder, const at::Tensor& latents, C
   }
 }
 
-// Index of each item's first clip.
-std::vector<int64_t> FirstClips(const LatentCache& cache) {
-  std::vector<int64_t> first;
-  for (int64_t index = 0; index < cache.size(); ++index) {
-    if (index == 0 || cache.Item(index) != cache.Item(index - 1)) first.push_back(index);
-  }
-  return first;
-}
-
 // The last episodes are kept out of training, with the clip that each begins with.
 void HoldOut(int asked, const Autoencoder& autoencoder, TrainingSetup& setup) {
   LatentCache& cache = *setup.cache;

@@ -47,6 +47,14 @@ void RequireSameFrames(const TrainRunOptions& options, int num_frames) {
 
 }  // namespace
 
+std::vector<int64_t> FirstClips(const LatentCache& cache) {
+  std::vector<int64_t> first;
+  for (int64_t index = 0; index < cache.size(); ++index) {
+    if (index == 0 || cache.Item(index) != cache.Item(index - 1)) first.push_back(index);
+  }
+  return first;
+}
+
 WeightMap ReadFittedAutoencoder(const std::filesystem::path& out) {
   return ReadSafetensors(out / kFittedAutoencoder);
 }
@@ -111,6 +119,7 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run) {
                             : PrepareFromEpisodes(options, run);
   if (!setup.cache) return setup;
   setup.ReleaseEncoders();
+  setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());
   run.Note("training_clips", setup.cache->size());
   run.Note("validation_clips", setup.validation.size());
   return setup;

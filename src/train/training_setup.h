@@ -22,6 +22,7 @@ struct TrainingSetup {
   std::unique_ptr<TextEncoder> text;
   std::filesystem::path initial_bundle;  // whose encoders these are; empty: fitted in this run
   std::vector<Clip> validation;
+  int64_t num_episodes = 0;          // that there are clips of in the cache, each as often as given
   std::optional<LatentCache> cache;  // empty if the run was asked to stop before it was built
   std::vector<Skipped> skipped;      // damaged episodes, by name
 
@@ -49,6 +50,9 @@ void PrepareRun(const TrainRunOptions& options, const std::string& data_content,
 // What both do alike: everything of the bundle options.init, and a new network of the options.
 void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup);
 void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
+
+// Index of the first clip of each item (episode) of the cache.
+std::vector<int64_t> FirstClips(const LatentCache& cache);
 
 // The autoencoder that was fitted in this run, for its bundle.
 WeightMap ReadFittedAutoencoder(const std::filesystem::path& out);

@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "support/python.h"
 #include "support/run_command.h"
+#include "support/source_dir.h"
 
 namespace aim::testing {
 namespace {
@@ -17,15 +17,9 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-std::filesystem::path SourceFolder() {
-  const char* folder = std::getenv("AIM_SOURCE_DIR");
-  EXPECT_NE(folder, nullptr) << "run ctest, or set AIM_SOURCE_DIR";
-  return folder == nullptr ? "." : folder;
-}
-
 CommandResult RunBench(const std::vector<std::string>& words) {
   std::vector<std::string> command{Binary("gpu_bench"), "--config",
-                                   (SourceFolder() / "bench/toy.json").string()};
+                                   (SourceDir() / "bench/toy.json").string()};
   command.insert(command.end(), words.begin(), words.end());
   return RunCommand(command);
 }
@@ -77,28 +71,18 @@ TEST(GpuBenchTest, RefusesWrongArguments) {
   }
 }
 
-// A Python with torch and safetensors: AIM_TEST_PYTHON, or the developers' environment. Empty if
-// there is none.
-std::string PythonWithTorch() {
-  const char* chosen = std::getenv("AIM_TEST_PYTHON");
-  const std::string python =
-      chosen != nullptr ? chosen : (SourceFolder() / ".venv-dev/bin/python").string();
-  if (!std::filesystem::exists(python)) return "";
-  return RunCommand({python, "-c", "import torch, safetensors.torch"}).exit_code == 0 ? python : "";
-}
-
 // Both programs do the same work: on the same weights and inputs they get the same results. In
 // float32, after three steps of two layers with guidance.
 TEST(GpuBenchTest, TheEagerProgramComputesTheSame) {
-  const std::string python = PythonWithTorch();
+  const std::string python = PythonWith("torch, safetensors.torch");
   if (python.empty()) GTEST_SKIP() << "no Python with torch and safetensors";
   const TemporaryFolder folder;
   const std::string tensors = (folder / "tensors.safetensors").string();
   const CommandResult ours = RunBench({"--tensors", tensors});
   ASSERT_EQ(ours.exit_code, 0) << ours.err;
   const CommandResult theirs =
-      RunCommand({python, (SourceFolder() / "bench/eager_wan.py").string(), "--config",
-                  (SourceFolder() / "bench/toy.json").string(), "--tensors", tensors});
+      RunCommand({python, (SourceDir() / "bench/eager_wan.py").string(), "--config",
+                  (SourceDir() / "bench/toy.json").string(), "--tensors", tensors});
   ASSERT_EQ(theirs.exit_code, 0) << theirs.err;
   const json report = json::parse(ours.out), eager = json::parse(theirs.out);
   ExpectPositive(eager, {"forward_s", "step_s", "denoise_s", "plan_denoise_guided_s"});

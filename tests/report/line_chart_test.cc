@@ -32,6 +32,15 @@ TEST(LineChartTest, PlacesAreThoseOfTheValues) {
   EXPECT_THAT(html, HasSubstr("<i class=\"key reference\"></i>given"));
   EXPECT_THAT(html, HasSubstr("<div class=xname>step</div>"));
   EXPECT_EQ(CountParts(html, "<i class=\"point line0\""), 3U);
+  EXPECT_EQ(CountParts(html, "<i class=\"point reference\""), 0U);
+}
+
+// A line of one point would not be seen, a reference's either.
+TEST(LineChartTest, OnePointIsADot) {
+  const std::string html =
+      LineChartHtml({.title = "", .x_name = "", .lines = {{"a", {{1, 1}}}, {"b", {{1, 2}}, true}}});
+  EXPECT_EQ(CountParts(html, "<i class=\"point line0\""), 1U);
+  EXPECT_EQ(CountParts(html, "<i class=\"point reference\""), 1U);
 }
 
 TEST(LineChartTest, OnlyALineWithANameHasALegend) {

@@ -3,14 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/bundle/encoding.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/train/run_train.h"
 #include "policy/tiny_bundle.h"
+#include "support/count_parts.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 #include "train/tiny_training.h"
@@ -20,6 +19,8 @@ namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class CacheTrainingTest : public ::testing::Test {
  protected:
@@ -92,6 +93,32 @@ TEST_F(CacheTrainingTest, TrainsValidatesAndWritesABundle) {
   EXPECT_EQ(EncodingOf(report.bundle, bundle.config)["autoencoder_weights"],
             EncodingOf(folder_ / "initial",
                        LoadBundleConfig(folder_ / "initial"))["autoencoder_weights"]);
+}
+
+// One page that holds everything: numbers, curves, samples of every mode beside what was recorded.
+TEST_F(CacheTrainingTest, ThePageTellsOfTheRun) {
+  Train("run");
+  const std::string page = ReadFile(folder_ / "run" / "report.html");
+  for (const char* words : {"Finished. The model is in bundle/", "<div class=big>2</div>",
+                            "of 2 steps", "Measured at step 2 on 2 held-out clips: few",
+                            "8 clips of 4 episodes: 9 frames, 2 views of 32x32", "2 episodes",
+                            "a new network", "loss</figcaption>"})
+    EXPECT_THAT(page, HasSubstr(words));
+  EXPECT_THAT(page, Not(HasSubstr("http-equiv=refresh")));
+  EXPECT_THAT(page, Not(HasSubstr("nan")));
+  // Of two clips: i2a and v2a have two rows, a2v and i2v too, i2va four.
+  EXPECT_EQ(testing::CountParts(page, "src=\"data:image/png;base64,"), 2U * 12U);
+  EXPECT_EQ(testing::CountParts(page, "src="), 2U * 12U);
+  EXPECT_EQ(testing::CountParts(page, "http"), 0U);  // nothing from elsewhere
+}
+
+TEST_F(CacheTrainingTest, ThePageOfARunWithoutHeldOutEpisodesSaysSo) {
+  options_.train.validation_episodes = 0;
+  Train("run");
+  const std::string page = ReadFile(folder_ / "run" / "report.html");
+  EXPECT_THAT(page, HasSubstr("No episode is held out: nothing is measured."));
+  EXPECT_THAT(page, HasSubstr("No episode is held out to make samples of."));
+  EXPECT_THAT(page, HasSubstr("loss</figcaption>"));
 }
 
 TEST_F(CacheTrainingTest, ANetworkIsTrainedOn) {

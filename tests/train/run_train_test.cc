@@ -87,6 +87,25 @@ class RunTrainTest : public ::testing::Test {
       EXPECT_EQ(ReadFile(folder_ / a / "bundle" / file), ReadFile(folder_ / b / "bundle" / file));
   }
 
+  // Points of the first curve of the page, that of the loss.
+  int64_t LossPoints(const std::string& out) const {
+    const std::string page = ReadFile(folder_ / out / "report.html");
+    const size_t begin = page.find("points=\"");
+    const size_t end = page.find('"', begin + 8);
+    return std::count(page.begin() + static_cast<std::ptrdiff_t>(begin),
+                      page.begin() + static_cast<std::ptrdiff_t>(end), ',');
+  }
+
+  // Of its TensorBoard file: equal steps with equal names make equal lengths.
+  uintmax_t EventBytes(const std::string& out) const {
+    uintmax_t bytes = 0;
+    for (const auto& entry : fs::directory_iterator(folder_ / out)) {
+      if (entry.path().filename().string().starts_with("events.out.tfevents."))
+        bytes += entry.file_size();
+    }
+    return bytes;
+  }
+
   std::vector<nlohmann::json> Metrics(const std::string& out) const {
     return testing::ReadMetrics(folder_ / out);
   }
@@ -115,6 +134,9 @@ TEST_F(RunTrainTest, KilledAndResumedGivesTheBitsOfAWholeRun) {
   ExpectSameBits("killed", "whole");
   const std::string whole_lines = lines.substr(0, lines.rfind('\n') + 1);
   EXPECT_TRUE(ReadFile(folder_ / "killed" / "metrics.jsonl").starts_with(whole_lines));
+  // Each step once, on the page and for TensorBoard; the lines of a whole run.
+  EXPECT_EQ(LossPoints("killed"), step + 3);
+  EXPECT_EQ(EventBytes("killed"), EventBytes("whole"));
   const nlohmann::json report = nlohmann::json::parse(resumed.out);
   EXPECT_EQ(report["train_step"], step + 3);
   EXPECT_EQ(report["loss"], nlohmann::json::parse(whole.out)["loss"]);
@@ -133,11 +155,27 @@ TEST_F(RunTrainTest, SigtermSavesAndEnds) {
   EXPECT_EQ(Metrics("run").back()["train_step"], NewestStep("run"));
   EXPECT_FALSE(fs::exists(folder_ / "run" / "bundle"));
   EXPECT_TRUE(fs::exists(folder_ / "run" / "run.json"));
+  const std::string page = ReadFile(folder_ / "run" / "report.html");
+  EXPECT_THAT(page, HasSubstr("Stopped at step " + std::to_string(NewestStep("run")) + " of"));
+  EXPECT_THAT(page, Not(HasSubstr("http-equiv=refresh")));
 
   const int64_t steps = NewestStep("run") + 2;
   EXPECT_EQ(Run("run", steps, {"--resume"}).exit_code, 0);
   EXPECT_EQ(Run("whole", steps).exit_code, 0);
   ExpectSameBits("run", "whole");
+}
+
+// While it goes on: where it stands and how long it will take, read again by the browser.
+TEST_F(RunTrainTest, ThePageOfARunThatGoesOnTellsHowLongItWillTake) {
+  testing::ChildProcess child(Command("run", 1000000));
+  ASSERT_TRUE(child.WaitForMessage("step_00000002"));
+  ASSERT_TRUE(child.WaitForMessage("step_00000003"));
+  child.Send(SIGKILL);
+  child.Wait();
+  const std::string page = ReadFile(folder_ / "run" / "report.html");
+  for (const char* words : {"Running: step ", " of 1000000.", "http-equiv=refresh content=60",
+                            "<b>about ", "left, without validation"})
+    EXPECT_THAT(page, HasSubstr(words));
 }
 
 // Asked to stop before anything was done: what there is can be resumed.

@@ -29,6 +29,9 @@ std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // the 
 //   metrics.jsonl            loss, gradient norm, rate, samples/s; validation of every mode in mm,
 //                            degrees and dB. It only ever grows: a resumed run writes
 //                            {"resumed_at_step": N} and goes on below it
+//   events.out.tfevents.*    the same for TensorBoard, each step once
+//   report.html              curves, how long it will take, samples of every mode at the end;
+//                            written anew at each checkpoint
 //   checkpoints/             step_00000123/, atomic, the newest few
 //   cache/                   encoded clips
 //   autoencoder.safetensors  if it was fitted here

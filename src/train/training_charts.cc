@@ -1,0 +1,131 @@
+#include "train/training_charts.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "aim/recipe/mode.h"
+#include "aim/report/line_chart.h"
+
+namespace aim {
+namespace {
+
+constexpr size_t kMostChartPoints = 400;
+
+// Of many points the mean of each of 400 stretches, at its last step.
+std::vector<LinePoint> ThinnedToMeans(const std::vector<LinePoint>& points) {
+  if (points.size() <= kMostChartPoints) return points;
+  std::vector<LinePoint> thinned;
+  for (size_t i = 0; i < kMostChartPoints; ++i) {
+    const size_t begin = i * points.size() / kMostChartPoints;
+    const size_t end = (i + 1) * points.size() / kMostChartPoints;
+    double sum = 0;
+    for (size_t k = begin; k < end; ++k) sum += points[k].y;
+    thinned.push_back({points[end - 1].x, sum / static_cast<double>(end - begin)});
+  }
+  return thinned;
+}
+
+LineChart ChartOverSteps(const std::string& title, int64_t last_step) {
+  return {.title = title,
+          .x_name = "step",
+          .lines = {},
+          .x_range = {{0, static_cast<double>(last_step)}}};
+}
+
+std::string StepChart(const RunHistory& history, const std::string& title,
+                      double RunHistory::Step::*value, int64_t last_step) {
+  LineChart chart = ChartOverSteps(title, last_step);
+  chart.prefer_log = value == &RunHistory::Step::loss || value == &RunHistory::Step::grad_norm;
+  std::vector<LinePoint> points;
+  for (const RunHistory::Step& step : history.steps())
+    points.push_back({static_cast<double>(step.train_step), step.*value});
+  chart.lines.push_back({.name = "", .points = ThinnedToMeans(points)});
+  return LineChartHtml(chart);
+}
+
+// A number of a mode's validation, times `scale`; not a number where it was not measured.
+struct Measure {
+  const char* title;
+  nlohmann::json::json_pointer place;
+  double scale = 1;
+  // What it is compared with, the same in all modes.
+  nlohmann::json::json_pointer reference = nlohmann::json::json_pointer();
+  const char* reference_name = "";
+  std::optional<std::pair<double, double>> range = {};  // of the axis; else that of the values
+};
+
+const std::vector<Measure>& Measures() {
+  using Place = nlohmann::json::json_pointer;
+  static const std::vector<Measure> kMeasures = {
+      {.title = "tip from the recorded one, median, mm", .place = Place("/position_mm/median")},
+      {.title = "rotation from the recorded one, median, degrees",
+       .place = Place("/rotation_deg/median")},
+      {.title = "frames whose pose cannot be decoded, %",
+       .place = Place("/not_decodable"),
+       .scale = 100,
+       .range = {{0, 100}}},
+      {.title = "pictures: PSNR, dB",
+       .place = Place("/psnr_db"),
+       .reference = Place("/static_copy_psnr_db"),
+       .reference_name = "first picture kept"}};
+  return kMeasures;
+}
+
+LinePoint PointOf(const RunHistory::Validation& validation, const std::string& mode,
+                  const nlohmann::json::json_pointer& place, double scale) {
+  const auto found = validation.modes.find(mode);
+  const bool is_number = found != validation.modes.end() && !place.empty() &&
+                         found->contains(place) && found->at(place).is_number();
+  return {static_cast<double>(validation.train_step),
+          is_number ? scale * found->at(place).get<double>()
+                    : std::numeric_limits<double>::quiet_NaN()};
+}
+
+bool HasNumber(const std::vector<LinePoint>& points) {
+  return std::any_of(points.begin(), points.end(),
+                     [](const LinePoint& point) { return point.y == point.y; });
+}
+
+// Empty where no mode has it.
+std::string ValidationChart(const RunHistory& history, const Measure& measure, int64_t last_step) {
+  LineChart chart = ChartOverSteps(measure.title, last_step);
+  chart.y_range = measure.range;
+  std::vector<LinePoint> reference;
+  for (const Mode& mode : AllModes()) {
+    ChartLine line{.name = mode.name};
+    std::vector<LinePoint> compared;
+    for (const RunHistory::Validation& validation : history.validations()) {
+      line.points.push_back(PointOf(validation, mode.name, measure.place, measure.scale));
+      compared.push_back(PointOf(validation, mode.name, measure.reference, measure.scale));
+    }
+    if (HasNumber(line.points)) chart.lines.push_back(std::move(line));
+    if (HasNumber(compared)) reference = std::move(compared);
+  }
+  if (chart.lines.empty()) return "";
+  if (!reference.empty()) {
+    chart.lines.push_back(
+        {.name = measure.reference_name, .points = std::move(reference), .is_reference = true});
+  }
+  return LineChartHtml(chart);
+}
+
+}  // namespace
+
+std::string StepChartsHtml(const RunHistory& history, int64_t last_step) {
+  return StepChart(history, "loss", &RunHistory::Step::loss, last_step) +
+         StepChart(history, "learning rate", &RunHistory::Step::lr, last_step) +
+         StepChart(history, "length of the gradient", &RunHistory::Step::grad_norm, last_step) +
+         StepChart(history, "samples a second", &RunHistory::Step::samples_per_s, last_step);
+}
+
+std::string ValidationChartsHtml(const RunHistory& history, int64_t last_step) {
+  std::string html;
+  for (const Measure& measure : Measures()) html += ValidationChart(history, measure, last_step);
+  return html;
+}
+
+}  // namespace aim
