@@ -1,7 +1,6 @@
 #include "train/training_facts.h"
 
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "aim/base/text.h"
 #include "aim/report/numbers.h"
@@ -43,6 +42,7 @@ std::string MixText(const ModeMix& mix) {
   double all = 0;
   for (const auto& [name, share] : shares) all += share;
   std::vector<std::string> texts;
+  texts.reserve(shares.size());
   for (const auto& [name, share] : shares)
     texts.push_back(name + " " + PercentText(share / all) + " %");
   return Join(texts);
