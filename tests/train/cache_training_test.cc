@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/bundle/encoding.h"
@@ -110,6 +112,16 @@ TEST_F(CacheTrainingTest, ThePageTellsOfTheRun) {
   EXPECT_EQ(testing::CountParts(page, "src=\"data:image/png;base64,"), 2U * 12U);
   EXPECT_EQ(testing::CountParts(page, "src="), 2U * 12U);
   EXPECT_EQ(testing::CountParts(page, "http"), 0U);  // nothing from elsewhere
+}
+
+// A validation of a large model takes long: it is no hang.
+TEST_F(CacheTrainingTest, TheProgressSaysWhatIsValidated) {
+  std::ostringstream progress;
+  RunContext run({.out = folder_ / "run"}, &progress, false);
+  RunTrain(options_, run);
+  EXPECT_THAT(progress.str(), HasSubstr("train 2/2"));
+  EXPECT_THAT(progress.str(), HasSubstr("validating i2v on 2 clips"));
+  EXPECT_THAT(progress.str(), HasSubstr("samples 5/5"));
 }
 
 TEST_F(CacheTrainingTest, ThePageOfARunWithoutHeldOutEpisodesSaysSo) {
