@@ -51,7 +51,7 @@ std::string MixText(const ModeMix& mix) {
 std::string OptimizerText(const TrainOptions& options) {
   const Schedule schedule = FitSchedule(options);
   return ToWord(options.optimizer) + ", rate up to " + ToText(options.lr) + ", " +
-         std::to_string(schedule.warmup_steps) + " steps of warm-up and " +
+         CountText(schedule.warmup_steps, "step", "steps") + " of warm-up and " +
          std::to_string(schedule.decay_steps) + " of decay";
 }
 
