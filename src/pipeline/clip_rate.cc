@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "aim/base/log.h"
-#include "aim/base/text.h"
+#include "aim/base/options.h"
 
 namespace aim {
 namespace {
