@@ -69,6 +69,7 @@ uint64_t AttemptSeed(const DemoJob& job, int attempt) {
 std::vector<DemoJob> MakeDemoJobs(const DemoCollectionOptions& options, const Env& env) {
   const std::vector<std::string> tasks = ChosenTasks(options, env);
   std::vector<std::vector<int>> variations;
+  variations.reserve(tasks.size());
   for (const std::string& task : tasks) {
     variations.push_back(ChosenVariations(options, task, env.NumVariations(task)));
   }
