@@ -19,6 +19,12 @@ void RequireOut(const fs::path& out) {
     throw ConfigError({"--out", "not given", "a path to write to", "add --out PATH"});
 }
 
+void RefuseUsedFile(const CommonOptions& common) {
+  if (common.overwrite || !fs::exists(common.out)) return;
+  throw ConfigError({"--out", "a file that exists (" + common.out.string() + ")", "a new file",
+                     "give --overwrite or another --out"});
+}
+
 }  // namespace
 
 RunContext::RunContext(CommonOptions common, std::ostream* progress_stream, bool is_terminal)
@@ -53,10 +59,7 @@ void RunContext::PrepareOutFile() {
     throw ConfigError(
         {"--out", file.string() + ", a device, pipe or socket", "a file", "choose another --out"});
   }
-  if (fs::exists(file) && !common_.overwrite) {
-    throw ConfigError({"--out", "a file that exists (" + file.string() + ")", "a new file",
-                       "give --overwrite or another --out"});
-  }
+  RefuseUsedFile(common_);
   if (fs::exists(file)) RefuseOutAmongInputs(file, inputs_);
   if (file.has_parent_path()) {
     std::error_code error;
@@ -74,6 +77,7 @@ void RunContext::PrepareOutFile() {
                        "a file that no run is writing", "wait for it or choose another --out"});
   }
   file_claim_.emplace(std::move(*claim));
+  RefuseUsedFile(common_);  // another run may have written it before it let go
   prepared_ = true;
   out_is_file_ = true;
 }

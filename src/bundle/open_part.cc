@@ -53,6 +53,7 @@ std::optional<Unusable> WhyUnusable(const WeightFile& file) {
   const std::map<std::string, Architecture> models = ModelsIn(file.tensors);
   if (!models.empty()) {
     std::vector<std::string> parts;
+    parts.reserve(models.size());
     for (const auto& [head, architecture] : models) {
       parts.push_back(head + " (" + ArchitectureName(architecture) + ")");
     }

@@ -40,6 +40,7 @@ Clip CutClip(const Clip& clip, int start, int num_frames) {
 
 std::vector<Clip> CutClips(const Clip& clip, int count, int num_frames) {
   std::vector<Clip> clips;
+  clips.reserve(static_cast<size_t>(count));
   const int num_poses = static_cast<int>(clip.poses.size());
   for (int i = 0; i < count; ++i)
     clips.push_back(CutClip(clip, i * std::max(1, num_poses - 2) / count, num_frames));

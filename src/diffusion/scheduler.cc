@@ -23,6 +23,7 @@ std::vector<double> Grid(SigmaGrid grid, int steps, double shift) {
   const double first = is_official ? static_cast<double>(0.999f) : 1;
   const double last = is_official ? 0 : 1e-3;
   std::vector<double> sigmas;
+  sigmas.reserve(static_cast<size_t>(steps));
   for (int i = 0; i < steps; ++i) {
     sigmas.push_back(ShiftSigma(first + (last - first) * i / steps, shift));
   }
@@ -46,6 +47,7 @@ std::vector<double> DiffusersEulerGrid(const SamplingOptions& options) {
   const auto lowest = static_cast<float>(ShiftSigma(static_cast<double>(0.001f), options.shift));
   const double num_gaps = std::max(1, options.steps - 1);
   std::vector<double> sigmas;
+  sigmas.reserve(static_cast<size_t>(options.steps));
   for (int i = 0; i < options.steps; ++i) {
     sigmas.push_back(
         ShiftSigma(1 + (static_cast<double>(lowest) - 1) * i / num_gaps, options.shift));

@@ -7,7 +7,7 @@
 namespace aim {
 
 SceneRenderer::SceneRenderer(const mjModel* model, Look look, GlContext& context)
-    : model_(model), look_(look), context_(context), buffer_size_(model->vis.global.offwidth) {
+    : model_(model), context_(context), buffer_size_(model->vis.global.offwidth) {
   const DrawingTurn turn = context_.MakeCurrent();
   mjv_defaultScene(&scene_);
   mjv_makeScene(model, &scene_, 200);

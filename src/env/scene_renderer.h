@@ -25,7 +25,6 @@ class SceneRenderer {
 
  private:
   const mjModel* model_;
-  Look look_;
   GlContext& context_;
   int buffer_size_;
   mjvScene scene_;

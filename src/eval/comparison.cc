@@ -92,6 +92,7 @@ void RequireSameScenes(const std::vector<TrialSpec>& scenes, const TrialTable& o
 Comparison CompareRollouts(const std::vector<TrialRecord>& trials, const TrialTable& other,
                            const std::string& where, uint64_t seed) {
   std::vector<TrialSpec> scenes;
+  scenes.reserve(trials.size());
   for (const TrialRecord& trial : trials) scenes.push_back(trial.spec);
   RequireSameScenes(scenes, other, where);
   const OutcomeOfScene outcomes = ByScene(other);

@@ -72,6 +72,7 @@ class Overlay {
     }
     for (const auto& writer : writers) writer->Finish();
     std::vector<Image> rows;
+    rows.reserve(strip.size());
     for (const std::vector<Image>& row : strip) rows.push_back(Filmstrip(row));
     WriteImage(folder / "strip.jpg", StackImages(rows));
   }

@@ -22,7 +22,8 @@ struct TruthClips {
 };
 
 // The starts of at most `count` episodes, evenly spread over the data; damaged ones are left out,
-// logged and named, and those of another rate than the model's warned of. Throws InputError if none can be used.
+// logged and named, and those of another rate than the model's warned of. Throws InputError if none
+// can be used.
 TruthClips ReadTruthClips(const DataSet& data, int count, const BundleConfig& config,
                           Progress& progress);
 

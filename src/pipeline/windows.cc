@@ -80,8 +80,8 @@ std::vector<DecodedPose> BlendWindows(const std::vector<DecodedWindow>& windows,
     const int length = static_cast<int>(window.frames.size());
     for (int k = 0; k < length && window.start + k < num_frames; ++k) {
       const double weight = static_cast<double>(std::min(k + 1, length - k)) / length;
-      votes[static_cast<size_t>(window.start + k)].push_back(
-          {&window.frames[static_cast<size_t>(k)], weight});
+      const auto frame = static_cast<size_t>(window.start) + static_cast<size_t>(k);
+      votes[frame].push_back({&window.frames[static_cast<size_t>(k)], weight});
     }
   }
   std::vector<DecodedPose> blended;

@@ -23,9 +23,9 @@ double StepOf(double span) {
   return 10 * power;
 }
 
-// Values that are all the same lie in the middle.
+// Values that are all the same, but for rounding, lie in the middle.
 void Widen(double& low, double& high) {
-  if (high > low) return;
+  if (high - low > kRounding * std::max(std::abs(low), std::abs(high))) return;
   const double margin = low == 0 ? 1 : std::abs(low) / 2;
   low -= margin;
   high += margin;
@@ -34,8 +34,8 @@ void Widen(double& low, double& high) {
 std::vector<double> LinearTicks(double low, double high, double step) {
   std::vector<double> ticks;
   const double first = std::ceil(low / step - kRounding);
-  for (double k = first; k <= std::floor(high / step + kRounding); ++k)
-    ticks.push_back(k * step + 0.0);  // no -0
+  const int count = static_cast<int>(std::floor(high / step + kRounding) - first) + 1;
+  for (int k = 0; k < count; ++k) ticks.push_back((first + k) * step + 0.0);  // no -0
   return ticks;
 }
 

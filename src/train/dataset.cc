@@ -113,8 +113,8 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
                     shape.num_views == expected.num_views &&
                     std::abs(shape.fps - expected.fps) <= kRateTolerance * expected.fps;
   if (fits) return;
-  throw InputError({where, Text(shape), Text(expected) + ", like the others",
-                    "train on data of one size and rate"});
+  throw InputError({where, Text(shape), Text(expected) + ", as the other clips of this run",
+                    "train on data of one size and rate, with --init on the bundle's"});
 }
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,

@@ -25,7 +25,6 @@ class RunHistory {
   // A line of metrics.jsonl. {"resumed_at_step": N} takes back what is of later steps: it belongs
   // to an attempt that was cut off. Other lines are passed over.
   void Add(const nlohmann::json& line);
-  void DropAfter(int64_t train_step);
 
   const std::vector<Step>& steps() const { return steps_; }
   const std::vector<Validation>& validations() const { return validations_; }
@@ -35,6 +34,8 @@ class RunHistory {
   double SecondsPerStep(int batch_size) const;  // 0 if nothing is known
 
  private:
+  void DropAfter(int64_t train_step);
+
   std::vector<Step> steps_;
   std::vector<Validation> validations_;
 };

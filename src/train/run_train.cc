@@ -51,7 +51,8 @@ class Window {
             {"samples_per_s", count * batch_size / seconds}};
   }
 
-  void RestartClock() { start_ = Clock::now(); }
+  // What was done since `begin` is no part of the steps.
+  void LeaveOut(Clock::time_point begin) { start_ += Clock::now() - begin; }
 
  private:
   double loss_ = 0;
@@ -76,11 +77,13 @@ class TrainingLoop {
 
   // Ends at train.steps, or, with a checkpoint, when the run is asked to stop.
   void Run() {
-    LogInfo(run_.out().string() + "/report.html shows how it goes, as does tensorboard --logdir " +
-            run_.out().string());
+    const std::string out = run_.out().string();
+    LogInfo(out + "/report.html shows how it goes, as does tensorboard --logdir " + out +
+            (run_.out() == run_.common().out ? "" : "; renamed to --out when the run is whole"));
     run_.progress().Start("train", std::max<int64_t>(0, options_.steps - trainer_.train_step()));
     WritePage(RunPhase::kRunning);
     ValidateIfDue();  // an earlier start may have ended just before it
+    window_ = {};
     bool stops = false;
     while (!stops && trainer_.train_step() < options_.steps) {
       const StepReport step = trainer_.Step(*setup_.cache, comm_);
@@ -91,11 +94,13 @@ class TrainingLoop {
         window_ = {};
       }
       run_.progress().Advance(1, "loss " + std::to_string(step.loss));
+      const Clock::time_point between = Clock::now();
       if (IsDue(options_.checkpoint_every) || stops) {
         SaveCheckpoint(trainer_, run_.out(), options_.keep_checkpoints);
         WritePage(stops ? RunPhase::kStopped : RunPhase::kRunning);
       }
       if (!stops) ValidateIfDue();
+      window_.LeaveOut(between);
     }
     run_.progress().Finish();
   }
@@ -143,7 +148,6 @@ class TrainingLoop {
     Append({{"train_step", step}, {"validation", Validate()}});
     setup_.ReleaseEncoders();
     WritePage(RunPhase::kRunning);
-    window_.RestartClock();
   }
 
   nlohmann::json Validate() const {

@@ -28,14 +28,15 @@ std::map<std::filesystem::path, ClipShape> SampleShapes(const DataSplit& split,
     if (const auto read = reader.TryRead(episode, {0, 1})) shapes.push_back(ShapeOf(read->clip));
   }
   std::map<std::filesystem::path, ClipShape> most;
-  for (const auto& [root, shapes] : samples) {
+  for (const auto& sample : samples) {
+    const std::vector<ClipShape>& shapes = sample.second;
     const auto count = [&](const ClipShape& shape) {
       return std::count(shapes.begin(), shapes.end(), shape);
     };
     const auto found = std::max_element(
         shapes.begin(), shapes.end(),
         [&](const ClipShape& a, const ClipShape& b) { return count(a) < count(b); });
-    if (found != shapes.end()) most[root] = *found;
+    if (found != shapes.end()) most[sample.first] = *found;
   }
   if (most.empty()) ThrowNothingReadable();
   return most;

@@ -123,9 +123,12 @@ nlohmann::json SampleValues(const TrainingState& state) {
   return modes;
 }
 
-std::string SamplesNote(const TrainingState& state, size_t num_held_out) {
+std::string SamplesNote(const TrainingState& state, size_t num_modes, size_t num_held_out) {
   if (num_held_out == 0) return "No episode is held out to make samples of.";
-  if (state.phase == RunPhase::kFinished) return "";
+  if (state.phase == RunPhase::kFinished && state.samples.size() == num_modes) return "";
+  if (state.phase == RunPhase::kFinished) {
+    return "Stopped before all samples were made; --resume makes them.";
+  }
   return "Samples are made when the run is finished.";
 }
 
@@ -137,7 +140,8 @@ std::string TrainingPage(const TrainRunOptions& options, const RunContext& run,
   const int64_t last_step = std::max<int64_t>(1, state.train_step);  // of the curves
   const bool is_running = state.phase == RunPhase::kRunning;
   const std::string charts = ValidationChartsHtml(history, last_step);
-  const std::string samples_note = SamplesNote(state, setup.validation.size());
+  const std::string samples_note =
+      SamplesNote(state, setup.config.trained_modes.size(), setup.validation.size());
   return RenderTemplate(
       "training", {{"title", "Training of " + run.common().out.string()},
                    {"reload_s", is_running ? nlohmann::json(kReloadEveryS) : nlohmann::json()},

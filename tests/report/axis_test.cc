@@ -45,6 +45,15 @@ TEST(AxisTest, OneValueLiesInTheMiddle) {
   }
 }
 
+// Means of one value may differ by a rounding.
+TEST(AxisTest, ARoundingApartIsOneValue) {
+  for (const double value : {5e-4, 7.0, -3.0, 1e12}) {
+    const Axis axis = ExactAxis(value, std::nextafter(value, 1e300));
+    EXPECT_LE(axis.ticks.size(), 6U) << value;
+    EXPECT_NEAR(axis.At(value), 0.5, 1e-6) << value;
+  }
+}
+
 TEST(AxisTest, LogarithmsAreEven) {
   const Axis axis = LogAxis(0.03, 1.4);
   EXPECT_THAT(axis.low, DoubleEq(0.02));

@@ -26,7 +26,7 @@ std::string FilterOf(const std::string& file) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleMock(&argc, argv);
-  if (argc > 2 || (argc == 2 && GTEST_FLAG_GET(filter) != "*")) {
+  if (argc > 2 || (argc == 2 && ::testing::GTEST_FLAG(filter) != "*")) {
     std::cerr << "give one file of tests, or --gtest_filter\n";
     return 2;
   }
@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
       std::cerr << "no test in a file named " << argv[1] << "\n";
       return 2;
     }
-    GTEST_FLAG_SET(filter, filter);
+    ::testing::GTEST_FLAG(filter) = filter;
   }
   return RUN_ALL_TESTS();
 }

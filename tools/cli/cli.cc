@@ -393,7 +393,8 @@ std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann
   std::string text(help);
   const std::string described = limits.has_range ? DescribeLimits(limits) : "";
   if (!described.empty()) text += "; " + described;
-  if (value.is_array() || value == "") return text;
+  const bool is_empty_text = value.is_string() && value.get_ref<const std::string&>().empty();
+  if (value.is_array() || is_empty_text) return text;
   if (value.is_number_float()) return text + "; default " + ToText(value.get<double>());
   return text + "; default " + (value.is_string() ? value.get<std::string>() : value.dump());
 }
