@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/parallel.h"
@@ -14,6 +15,7 @@
 #include "aim/base/text.h"
 #include "aim/bundle/encoding.h"
 #include "aim/data/cut_clip.h"
+#include "aim/format/json_reader.h"
 #include "train/held_out.h"
 
 namespace aim {
@@ -181,6 +183,25 @@ std::vector<Skipped> EpisodeReader::skipped() const {
   return all;
 }
 
+void EpisodeReader::Keep(const std::filesystem::path& file) const {
+  nlohmann::json lines = nlohmann::json::array();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, one] : skipped_) {
+    lines.push_back({{"key", key}, {"episode", one.episode}, {"problem", one.problem}});
+  }
+  WriteFileAtomic(file, DumpJson({{"left_out", lines}}, 1) + "\n");
+}
+
+void EpisodeReader::Recall(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) return;
+  const JsonReader kept = JsonReader::OfFile(file);
+  const std::lock_guard lock(mutex_);
+  for (const nlohmann::json& line : kept.At("left_out")) {
+    const JsonReader one(line, kept.Where("left_out"));
+    skipped_.emplace(one.Text("key"), Skipped{one.Text("episode"), one.Text("problem")});
+  }
+}
+
 PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int num_episodes,
                               int num_frames, const PcaOptions& options,
                               const ActionImageSpec& spec, EpisodeReader& reader,
@@ -208,6 +229,7 @@ PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int 
 std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
                                             RunContext& run) {
   const std::string key = CacheKey(request);
+  const std::filesystem::path left_out = request.dir / "left_out.json";
   if (!LatentCache::IsComplete(request.dir, key)) {
     if (std::filesystem::exists(request.dir / "collection.json")) {
       throw ConfigError({.where = "clips.dir",
@@ -230,6 +252,9 @@ std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, Episode
                       .should_stop = [&] { return run.stop_requested(); }});
     run.progress().Finish();
     if (!done) return std::nullopt;
+    reader.Keep(left_out);
+  } else {
+    reader.Recall(left_out);
   }
   return LatentCache::Open(request.dir, key);
 }

@@ -193,62 +193,6 @@ TEST_F(RunTrainTest, AStopWhileClipsAreEncodedIsNoHarm) {
   ExpectSameBits("run", "whole");
 }
 
-TEST_F(RunTrainTest, ADamagedEpisodeIsLeftOutAndNamed) {
-  testing::DamageEpisode(folder_ / "data", 1);
-  const testing::CommandResult result = Run("run", 2);
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  const nlohmann::json report = nlohmann::json::parse(result.out);
-  ASSERT_EQ(report["skipped"].size(), 1U);
-  EXPECT_EQ(report["skipped"][0]["episode"], "reach_target/variation0/episode1");
-  EXPECT_THAT(result.err, HasSubstr("reach_target/variation0/episode1"));
-  const nlohmann::json notes = nlohmann::json::parse(ReadFile(folder_ / "run/run.json"))["notes"];
-  EXPECT_EQ(notes["training_clips"], 10);  // 5 of 6 episodes, 2 clips each
-  EXPECT_EQ(notes["skipped"], report["skipped"]);
-}
-
-TEST_F(RunTrainTest, AHeldOutEpisodeMayBeDamagedToo) {
-  options_.train.validation_episodes = 3;
-  options_.train.steps = 1;
-  const DataSplit split = ListTrainingData(options_.data, 3, 0);
-  testing::DamageEpisode(folder_ / "data", split.validation[0].ref.index);
-  testing::DamageEpisode(folder_ / "data", split.validation[2].ref.index);
-  const TrainReport report = RunHere("run");
-  EXPECT_TRUE(report.finished);
-  EXPECT_EQ(report.skipped.size(), 2U);
-  EXPECT_EQ(Metrics("run").back()["validation"]["i2a"]["clips"], 1);
-}
-
-TEST_F(RunTrainTest, NothingButDamagedEpisodesIsRefused) {
-  for (int episode = 0; episode < 6; ++episode) testing::DamageEpisode(folder_ / "data", episode);
-  testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); }, {"without a readable episode"});
-}
-
-TEST_F(RunTrainTest, ADataSetOfAnotherSizeIsRefused) {
-  testing::WriteTrainingData(folder_ / "large", {.num_episodes = 2, .size_px = 48});
-  options_.data.push_back((folder_ / "large").string());
-  testing::ExpectThrowsWith<InputError>([&] { RunHere("run"); }, {"32x32", "48x48", "large"});
-}
-
-TEST_F(RunTrainTest, AnEpisodeOfAnotherSizeIsLeftOutAndNamed) {
-  options_.train.validation_episodes = 2;
-  options_.train.steps = 1;
-  testing::WriteTrainingData(folder_ / "large", {.size_px = 48});
-  const DataSplit split = ListTrainingData(options_.data, 2, 0);
-  for (const int stray : {split.training[0].ref.index, split.validation[1].ref.index}) {
-    const std::string name = std::to_string(stray);
-    const fs::path data = folder_ / name;
-    testing::WriteTrainingData(data);
-    fs::remove_all(testing::TrainingEpisodePath(data, stray));
-    fs::copy(testing::TrainingEpisodePath(folder_ / "large", stray),
-             testing::TrainingEpisodePath(data, stray), fs::copy_options::recursive);
-    options_.data = {data.string()};
-    const TrainReport report = RunHere("run" + name);
-    ASSERT_EQ(report.skipped.size(), 1U);
-    EXPECT_EQ(report.skipped[0].episode, "reach_target/variation0/episode" + name);
-    EXPECT_THAT(report.skipped[0].problem, HasSubstr("48x48 pixels"));
-  }
-}
-
 // A cache that was cut off, or belongs to other clips, is completed; the rest is as before.
 TEST_F(RunTrainTest, AnInterruptedCacheIsCompleted) {
   options_.train.steps = 2;

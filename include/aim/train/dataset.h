@@ -68,6 +68,11 @@ class EpisodeReader {
   // All that were left out so far, by name.
   std::vector<Skipped> skipped() const;
 
+  // Writes them beside what was made of the others, for a later start that reads none of them; adds
+  // what such a file holds, if it is there. Recall throws InputError for a damaged one.
+  void Keep(const std::filesystem::path& file) const;
+  void Recall(const std::filesystem::path& file);
+
  private:
   std::optional<ClipShape> expected_;
   mutable std::mutex mutex_;
