@@ -71,12 +71,8 @@ nlohmann::json InspectBundle(const std::filesystem::path& path) {
   return report;
 }
 
-std::string Count(int64_t count, const std::string& noun) {
-  return ", " + std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string Summary(const DitOptions& options) {
-  std::string text = "Wan DiT" + Count(options.num_layers, "layer") + ", dim " +
+  std::string text = "Wan DiT, " + CountText(options.num_layers, "layer") + ", dim " +
                      std::to_string(options.dim) + ", ffn " + std::to_string(options.ffn_dim) +
                      ", latent channels " + std::to_string(options.in_channels) + " in and " +
                      std::to_string(options.out_channels) + " out, text features " +
@@ -87,8 +83,8 @@ std::string Summary(const DitOptions& options) {
 }
 
 std::string Summary(const WanVaeOptions& options) {
-  return std::string(options.is_residual ? "Wan 2.2" : "Wan 2.1") + " VAE" +
-         Count(options.z_dim, "latent channel") + ", a latent for " +
+  return std::string(options.is_residual ? "Wan 2.2" : "Wan 2.1") + " VAE, " +
+         CountText(options.z_dim, "latent channel") + ", a latent for " +
          std::to_string(options.spatial_factor()) + " x " +
          std::to_string(options.spatial_factor()) + " pixels and " +
          std::to_string(options.temporal_factor()) + " frames, encoder " +
@@ -96,9 +92,9 @@ std::string Summary(const WanVaeOptions& options) {
 }
 
 std::string Summary(const Umt5Options& options) {
-  return "UMT5 encoder" + Count(options.num_layers, "layer") + ", dim " +
-         std::to_string(options.dim) + Count(options.num_heads, "head") + ", ffn " +
-         std::to_string(options.ffn_dim) + Count(options.vocab_size, "token");
+  return "UMT5 encoder, " + CountText(options.num_layers, "layer") + ", dim " +
+         std::to_string(options.dim) + ", " + CountText(options.num_heads, "head") + ", ffn " +
+         std::to_string(options.ffn_dim) + ", " + CountText(options.vocab_size, "token");
 }
 
 template <class Options>

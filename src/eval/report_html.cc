@@ -75,7 +75,7 @@ nlohmann::json EpisodeCard(const FilmstripEntry& strip, const std::filesystem::p
           {"prompt", strip.prompt},
           {"seed", strip.spec.seed},
           {"steps", strip.steps},
-          {"replans", CountText(strip.replans, "replan", "replans")},
+          {"replans", CountText(strip.replans, "replan")},
           {"confidence", NumberText(strip.confidence, 2)},
           {"termination", WordsText(ToWord(strip.termination))},
           {"file", strip.file},
@@ -145,7 +145,7 @@ nlohmann::json Means(const RolloutReport& report) {
   const Interval& interval = report.mean_success_interval;
   const std::string few = FewText(report.num_trials, interval.low, interval.high);
   return {{"mean_success", PercentText(report.mean_success)},
-          {"num_tasks", CountText(static_cast<int64_t>(report.tasks.size()), "task", "tasks")},
+          {"num_tasks", CountText(report.tasks.size(), "task")},
           {"num_trials", report.num_trials},
           {"mean_interval", IntervalText(interval.low, interval.high)},
           {"has_few", !few.empty()},

@@ -19,10 +19,6 @@
 namespace aim {
 namespace {
 
-std::string Count(size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 // A picture or a whole video of one view, with its cameras, at its own size.
 struct RawView {
   std::string path;
@@ -52,7 +48,7 @@ void CheckLength(const std::string& where, size_t count, const std::string& noun
                  const std::string& fix) {
   if (count <= static_cast<size_t>(num_frames)) return;
   throw InputError({.where = where,
-                    .got = Count(count, noun) + " long",
+                    .got = CountText(count, noun) + " long",
                     .expected = "at most " + std::to_string(num_frames) + ", a clip of this model",
                     .fix = fix});
 }
@@ -85,7 +81,7 @@ void CheckSameMoments(const RawView& raw, const RawView& first) {
   const std::string fix = "cut the videos to the same frames";
   if (raw.view.num_frames != first.view.num_frames) {
     throw InputError({.where = raw.path,
-                      .got = Count(raw.times_s.size(), "frame") + " long",
+                      .got = CountText(raw.times_s.size(), "frame") + " long",
                       .expected = std::to_string(first.view.num_frames) + " as " + first.path,
                       .fix = fix});
   }
@@ -105,7 +101,7 @@ std::vector<RawView> ReadRawViews(const GenerateClipOptions& options,
   if (paths.size() != static_cast<size_t>(config.num_views)) {
     throw ConfigError(
         {.where = is_video ? "--video" : "--view",
-         .got = "given for " + Count(paths.size(), "view"),
+         .got = "given for " + CountText(paths.size(), "view"),
          .expected = std::to_string(config.num_views) + ", the number this model was trained for",
          .fix = ""});
   }
@@ -122,7 +118,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
   const std::vector<CameraTrack> tracks = ReadCamerasJson(path);
   if (tracks.size() != views.size()) {
     throw InputError({.where = path,
-                      .got = Count(tracks.size(), "view"),
+                      .got = CountText(tracks.size(), "view"),
                       .expected = std::to_string(views.size()) + ", one for each picture or video",
                       .fix = ""});
   }
@@ -140,7 +136,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(
           {.where = where + ".world_from_camera",
-           .got = Count(count, "transform"),
+           .got = CountText(count, "transform"),
            .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
            .fix = ""});
     }

@@ -1,11 +1,11 @@
 #include "report/axis.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
+#include <sstream>
 
 #include "aim/base/error.h"
+#include "aim/report/numbers.h"
 
 namespace aim {
 namespace {
@@ -57,12 +57,6 @@ bool IsPowerOfTen(double value) {
   return std::abs(power - std::round(power)) < kRounding;
 }
 
-std::string Written(const char* format, int digits, double value) {
-  std::array<char, 400> text{};
-  std::snprintf(text.data(), text.size(), format, digits, value);
-  return text.data();
-}
-
 }  // namespace
 
 double Axis::At(double value) const {
@@ -73,13 +67,16 @@ double Axis::At(double value) const {
 
 std::string Axis::TickText(double value) const {
   if (value == 0) return "0";
-  if (is_log) return Written("%.*g", 6, value);
+  if (is_log) {
+    std::ostringstream text;  // six digits at most
+    text << value;
+    return text.str();
+  }
   const double largest = std::max(std::abs(low), std::abs(high));
-  if (largest >= 1e6 && tick_step >= 1e5)
-    return Written("%.*f", tick_step < 1e6, value / 1e6) + "M";
-  if (largest >= 1e4 && tick_step >= 1e3) return Written("%.*f", 0, value / 1e3) + "k";
+  if (largest >= 1e6 && tick_step >= 1e5) return NumberText(value / 1e6, tick_step < 1e6) + "M";
+  if (largest >= 1e4 && tick_step >= 1e3) return NumberText(value / 1e3, 0) + "k";
   const int digits = std::max(0, static_cast<int>(-std::floor(std::log10(tick_step) + kRounding)));
-  return Written("%.*f", digits, value);
+  return NumberText(value, digits);
 }
 
 Axis ExactAxis(double low, double high) {

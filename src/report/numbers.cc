@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "aim/base/text.h"
+
 namespace aim {
 namespace {
 
@@ -40,8 +42,8 @@ std::string IntervalText(double low, double high) {
 
 std::string FewText(int num_episodes, double low, double high) {
   if (high - low <= kWideInterval) return "";
-  return CountText(num_episodes, "episode", "episodes") + ": anything from " + PercentText(low) +
-         " to " + PercentText(high) + " %";
+  return CountText(num_episodes, "episode") + ": anything from " + PercentText(low) + " to " +
+         PercentText(high) + " %";
 }
 
 std::string PValueText(double p_value) {
@@ -55,10 +57,6 @@ std::string DurationText(double seconds) {
   if (whole < 60) return Printed("%lld s", whole);
   if (whole < 3600) return Printed("%lld min %02lld s", whole / 60, whole % 60);
   return Printed("%lld h %02lld min", whole / 3600, whole / 60 % 60);
-}
-
-std::string CountText(int64_t count, const std::string& singular, const std::string& plural) {
-  return std::to_string(count) + " " + (count == 1 ? singular : plural);
 }
 
 }  // namespace aim

@@ -8,15 +8,9 @@
 namespace aim {
 namespace {
 
-constexpr size_t kMostPoints = 400;
-
 std::vector<TimePoint> Thinned(std::span<const TimePoint> points) {
-  if (points.size() <= kMostPoints) return {points.begin(), points.end()};
   std::vector<TimePoint> thinned;
-  for (size_t i = 0; i < kMostPoints; ++i) {
-    const auto part =
-        points.subspan(i * points.size() / kMostPoints,
-                       (i + 1) * points.size() / kMostPoints - i * points.size() / kMostPoints);
+  for (const std::span<const TimePoint> part : Stretches(points)) {
     const auto lower = [](const TimePoint& a, const TimePoint& b) { return a.value < b.value; };
     TimePoint lowest = *std::min_element(part.begin(), part.end(), lower);
     lowest.marked = std::any_of(part.begin(), part.end(), [](auto& point) { return point.marked; });

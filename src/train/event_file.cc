@@ -11,6 +11,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/format/byte_reader.h"
 
 namespace aim {
 namespace {
@@ -42,13 +43,6 @@ std::string LittleEndian(Number number) {
   return bytes;
 }
 
-template <class Number>
-Number FromLittleEndian(std::string_view bytes) {
-  Number number{};
-  std::memcpy(&number, bytes.data(), sizeof number);
-  return number;
-}
-
 std::string Varint(uint64_t number) {
   std::string bytes;
   for (; number >= 0x80; number >>= 7) bytes += static_cast<char>(number | 0x80U);
@@ -71,13 +65,14 @@ double WallTime() {
 // Data of the first record of `bytes` if it is whole.
 std::optional<std::string_view> FirstRecord(std::string_view bytes) {
   if (bytes.size() < kFrameHead) return std::nullopt;
-  const auto length = FromLittleEndian<uint64_t>(bytes);
-  if (FromLittleEndian<uint32_t>(bytes.substr(8)) != MaskedCrc32c(bytes.substr(0, 8)) ||
+  const std::span<const std::byte> raw = std::as_bytes(std::span(bytes));
+  const auto length = ReadNumber<uint64_t>(raw, 0);
+  if (ReadNumber<uint32_t>(raw, 8) != MaskedCrc32c(bytes.substr(0, 8)) ||
       length > bytes.size() - kFrameHead || bytes.size() - kFrameHead - length < kFrameTail) {
     return std::nullopt;
   }
   const std::string_view data = bytes.substr(kFrameHead, length);
-  const auto checksum = FromLittleEndian<uint32_t>(bytes.substr(kFrameHead + length));
+  const auto checksum = ReadNumber<uint32_t>(raw, kFrameHead + length);
   return checksum == MaskedCrc32c(data) ? std::optional(data) : std::nullopt;
 }
 

@@ -18,6 +18,12 @@ double NumberIn(const nlohmann::json& line, const char* key) {
 
 }  // namespace
 
+std::optional<double> MeasuredAt(const nlohmann::json& mode,
+                                 const nlohmann::json::json_pointer& place) {
+  if (!mode.contains(place) || !mode.at(place).is_number()) return std::nullopt;
+  return mode.at(place).get<double>();
+}
+
 void RunHistory::Add(const nlohmann::json& line) {
   if (IsCount(line, "resumed_at_step")) DropAfter(line["resumed_at_step"]);
   if (!IsCount(line, "train_step")) return;

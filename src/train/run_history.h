@@ -3,9 +3,14 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 namespace aim {
+
+// A number of a mode's validation; nothing where it is absent or null.
+std::optional<double> MeasuredAt(const nlohmann::json& mode,
+                                 const nlohmann::json::json_pointer& place);
 
 class RunHistory {
  public:

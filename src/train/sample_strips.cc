@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "aim/base/text.h"
 #include "aim/format/png.h"
 #include "aim/media/blend.h"
 #include "aim/media/filmstrip.h"
@@ -69,7 +70,7 @@ std::string ResultOf(const Clip& clip, const GeneratedClip& generated) {
   return "tip " + NumberText(SpreadOf(errors.position_mm).median, 1) + " mm and " +
          NumberText(SpreadOf(errors.rotation_deg).median, 1) +
          "\u00B0 from the recorded one (median); " + std::to_string(errors.not_decodable) + " of " +
-         CountText(errors.num_frames, "frame", "frames") + " not decodable";
+         CountText(errors.num_frames, "frame") + " not decodable";
 }
 
 SampleStrip StripOf(const Clip& clip, const GeneratedClip& generated, const ActionImageSpec& spec) {

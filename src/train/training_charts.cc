@@ -13,18 +13,13 @@
 namespace aim {
 namespace {
 
-constexpr size_t kMostChartPoints = 400;
-
-// Of many points the mean of each of 400 stretches, at its last step.
-std::vector<LinePoint> ThinnedToMeans(const std::vector<LinePoint>& points) {
-  if (points.size() <= kMostChartPoints) return points;
+// The mean of each stretch, at its last step.
+std::vector<LinePoint> ThinnedToMeans(std::span<const LinePoint> points) {
   std::vector<LinePoint> thinned;
-  for (size_t i = 0; i < kMostChartPoints; ++i) {
-    const size_t begin = i * points.size() / kMostChartPoints;
-    const size_t end = (i + 1) * points.size() / kMostChartPoints;
+  for (const std::span<const LinePoint> part : Stretches(points)) {
     double sum = 0;
-    for (size_t k = begin; k < end; ++k) sum += points[k].y;
-    thinned.push_back({points[end - 1].x, sum / static_cast<double>(end - begin)});
+    for (const LinePoint& point : part) sum += point.y;
+    thinned.push_back({part.back().x, sum / static_cast<double>(part.size())});
   }
   return thinned;
 }
@@ -78,11 +73,10 @@ const std::vector<Measure>& Measures() {
 LinePoint PointOf(const RunHistory::Validation& validation, const std::string& mode,
                   const nlohmann::json::json_pointer& place, double scale) {
   const auto found = validation.modes.find(mode);
-  const bool is_number = found != validation.modes.end() && !place.empty() &&
-                         found->contains(place) && found->at(place).is_number();
+  const std::optional<double> value =
+      found == validation.modes.end() ? std::nullopt : MeasuredAt(*found, place);
   return {static_cast<double>(validation.train_step),
-          is_number ? scale * found->at(place).get<double>()
-                    : std::numeric_limits<double>::quiet_NaN()};
+          value ? scale * *value : std::numeric_limits<double>::quiet_NaN()};
 }
 
 bool HasNumber(const std::vector<LinePoint>& points) {

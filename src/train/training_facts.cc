@@ -15,10 +15,9 @@ std::string DataText(const TrainRunOptions& options) {
 
 std::string ClipsText(const TrainingSetup& setup) {
   const BundleConfig& config = setup.config;
-  return CountText(setup.cache->size(), "clip", "clips") + " of " +
-         CountText(setup.num_episodes, "episode", "episodes") + ": " +
-         CountText(config.num_frames, "frame", "frames") + ", " +
-         CountText(config.num_views, "view", "views") + " of " +
+  return CountText(setup.cache->size(), "clip") + " of " +
+         CountText(setup.num_episodes, "episode") + ": " + CountText(config.num_frames, "frame") +
+         ", " + CountText(config.num_views, "view") + " of " +
          SizeText(config.image_width, config.image_height) + " pixels, " +
          NumberText(config.fps, 2) + " frames a second";
 }
@@ -29,9 +28,9 @@ std::string StartText(const TrainRunOptions& options) {
 
 std::string NetworkText(const TrainingSetup& setup) {
   const BundleConfig& config = setup.config;
-  return CountText(config.dit.num_layers, "layer", "layers") + " of width " +
-         std::to_string(config.dit.dim) + ", predicts " + ToWord(config.dit.prediction) +
-         "; autoencoder " + ToWord(config.autoencoder.kind) + ", text " + ToWord(config.text.kind);
+  return CountText(config.dit.num_layers, "layer") + " of width " + std::to_string(config.dit.dim) +
+         ", predicts " + ToWord(config.dit.prediction) + "; autoencoder " +
+         ToWord(config.autoencoder.kind) + ", text " + ToWord(config.text.kind);
 }
 
 std::string MixText(const ModeMix& mix) {
@@ -51,13 +50,13 @@ std::string MixText(const ModeMix& mix) {
 std::string OptimizerText(const TrainOptions& options) {
   const Schedule schedule = FitSchedule(options);
   return ToWord(options.optimizer) + ", rate up to " + ToText(options.lr) + ", " +
-         CountText(schedule.warmup_steps, "step", "steps") + " of warm-up and " +
+         CountText(schedule.warmup_steps, "step") + " of warm-up and " +
          std::to_string(schedule.decay_steps) + " of decay";
 }
 
 std::string BatchText(const TrainOptions& options) {
-  return CountText(options.batch_size, "sample", "samples") + " a step, " +
-         CountText(options.steps, "step", "steps") + " in all";
+  return CountText(options.batch_size, "sample") + " a step, " + CountText(options.steps, "step") +
+         " in all";
 }
 
 }  // namespace
@@ -67,7 +66,7 @@ nlohmann::json TrainingFacts(const TrainRunOptions& options, const RunContext& r
   const std::vector<std::pair<const char*, std::string>> facts = {
       {"data", DataText(options)},
       {"clips", ClipsText(setup)},
-      {"held out", CountText(static_cast<int64_t>(setup.validation.size()), "episode", "episodes")},
+      {"held out", CountText(setup.validation.size(), "episode")},
       {"starts from", StartText(options)},
       {"network", NetworkText(setup)},
       {"modes", MixText(options.train.mix)},

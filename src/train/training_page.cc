@@ -56,12 +56,9 @@ nlohmann::json ProgressFacts(const TrainOptions& options, const RunHistory& hist
   return facts;
 }
 
-// A number of a mode; a dash where it is absent or null.
+// A dash where it was not measured.
 std::string NumberAt(const nlohmann::json& mode, const char* place, int digits, double scale = 1) {
-  const nlohmann::json::json_pointer pointer(place);
-  const bool is_number = mode.contains(pointer) && mode.at(pointer).is_number();
-  return NumberText(is_number ? std::optional(mode.at(pointer).get<double>()) : std::nullopt,
-                    digits, scale);
+  return NumberText(MeasuredAt(mode, nlohmann::json::json_pointer(place)), digits, scale);
 }
 
 nlohmann::json ModeRow(const Mode& mode, const nlohmann::json& measured) {
@@ -89,8 +86,7 @@ nlohmann::json ValidationValues(const RunHistory& history, size_t num_held_out) 
   for (const Mode& mode : AllModes()) {
     if (newest.modes.contains(mode.name)) rows.push_back(ModeRow(mode, newest.modes[mode.name]));
   }
-  const std::string clips =
-      CountText(static_cast<int64_t>(num_held_out), "held-out clip", "held-out clips");
+  const std::string clips = CountText(num_held_out, "held-out clip");
   return {{"rows", rows},
           {"note", "Measured at step " + std::to_string(newest.train_step) + " on " + clips +
                        (num_held_out < kFewClips

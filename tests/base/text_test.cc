@@ -9,6 +9,11 @@
 namespace aim {
 namespace {
 
+TEST(TextTest, CountsHaveTheirNoun) {
+  EXPECT_EQ(CountText(1, "clip"), "1 clip");
+  EXPECT_EQ(CountText(0, "clip"), "0 clips");
+}
+
 TEST(TextTest, JoinPutsSeparatorsBetween) {
   EXPECT_EQ(Join({}), "");
   EXPECT_EQ(Join({"a"}), "a");

@@ -52,11 +52,7 @@ TEST(NumbersTest, DurationsAreInTheUnitsOfPeople) {
   EXPECT_EQ(DurationText(-1), "\u2013");
 }
 
-TEST(NumbersTest, WordsAreThoseOfPeople) {
-  EXPECT_EQ(WordsText("close_jar_<b>"), "close jar <b>");
-  EXPECT_EQ(CountText(1, "clip", "clips"), "1 clip");
-  EXPECT_EQ(CountText(0, "clip", "clips"), "0 clips");
-}
+TEST(NumbersTest, WordsAreThoseOfPeople) { EXPECT_EQ(WordsText("close_jar_<b>"), "close jar <b>"); }
 
 }  // namespace
 }  // namespace aim

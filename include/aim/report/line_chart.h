@@ -2,7 +2,10 @@
 // their size.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +33,23 @@ struct LineChart {
   std::vector<std::pair<double, double>> shaded = {};  // stretches of x
   std::optional<double> threshold = {};                // of y, dashed
 };
+
+// Points of a line that a chart draws apart; of more, each stands for a stretch of them.
+inline constexpr size_t kMostLinePoints = 400;
+
+// Consecutive points in at most kMostLinePoints stretches of about one length; one point each where
+// there are no more.
+template <class Point>
+std::vector<std::span<const Point>> Stretches(std::span<const Point> points) {
+  const size_t count = std::min(points.size(), kMostLinePoints);
+  std::vector<std::span<const Point>> stretches;
+  stretches.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t begin = i * points.size() / count;
+    stretches.push_back(points.subspan(begin, (i + 1) * points.size() / count - begin));
+  }
+  return stretches;
+}
 
 // All words are text.
 std::string LineChartHtml(const LineChart& chart);

@@ -34,7 +34,4 @@ std::string PValueText(double p_value);
 // "1 h 02 min", "3 min 20 s", "12 s"; of less than ten seconds one digit behind the point.
 std::string DurationText(double seconds);
 
-// "1 clip", "7 clips".
-std::string CountText(int64_t count, const std::string& singular, const std::string& plural);
-
 }  // namespace aim
