@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <map>
 #include <optional>
 
 #include "aim/base/error.h"
@@ -14,6 +13,7 @@
 #include "aim/format/npy.h"
 #include "aim/media/file_names.h"
 #include "aim/media/image.h"
+#include "aim/media/picture_folder.h"
 #include "aim/media/preview.h"
 #include "aim/media/video.h"
 
@@ -173,43 +173,20 @@ ViewFile ReadNpyView(const std::string& path) {
   return view;
 }
 
-// The pictures of a folder by their names, which may be in capitals; hidden files are none.
-std::map<std::string, fs::path> PictureFiles(const fs::path& folder) {
-  std::map<std::string, fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (IsHidden(entry.path()) || LowerExtension(entry.path()) != ".png") continue;
-    files.emplace(entry.path().stem().string() + ".png", entry.path());
-  }
-  return files;
-}
-
 ViewFile ReadPngView(const std::string& path) {
-  ViewFile view{.path = path, .times_s = {}, .floats = {}, .bytes = {}};
-  const std::map<std::string, fs::path> files = PictureFiles(path);
-  for (auto file = files.find(FrameName(0)); file != files.end();
-       file = files.find(FrameName(static_cast<size_t>(view.num_frames)))) {
-    const Image image = ReadImage(file->second);
-    if (view.num_frames == 0) {
-      view.width = image.width;
-      view.height = image.height;
-    }
-    if (image.width != view.width || image.height != view.height) {
-      throw InputError({file->second.string(),
-                        std::to_string(image.width) + " x " + std::to_string(image.height),
-                        "the size of the first frame, " + std::to_string(view.width) + " x " +
-                            std::to_string(view.height),
-                        ""});
-    }
-    view.bytes.insert(view.bytes.end(), image.rgb.begin(), image.rgb.end());
-    ++view.num_frames;
-  }
-  if (view.num_frames == 0)
-    throw InputError({path, "without 000000.png", "frames 000000.png, 000001.png, ...", ""});
-  if (files.size() != static_cast<size_t>(view.num_frames)) {
-    throw InputError({path,
-                      "a gap: " + FrameName(static_cast<size_t>(view.num_frames)) + " is missing",
-                      std::to_string(files.size()) + " frames without gaps", ""});
-  }
+  PictureFolder pictures(path, kDefaultFps);
+  const VideoInfo& info = pictures.info();
+  CheckPixelMemory(info.num_frames, info.format.width, info.format.height, path);
+  ViewFile view{.path = path,
+                .num_frames = info.num_frames,
+                .width = info.format.width,
+                .height = info.format.height,
+                .times_s = {},
+                .floats = {},
+                .bytes = {}};
+  pictures.VisitFrames(0, info.num_frames, 1, [&view](int, std::span<const uint8_t> rgb) {
+    view.bytes.insert(view.bytes.end(), rgb.begin(), rgb.end());
+  });
   return view;
 }
 

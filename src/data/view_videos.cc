@@ -10,6 +10,7 @@
 #include "aim/media/file_names.h"
 #include "aim/media/frame_times.h"
 #include "aim/media/preview.h"
+#include "aim/media/video.h"
 
 namespace aim {
 namespace {
@@ -29,6 +30,15 @@ std::vector<fs::path> VideosNamed(const fs::path& folder, const std::string& ste
   }
   std::sort(paths.begin(), paths.end());
   return paths;
+}
+
+std::vector<ViewFrames> OpenVideos(const std::vector<ViewFile>& files) {
+  std::vector<ViewFrames> views;
+  views.reserve(files.size());
+  for (const ViewFile& file : files) {
+    views.push_back({file.name, file.path, std::make_unique<VideoReader>(file.path)});
+  }
+  return views;
 }
 
 }  // namespace
@@ -64,54 +74,54 @@ void WriteViewVideo(const fs::path& path, const Clip& clip, size_t view,
   writer.Finish();
 }
 
-ViewVideos::ViewVideos(std::vector<ViewFile> files) : files_(std::move(files)) {
-  for (size_t view = 0; view < files_.size(); ++view) {
-    videos_.emplace_back(files_[view].path);
-    CheckAgainstFirst(view);
-  }
+ViewVideos::ViewVideos(const std::vector<ViewFile>& files) : ViewVideos(OpenVideos(files)) {}
+
+ViewVideos::ViewVideos(std::vector<ViewFrames> views) : views_(std::move(views)) {
+  AIM_CHECK(!views_.empty());
+  for (size_t view = 1; view < views_.size(); ++view) CheckAgainstFirst(view);
 }
 
 void ViewVideos::CheckAgainstFirst(size_t view) const {
-  const VideoInfo& first = videos_[0].info();
-  const VideoInfo& video = videos_[view].info();
-  const std::string path = files_[view].path.string();
+  const VideoInfo& first = views_[0].frames->info();
+  const VideoInfo& video = views_[view].frames->info();
+  const std::string path = views_[view].path.string();
   if (video.num_frames != first.num_frames || video.format.width != first.format.width ||
       video.format.height != first.format.height) {
     throw InputError({.where = path,
                       .got = ShapeText(video),
-                      .expected = ShapeText(first) + " as in " + files_[0].name,
+                      .expected = ShapeText(first) + " as in " + views_[0].name,
                       .fix = "cut the videos to the same frames"});
   }
   const std::string apart = DescribeTimesApart(video.times_s, first.times_s, first.format.fps);
   if (!apart.empty()) {
     throw InputError({.where = path,
                       .got = "a video whose " + apart,
-                      .expected = "the times of " + files_[0].name,
+                      .expected = "the times of " + views_[0].name,
                       .fix = "record or cut the videos to the same moments"});
   }
   const double offset_s = video.times_s[0] - first.times_s[0];
   if (std::abs(offset_s) * first.format.fps > 0.5) {
-    LogWarning(path + " starts " + ToText(offset_s) + " s after " + files_[0].name +
+    LogWarning(path + " starts " + ToText(offset_s) + " s after " + views_[0].name +
                "; their frames are taken for the same moments all the same");
   }
 }
 
 Clip ViewVideos::EmptyClip() const {
-  const VideoFormat& format = videos_[0].info().format;
+  const VideoFormat& format = views_[0].frames->info().format;
   Clip clip;
   clip.width = format.width;
   clip.height = format.height;
   clip.fps = format.fps;
-  for (const ViewFile& file : files_) {
+  for (const ViewFrames& view : views_) {
     clip.views.emplace_back();
-    clip.views.back().camera.name = file.name;
+    clip.views.back().camera.name = view.name;
   }
   return clip;
 }
 
 void ViewVideos::VisitFrames(const FrameRange& frames, int stride, const Visit& visit) {
-  for (size_t view = 0; view < videos_.size(); ++view) {
-    videos_[view].VisitFrames(
+  for (size_t view = 0; view < views_.size(); ++view) {
+    views_[view].frames->VisitFrames(
         frames.begin, frames.end, stride,
         [&](int frame, std::span<const uint8_t> rgb) { visit(view, frame, rgb); });
   }

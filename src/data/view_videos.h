@@ -4,18 +4,26 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "aim/data/episode.h"
 #include "aim/data/layout.h"
-#include "aim/media/video.h"
+#include "aim/media/frame_reader.h"
 
 namespace aim {
 
 struct ViewFile {
   std::string name;  // of the view
   std::filesystem::path path;
+};
+
+// The frames of a view, opened.
+struct ViewFrames {
+  std::string name;  // of the view
+  std::filesystem::path path;
+  std::unique_ptr<FrameReader> frames;
 };
 
 // Is there a video <stem>.mp4, .mov, ... in the folder?
@@ -33,10 +41,11 @@ class ViewVideos {
  public:
   // Throws InputError naming the file that is missing or has another size, length or times than the
   // first, FormatError for damaged bytes.
-  explicit ViewVideos(std::vector<ViewFile> files);
+  explicit ViewVideos(const std::vector<ViewFile>& files);
+  explicit ViewVideos(std::vector<ViewFrames> views);  // at least one
 
-  int num_frames() const { return videos_[0].info().num_frames; }
-  const std::vector<double>& times_s() const { return videos_[0].info().times_s; }
+  int num_frames() const { return views_[0].frames->info().num_frames; }
+  const std::vector<double>& times_s() const { return views_[0].frames->info().times_s; }
 
   // Size, rate and names of the views; no pictures yet.
   Clip EmptyClip() const;
@@ -49,8 +58,7 @@ class ViewVideos {
  private:
   void CheckAgainstFirst(size_t view) const;
 
-  std::vector<ViewFile> files_;
-  std::vector<VideoReader> videos_;
+  std::vector<ViewFrames> views_;
 };
 
 }  // namespace aim

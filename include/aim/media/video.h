@@ -4,21 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "aim/media/frame_reader.h"
 #include "aim/media/image.h"
 
 namespace aim {
-
-struct VideoFormat {
-  int width = 0;   // pixels
-  int height = 0;  // pixels
-  double fps = 0;  // frames a second; where they vary the usual number, to which gaps do not count
-};
 
 // A whole video in memory. `rgb` is row-major [num_frames, height, width, 3].
 struct Video {
@@ -74,13 +68,6 @@ class VideoWriter {
 void WriteVideo(const std::filesystem::path& path, const VideoFormat& format,
                 std::span<const uint8_t> rgb, const VideoOptions& options = {});
 
-// What a video file says of itself.
-struct VideoInfo {
-  VideoFormat format;
-  int num_frames = 0;
-  std::vector<double> times_s;  // of each frame
-};
-
 // A video file that is open: mp4/mov, Matroska/WebM or AVI with any codec that libav has, its best
 // video stream. Pictures are those a player shows: turned as the file says, colours by its own
 // matrix (BT.601 if it names none) and range, frames outside an edit list left out, with the file's
@@ -89,21 +76,17 @@ struct VideoInfo {
 // Throws InputError if the file is missing; FormatError, naming the file, if it is no video, is cut
 // off (bytes of others behind a whole file do not matter), damaged, or changes its size. A
 // recording that does not say where it ends is read as far as it goes, with a warning.
-class VideoReader {
+class VideoReader : public FrameReader {
  public:
   explicit VideoReader(const std::filesystem::path& path);  // runs over the packets once
-  ~VideoReader();
+  ~VideoReader() override;
   VideoReader(VideoReader&&) noexcept;
   VideoReader& operator=(VideoReader&&) noexcept;
 
-  const VideoInfo& info() const;
+  const VideoInfo& info() const override;
 
-  // Called with a frame's number and its pixels [height, width, 3], which last for the call.
-  using Visit = std::function<void(int frame, std::span<const uint8_t> rgb)>;
-
-  // Frames begin, begin + stride, ... below `end`, which lies within the video. Goes on where the
-  // last call ended, or from the nearest key frame. Damage to pictures elsewhere is not seen.
-  void VisitFrames(int begin, int end, int stride, const Visit& visit);
+  // Goes on where the last call ended, or from the nearest key frame.
+  void VisitFrames(int begin, int end, int stride, const Visit& visit) override;
 
  private:
   class Impl;
