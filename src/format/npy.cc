@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -42,17 +43,20 @@ std::string_view ValueOf(std::string_view header, std::string_view key, const st
   Refuse(where, "without \"" + std::string(key) + "\" in its header", "a .npy file");
 }
 
-NpyType ParseType(std::string_view value, const std::string& where) {
-  if (value.empty() || (value[0] != '\'' && value[0] != '"')) {
-    Refuse(where, "an array of structures", "float32, float64 or uint8");
-  }
-  const std::string name(value.substr(1, value.find(value[0], 1) - 1));
+NpyType TypeNamed(std::string_view name, const std::string& where) {
   if (name == "<f4") return NpyType::kFloat32;
   if (name == "<f8") return NpyType::kFloat64;
   if (name == "|u1" || name == "<u1") return NpyType::kUint8;
-  Refuse(where, "an array of type " + name,
+  Refuse(where, "an array of type " + std::string(name),
          "<f4, <f8 or |u1 (little-endian float32, float64, uint8)",
          "save it with array.astype(\"<f4\")");
+}
+
+std::string_view Quoted(std::string_view value, const std::string& where) {
+  if (value.empty() || (value[0] != '\'' && value[0] != '"')) {
+    Refuse(where, "an array of structures", "float32, float64 or uint8");
+  }
+  return value.substr(1, value.find(value[0], 1) - 1);
 }
 
 std::vector<int64_t> ParseShape(std::string_view value, const std::string& where) {
@@ -171,19 +175,23 @@ NpyArray ParseNpy(std::string_view bytes, const std::string& where) {
   const std::string_view header = bytes.substr(header_begin, header_bytes);
   const std::string_view data = bytes.substr(header_begin + header_bytes);
 
-  NpyArray array;
-  array.type = ParseType(ValueOf(header, "descr", where), where);
+  const std::string_view type = Quoted(ValueOf(header, "descr", where), where);
   if (!ValueOf(header, "fortran_order", where).starts_with("False")) {
     Refuse(where, "in Fortran order", "C order", "save it with numpy.ascontiguousarray(array)");
   }
-  array.shape = ParseShape(ValueOf(header, "shape", where), where);
-  if (!FillsExactly(array.shape, ItemBytes(array.type), data.size())) {
-    Refuse(where, std::to_string(data.size()) + " bytes of data",
+  return MakeNpyArray(type, ParseShape(ValueOf(header, "shape", where), where), data, where);
+}
+
+NpyArray MakeNpyArray(std::string_view type_name, std::vector<int64_t> shape,
+                      std::string_view bytes, const std::string& where) {
+  NpyArray array{.type = TypeNamed(type_name, where), .shape = std::move(shape), .bytes = {}};
+  if (!FillsExactly(array.shape, ItemBytes(array.type), bytes.size())) {
+    Refuse(where, std::to_string(bytes.size()) + " bytes of data",
            "as many as its shape " + TupleText(array.shape) + " needs",
            "the file is cut short or damaged; copy it again");
   }
-  array.bytes.resize(data.size());
-  if (!data.empty()) std::memcpy(array.bytes.data(), data.data(), data.size());
+  array.bytes.resize(bytes.size());
+  if (!bytes.empty()) std::memcpy(array.bytes.data(), bytes.data(), bytes.size());
   return array;
 }
 

@@ -1,11 +1,13 @@
 #include "aim/format/pickle.h"
 
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
 #include "aim/base/error.h"
 #include "aim/format/byte_reader.h"
+#include "format/pickle_calls.h"
 #include "format/pickle_globals.h"
 
 namespace aim {
@@ -13,14 +15,19 @@ namespace {
 
 // A file of the released models has 30 000 values, one with its optimizer 100 000.
 constexpr size_t kMaxValues = 1'000'000;
-constexpr size_t kMaxKeyBytes = 255;
-constexpr size_t kMaxStoredAxes = 16;
 
 // For messages: text of a pickle may be anything.
 std::string Printable(std::string_view text) {
   std::string clean;
   for (const char c : text.substr(0, 100)) clean += c >= ' ' && c <= '~' ? c : '?';
   return clean;
+}
+
+double BigEndianDouble(std::string_view bytes) {
+  std::string reversed(bytes.rbegin(), bytes.rend());
+  double number;
+  std::memcpy(&number, reversed.data(), sizeof number);
+  return number;
 }
 
 class Unpickler {
@@ -45,7 +52,7 @@ class Unpickler {
         !StepObject(opcode)) {
       const char* digits = "0123456789abcdef";
       Fail(std::string("using opcode 0x") + digits[opcode >> 4] + digits[opcode & 15],
-           "the opcodes of a torch.save file");
+           "the opcodes of pickled data");
     }
     return false;
   }
@@ -67,8 +74,7 @@ class Unpickler {
       case 0x8a:
         return PushLong(Take(Number<uint8_t>()));
       case 'G':
-        Take(8);
-        return Push(PickleKind::kFloat, 0);
+        return Push({.kind = PickleKind::kFloat, .real = BigEndianDouble(Take(8))});
       case 'X':
       case 'T':
       case 'B':
@@ -79,6 +85,7 @@ class Unpickler {
         return PushText(Take(Number<uint8_t>()));
       case 0x8d:
       case 0x8e:
+      case 0x96:
         return PushText(Take(Number<uint64_t>()));
       default:
         return false;
@@ -177,11 +184,8 @@ class Unpickler {
         return Call(Pop(), arguments);
       }
       case 'b': {
-        // State of a dict is the _metadata of a state_dict; that of an opaque object is of no use.
-        Pop();
-        const PickleKind kind = Value(Top()).kind;
-        if (kind == PickleKind::kDict || kind == PickleKind::kOpaque) return true;
-        Fail("setting the state of a value that has none", "state of a dict or an object");
+        const PickleId state = Pop();
+        return SetState(pickle_.values[Top()], state);
       }
       case 'Q':
         return PushStorage(Pop());
@@ -226,7 +230,8 @@ class Unpickler {
 
   bool CheckSize(size_t count) const {
     if (count > kMaxValues) {
-      Fail("holding more than " + std::to_string(kMaxValues) + " values", "a pickle of weights");
+      Fail("holding more than " + std::to_string(kMaxValues) + " values",
+           "a pickle of weights or of one recording");
     }
     return true;
   }
@@ -314,6 +319,24 @@ class Unpickler {
     return Push({.kind = PickleKind::kGlobal, .text = name});
   }
 
+  // State of a dict is the _metadata of a state_dict; that of an opaque object is of no use.
+  bool SetState(PickleValue& value, PickleId state) {
+    switch (value.kind) {
+      case PickleKind::kDict:
+      case PickleKind::kOpaque:
+        return true;
+      case PickleKind::kArray:
+      case PickleKind::kArrayType:
+        SetNumpyState(pickle_, Value(state), value);
+        return true;
+      case PickleKind::kObject:
+        value.items = {state};
+        return true;
+      default:
+        Fail("setting the state of a value that has none", "state of a dict or an object");
+    }
+  }
+
   // What calling the global would give, for the few whose result is known.
   bool Call(PickleId callee, PickleId argument_tuple) {
     if (Value(callee).kind == PickleKind::kOpaque) return Push(PickleKind::kOpaque, 0);
@@ -327,15 +350,19 @@ class Unpickler {
       case PickleGlobal::kOrderedDict:
         return PushDict(arguments);
       case PickleGlobal::kRebuildTensor:
-        return PushTensor(arguments);
+        return PushTensor(arguments, /*has_type=*/false);
       case PickleGlobal::kRebuildUntypedTensor:
-        return PushUntypedTensor(arguments);
+        return PushTensor(arguments, /*has_type=*/true);
       case PickleGlobal::kRebuildParameter:
         if (arguments.empty() || Value(arguments[0]).kind != PickleKind::kTensor) {
           Fail("rebuilding a parameter of something else", "a tensor");
         }
         stack_.push_back(arguments[0]);
         return true;
+      case PickleGlobal::kNumpy:
+        return Push(NumpyCall(pickle_, name, arguments));
+      case PickleGlobal::kClass:
+        return Push({.kind = PickleKind::kObject, .text = name});
       case PickleGlobal::kOpaque:
         return Push(PickleKind::kOpaque, 0);
       default:
@@ -361,66 +388,19 @@ class Unpickler {
     return Push(std::move(dict));
   }
 
-  // The persistent id ('storage', type, key, location, number of elements).
   bool PushStorage(PickleId id) {
-    const std::vector<PickleId>& parts = Value(id).items;
-    const bool is_storage =
-        Value(id).kind == PickleKind::kTuple && parts.size() >= 5 &&
-        Value(parts[0]).text == "storage" && Value(parts[1]).kind == PickleKind::kGlobal &&
-        ClassifyGlobal(Value(parts[1]).text) == PickleGlobal::kStorageType &&
-        Value(parts[2]).kind == PickleKind::kText && Value(parts[4]).kind == PickleKind::kInt;
-    if (!is_storage || Value(parts[4]).number < 0 || Value(parts[2]).text.size() > kMaxKeyBytes) {
-      Fail("referring to something outside that is no storage",
-           "('storage', type, key, location, number of elements)");
-    }
-    const std::string& type = Value(parts[1]).text;
-    return Push({.kind = PickleKind::kStorage,
-                 .number = Value(parts[4]).number,
-                 .text = Value(parts[2]).text,
-                 .storage_type = type.substr(type.rfind('.') + 1)});
+    std::optional<PickleValue> storage = TorchStorage(pickle_, Value(id));
+    if (storage) return Push(std::move(*storage));
+    Fail("referring to something outside that is no storage",
+         "('storage', type, key, location, number of elements)");
   }
 
-  // (storage, offset, shape, strides, requires_grad, hooks, type[, metadata]).
-  bool PushUntypedTensor(const std::vector<PickleId>& arguments) {
-    if (arguments.size() < 7 || Value(arguments[6]).kind != PickleKind::kGlobal) {
-      Fail("rebuilding a tensor without a type", "a storage, a layout and a torch type");
-    }
-    const std::string& type = Value(arguments[6]).text;
-    return PushTensor(arguments, type.substr(type.rfind('.') + 1));
-  }
-
-  // (storage, offset, shape, strides, requires_grad, hooks[, metadata]).
-  bool PushTensor(const std::vector<PickleId>& arguments, const std::string& type = "") {
-    const std::string got = "rebuilding a tensor of wrong parts";
-    const std::string expected = "a storage, its offset, a shape and as many strides";
-    if (arguments.size() < 4 || Value(arguments[0]).kind != PickleKind::kStorage ||
-        Value(arguments[1]).kind != PickleKind::kInt || Value(arguments[1]).number < 0) {
-      Fail(got, expected);
-    }
-    PickleValue tensor{.kind = PickleKind::kTensor,
-                       .number = Value(arguments[1]).number,
-                       .storage_type = type,
-                       .items = {arguments[0]},
-                       .shape = Extents(arguments[2]),
-                       .strides = Extents(arguments[3])};
-    if (tensor.shape.size() != tensor.strides.size()) Fail(got, expected);
-    return Push(std::move(tensor));
-  }
-
-  std::vector<int64_t> Extents(PickleId id) const {
-    const std::vector<PickleId>& items = Value(id).items;
-    const std::string expected = "at most 16 axes with sizes and strides not below zero";
-    if (Value(id).kind != PickleKind::kTuple || items.size() > kMaxStoredAxes) {
-      Fail("rebuilding a tensor of wrong shape or strides", expected);
-    }
-    std::vector<int64_t> extents;
-    for (const PickleId item : items) {
-      if (Value(item).kind != PickleKind::kInt || Value(item).number < 0) {
-        Fail("rebuilding a tensor of wrong shape or strides", expected);
-      }
-      extents.push_back(Value(item).number);
-    }
-    return extents;
+  bool PushTensor(const std::vector<PickleId>& arguments, bool has_type) {
+    std::optional<PickleValue> tensor = TorchTensor(pickle_, arguments, has_type);
+    if (tensor) return Push(std::move(*tensor));
+    Fail("rebuilding a tensor of wrong parts, shape or strides",
+         has_type ? "a storage, an offset, a shape, as many strides, and a torch type"
+                  : "a storage, an offset, a shape and as many strides");
   }
 
   std::span<const std::byte> bytes_;

@@ -1,6 +1,7 @@
 #include "format/pickle_globals.h"
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 
 namespace aim {
@@ -40,20 +41,29 @@ constexpr std::string_view kOpaque[] = {"torch.Size",
                                         "__builtin__.list",
                                         "__builtin__.set",
                                         "__builtin__.frozenset",
-                                        "_codecs.encode",
-                                        "numpy.dtype",
-                                        "numpy.ndarray",
-                                        "numpy.core.multiarray._reconstruct",
-                                        "numpy._core.multiarray._reconstruct",
-                                        "numpy._core.numeric._frombuffer",
-                                        "numpy.core.multiarray.scalar",
-                                        "numpy._core.multiarray.scalar",
                                         "argparse.Namespace",
                                         "pathlib.PosixPath",
                                         "pathlib.PurePosixPath",
                                         "pathlib.WindowsPath",
                                         "pathlib._local.PosixPath",
                                         "pathlib._local.WindowsPath"};
+
+constexpr std::string_view kNumpy[] = {"_codecs.encode",
+                                       "numpy.dtype",
+                                       "numpy.ndarray",
+                                       "numpy.core.multiarray._reconstruct",
+                                       "numpy._core.multiarray._reconstruct",
+                                       "numpy.core.numeric._frombuffer",
+                                       "numpy._core.numeric._frombuffer",
+                                       "numpy.core.multiarray.scalar",
+                                       "numpy._core.multiarray.scalar"};
+
+constexpr std::string_view kClasses[] = {"rlbench.demo.Demo",
+                                         "rlbench.backend.observation.Observation"};
+
+bool IsIn(std::span<const std::string_view> names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
 
 // "torch.uint8", "torch.float8_e4m3fn": one of these words and then a number of bits. Names of
 // types only, whichever torch has.
@@ -65,7 +75,7 @@ bool IsTorchDtype(std::string_view name) {
   if (number == std::string_view::npos) return false;
   constexpr std::string_view kWords[] = {"float", "bfloat", "int",  "uint",
                                          "qint",  "quint",  "bits", "complex"};
-  return std::ranges::find(kWords, name.substr(0, number)) != std::end(kWords) &&
+  return IsIn(kWords, name.substr(0, number)) &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
 }
 
@@ -80,8 +90,10 @@ PickleGlobal ClassifyGlobal(const std::string& name) {
     return PickleGlobal::kRebuildParameter;
   }
   if (IsTorchDtype(name)) return PickleGlobal::kOpaque;
-  if (std::ranges::find(kStorages, name) != std::end(kStorages)) return PickleGlobal::kStorageType;
-  if (std::ranges::find(kOpaque, name) != std::end(kOpaque)) return PickleGlobal::kOpaque;
+  if (IsIn(kStorages, name)) return PickleGlobal::kStorageType;
+  if (IsIn(kNumpy, name)) return PickleGlobal::kNumpy;
+  if (IsIn(kClasses, name)) return PickleGlobal::kClass;
+  if (IsIn(kOpaque, name)) return PickleGlobal::kOpaque;
   return PickleGlobal::kForbidden;
 }
 

@@ -1,4 +1,4 @@
-// The names that a pickle of weights may ask for, and what they stand for.
+// The names that a pickle may ask for, and what they stand for.
 #pragma once
 
 #include <string>
@@ -12,6 +12,8 @@ enum class PickleGlobal {
   kRebuildUntypedTensor,  // its type stands beside the storage
   kRebuildParameter,
   kStorageType,
+  kNumpy,  // format/pickle_numpy.h
+  kClass,  // of plain objects: a name and a state
   kOpaque
 };
 

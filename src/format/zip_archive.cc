@@ -30,8 +30,8 @@ constexpr uint16_t kSentinel16 = 0xffff;
 constexpr uint16_t kEncryptedFlags = 0x0001 | 0x0040 | 0x2000;
 constexpr uint16_t kZip64Extra = 0x0001;
 
-[[noreturn]] void Fail(const std::string& where, const std::string& got,
-                       const std::string& expected) {
+[[noreturn]] void FailZip(const std::string& where, const std::string& got,
+                          const std::string& expected) {
   throw FormatError(
       {.where = where, .got = got, .expected = expected, .fix = "copy or download the file again"});
 }
@@ -52,7 +52,7 @@ struct Entry {
 size_t FindEndRecord(Bytes bytes, const std::string& file) {
   const std::string expected = "a ZIP archive with its directory at the end; it is truncated";
   if (bytes.size() < kEndBytes) {
-    Fail(file, std::to_string(bytes.size()) + " bytes long", expected);
+    FailZip(file, std::to_string(bytes.size()) + " bytes long", expected);
   }
   const size_t last = bytes.size() - kEndBytes;
   const size_t first = last > kMaxCommentBytes ? last - kMaxCommentBytes : 0;
@@ -62,7 +62,7 @@ size_t FindEndRecord(Bytes bytes, const std::string& file) {
       return offset;
     }
   }
-  Fail(file, "without an end record", expected);
+  FailZip(file, "without an end record", expected);
 }
 
 // The same numbers from the ZIP64 end record; where both records give one they must agree.
@@ -70,7 +70,7 @@ Directory ReadEnd64(Bytes bytes, size_t locator, const Directory& small, const s
   const std::string expected = "one that lies before its locator and agrees with the end record";
   const uint64_t begin = ReadNumber<uint64_t>(bytes, locator + 8);
   if (!Fits(begin, kEndBytes64, locator) || ReadNumber<uint32_t>(bytes, begin) != kEndRecord64) {
-    Fail(file + ": ZIP64 end record", "said to be at byte " + std::to_string(begin), expected);
+    FailZip(file + ": ZIP64 end record", "said to be at byte " + std::to_string(begin), expected);
   }
   const Directory large{.begin = ReadNumber<uint64_t>(bytes, begin + 48),
                         .size_bytes = ReadNumber<uint64_t>(bytes, begin + 40),
@@ -83,7 +83,7 @@ Directory ReadEnd64(Bytes bytes, size_t locator, const Directory& small, const s
       !agree(small.begin, large.begin, kSentinel) ||
       !agree(small.size_bytes, large.size_bytes, kSentinel) ||
       !agree(small.num_records, large.num_records, kSentinel16)) {
-    Fail(file + ": ZIP64 end record", "contradicting the end record", expected);
+    FailZip(file + ": ZIP64 end record", "contradicting the end record", expected);
   }
   return large;
 }
@@ -98,13 +98,15 @@ Directory FindDirectory(Bytes bytes, const std::string& file) {
       end >= kLocatorBytes && ReadNumber<uint32_t>(bytes, end - kLocatorBytes) == kEndLocator64;
   if (has_locator) directory = ReadEnd64(bytes, end - kLocatorBytes, directory, file);
   if (!Fits(directory.begin, directory.size_bytes, directory.end_record)) {
-    Fail(file + ": directory",
-         std::to_string(directory.size_bytes) + " bytes at byte " + std::to_string(directory.begin),
-         "within the " + std::to_string(directory.end_record) + " bytes before the end record");
+    FailZip(
+        file + ": directory",
+        std::to_string(directory.size_bytes) + " bytes at byte " + std::to_string(directory.begin),
+        "within the " + std::to_string(directory.end_record) + " bytes before the end record");
   }
   if (directory.num_records > directory.size_bytes / kCentralBytes) {
-    Fail(file + ": directory", "said to hold " + std::to_string(directory.num_records) + " records",
-         "at most " + std::to_string(directory.size_bytes / kCentralBytes) + ", all that fit");
+    FailZip(file + ": directory",
+            "said to hold " + std::to_string(directory.num_records) + " records",
+            "at most " + std::to_string(directory.size_bytes / kCentralBytes) + ", all that fit");
   }
   return directory;
 }
@@ -127,7 +129,7 @@ void CheckName(std::string_view name, const std::string& file) {
     begin = end + 1;
   }
   if (is_safe) return;
-  Fail(file + ": record", "named \"" + Printable(name) + "\"", "a relative path without ..");
+  FailZip(file + ": record", "named \"" + Printable(name) + "\"", "a relative path without ..");
 }
 
 // Sizes and offset of a directory entry, out of its ZIP64 extra field where they are too large.
@@ -137,10 +139,11 @@ void ReadZip64(Bytes extra, Entry& entry, uint64_t& packed_bytes, const std::str
   uint64_t header = entry.header;
   bool is_found = false;
   for (size_t at = 0; at < extra.size();) {
-    if (!Fits(at, 4, extra.size())) Fail(where, "with a truncated extra field", expected);
+    if (!Fits(at, 4, extra.size())) FailZip(where, "with a truncated extra field", expected);
     const uint16_t id = ReadNumber<uint16_t>(extra, at);
     const size_t length = ReadNumber<uint16_t>(extra, at + 2);
-    if (!Fits(at + 4, length, extra.size())) Fail(where, "with a truncated extra field", expected);
+    if (!Fits(at + 4, length, extra.size()))
+      FailZip(where, "with a truncated extra field", expected);
     const Bytes field = extra.subspan(at + 4, length);
     at += 4 + length;
     if (id != kZip64Extra || is_found) continue;
@@ -148,7 +151,7 @@ void ReadZip64(Bytes extra, Entry& entry, uint64_t& packed_bytes, const std::str
     size_t next = 0;
     for (uint64_t* number : {&size_bytes, &packed_bytes, &header}) {
       if (*number != kSentinel) continue;
-      if (!Fits(next, 8, field.size())) Fail(where, "without all its ZIP64 fields", expected);
+      if (!Fits(next, 8, field.size())) FailZip(where, "without all its ZIP64 fields", expected);
       *number = ReadNumber<uint64_t>(field, next);
       next += 8;
     }
@@ -162,14 +165,14 @@ Entry ReadEntry(Bytes directory, size_t& at, const std::string& file) {
   const std::string expected = "a record of the directory";
   if (!Fits(at, kCentralBytes, directory.size()) ||
       ReadNumber<uint32_t>(directory, at) != kCentralHeader) {
-    Fail(file + ": directory", "broken at its byte " + std::to_string(at), expected);
+    FailZip(file + ": directory", "broken at its byte " + std::to_string(at), expected);
   }
   const size_t name_bytes = ReadNumber<uint16_t>(directory, at + 28);
   const size_t extra_bytes = ReadNumber<uint16_t>(directory, at + 30);
   const size_t comment_bytes = ReadNumber<uint16_t>(directory, at + 32);
   if (!Fits(at + kCentralBytes, name_bytes + extra_bytes + comment_bytes, directory.size())) {
-    Fail(file + ": directory", "ending within the record at its byte " + std::to_string(at),
-         expected);
+    FailZip(file + ": directory", "ending within the record at its byte " + std::to_string(at),
+            expected);
   }
   const char* name = reinterpret_cast<const char*>(directory.data() + at + kCentralBytes);
   CheckName({name, name_bytes}, file);
@@ -182,10 +185,10 @@ Entry ReadEntry(Bytes directory, size_t& at, const std::string& file) {
   ReadZip64(directory.subspan(at + kCentralBytes + name_bytes, extra_bytes), entry, packed_bytes,
             where);
   if ((ReadNumber<uint16_t>(directory, at + 8) & kEncryptedFlags) != 0) {
-    Fail(where, "encrypted", "a record stored as it is");
+    FailZip(where, "encrypted", "a record stored as it is");
   }
   if (ReadNumber<uint16_t>(directory, at + 10) != 0 || packed_bytes != entry.record.size_bytes) {
-    Fail(where, "compressed", "a record stored as it is, as torch.save does");
+    FailZip(where, "compressed", "a record stored as it is, as torch.save does");
   }
   at += kCentralBytes + name_bytes + extra_bytes + comment_bytes;
   return entry;
@@ -195,8 +198,8 @@ Entry ReadEntry(Bytes directory, size_t& at, const std::string& file) {
 void Locate(Bytes bytes, size_t end, Entry& entry, const std::string& where) {
   if (!Fits(entry.header, kLocalBytes, end) ||
       ReadNumber<uint32_t>(bytes, entry.header) != kLocalHeader) {
-    Fail(where, "said to be at byte " + std::to_string(entry.header),
-         "the byte of its local header");
+    FailZip(where, "said to be at byte " + std::to_string(entry.header),
+            "the byte of its local header");
   }
   const size_t name_bytes = ReadNumber<uint16_t>(bytes, entry.header + 26);
   const size_t extra_bytes = ReadNumber<uint16_t>(bytes, entry.header + 28);
@@ -205,13 +208,13 @@ void Locate(Bytes bytes, size_t end, Entry& entry, const std::string& where) {
       Fits(names, name_bytes + extra_bytes, end) && name_bytes == entry.record.name.size() &&
       std::memcmp(bytes.data() + names, entry.record.name.data(), name_bytes) == 0;
   if (!is_named || ReadNumber<uint16_t>(bytes, entry.header + 8) != 0) {
-    Fail(where, "contradicted by its local header", "the same name, stored as it is");
+    FailZip(where, "contradicted by its local header", "the same name, stored as it is");
   }
   entry.record.begin = names + name_bytes + extra_bytes;
   if (!Fits(entry.record.begin, entry.record.size_bytes, end)) {
-    Fail(where, std::to_string(entry.record.size_bytes) + " bytes long",
-         "at most " + std::to_string(end - entry.record.begin) + ", all that come before the " +
-             "directory");
+    FailZip(where, std::to_string(entry.record.size_bytes) + " bytes long",
+            "at most " + std::to_string(end - entry.record.begin) + ", all that come before the " +
+                "directory");
   }
 }
 
@@ -221,8 +224,8 @@ void CheckApart(std::vector<Entry> entries, const std::string& file) {
   for (size_t i = 1; i < entries.size(); ++i) {
     const ZipRecord& before = entries[i - 1].record;
     if (entries[i].header < before.begin + before.size_bytes) {
-      Fail(file + ": record " + Printable(entries[i].record.name),
-           "overlapping " + Printable(before.name), "records that lie apart");
+      FailZip(file + ": record " + Printable(entries[i].record.name),
+              "overlapping " + Printable(before.name), "records that lie apart");
     }
   }
 }
@@ -260,14 +263,14 @@ std::vector<ZipRecord> ParseZip(Bytes bytes, const std::string& file) {
     Entry entry = ReadEntry(headers, at, file);
     const std::string where = file + ": record " + Printable(entry.record.name);
     Locate(bytes, directory.begin, entry, where);
-    if (!names.insert(entry.record.name).second) Fail(where, "named twice", "one record a name");
+    if (!names.insert(entry.record.name).second) FailZip(where, "named twice", "one record a name");
     entries.push_back(std::move(entry));
   }
   if (at != headers.size()) {
-    Fail(file + ": directory",
-         std::to_string(headers.size() - at) + " bytes longer than its " +
-             std::to_string(entries.size()) + " records",
-         "a directory of its records alone");
+    FailZip(file + ": directory",
+            std::to_string(headers.size() - at) + " bytes longer than its " +
+                std::to_string(entries.size()) + " records",
+            "a directory of its records alone");
   }
   CheckApart(entries, file);
   std::vector<ZipRecord> records;
@@ -297,8 +300,8 @@ void CheckCrc(Bytes record, uint32_t crc, const std::string& where) {
   if (crc == 0) return;  // torch.save was told not to compute it
   const uint32_t found = Crc32(record);
   if (found == crc) return;
-  Fail(where, "damaged (CRC " + std::to_string(found) + ")",
-       "bytes whose CRC is " + std::to_string(crc));
+  FailZip(where, "damaged (CRC " + std::to_string(found) + ")",
+          "bytes whose CRC is " + std::to_string(crc));
 }
 
 }  // namespace aim

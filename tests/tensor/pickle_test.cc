@@ -85,7 +85,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadPickle{"sparse", PickledDict("ctorch._utils\n_rebuild_sparse_tensor\n"),
                   "this kind of torch tensor is not read"},
         BadPickle{"tensor_v3_without_type", PickledDict("ctorch._utils\n_rebuild_tensor_v3\n)R"),
-                  "a tensor without a type"},
+                  "wrong parts, shape or strides; expected a storage, an offset, a shape, as many "
+                  "strides, and a torch type"},
         BadPickle{"type_unknown", Untyped("bits8", 4),
                   "of the type bits8; expected one of float32"},
         BadPickle{"untyped_beyond_record", Untyped("uint16", 17), "stored as 17 bytes"},
@@ -143,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPickle{"expanded", Tensor({.shape = {kHuge}, .strides = {0}}), "repeats its numbers"},
         BadPickle{"expanded_much", Tensor({.shape = {1 << 20, 65}, .strides = {0, 0}}),
                   "a view that repeats its numbers, to 68157440 in all"},
-        BadPickle{"negative_stride", Tensor({.strides = {-2, 1}}), "wrong shape or strides"},
+        BadPickle{"negative_stride", Tensor({.strides = {-2, 1}}), "wrong parts, shape or strides"},
         BadPickle{"negative_offset", Tensor({.offset = -1}), "wrong parts"},
         BadPickle{"strides_missing", Tensor({.strides = {1}}), "wrong parts"},
         BadPickle{"double_storage", Tensor({.storage = "DoubleStorage"}), "stored as 4 numbers"}),

@@ -1,4 +1,4 @@
-// Writes archives and pickles byte by byte, so that each can be broken in one place.
+// Writes archives of torch byte by byte, so that each can be broken in one place.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,9 @@
 #include <vector>
 
 #include "aim/format/zip_archive.h"
+#include "support/pickled.h"
 
 namespace aim::testing {
-
-inline std::span<const std::byte> AsBytes(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-template <class Integer>
-std::string Number(Integer value) {
-  std::string bytes(sizeof(value), '\0');
-  std::memcpy(bytes.data(), &value, sizeof(value));
-  return bytes;
-}
 
 // A record and the fields of its headers, all of which may lie.
 struct FakeRecord {
@@ -87,18 +77,6 @@ inline std::string MakeZip(const std::vector<FakeRecord>& records, bool zip64 = 
   return bytes;
 }
 
-inline std::string PickledText(std::string_view text) {
-  return "X" + Number(static_cast<uint32_t>(text.size())) + std::string(text);
-}
-
-inline std::string PickledInt(int64_t value) { return std::string("\x8a\x08") + Number(value); }
-
-inline std::string PickledTuple(const std::vector<int64_t>& values) {
-  std::string text = "(";
-  for (const int64_t value : values) text += PickledInt(value);
-  return text + "t";
-}
-
 struct FakeTensor {
   std::string key = "0";
   std::string storage = "FloatStorage";
@@ -114,16 +92,6 @@ inline std::string PickledTensor(const FakeTensor& tensor) {
          PickledInt(tensor.numel) + "tQ" + PickledInt(tensor.offset) + PickledTuple(tensor.shape) +
          PickledTuple(tensor.strides) + "\x89" + "ccollections\nOrderedDict\n)RtR";
 }
-
-// A dict of what is pickled already, as a value.
-inline std::string PickledItems(const std::vector<std::pair<std::string, std::string>>& items) {
-  std::string text = "}(";
-  for (const auto& [key, value] : items) text += PickledText(key) + value;
-  return text + "u";
-}
-
-// A value as a whole file of protocol 2.
-inline std::string PickledFile(const std::string& value) { return "\x80\x02" + value + "."; }
 
 // {"w": value} as protocol 2.
 inline std::string PickledDict(const std::string& value) {

@@ -28,6 +28,11 @@ size_t ItemBytes(NpyType type);
 NpyArray ReadNpy(const std::filesystem::path& path);
 NpyArray ParseNpy(std::string_view bytes, const std::string& where);
 
+// An array of NumPy's type `type_name` ("<f8") whose shape and bytes stand elsewhere. Throws as
+// ReadNpy.
+NpyArray MakeNpyArray(std::string_view type_name, std::vector<int64_t> shape,
+                      std::string_view bytes, const std::string& where);
+
 // Elements as they are, converted to float or double (bytes stay 0..255).
 std::vector<float> ToFloats(const NpyArray& array);
 std::vector<double> ToDoubles(const NpyArray& array);
