@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 struct Sources {
   BundleConfig config;
   fs::path dit, vae, text, tokenizer;
-  std::string key;  // of the network's weights in their file
+  std::string dit_key, vae_key, text_key;  // of the weights in their files
   std::vector<std::string> notes;
 };
 
@@ -111,17 +111,20 @@ Sources FromFiles(const MakeBundleOptions& options) {
   sources.vae = options.vae;
   sources.text = options.text;
   sources.tokenizer = options.tokenizer;
+  sources.dit_key = options.key;
+  sources.vae_key = options.vae_key;
+  sources.text_key = options.text_key;
   BundleConfig& config = sources.config;
-  sources.key = options.key;
   config.dit = DitOptionsOf(OpenPart(options.dit, Architecture::kDit, options.key).weights,
                             options.dit, options.num_heads);
   SetKinds(config);
   // The base model is told which latents are given by their timestep. docs/reference/wan22.md 5.4.
   if (config.dit.camera.mode == CameraMode::kNone)
     config.dit.timestep_mode = TimestepMode::kGivenZero;
-  config.autoencoder.wan_vae = WanVaeOptionsOf(OpenPart(options.vae).weights, options.vae);
-  const Umt5Options sizes =
-      Umt5OptionsOf(OpenPart(options.text, Architecture::kUmt5).weights, options.text);
+  config.autoencoder.wan_vae =
+      WanVaeOptionsOf(OpenPart(options.vae, std::nullopt, options.vae_key).weights, options.vae);
+  const Umt5Options sizes = Umt5OptionsOf(
+      OpenPart(options.text, Architecture::kUmt5, options.text_key).weights, options.text);
   SetText(sizes, config);
   return sources;
 }
@@ -136,8 +139,7 @@ void TakeSizes(const MakeBundleOptions& options, BundleConfig& config) {
 
 // Opens and checks all three; nothing is copied. What was not taken of them is noted.
 std::vector<Part> OpenParts(Sources& sources) {
-  const auto open = [&](const fs::path& path, Architecture architecture,
-                        const std::string& key = "") {
+  const auto open = [&](const fs::path& path, Architecture architecture, const std::string& key) {
     OpenedPart part = OpenPart(path, architecture, key);
     sources.notes.insert(sources.notes.end(), part.notes.begin(), part.notes.end());
     return part.weights;
@@ -146,10 +148,12 @@ std::vector<Part> OpenParts(Sources& sources) {
   const BundleConfig defaults;
   const WanVaeOptions& vae = config.autoencoder.wan_vae;
   std::vector<Part> parts = {
-      {sources.dit, defaults.dit_file, open(sources.dit, Architecture::kDit, sources.key)},
+      {sources.dit, defaults.dit_file, open(sources.dit, Architecture::kDit, sources.dit_key)},
       {sources.vae, defaults.autoencoder.file,
-       open(sources.vae, vae.is_residual ? Architecture::kVae22 : Architecture::kVae21)},
-      {sources.text, defaults.text.file, open(sources.text, Architecture::kUmt5)}};
+       open(sources.vae, vae.is_residual ? Architecture::kVae22 : Architecture::kVae21,
+            sources.vae_key)},
+      {sources.text, defaults.text.file,
+       open(sources.text, Architecture::kUmt5, sources.text_key)}};
   CheckWeights(parts[0].weights, DitWeightShapes(config.dit), sources.dit.string());
   CheckWeights(parts[1].weights, WanVaeWeightShapes(vae), sources.vae.string());
   CheckWeights(parts[2].weights, Umt5WeightShapes(config.text.umt5), sources.text.string());
@@ -194,9 +198,12 @@ void MakeBundleOptions::Validate() const {
                        .expected = "--dit, --vae, --text and --tokenizer, or --from-diffusers",
                        .fix = ""});
   }
-  if (!key.empty() && (link || dit.empty())) {
-    throw ConfigError({.where = "--key",
-                       .got = Excerpt(key),
+  const std::string any_key = key + vae_key + text_key;
+  if (!any_key.empty() && (link || dit.empty())) {
+    throw ConfigError({.where = !key.empty()       ? "--key"
+                                : !vae_key.empty() ? "--vae-key"
+                                                   : "--text-key",
+                       .got = Excerpt(any_key),
                        .expected = "none with --link or --from-diffusers, which take whole files",
                        .fix = "take the weights out with aim-model convert --key first"});
   }

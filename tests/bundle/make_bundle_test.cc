@@ -122,6 +122,37 @@ TEST(MakeBundle, CleaningAndNoiseLevelsAreTheModels) {
   EXPECT_EQ(config.text.umt5.cleaning, PromptCleaning::kWan);
 }
 
+// Each of the three files may hold several sets of weights.
+TEST(MakeBundle, TheKeyOfEachPartIsItsOwn) {
+  const testing::TemporaryFolder folder;
+  const Files files(folder / "files");
+  RunContext plain({.out = folder / "plain"});
+  RunMakeBundle(files.Options(), plain);
+  for (const fs::path& file : {files.dit, files.vae, files.text}) {
+    Files::Rewrite(file, [](WeightMap& weights) {
+      WeightMap both;
+      for (const auto& [name, weight] : weights) {
+        both["raw." + name] = weight + 1;
+        both["ema." + name] = weight;
+      }
+      weights = both;
+    });
+  }
+  MakeBundleOptions options = files.Options();
+  options.key = options.vae_key = options.text_key = "ema";
+  RunContext keyed({.out = folder / "keyed"});
+  RunMakeBundle(options, keyed);
+  for (const char* name : {"dit", "autoencoder", "text_encoder"}) {
+    const std::string file = std::string(name) + ".safetensors";
+    const WeightMap expected = ReadSafetensors(plain.out() / file);
+    const WeightMap weights = ReadSafetensors(keyed.out() / file);
+    ASSERT_EQ(weights.size(), expected.size()) << name;
+    for (const auto& [weight_name, weight] : expected) {
+      EXPECT_TRUE(at::equal(weights.at(weight_name), weight)) << name << " " << weight_name;
+    }
+  }
+}
+
 // Bundles that are older than these keys mean what they did.
 TEST(MakeBundle, KeysThatCameLaterMayBeMissing) {
   const testing::TemporaryFolder folder;
@@ -192,6 +223,16 @@ INSTANTIATE_TEST_SUITE_P(
                       BadCase{"KeyThatIsNotThere",
                               [](Files&, MakeBundleOptions& o) { o.key = "ema"; },
                               {"diffusion_pytorch_model.safetensors", "under the key \"ema\""}},
+                      BadCase{"KeyOfTheTextThatIsNotThere",
+                              [](Files&, MakeBundleOptions& o) { o.text_key = "ema"; },
+                              {"text_encoder", "under the key \"ema\""}},
+                      BadCase{"KeyOfAPipeline",
+                              [](Files&, MakeBundleOptions& o) {
+                                o = {};
+                                o.from_diffusers = testing::DiffusersPipeline().string();
+                                o.vae_key = "ema";
+                              },
+                              {"--vae-key", "--from-diffusers"}},
                       BadCase{"NoSuchFile",
                               [](Files& f, MakeBundleOptions&) { fs::remove(f.dit); },
                               {"diffusion_pytorch_model.safetensors", "missing"}},

@@ -18,6 +18,8 @@ struct MakeBundleOptions {
   std::string tokenizer;
   std::string from_diffusers;
   std::string key;
+  std::string vae_key;
+  std::string text_key;
   bool link = false;
   StorageDtype dtype = StorageDtype::kKeep;
   int num_heads = 0;
@@ -38,6 +40,8 @@ struct MakeBundleOptions {
           "Diffusers pipeline folder, in place of the four above");
     visit("key", self.key, Any{},
           "which weights of a --dit file that holds several, such as ema; empty: the usual ones");
+    visit("vae_key", self.vae_key, Any{}, "the same of the --vae file");
+    visit("text_key", self.text_key, Any{}, "the same of the --text file");
     visit("link", self.link, Any{}, "refer to the files where they are instead of copying them");
     visit("dtype", self.dtype, Any{}, "type of the copied weights");
     visit("num_heads", self.num_heads, Range{0, 256}, "attention heads; 0 = one for 128 channels");
