@@ -19,7 +19,7 @@ namespace aim::testing {
 
 class ChildProcess {
  public:
-  // `command[0]` is a path.
+  // `command[0]` is a path. Throws as RunCommand.
   explicit ChildProcess(const std::vector<std::string>& command) {
     int ends[2] = {-1, -1};
     EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
@@ -32,10 +32,13 @@ class ChildProcess {
     std::vector<char*> words;
     for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
-    EXPECT_EQ(posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environ), 0)
-        << command[0];
+    const int error = posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
+    if (error != 0) {
+      close(ends[0]);
+      throw CannotStart(command[0], error);
+    }
     err_end_ = ends[0];
   }
   ~ChildProcess() {

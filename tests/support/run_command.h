@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,14 @@ struct CommandResult {
   std::string err;
 };
 
+// A test cannot go on without its program, and must not wait for it.
+inline std::runtime_error CannotStart(const std::string& program, int error) {
+  return std::runtime_error("cannot start " + program + ": " + std::strerror(error) +
+                            "; build the tools first");
+}
+
 // `command[0]` is a path. stdout goes to `stdout_path` instead of `out` if that is not empty.
+// Throws std::runtime_error if the program cannot be started.
 inline CommandResult RunCommand(const std::vector<std::string>& command,
                                 const std::string& stdout_path = "") {
   const TemporaryFolder folder;
@@ -39,9 +48,9 @@ inline CommandResult RunCommand(const std::vector<std::string>& command,
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   pid_t child = 0;
-  EXPECT_EQ(posix_spawn(&child, words[0], &actions, nullptr, words.data(), environ), 0)
-      << command[0];
+  const int error = posix_spawn(&child, words[0], &actions, nullptr, words.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw CannotStart(command[0], error);
   int status = 0;
   EXPECT_EQ(waitpid(child, &status, 0), child);
   CommandResult result;
