@@ -1,8 +1,10 @@
 #include <iostream>
 
 #include "aim/base/text.h"
+#include "aim/data/convert.h"
 #include "aim/data/data_options.h"
 #include "aim/data/inspect.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/commands.h"
 
 namespace aim::cli {
@@ -25,9 +27,21 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
       app,
       {"inspect", "Count and check what a data set holds.", "Example: aim-data inspect data/demos"},
       [](const InspectOptions& options, RunContext& run) {
-        std::cout << DumpJson(ToJson(InspectData(options.data.Open(), run.progress())), 1) << '\n';
+        const InspectReport report = InspectData(options.data.Open(), run.progress());
+        std::cout << DumpJson(ToJson(report), 1) << '\n';
+        RequireOneRead(options.data.path, report.num_episodes + report.skipped.size(),
+                       report.skipped);
       },
       {"path"}));
+  commands.push_back(AddCommand<ConvertOptions>(
+      app,
+      {"convert", "Write a data set in another layout, also with fewer views or frames.",
+       "Example: aim-data convert data/demos data/clips --to folder --fps 4"},
+      [](const ConvertOptions& options, RunContext& run) {
+        const StopSignals signals(run);
+        std::cout << DumpJson(ToJson(RunConvert(options, run)), 1) << '\n';
+      },
+      {"source", "destination"}));
 }
 
 }  // namespace aim::cli

@@ -4,7 +4,7 @@
 namespace aim::cli {
 
 void AddLayoutCommands(CLI::App& app, Commands&) {
-  app.footer("Not in this build (AIM_CORE_ONLY): inspect; demos without --cache.");
+  app.footer("Not in this build (AIM_CORE_ONLY): inspect, convert; demos without --cache.");
 }
 
 }  // namespace aim::cli

@@ -9,6 +9,26 @@ std::string ToSentence(const Problem& problem) {
   return sentence;
 }
 
+bool IsTheCallers(const std::error_code& code) {
+  for (const std::errc fault :
+       {std::errc::permission_denied, std::errc::no_such_file_or_directory,
+        std::errc::not_a_directory, std::errc::is_a_directory, std::errc::read_only_file_system,
+        std::errc::too_many_symbolic_link_levels, std::errc::filename_too_long}) {
+    if (code == fault) return true;
+  }
+  return false;
+}
+
+void ThrowNotWritable(const std::string& where, const std::string& path,
+                      const std::error_code& code) {
+  const Problem problem{.where = where,
+                        .got = "not writable (" + path + ": " + code.message() + ")",
+                        .expected = "a place that can be written",
+                        .fix = ""};
+  if (IsTheCallers(code)) throw ConfigError(problem);
+  throw IoError(problem);
+}
+
 void FailCheck(const char* condition, const char* file, int line) {
   throw InternalError(std::string("check failed: ") + condition + " (" + file + ":" +
                       std::to_string(line) + ")");

@@ -86,6 +86,23 @@ std::string LastPart(std::string_view key) {
   return std::string(dot == std::string_view::npos ? key : key.substr(dot + 1));
 }
 
+// The known one with the smallest distance to `key`, and that.
+std::pair<std::string, size_t> Nearest(std::string_view key,
+                                       const std::vector<std::string>& known) {
+  std::pair<std::string, size_t> nearest = {"", std::numeric_limits<size_t>::max()};
+  for (const std::string& candidate : known) {
+    // A key whose section was left out or mistaken still matches by its last part, and a shortened
+    // key by its beginning.
+    size_t distance = std::min(EditDistance(key, candidate),
+                               EditDistance(LastPart(key), LastPart(candidate)) + 1);
+    if (key.size() > 2 && candidate.find(key.substr(0, key.size() - 1)) != std::string::npos) {
+      distance = std::min(distance, size_t{1});
+    }
+    if (distance < nearest.second) nearest = {candidate, distance};
+  }
+  return nearest;
+}
+
 bool IsBareKey(const std::string& key) {
   return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '_' || c == '-';
@@ -184,7 +201,7 @@ void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
 void ThrowUnknownWord(std::string_view text, const std::vector<std::string>& known,
                       const std::string& where) {
   throw ConfigError({where, "\"" + std::string(text) + "\"", DescribeLimits(Limits(known)),
-                     "did you mean " + NearestKey(text, known) + "?"});
+                     DidYouMean(text, known)});
 }
 
 void CheckLimits(const nlohmann::json& value, const Limits& limits, const std::string& key) {
@@ -222,22 +239,12 @@ std::string OptionLabel(const std::string& where, const std::string& key) {
 }
 
 std::string NearestKey(std::string_view key, const std::vector<std::string>& known) {
-  std::string nearest;
-  size_t smallest = std::numeric_limits<size_t>::max();
-  for (const std::string& candidate : known) {
-    // A key whose section was left out or mistaken still matches by its last part, and a shortened
-    // key by its beginning.
-    size_t distance = std::min(EditDistance(key, candidate),
-                               EditDistance(LastPart(key), LastPart(candidate)) + 1);
-    if (key.size() > 2 && candidate.find(key.substr(0, key.size() - 1)) != std::string::npos) {
-      distance = std::min(distance, size_t{1});
-    }
-    if (distance < smallest) {
-      smallest = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
+  return Nearest(key, known).first;
+}
+
+std::string DidYouMean(std::string_view word, const std::vector<std::string>& known) {
+  const auto [nearest, distance] = Nearest(word, known);
+  return distance <= word.size() ? "did you mean " + nearest + "?" : "";
 }
 
 void ThrowUnknownKey(const std::string& key, const std::vector<std::string>& known,

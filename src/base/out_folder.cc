@@ -80,9 +80,7 @@ void RefuseOverwrite(const fs::path& folder) {
 void MakeFolder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (!error) return;
-  throw IoError({"--out", "not writable (" + folder.string() + ": " + error.message() + ")",
-                 "a place that can be written", ""});
+  if (error) ThrowNotWritable("--out", folder.string(), error);
 }
 
 }  // namespace

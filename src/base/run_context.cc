@@ -64,10 +64,7 @@ void RunContext::PrepareOutFile() {
   if (file.has_parent_path()) {
     std::error_code error;
     fs::create_directories(file.parent_path(), error);
-    if (error) {
-      throw IoError({"--out", "not writable (" + file.string() + ": " + error.message() + ")",
-                     "a place that can be written", ""});
-    }
+    if (error) ThrowNotWritable("--out", file.string(), error);
   }
   // Removes what a killed run left, too.
   file_claim_.reset();
@@ -83,15 +80,24 @@ void RunContext::PrepareOutFile() {
 }
 
 void RunContext::PrepareOutFile(const fs::path& file) {
-  if (!out().empty() && out() != file) {
+  TakeOutArgument(file);
+  PrepareOutFile();
+}
+
+void RunContext::PrepareOutFolder(OutUse use, const fs::path& folder) {
+  TakeOutArgument(folder);
+  PrepareOutFolder(use);
+}
+
+void RunContext::TakeOutArgument(const fs::path& path) {
+  if (!out().empty() && out() != path) {
     throw ConfigError({"--out", out().string(), "nothing: the output is an argument of its own",
                        "leave out --out"});
   }
   // As an option of the tool the output was taken for an input.
-  const auto found = std::find(inputs_.begin(), inputs_.end(), file);
+  const auto found = std::find(inputs_.begin(), inputs_.end(), path);
   if (found != inputs_.end()) inputs_.erase(found);
-  common_.out = file;
-  PrepareOutFile();
+  common_.out = path;
 }
 
 void RunContext::Note(const std::string& key, nlohmann::json value) {

@@ -27,6 +27,12 @@ std::string SizeText(int width, int height) {
   return std::to_string(width) + "x" + std::to_string(height);
 }
 
+std::string RateText(double fps) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", fps);
+  return text;
+}
+
 std::string CountText(int64_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }

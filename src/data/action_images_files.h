@@ -3,11 +3,9 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <string>
 #include <vector>
 
 #include "aim/codec/clip.h"
-#include "aim/data/episode.h"
 
 namespace aim {
 
@@ -28,12 +26,5 @@ CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, 
 inline constexpr size_t kActionColumns = kPoseNumbers;
 std::vector<double> ActionRows(const std::vector<ToolPose>& poses);
 std::vector<ToolPose> ReadActions(const std::filesystem::path& path);
-
-// The first instruction of the episode's variation: of variation_descriptions.json, .pkl or .txt,
-// in this order, or else the task's name in words, which WarnOfMissingPrompts says once.
-std::string VariationPrompt(const EpisodeRef& episode);
-std::string DescriptionStamp(const EpisodeRef& episode);  // FileStamp of the file that is read
-void WarnOfMissingPrompts(const std::filesystem::path& root,
-                          const std::vector<EpisodeRef>& episodes);
 
 }  // namespace aim

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
@@ -32,13 +33,12 @@ const Layout& DetectLayout(const fs::path& root) {
     reasons += (reasons.empty() ? "" : "; ") + std::string(layout->Name()) + " (" + why_not + ")";
   }
   if (fitting.size() == 1) return *fitting[0];
-  const std::string foreign = fitting.empty() ? ForeignLayout(root) : "";
-  if (!foreign.empty()) {
+  const Foreign foreign = fitting.empty() ? ForeignLayout(root) : Foreign{};
+  if (!foreign.what.empty()) {
     throw InputError({.where = root.string(),
-                      .got = foreign,
+                      .got = foreign.what,
                       .expected = "one of: " + reasons,
-                      .fix = "write its episodes in one of these layouts first; "
-                             "docs/reference/formats.md says what each holds"});
+                      .fix = foreign.fix});
   }
   if (fitting.empty()) {
     throw InputError({.where = root.string(),
@@ -91,6 +91,12 @@ DataSet::DataSet(const Layout& layout, const fs::path& root) {
   contents_ = std::move(contents);
 }
 
+DataSet DataSet::WithViews(std::vector<std::string> names) const {
+  DataSet set = *this;
+  set.views_ = std::move(names);
+  return set;
+}
+
 const Layout& DataSet::layout() const { return *contents_->layout; }
 
 const fs::path& DataSet::root() const { return contents_->root; }
@@ -104,6 +110,7 @@ const EpisodeRef* DataSet::Find(const std::string& name) const& {
 
 std::unique_ptr<OpenEpisode> DataSet::Open(const EpisodeRef& ref) const {
   std::unique_ptr<OpenEpisode> episode = contents_->source->Open(ref);
+  if (!views_.empty()) episode->KeepViews(views_);
   contents_->CheckCameras(episode->facts(), ref.name);
   return episode;
 }

@@ -19,10 +19,14 @@ struct Mark {
   std::string_view name;    // of the file, or its ending if it begins with "*"
   std::string_view folder;  // that it lies in; empty for any
   const char* what;
+  const char* fix =
+      "write its episodes in one of these layouts first; docs/data.md says what each "
+      "holds";
 };
 constexpr std::array kMarks = {
+    Mark{"cache.json", "", "a latent cache (cache.json)",
+         "train from it with --set clips.dir=DIR, without --data"},
     Mark{"info.json", "meta", "a LeRobot data set (meta/info.json)"},
-    Mark{"low_dim_obs.pkl", "", "raw RLBench recordings (low_dim_obs.pkl)"},
     Mark{"obs_dict.pkl", "", "raw Bridge recordings (obs_dict.pkl)"},
     Mark{"trajectory.h5", "", "raw DROID recordings (trajectory.h5)"},
     Mark{"dataset_info.json", "", "an RLDS data set (dataset_info.json)"},
@@ -43,7 +47,7 @@ bool Fits(const Mark& mark, const fs::path& file) {
 
 }  // namespace
 
-std::string ForeignLayout(const fs::path& root) {
+Foreign ForeignLayout(const fs::path& root) {
   std::error_code error;
   fs::recursive_directory_iterator walk(root, fs::directory_options::skip_permission_denied, error);
   int num_entries = 0;
@@ -51,10 +55,10 @@ std::string ForeignLayout(const fs::path& root) {
     if (++num_entries > kMaxEntries) break;
     if (walk.depth() >= kMaxDepth) walk.disable_recursion_pending();
     for (const Mark& mark : kMarks) {
-      if (Fits(mark, walk->path())) return mark.what;
+      if (Fits(mark, walk->path())) return {mark.what, mark.fix};
     }
   }
-  return "";
+  return {};
 }
 
 }  // namespace aim

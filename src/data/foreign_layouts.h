@@ -6,8 +6,12 @@
 
 namespace aim {
 
-// What `root` is, as in "a LeRobot data set (meta/info.json)"; empty if nothing known. By names of
-// files alone.
-std::string ForeignLayout(const std::filesystem::path& root);
+struct Foreign {
+  std::string what;  // "a LeRobot data set (meta/info.json)"; empty if nothing known
+  std::string fix;   // what to do with it
+};
+
+// What `root` is, by names of files alone.
+Foreign ForeignLayout(const std::filesystem::path& root);
 
 }  // namespace aim

@@ -21,12 +21,6 @@ void Add(const Episode& episode, int64_t count, TaskSummary& task) {
   if (task.prompts.size() < kPromptSample) task.prompts.insert(episode.clip.prompt);
 }
 
-std::string RateText(double fps) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", fps);
-  return text;
-}
-
 void Add(const OpenEpisode& episode, InspectReport& report) {
   const Clip& clip = episode.facts().clip;
   Add(episode.facts(), episode.num_frames(), report.tasks[episode.facts().task]);

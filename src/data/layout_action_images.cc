@@ -1,11 +1,8 @@
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <string_view>
-#include <tuple>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -14,7 +11,8 @@
 #include "aim/data/action_images.h"
 #include "aim/format/npy.h"
 #include "data/action_images_files.h"
-#include "data/normal_path.h"
+#include "data/task_folders.h"
+#include "data/variation_prompt.h"
 #include "data/view_videos.h"
 
 namespace aim {
@@ -24,73 +22,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kMetaFormat = "aim-episode-1";
-
-// 12 of "episode12"; nothing of "episode", "episode1x" or ".episode1.tmp-7".
-std::optional<int> NumberAfter(std::string_view prefix, const std::string& name) {
-  if (!name.starts_with(prefix) || name.size() == prefix.size()) return std::nullopt;
-  int number = -1;
-  const char* begin = name.data() + prefix.size();
-  const char* end = name.data() + name.size();
-  const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error != std::errc() || stop != end || number < 0) return std::nullopt;
-  return number;
-}
-
-// Sub-folders called <prefix><number>, by number.
-std::map<int, fs::path> NumberedFolders(const fs::path& folder, std::string_view prefix) {
-  std::map<int, fs::path> folders;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const std::optional<int> number = NumberAfter(prefix, entry.path().filename().string());
-    if (number && entry.is_directory()) folders[*number] = entry.path();
-  }
-  return folders;
-}
-
-// Name, task and numbers from .../<task>/variation<N>/episodes/episode<K>.
-EpisodeRef RefOf(const fs::path& path) {
-  const fs::path normal = NormalPath(path);
-  const fs::path variation = normal.parent_path().parent_path();
-  EpisodeRef ref;
-  ref.path = path;
-  ref.index = NumberAfter("episode", normal.filename().string()).value_or(0);
-  ref.variation = NumberAfter("variation", variation.filename().string()).value_or(0);
-  ref.task = variation.parent_path().filename().string();
-  ref.name = EpisodeName(ref.task, ref.variation, ref.index);
-  return ref;
-}
-
-// Calls visit(folder) for every episode<K> folder under `root` until it returns true. Folders of
-// other names are not entered.
-template <class Visit>
-bool VisitVariation(const fs::path& variation_folder, Visit&& visit) {
-  const fs::path folder = variation_folder / "episodes";
-  if (!fs::is_directory(folder)) return false;
-  for (const auto& [number, path] : NumberedFolders(folder, "episode")) {
-    if (visit(path)) return true;
-  }
-  return false;
-}
-
-template <class Visit>
-bool VisitTask(const fs::path& task_folder, Visit&& visit) {
-  for (const auto& [number, path] : NumberedFolders(task_folder, "variation")) {
-    if (VisitVariation(path, visit)) return true;
-  }
-  return false;
-}
-
-template <class Visit>
-bool VisitEpisodes(const fs::path& root, Visit&& visit) {
-  if (fs::exists(root / "actions.npy")) return visit(root);
-  if (VisitVariation(root, visit) || VisitTask(root, visit)) return true;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
-    const std::string name = entry.path().filename().string();
-    const bool listed = NumberAfter("variation", name).has_value();
-    if (!entry.is_directory() || name.starts_with(".") || listed) continue;
-    if (VisitTask(entry, visit)) return true;
-  }
-  return false;
-}
+constexpr const char* kActionsFile = "actions.npy";
 
 json ReadJson(const fs::path& path) {
   json value = ParseJson(ReadFile(path));
@@ -196,7 +128,7 @@ std::vector<ToolPose> EveryNth(const std::vector<ToolPose>& poses, int stride, i
 
 // Pairs actions with frames: the poses of all frames that have one.
 void ReadPoses(const fs::path& folder, int num_frames, const Meta& meta, Episode& episode) {
-  const fs::path path = folder / "actions.npy";
+  const fs::path path = folder / kActionsFile;
   const std::vector<ToolPose> actions = ReadActions(path);
   const int stride = MatchActions(path, actions.size(), static_cast<size_t>(num_frames), meta);
   episode.clip.poses = EveryNth(actions, stride, num_frames);
@@ -221,16 +153,8 @@ class ActionImagesSource : public EpisodeSource {
  public:
   explicit ActionImagesSource(fs::path root) : root_(std::move(root)) {}
 
-  // By task, variation and number.
   std::vector<EpisodeRef> List() const override {
-    std::vector<EpisodeRef> refs;
-    VisitEpisodes(root_, [&](const fs::path& path) {
-      refs.push_back(RefOf(path));
-      return false;
-    });
-    std::sort(refs.begin(), refs.end(), [](const EpisodeRef& a, const EpisodeRef& b) {
-      return std::tie(a.task, a.variation, a.index) < std::tie(b.task, b.variation, b.index);
-    });
+    std::vector<EpisodeRef> refs = ListTaskEpisodes(root_, kActionsFile);
     WarnOfMissingPrompts(root_, refs);
     return refs;
   }
@@ -279,14 +203,20 @@ class ActionImagesSink : public EpisodeSink {
                                     " frames, or action-images cannot hold it",
                         .fix = "label the videos first (aim-label)"});
     }
-    WriteEpisode(EpisodeFolder(root_, ref.task, ref.variation, ref.index), episode, options_);
+    WriteEpisode(FolderOf(ref), episode, options_);
   }
+
+  bool Holds(const EpisodeRef& ref) const override { return fs::is_directory(FolderOf(ref)); }
 
   void Finish() override {
     if (fs::is_directory(root_)) WriteVariationDescriptions(root_);
   }
 
  private:
+  fs::path FolderOf(const EpisodeRef& ref) const {
+    return EpisodeFolder(root_, ref.task, ref.variation, ref.index);
+  }
+
   fs::path root_;
   LayoutWriteOptions options_;
 };
@@ -297,9 +227,9 @@ class ActionImages : public Layout {
 
   std::string WhyNot(const fs::path& root) const override {
     bool any = false;
-    const bool found = VisitEpisodes(root, [&](const fs::path& path) {
+    const bool found = VisitTaskEpisodes(root, kActionsFile, [&](const fs::path& path) {
       any = true;
-      return fs::exists(path / "actions.npy") || !NumberedFolders(path, "view").empty();
+      return fs::exists(path / kActionsFile) || !NumberedFolders(path, "view").empty();
     });
     if (found) return "";
     return any ? "its episodes hold neither actions.npy nor view<J>/rgb/video.mp4"
@@ -314,8 +244,11 @@ class ActionImages : public Layout {
             .task = true,
             .seed = true,
             .many_sizes = true,
-            .many_rates = true};
+            .many_rates = true,
+            .apart = true};
   }
+
+  bool CanBeWritten() const override { return true; }
 
   std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
     return std::make_unique<ActionImagesSource>(root);
@@ -347,7 +280,7 @@ void WriteEpisode(const fs::path& path, const Episode& episode, const LayoutWrit
     AIM_CHECK(static_cast<size_t>(view.num_frames) == clip.poses.size());
   }
   WriteFolderAtomic(path, [&](const fs::path& folder) {
-    WritePoses(folder / "actions.npy", clip.poses);
+    WritePoses(folder / kActionsFile, clip.poses);
     if (!episode.measured.empty()) WritePoses(folder / "measured.npy", episode.measured);
     for (size_t view = 0; view < clip.views.size(); ++view) {
       const fs::path view_folder = folder / ("view" + std::to_string(view));
@@ -364,7 +297,7 @@ void WriteEpisode(const fs::path& path, const Episode& episode, const LayoutWrit
 
 void WriteVariationDescriptions(const fs::path& root) {
   std::map<fs::path, std::set<std::string>> prompts;
-  VisitEpisodes(root, [&](const fs::path& path) {
+  VisitTaskEpisodes(root, kActionsFile, [&](const fs::path& path) {
     const fs::path meta_path = path / "meta.json";
     if (!fs::exists(meta_path)) return false;
     prompts[path.parent_path().parent_path()].insert(Field<std::string>(

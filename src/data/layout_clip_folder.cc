@@ -10,12 +10,12 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/text.h"
-#include "aim/base/utf8.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
 #include "aim/geometry/camera.h"
 #include "aim/media/file_names.h"
 #include "data/normal_path.h"
+#include "data/processed_folders.h"
 #include "data/view_videos.h"
 
 namespace aim {
@@ -56,7 +56,9 @@ void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
     throw InputError({.where = path.string(),
                       .got = std::to_string(tracks.size()) + " views",
                       .expected = std::to_string(clip.views.size()) + ", one for each video",
-                      .fix = ""});
+                      .fix = clip.views.size() < tracks.size()
+                                 ? "view" + std::to_string(clip.views.size()) + ".mp4 is missing"
+                                 : ""});
   }
   for (size_t v = 0; v < tracks.size(); ++v) {
     const std::string where = path.string() + ": views[" + std::to_string(v) + "]";
@@ -113,8 +115,7 @@ class ClipFolderSource : public EpisodeSource {
     Clip& clip = episode.clip = videos->EmptyClip();
     ReadCameras(ref.path / "cameras.json", num_frames, clip);
     if (fs::exists(ref.path / "prompt.txt")) {
-      const std::string text = ToUtf8(ReadFile(ref.path / "prompt.txt"));
-      clip.prompt = text.substr(0, text.find_first_of("\r\n"));
+      clip.prompt = FirstLineOf(ref.path / "prompt.txt");
     }
     if (fs::exists(ref.path / "poses.csv")) ReadPoses(ref.path / "poses.csv", num_frames, clip);
     return std::make_unique<OpenEpisode>(std::move(episode), std::move(videos), num_frames,
@@ -130,12 +131,9 @@ class ClipFolderSink : public EpisodeSink {
   ClipFolderSink(fs::path root, const LayoutWriteOptions& options)
       : root_(std::move(root)), options_(options) {}
 
-  // A name with slashes becomes one folder: "reach/variation0/episode2" is reach_variation0_...
   void Write(const EpisodeRef& ref, const Episode& episode) override {
-    std::string name = ref.name;
-    std::replace(name.begin(), name.end(), '/', '_');
     const Clip& clip = episode.clip;
-    WriteFolderAtomic(root_ / name, [&](const fs::path& folder) {
+    WriteFolderAtomic(FolderOf(ref), [&](const fs::path& folder) {
       std::vector<CameraTrack> cameras;
       for (size_t view = 0; view < clip.views.size(); ++view) {
         WriteViewVideo(folder / (ViewName(view) + ".mp4"), clip, view, options_);
@@ -147,7 +145,16 @@ class ClipFolderSink : public EpisodeSink {
     });
   }
 
+  bool Holds(const EpisodeRef& ref) const override { return fs::is_directory(FolderOf(ref)); }
+
  private:
+  // A name with slashes becomes one folder: "reach/variation0/episode2" is reach_variation0_...
+  fs::path FolderOf(const EpisodeRef& ref) const {
+    std::string name = ref.name;
+    std::replace(name.begin(), name.end(), '/', '_');
+    return root_ / name;
+  }
+
   fs::path root_;
   LayoutWriteOptions options_;
 };
@@ -167,8 +174,11 @@ class ClipFolder : public Layout {
             .no_poses = true,
             .prompt = true,
             .many_sizes = true,
-            .many_rates = true};
+            .many_rates = true,
+            .apart = true};
   }
+
+  bool CanBeWritten() const override { return true; }
 
   std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
     return std::make_unique<ClipFolderSource>(root);

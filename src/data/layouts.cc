@@ -5,12 +5,16 @@
 namespace aim {
 
 const Layout& ActionImagesLayout();  // layout_action_images.cc
+const Layout& BridgeLayout();        // layout_bridge.cc
 const Layout& ClipFolderLayout();    // layout_clip_folder.cc
+const Layout& DroidLayout();         // layout_droid.cc
 const Layout& LabelsLayout();        // layout_labels.cc
+const Layout& RlbenchLayout();       // layout_rlbench.cc
 
 const std::vector<const Layout*>& Layouts() {
   static const std::vector<const Layout*> kTable = {&ActionImagesLayout(), &ClipFolderLayout(),
-                                                    &LabelsLayout()};
+                                                    &LabelsLayout(),       &RlbenchLayout(),
+                                                    &BridgeLayout(),       &DroidLayout()};
   return kTable;
 }
 

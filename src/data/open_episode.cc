@@ -1,8 +1,10 @@
 #include "aim/data/open_episode.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/data/fit_view.h"
 #include "aim/media/video.h"
 #include "data/frame_range.h"
@@ -14,6 +16,18 @@ namespace {
 void CheckMemory(const FrameRange& frames, const Clip& clip, const std::string& where) {
   const auto num_views = static_cast<int64_t>(clip.views.size());
   CheckPixelMemory(num_views * (frames.end - frames.begin), clip.width, clip.height, where);
+}
+
+size_t NumberOfView(const Clip& clip, const std::string& name, const std::string& where) {
+  std::vector<std::string> names;
+  for (const ClipView& view : clip.views) {
+    if (view.camera.name == name) return names.size();
+    names.push_back(view.camera.name);
+  }
+  throw InputError({.where = where,
+                    .got = "no view called " + name,
+                    .expected = "one of " + Join(names, ", "),
+                    .fix = ""});
 }
 
 }  // namespace
@@ -42,6 +56,24 @@ EpisodeShape OpenEpisode::shape() const {
           .width = clip.width,
           .height = clip.height,
           .fps = clip.fps};
+}
+
+void OpenEpisode::KeepViews(const std::vector<std::string>& names) {
+  std::vector<ClipView> kept;
+  std::vector<size_t> numbers;
+  for (const std::string& name : names) {
+    const size_t number = NumberOfView(facts_.clip, name, where_);
+    if (std::find(numbers.begin(), numbers.end(), number) != numbers.end()) {
+      throw InputError({.where = where_,
+                        .got = "the view " + name + " asked for twice",
+                        .expected = "each once",
+                        .fix = ""});
+    }
+    numbers.push_back(number);
+    kept.push_back(facts_.clip.views[number]);
+  }
+  facts_.clip.views = std::move(kept);
+  videos_->Keep(numbers);
 }
 
 void OpenEpisode::SetPoses(std::vector<ToolPose> poses, std::vector<double> confidence) {

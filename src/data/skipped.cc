@@ -17,4 +17,13 @@ void Skip(const std::string& episode, const std::string& problem, std::vector<Sk
   skipped.push_back({episode, problem});
 }
 
+void RequireOneRead(const std::string& where, size_t count, const std::vector<Skipped>& skipped) {
+  if (skipped.empty() || skipped.size() < count) return;
+  throw InputError({.where = where,
+                    .got = "without an episode that can be read (" + skipped[0].episode + ": " +
+                           skipped[0].problem + ")",
+                    .expected = "at least one",
+                    .fix = ""});
+}
+
 }  // namespace aim

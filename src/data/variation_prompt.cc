@@ -1,4 +1,5 @@
-// What a variation of a task is called: RLBench's variation_descriptions.
+#include "data/variation_prompt.h"
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -11,7 +12,7 @@
 #include "aim/base/utf8.h"
 #include "aim/format/json_reader.h"
 #include "aim/format/pickle.h"
-#include "data/action_images_files.h"
+#include "data/processed_folders.h"
 
 namespace aim {
 namespace {
@@ -49,15 +50,12 @@ std::string OfPickle(const fs::path& path) {
   ThrowNoSentences(path, "a pickled list of instructions");
 }
 
-std::string OfText(const fs::path& path) {
-  const std::string text = ToUtf8(ReadFile(path));
-  return text.substr(0, text.find_first_of("\r\n"));
-}
-
-// The first of the files that is there, or nothing.
-fs::path DescriptionFile(const fs::path& variation) {
-  for (const char* name : kDescriptionFiles) {
-    if (fs::exists(variation / name)) return variation / name;
+// The first of the files that is there, in the episode (PerAct) or its variation, or nothing.
+fs::path DescriptionFile(const EpisodeRef& episode) {
+  for (const fs::path& folder : {episode.path, VariationFolder(episode)}) {
+    for (const char* name : kDescriptionFiles) {
+      if (fs::exists(folder / name)) return folder / name;
+    }
   }
   return {};
 }
@@ -65,25 +63,24 @@ fs::path DescriptionFile(const fs::path& variation) {
 }  // namespace
 
 std::string VariationPrompt(const EpisodeRef& episode) {
-  const fs::path file = DescriptionFile(VariationFolder(episode));
+  const fs::path file = DescriptionFile(episode);
   if (file.extension() == ".json") return OfJson(file);
   if (file.extension() == ".pkl") return OfPickle(file);
-  if (file.extension() == ".txt") return OfText(file);
+  if (file.extension() == ".txt") return FirstLineOf(file);
   std::string words = episode.task;
   std::replace(words.begin(), words.end(), '_', ' ');
   return words;
 }
 
 std::string DescriptionStamp(const EpisodeRef& episode) {
-  return FileStamp(DescriptionFile(VariationFolder(episode)));
+  return FileStamp(DescriptionFile(episode));
 }
 
 void WarnOfMissingPrompts(const fs::path& root, const std::vector<EpisodeRef>& episodes) {
   std::set<fs::path> without;
   for (const EpisodeRef& episode : episodes) {
-    const fs::path variation = VariationFolder(episode);
-    if (!fs::exists(episode.path / "meta.json") && DescriptionFile(variation).empty()) {
-      without.insert(variation);
+    if (!fs::exists(episode.path / "meta.json") && DescriptionFile(episode).empty()) {
+      without.insert(VariationFolder(episode));
     }
   }
   if (without.empty()) return;

@@ -106,6 +106,12 @@ void ViewVideos::CheckAgainstFirst(size_t view) const {
   }
 }
 
+void ViewVideos::Keep(const std::vector<size_t>& numbers) {
+  std::vector<ViewFrames> kept;
+  for (const size_t number : numbers) kept.push_back(std::move(views_.at(number)));
+  views_ = std::move(kept);
+}
+
 Clip ViewVideos::EmptyClip() const {
   const VideoFormat& format = views_[0].frames->info().format;
   Clip clip;

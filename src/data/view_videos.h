@@ -47,6 +47,9 @@ class ViewVideos {
   int num_frames() const { return views_[0].frames->info().num_frames; }
   const std::vector<double>& times_s() const { return views_[0].frames->info().times_s; }
 
+  // Only the views of these numbers stay, in this order.
+  void Keep(const std::vector<size_t>& numbers);
+
   // Size, rate and names of the views; no pictures yet.
   Clip EmptyClip() const;
 

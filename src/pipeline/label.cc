@@ -1,7 +1,6 @@
 #include "aim/pipeline/label.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "aim/base/log.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/run_settings.h"
+#include "aim/base/shard.h"
 #include "aim/base/summary.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
@@ -19,6 +19,7 @@
 #include "aim/data/labels.h"
 #include "aim/media/frame_times.h"
 #include "aim/policy/clip_generator.h"
+#include "aim/report/numbers.h"
 #include "pipeline/label_overlay.h"
 #include "pipeline/label_page.h"
 #include "pipeline/truth_clips.h"
@@ -33,28 +34,8 @@ namespace fs = std::filesystem;
 constexpr const char* kMode = "v2a";
 constexpr size_t kWindowsPerBatch = 8;
 constexpr double kRateTolerance = 0.25;
-
-struct Shard {
-  size_t index = 0;
-  size_t count = 1;
-};
-
-Shard ParseShard(const std::string& text) {
-  if (text.empty()) return {};
-  Shard shard;
-  const char* end = text.data() + text.size();
-  const auto [slash, error] = std::from_chars(text.data(), end, shard.index);
-  bool valid = error == std::errc() && slash != end && *slash == '/';
-  if (valid) {
-    const auto [stop, error2] = std::from_chars(slash + 1, end, shard.count);
-    valid = error2 == std::errc() && stop == end && shard.index < shard.count;
-  }
-  if (valid) return shard;
-  throw ConfigError({.where = "--shard",
-                     .got = '"' + text + '"',
-                     .expected = "i/n with 0 <= i < n, like 0/4",
-                     .fix = ""});
-}
+constexpr double kFewDecoded = 0.5;  // of an episode's frames
+constexpr double kFarMm = 50;        // from recorded poses
 
 nlohmann::json ErrorsJson(const PoseErrors& errors) {
   return {{"position_mm", errors.position_mm}, {"rotation_deg", errors.rotation_deg},
@@ -136,21 +117,14 @@ class Labeller {
     run_.PrepareOutFolder(shard_.count > 1 ? OutUse::kShared : OutUse::kResumable);
     CheckSettings();
     const std::vector<EpisodeRef>& refs = data_.episodes();
-    const size_t count =
-        refs.size() > shard_.index ? (refs.size() - shard_.index - 1) / shard_.count + 1 : 0;
+    const size_t count = shard_.SizeOf(refs.size());
     run_.progress().Start("label", static_cast<int64_t>(count));
     for (size_t i = shard_.index; i < refs.size(); i += shard_.count) {
       LabelGuarded(refs[i]);
       run_.progress().Advance(1, refs[i].name);
     }
     run_.progress().Finish();
-    if (count > 0 && report_.skipped.size() == count) {
-      throw InputError({.where = options_.data.path,
-                        .got = "without an episode that can be read (" +
-                               report_.skipped[0].episode + ": " + report_.skipped[0].problem + ")",
-                        .expected = "at least one",
-                        .fix = ""});
-    }
+    RequireOneRead(options_.data.path, count, report_.skipped);
     return WriteReport();
   }
 
@@ -221,6 +195,7 @@ class Labeller {
             temporary);
       };
     }
+    WarnOfLabels(ref, record);
     WriteLabels(run_.out() / ref.name, plan, data_.Origin(ref), record, extras);
     labels.frames = std::move(plan.frames);
     labels.times_s = facts.times_s;
@@ -276,6 +251,26 @@ class Labeller {
     return decoded;
   }
 
+  // Labels that nobody should take without looking at the calibration first.
+  static void WarnOfLabels(const EpisodeRef& ref, const nlohmann::json& record) {
+    const auto num_frames = record.at("frames").get<double>();
+    const double share = record.at("decoded").get<double>() / num_frames;
+    std::string what;
+    if (share < kFewDecoded) {
+      what = "only " + PercentText(share) + " % of its frames can be decoded";
+    } else if (record.contains("errors")) {
+      const double error_mm = Median(PoseErrorsFromJson(record["errors"]).position_mm);
+      if (error_mm > kFarMm) {
+        what = "its labels lie " + std::to_string(std::lround(error_mm)) +
+               " mm from the recorded poses (median)";
+      }
+    }
+    if (what.empty()) return;
+    LogWarning(ref.name + ": " + what +
+               "; a model that does not know such scenes does that, as do views in another order, "
+               "turned pictures and wrong cameras (docs/faq.md, How do I calibrate?)");
+  }
+
   nlohmann::json Record(const EpisodeRef& ref, const Episode& episode, const Plan& labels) const {
     const Clip& clip = episode.clip;
     int decoded = 0;
@@ -309,15 +304,14 @@ class Labeller {
       Rng rng = Rng(run_.seed()).Derive(0, "intervals");
       report_.errors = SummarizeWithIntervals(qualities_, rng);
     }
-    const std::string name = shard_.count == 1 ? "report"
-                                               : "report-" + std::to_string(shard_.index) + "-of-" +
-                                                     std::to_string(shard_.count);
+    const std::string name = shard_.FileStem("report");
     WriteFileAtomic(run_.out() / (name + ".json"), DumpJson(aim::ToJson(report_), 2) + "\n");
     if (options_.overlay) {
       WriteFileAtomic(run_.out() / (name + ".html"),
                       LabelPage(report_, shown_, options_.min_confidence, run_.out()));
     }
     run_.CommitOut();
+    if (options_.overlay) LogInfo("the page is " + (run_.out() / (name + ".html")).string());
     return report_;
   }
 

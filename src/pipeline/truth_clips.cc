@@ -4,6 +4,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/text.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/fit_view.h"
 #include "pipeline/clip_rate.h"
@@ -30,11 +31,13 @@ Clip ReadStart(const DataSet& data, const EpisodeRef& ref, const BundleConfig& c
 
 void CheckViews(const EpisodeRef& ref, const Clip& clip, const BundleConfig& config) {
   if (clip.views.size() == static_cast<size_t>(config.num_views)) return;
+  std::vector<std::string> names;
+  for (const ClipView& view : clip.views) names.push_back(view.camera.name);
   throw InputError(
       {.where = ref.path.string(),
-       .got = std::to_string(clip.views.size()) + " views",
+       .got = CountText(static_cast<int64_t>(names.size()), "view") + " (" + Join(names) + ")",
        .expected = std::to_string(config.num_views) + ", the number this model was trained for",
-       .fix = ""});
+       .fix = "choose them by name with --views"});
 }
 
 TruthClips ReadTruthClips(const DataSet& data, int max_clips, const BundleConfig& config,

@@ -73,6 +73,12 @@ void Resume(Trainer& trainer, int64_t num_steps, const RunContext& run) {
   }
   LoadNewest(trainer, found);
   const std::string step = std::to_string(trainer.train_step());
+  if (trainer.train_step() > num_steps) {
+    throw ConfigError({.where = "train.steps",
+                       .got = std::to_string(num_steps),
+                       .expected = "at least " + step + ", the step of the newest checkpoint",
+                       .fix = "ask for more, or begin anew with --overwrite"});
+  }
   if (trainer.train_step() < num_steps) {
     LogInfo("resuming at step " + step + " of " + std::to_string(num_steps));
   } else {

@@ -69,9 +69,10 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
 }
 
 // Everything that decides what the cache holds.
-std::string CacheKey(const CacheRequest& request) {
+std::string CacheKey(const CacheRequest& request, const EpisodeEdit& edit) {
   nlohmann::json origin = {{"encoding", request.encoding},
-                           {"clips_per_episode", request.clips_per_episode}};
+                           {"clips_per_episode", request.clips_per_episode},
+                           {"edit", OptionsToJson(edit)}};
   for (const TrainingEpisode& episode : request.episodes) {
     origin["episodes"].push_back(
         {episode.ref.path.lexically_normal().string(), episode.ref.name, episode.stamp});
@@ -80,15 +81,16 @@ std::string CacheKey(const CacheRequest& request) {
 }
 
 std::string Text(const ClipShape& shape) {
-  return SizeText(shape.width, shape.height) + " pixels in " + std::to_string(shape.num_views) +
-         " views at " + ToText(shape.fps) + " frames a second";
+  return SizeText(shape.width, shape.height) + " pixels in " + CountText(shape.num_views, "view") +
+         " at " + RateText(shape.fps) + " frames a second";
 }
 
-void CheckPoses(const Clip& clip, const EpisodeRef& episode) {
-  const auto num_frames = static_cast<size_t>(clip.views[0].num_frames);
-  if (clip.poses.size() == num_frames) return;
-  throw InputError({episode.path.string(), std::to_string(clip.poses.size()) + " poses",
-                    "one for each of " + std::to_string(num_frames) + " frames",
+void CheckPoses(const OpenEpisode& episode) {
+  const size_t num_poses = episode.facts().clip.poses.size();
+  if (num_poses == static_cast<size_t>(episode.num_frames())) return;
+  throw InputError({episode.where(),
+                    "an episode with " + CountText(static_cast<int64_t>(num_poses), "pose"),
+                    "one for each of its " + std::to_string(episode.num_frames()) + " frames",
                     "label the videos first (aim-label)"});
 }
 
@@ -110,13 +112,15 @@ ClipShape ShapeOf(const Clip& clip) {
   return {clip.width, clip.height, static_cast<int>(clip.views.size()), clip.fps};
 }
 
-void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where) {
+void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where,
+                const std::string& whose) {
   const bool fits = shape.width == expected.width && shape.height == expected.height &&
                     shape.num_views == expected.num_views &&
                     std::abs(shape.fps - expected.fps) <= kRateTolerance * expected.fps;
   if (fits) return;
-  throw InputError({where, Text(shape), Text(expected) + ", as the other clips of this run",
-                    "train on data of one size and rate, with --init on the bundle's"});
+  throw InputError({where, Text(shape), Text(expected) + ", as " + whose,
+                    "bring all to one with clips.views, clips.width, clips.height and clips.fps, "
+                    "with --init to the bundle's"});
 }
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
@@ -166,10 +170,13 @@ std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,
   std::vector<Skipped> skipped;
   std::optional<Episode> read;
   TryOrSkip(episode.ref.name, skipped, [&] {
-    Episode whole = episode.data.Read(episode.ref, range);
-    if (expected_) CheckShape(ShapeOf(whole.clip), *expected_, episode.ref.path.string());
-    CheckPoses(whole.clip, episode.ref);
-    read = std::move(whole);
+    const std::unique_ptr<OpenEpisode> open = episode.data.Open(episode.ref);
+    CheckPoses(*open);
+    Episode part = ReadEdited(*open, edit_, range);
+    if (expected_) {
+      CheckShape(ShapeOf(part.clip), *expected_, episode.ref.path.string(), expected_by_);
+    }
+    read = std::move(part);
   });
   const std::lock_guard lock(mutex_);
   for (Skipped& one : skipped) skipped_.emplace(key, std::move(one));
@@ -228,7 +235,7 @@ PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int 
 
 std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
                                             RunContext& run) {
-  const std::string key = CacheKey(request);
+  const std::string key = CacheKey(request, reader.edit());
   const std::filesystem::path left_out = request.dir / "left_out.json";
   if (!LatentCache::IsComplete(request.dir, key)) {
     if (std::filesystem::exists(request.dir / "collection.json")) {

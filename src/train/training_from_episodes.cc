@@ -44,10 +44,10 @@ std::map<std::filesystem::path, ClipShape> SampleShapes(const DataSplit& split,
 
 // Strays are left out one by one; a whole data set of another shape is the caller's mistake.
 void ExpectOneShape(const std::map<std::filesystem::path, ClipShape>& shapes,
-                    const BundleConfig& config, EpisodeReader& reader) {
+                    const BundleConfig& config, const std::string& whose, EpisodeReader& reader) {
   const ClipShape expected{config.image_width, config.image_height, config.num_views, config.fps};
-  for (const auto& [root, shape] : shapes) CheckShape(shape, expected, root.string());
-  reader.Expect(expected);
+  for (const auto& [root, shape] : shapes) CheckShape(shape, expected, root.string(), whose);
+  reader.Expect(expected, whose);
 }
 
 void TakeNewModel(const TrainRunOptions& options, const ClipShape& sample, const RunContext& run,
@@ -112,7 +112,14 @@ void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeRe
 }  // namespace
 
 TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run) {
-  EpisodeReader reader;
+  if (options.data.empty() && run.common().resume) {
+    throw ConfigError({.where = "--data",
+                       .got = "missing",
+                       .expected = "what the run was begun with",
+                       .fix = "give it again, or all of it with --config " +
+                              (run.common().out / "run.json").string()});
+  }
+  EpisodeReader reader(options.clips.edit);
   const DataSplit split =
       ListTrainingData(options.data, options.train.validation_episodes, run.seed());
   const std::map<std::filesystem::path, ClipShape> shapes = SampleShapes(split, reader);
@@ -124,7 +131,8 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
   }
   setup.config.trained_modes = options.train.mix.Names();
   setup.config.Validate();
-  ExpectOneShape(shapes, setup.config, reader);
+  ExpectOneShape(shapes, setup.config,
+                 options.init.empty() ? "the other clips of this run" : options.init, reader);
   PrepareRun(options, ContentOf(split), run);
   if (!setup.autoencoder) setup.autoencoder = FittedAutoencoder(options, split, reader, run);
   TakeClips(options, split, reader, run, setup);

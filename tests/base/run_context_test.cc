@@ -254,7 +254,7 @@ TEST(RunContextTest, WrongKindOfOutIsAConfigError) {
       [&] { RunContext({.out = folder.path(), .overwrite = true}).PrepareOutFile(); },
       {"--out is the folder"});
   EXPECT_THROW(RunContext({.out = folder / "file/below"}).PrepareOutFolder(OutUse::kResumable),
-               IoError);
+               ConfigError);
 }
 
 }  // namespace

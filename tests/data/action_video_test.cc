@@ -166,7 +166,7 @@ TEST_F(ActionVideoTest, NamesWhatIsWrong) {
       {"missing", {"action/view0", "nothing.npy"}, {"nothing.npy"}},
       {"unknown kind", {"action/view0", "words.txt"}, {"words.txt", "another kind", ".npy"}},
       {"empty folder", {"action/view0", "empty"}, {"empty", "000000.png"}},
-      {"gap", {"action/view0", "gap/view1"}, {"gap/view1", "000002.png is missing"}},
+      {"gap", {"action/view0", "gap/view1"}, {"gap/view1", "frame 2 is missing"}},
       {"lengths", {"action/view0", "short/view1"}, {"short/view1", "4 frames", "5 as in"}},
       {"bytes",
        {"bytes.npy", "bytes.npy"},

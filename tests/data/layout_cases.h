@@ -11,6 +11,8 @@
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
 #include "data/make_episode.h"
+#include "data/project_files.h"
+#include "data/rlbench_files.h"
 
 namespace aim::testing {
 
@@ -27,6 +29,8 @@ struct LayoutCase {
   std::string name;  // of the layout, as a test may be called
   std::string layout;
   bool can_write = false;
+  double fps = 25.0 / 3.0;  // of its episodes
+  bool can_move_cameras = true;
   std::function<void(const std::filesystem::path& root, const std::vector<Episode>& episodes)> make;
   std::vector<MissingPart> parts;
 };
@@ -127,6 +131,27 @@ inline std::vector<LayoutCase> LayoutCases() {
        .make = MakeLabels,
        .parts = {MissingFile("label.json", {"label.json", "missing"}),
                  MissingFile("poses.csv", {"poses.csv", "missing"}), MissingVideoOfLabels()}},
+      {.name = "rlbench",
+       .layout = "rlbench",
+       .fps = 20,
+       .make = WriteRlbench,
+       .parts = {MissingFile("low_dim_obs.pkl", {"low_dim_obs.pkl", "missing"}),
+                 MissingFile("front_rgb/3.png", {"front_rgb", "a gap", "frame 3"}),
+                 MissingFile("left_shoulder_rgb/7.png", {"left_shoulder_rgb", "7 frames"})}},
+      {.name = "bridge",
+       .layout = "bridge",
+       .can_move_cameras = false,
+       .make = WriteBridge,
+       .parts = {MissingFile("video/1.mp4", {"extrinsic.npy", "of shape [2, 3, 4]"}),
+                 MissingFile("instruction.txt", {"instruction.txt", "missing"}),
+                 MissingFile("vggt/0/intrinsic.npy", {"intrinsic.npy", "missing"})}},
+      {.name = "droid",
+       .layout = "droid",
+       .can_move_cameras = false,
+       .make = WriteDroid,
+       .parts = {MissingFile("camera.json", {"camera.json", "missing"}),
+                 MissingFile("instruction.txt", {"instruction.txt", "missing"}),
+                 MissingFile("action.npz", {"action.npz", "missing"})}},
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "aim/base/atomic_file.h"
@@ -36,6 +37,18 @@ void ReadFirstEpisode(const fs::path& root) {
 std::vector<Episode> OneEpisode() {
   Rng rng(5);
   return {MakeEpisode({.num_frames = 2}, rng)};
+}
+
+// A file of one episode in a layout, `file` in the episode's folder.
+FileReader EpisodeFile(const std::string& name, const std::string& layout,
+                       const std::string& episode, const std::string& file) {
+  const std::vector<LayoutCase> cases = LayoutCases();
+  const auto found = std::ranges::find(cases, layout, &LayoutCase::layout);
+  return {.name = name,
+          .prepare =
+              [make = found->make](const fs::path& folder) { make(folder / "data", OneEpisode()); },
+          .file = "data/" + episode + "/" + file,
+          .read = [](const fs::path& folder) { ReadFirstEpisode(folder / "data"); }};
 }
 
 // A file of the pipeline as Diffusers saves it.
@@ -90,17 +103,16 @@ std::vector<FileReader> MakeFileReaders() {
       PipelineFile("vae_config", "vae/config.json"),
       PipelineFile("text_config", "text_encoder/config.json"),
       PipelineFile("scheduler_config", "scheduler/scheduler_config.json"),
-      {.name = "meta",
-       .prepare =
-           [](const fs::path& folder) {
-             WriteThroughSink("action-images", folder / "data", OneEpisode());
-           },
-       .file = "data/reach_target/variation3/episodes/episode0/meta.json",
-       .read = [](const fs::path& folder) { ReadFirstEpisode(folder / "data"); }},
-      {.name = "label",
-       .prepare = [](const fs::path& folder) { MakeLabels(folder / "labels", OneEpisode()); },
-       .file = "labels/reach_target/variation3/episode0/label.json",
-       .read = [](const fs::path& folder) { ReadFirstEpisode(folder / "labels"); }},
+      EpisodeFile("meta", "action-images", "reach_target/variation3/episodes/episode0",
+                  "meta.json"),
+      EpisodeFile("actions", "action-images", "reach_target/variation3/episodes/episode0",
+                  "actions.npy"),
+      EpisodeFile("poses", "folder", "reach_target_variation3_episode0", "poses.csv"),
+      EpisodeFile("label", "labels", "reach_target/variation3/episode0", "label.json"),
+      EpisodeFile("demo", "rlbench", "reach_target/all_variations/episodes/episode0",
+                  "low_dim_obs.pkl"),
+      EpisodeFile("instructions", "rlbench", "reach_target/all_variations/episodes/episode0",
+                  "variation_descriptions.pkl"),
       {.name = "trial",
        .prepare =
            [](const fs::path& folder) { WriteFileAtomic(folder / "trial.json", TrialText()); },

@@ -105,5 +105,22 @@ TEST_F(DatasetTest, ADamagedEpisodeIsLeftOutAndNamedOnce) {
   EXPECT_THAT(reader.skipped()[0].problem, ::testing::HasSubstr("video.mp4"));
 }
 
+// Data sets of two sizes train together once they are brought to one.
+TEST_F(DatasetTest, EpisodesAreReadAsTheEditWants) {
+  testing::WriteTrainingData(data(), {.num_episodes = 1, .size_px = 16});
+  const std::string other = (folder_ / "larger").string();
+  testing::WriteTrainingData(other, {.num_episodes = 1, .size_px = 24});
+  const DataSplit split = ListTrainingData({data(), other}, 0, 0);
+  for (const TrainingEpisode& episode : split.training) {
+    const Episode whole = episode.data.Read(episode.ref);
+    EpisodeReader one({.views = {"view1"}, .width = 8, .height = 8});
+    one.Expect({.width = 8, .height = 8, .num_views = 1, .fps = whole.clip.fps}, "others");
+    const std::optional<Episode> read = one.TryRead(episode, {1, 3});
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->clip.views[0].num_frames, 2);
+    EXPECT_EQ(read->clip.poses.size(), 2U);
+  }
+}
+
 }  // namespace
 }  // namespace aim

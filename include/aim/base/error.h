@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace aim {
 
@@ -44,6 +45,13 @@ class IoError : public Error {
  public:
   using Error::Error;
 };
+
+// Whether the caller can mend it: a path that is missing, no folder, a loop, or not permitted.
+bool IsTheCallers(const std::error_code& code);
+
+// A place to write that cannot be written: ConfigError where the caller can mend it, else IoError.
+[[noreturn]] void ThrowNotWritable(const std::string& where, const std::string& path,
+                                   const std::error_code& code);
 
 // A broken invariant of our own: a bug. Exit code 1.
 class InternalError : public std::logic_error {

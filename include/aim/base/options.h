@@ -103,6 +103,9 @@ std::string OptionLabel(const std::string& where, const std::string& key);
 
 // The known key with the smallest edit distance, for error messages.
 std::string NearestKey(std::string_view key, const std::vector<std::string>& known);
+
+// "did you mean euler?" where one of the known words is near; else empty.
+std::string DidYouMean(std::string_view word, const std::vector<std::string>& known);
 [[noreturn]] void ThrowUnknownKey(const std::string& key, const std::vector<std::string>& known,
                                   const std::string& where);
 

@@ -61,6 +61,9 @@ class RunContext {
   // --overwrite the earlier result stays until CommitOut, and for good if the run fails. Call it
   // after all input was checked, so that a wrong call leaves nothing behind.
   void PrepareOutFolder(OutUse use);
+  // The same for a tool that takes its output as an argument, `folder`, in place of --out, which
+  // must then not be given.
+  void PrepareOutFolder(OutUse use, const std::filesystem::path& folder);
   // The last thing that a job does: its result is whole, and takes the place of an earlier one.
   void CommitOut();
 
@@ -68,8 +71,7 @@ class RunContext {
   // file; a link is followed. No other run may write it while this one lives; what a killed one
   // left beside it is removed.
   void PrepareOutFile();
-  // The same for a tool that takes its output as an argument, `file`, in place of --out, which must
-  // then not be given.
+  // The same for an argument, `file`.
   void PrepareOutFile(const std::filesystem::path& file);
   bool prepared() const { return prepared_; }
 
@@ -90,6 +92,8 @@ class RunContext {
                       double seconds) const;
 
  private:
+  void TakeOutArgument(const std::filesystem::path& path);
+
   CommonOptions common_;
   std::vector<std::filesystem::path> inputs_;
   std::unique_ptr<OutFolder> folder_;

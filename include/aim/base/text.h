@@ -19,6 +19,9 @@ std::string ShapeText(std::span<const int64_t> sizes);
 // "640x480".
 std::string SizeText(int width, int height);
 
+// Frames a second, to four digits: "8.333".
+std::string RateText(double fps);
+
 // "1 clip", "7 clips"; of nouns that take an s.
 std::string CountText(int64_t count, const std::string& noun);
 

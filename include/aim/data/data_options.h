@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "aim/base/options.h"
 #include "aim/data/data_set.h"
@@ -18,6 +19,7 @@ std::string InAnyLayout(std::string_view what);
 struct DataOptions {
   std::string path;
   std::string layout = "auto";
+  std::vector<std::string> views;
 
   // Listed flat in a tool's options; `what` says which episodes it wants.
   template <class Self, class Visitor>
@@ -25,9 +27,11 @@ struct DataOptions {
                            std::string_view what = "folder of episodes") {
     visit("data", self.path, Any{}, InAnyLayout(what));
     visit("layout", self.layout, LayoutChoices(), "of the data; auto: found by the files there");
+    visit("views", self.views, Any{},
+          "names of the views to take, in this order; none: all of them");
   }
   void Validate() const;  // throws ConfigError if no path is given
-  DataSet Open() const { return OpenDataSet(path, layout); }
+  DataSet Open() const { return OpenDataSet(path, layout).WithViews(views); }
 };
 
 }  // namespace aim

@@ -19,6 +19,10 @@ class DataSet {
  public:
   DataSet(const Layout& layout, const std::filesystem::path& root);
 
+  // The same, of whose episodes these views alone are read, in this order (OpenEpisode::KeepViews);
+  // without names all are.
+  DataSet WithViews(std::vector<std::string> names) const;
+
   const Layout& layout() const;
   const std::filesystem::path& root() const;
   const std::vector<EpisodeRef>& episodes() const&;
@@ -53,6 +57,7 @@ class DataSet {
  private:
   struct Contents;
   std::shared_ptr<const Contents> contents_;
+  std::vector<std::string> views_;
 };
 
 // The data set at `root`; "auto" finds its layout. Throws InputError if `root` is missing, if no

@@ -28,6 +28,8 @@ struct LayoutLimits {
   bool seed = false;
   bool many_sizes = false;  // episodes of different picture sizes side by side
   bool many_rates = false;  // of different frame rates
+  bool apart = false;  // an episode is files of its own: several processes may write episodes, and
+                       // what was begun can be gone on with
 };
 
 // Where the pictures of an episode lie.
@@ -73,6 +75,9 @@ class EpisodeSink {
   // it cannot hold the episode at all.
   virtual void Write(const EpisodeRef& ref, const Episode& episode) = 0;
 
+  // Whether it was written, now or by an earlier process, where episodes are apart.
+  virtual bool Holds(const EpisodeRef&) const { return false; }
+
   // What belongs to the data set as a whole. Call it last.
   virtual void Finish() {}
 };
@@ -90,7 +95,8 @@ class Layout {
   virtual LayoutLimits Limits() const = 0;
   virtual std::unique_ptr<EpisodeSource> Open(const std::filesystem::path& root) const = 0;
 
-  // Null if it can only be read.
+  // Create gives null if not.
+  virtual bool CanBeWritten() const { return false; }
   virtual std::unique_ptr<EpisodeSink> Create(const std::filesystem::path& /*root*/,
                                               const LayoutWriteOptions& /*options*/) const {
     return nullptr;

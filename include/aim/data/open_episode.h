@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "aim/data/episode.h"
 
@@ -26,6 +27,11 @@ class OpenEpisode {
   const Episode& facts() const { return facts_; }
   int num_frames() const { return num_frames_; }
   EpisodeShape shape() const;
+  const std::string& where() const { return where_; }  // what messages call it
+
+  // Its views are those named, in this order. Throws InputError for a name that it has not, or that
+  // is there twice. Before the first picture is read.
+  void KeepViews(const std::vector<std::string>& names);
 
   // Other poses, one a frame, in place of those recorded, with their confidence.
   void SetPoses(std::vector<ToolPose> poses, std::vector<double> confidence);

@@ -20,6 +20,9 @@ nlohmann::json ToJson(const std::vector<Skipped>& skipped);  // [{"episode", "pr
 // Logs it and appends it to `skipped`.
 void Skip(const std::string& episode, const std::string& problem, std::vector<Skipped>& skipped);
 
+// Throws InputError naming `where` and the first problem if all of `count` episodes were left out.
+void RequireOneRead(const std::string& where, size_t count, const std::vector<Skipped>& skipped);
+
 // Runs `work` on an episode. An InputError leaves the episode out and returns false; any other
 // error goes on to the caller.
 template <class Work>

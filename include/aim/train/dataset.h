@@ -52,14 +52,22 @@ struct ClipShape {
   bool operator==(const ClipShape&) const = default;
 };
 ClipShape ShapeOf(const Clip& clip);
-// Throws InputError naming `where`; rates may differ by 1 %.
-void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where);
+// Throws InputError naming `where` and `whose` shape is expected; rates may differ by 1 %.
+void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where,
+                const std::string& whose);
 
-// Reads the episodes of a run; thread-safe.
+// Reads the episodes of a run, as `edit` wants them; thread-safe.
 class EpisodeReader {
  public:
-  // From now on, episodes of another shape are left out. Before any thread reads.
-  void Expect(const ClipShape& shape) { expected_ = shape; }
+  explicit EpisodeReader(EpisodeEdit edit = {}) : edit_(std::move(edit)) {}
+  const EpisodeEdit& edit() const { return edit_; }
+
+  // From now on, episodes of another shape than that of `whose` are left out. Before any thread
+  // reads.
+  void Expect(const ClipShape& shape, std::string whose) {
+    expected_ = shape;
+    expected_by_ = std::move(whose);
+  }
 
   // Nothing for a damaged episode, one of another shape or one without a pose a frame, which is
   // logged the first time.
@@ -74,7 +82,9 @@ class EpisodeReader {
   void Recall(const std::filesystem::path& file);
 
  private:
+  EpisodeEdit edit_;
   std::optional<ClipShape> expected_;
+  std::string expected_by_;
   mutable std::mutex mutex_;
   std::map<std::string, Skipped> skipped_;  // by path and name
 };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "aim/base/options.h"
+#include "aim/data/episode_edit.h"
 #include "aim/model/dit_options.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/recipe/numerics.h"
@@ -96,6 +97,7 @@ struct ClipOptions {
   int num_frames = 17;
   int per_episode = 4;
   int autoencoder_episodes = 400;
+  EpisodeEdit edit;
   std::string dir;
 
   template <class Self, class Visitor>
@@ -105,6 +107,7 @@ struct ClipOptions {
           "clips cut from an episode: its start and later starts");
     visit("autoencoder_episodes", self.autoencoder_episodes, Range{1, 1e6},
           "episodes the autoencoder is fitted on");
+    EpisodeEdit::ForEachField(self.edit, visit);
     visit("dir", self.dir, Any{},
           "folder of the latent cache; empty = inside the run; without --data a finished one is "
           "trained "

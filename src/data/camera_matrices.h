@@ -1,0 +1,28 @@
+// Cameras out of the matrices that data sets hold.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "aim/geometry/camera.h"
+
+namespace aim {
+
+// The camera of a `width` x `height` picture. Throws InputError naming `where` and the matrix:
+// skew, no rigid motion, focal lengths of another convention, a principal point outside.
+Camera CheckedRlbenchCamera(const RlbenchCamera& camera, int width, int height,
+                            const std::string& where);
+
+// The same for OpenCV's convention: positive focal lengths, x right, y down.
+Camera CheckedOpenCvCamera(const Eigen::Matrix3d& intrinsics, const Rigid3d& world_from_camera,
+                           int width, int height, const std::string& where);
+
+// object[key] as `rows` lists of `cols` finite numbers. Throws InputError naming `where` and the
+// key.
+Eigen::MatrixXd ReadJsonMatrix(const nlohmann::json& object, const std::string& key, int rows,
+                               int cols, const std::string& where);
+
+// A track of equal cameras becomes a fixed one.
+void MergeEqualFrames(CameraTrack& track);
+
+}  // namespace aim

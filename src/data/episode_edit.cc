@@ -1,0 +1,110 @@
+#include "aim/data/episode_edit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "aim/base/error.h"
+#include "aim/base/text.h"
+#include "aim/media/video.h"
+#include "data/frame_range.h"
+
+namespace aim {
+namespace {
+
+// A rate above the recorded one by less repeats no frame.
+constexpr double kRateTolerance = 0.01;
+
+template <class T>
+std::vector<T> Take(const std::vector<T>& values, const std::vector<int>& frames) {
+  std::vector<T> taken;
+  for (const int frame : frames) {
+    if (static_cast<size_t>(frame) < values.size()) {
+      taken.push_back(values[static_cast<size_t>(frame)]);
+    }
+  }
+  return taken;
+}
+
+std::vector<int> FramesOf(const OpenEpisode& episode, const EpisodeEdit& edit) {
+  if (edit.fps == 0) {
+    std::vector<int> all(static_cast<size_t>(episode.num_frames()));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
+  std::vector<int> frames = SampleFrames(episode.facts().times_s, edit.fps);
+  if (!frames.empty()) return frames;
+  throw InputError({.where = episode.where(),
+                    .got = ToText(episode.facts().clip.fps) + " frames a second",
+                    .expected = "at least " + ToText(edit.fps) + ", the rate asked for",
+                    .fix = "ask for fewer: frames are not invented"});
+}
+
+// The pictures and cameras of `frames`, one after another.
+Clip ReadPictures(OpenEpisode& episode, const std::vector<int>& frames, int width, int height) {
+  Clip clip;
+  for (const int frame : frames) {
+    Clip one = episode.ReadFitted({frame, frame + 1}, 1, width, height);
+    if (clip.views.empty()) {
+      clip = std::move(one);
+      continue;
+    }
+    for (size_t v = 0; v < clip.views.size(); ++v) {
+      ClipView& view = clip.views[v];
+      const ClipView& more = one.views[v];
+      view.rgb.insert(view.rgb.end(), more.rgb.begin(), more.rgb.end());
+      ++view.num_frames;
+      if (episode.facts().clip.views[v].camera.frames.size() > 1) {
+        view.camera.frames.push_back(more.camera.at(0));
+      }
+    }
+  }
+  return clip;
+}
+
+}  // namespace
+
+std::vector<int> SampleFrames(const std::vector<double>& times_s, double fps) {
+  AIM_CHECK(!times_s.empty() && fps > 0);
+  const double duration_s = times_s.back() - times_s.front();
+  const auto count = static_cast<int>(std::floor(duration_s * fps + kRateTolerance)) + 1;
+  std::vector<int> frames;
+  size_t nearest = 0;
+  for (int k = 0; k < count; ++k) {
+    const double wanted_s = times_s.front() + k / fps;
+    const auto distance_s = [&](size_t i) { return std::abs(times_s[i] - wanted_s); };
+    while (nearest + 1 < times_s.size() && distance_s(nearest + 1) <= distance_s(nearest)) {
+      ++nearest;
+    }
+    if (!frames.empty() && frames.back() == static_cast<int>(nearest)) return {};
+    frames.push_back(static_cast<int>(nearest));
+  }
+  return frames;
+}
+
+Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRange& range) {
+  if (!edit.views.empty()) episode.KeepViews(edit.views);
+  if (edit.width == 0 && edit.height == 0 && edit.fps == 0) return episode.Read(range);
+  const Clip& whole = episode.facts().clip;
+  const int width = edit.width > 0 ? edit.width : whole.width;
+  const int height = edit.height > 0 ? edit.height : whole.height;
+  std::vector<int> frames = FramesOf(episode, edit);
+  const FrameRange part = WithinEpisode(range, static_cast<int>(frames.size()), episode.where());
+  frames = {frames.begin() + part.begin, frames.begin() + part.end};
+  CheckPixelMemory(static_cast<int64_t>(frames.size() * whole.views.size()), width, height,
+                   episode.where());
+  Episode edited;
+  edited.clip = ReadPictures(episode, frames, width, height);
+  edited.clip.fps = edit.fps > 0 ? edit.fps : whole.fps;
+  const Episode& facts = episode.facts();
+  edited.clip.poses = Take(whole.poses, frames);
+  edited.times_s = Take(facts.times_s, frames);
+  edited.measured = Take(facts.measured, frames);
+  edited.confidence = Take(facts.confidence, frames);
+  edited.task = facts.task;
+  edited.variation = facts.variation;
+  edited.seed = facts.seed;
+  return edited;
+}
+
+}  // namespace aim

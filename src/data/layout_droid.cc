@@ -1,0 +1,194 @@
+// DROID as the Action Images project keeps it.
+//
+//   <root>[/processed]/<episode>/video/ext1.mp4, ext2.mp4
+//   <root>[/processed]/<episode>/instruction.txt        the first line
+//   <root>[/processed]/<episode>/action.npz             "action" [T, 6] x y z (m, robot base) and
+//                                                       Euler angles (extrinsic xyz, rad); or [T,
+//                                                       7] with DROID's gripper: 0 open, 1 closed
+//   <root>[/processed]/<episode>/camera.json            {"ext1": {"intrinsics": 3x3, "extrinsics":
+//                                                       4x4 camera-to-base}}, OpenCV axes
+//
+// The world is the robot's base. Actions may be more than frames, by a whole number.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <span>
+#include <string>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/text.h"
+#include "aim/data/layout.h"
+#include "aim/format/json_reader.h"
+#include "aim/format/npy.h"
+#include "aim/format/zip_archive.h"
+#include "aim/media/file_names.h"
+#include "data/action_images_files.h"
+#include "data/camera_matrices.h"
+#include "data/processed_folders.h"
+#include "data/view_videos.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kActionFile = "action.npz";
+constexpr const char* kCameraFile = "camera.json";
+
+bool IsDroid(const fs::path& folder) {
+  return fs::is_directory(folder / "video") &&
+         (fs::exists(folder / kActionFile) || fs::exists(folder / kCameraFile));
+}
+
+// By name: ext1 before ext2.
+std::vector<ViewFile> DroidVideos(const fs::path& episode) {
+  std::vector<ViewFile> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(episode / "video")) {
+    if (!IsVideoName(entry.path())) continue;
+    const std::string name = entry.path().stem().string();
+    files.push_back({name, VideoNamed(episode / "video", name)});
+  }
+  std::sort(files.begin(), files.end(),
+            [](const ViewFile& a, const ViewFile& b) { return a.name < b.name; });
+  if (!files.empty()) return files;
+  throw InputError({.where = (episode / "video").string(),
+                    .got = "without videos",
+                    .expected = "ext1.mp4, ext2.mp4",
+                    .fix = "copy the episode again"});
+}
+
+// The record "action.npy" of action.npz, [T, 6] or [T, 7].
+NpyArray ReadActionArray(const fs::path& path) {
+  const std::string file = ReadFile(path);
+  const auto bytes = std::as_bytes(std::span(file));
+  for (const ZipRecord& record : ParseZip(bytes, path.string())) {
+    if (record.name != "action.npy") continue;
+    const std::string where = path.string() + " action";
+    CheckCrc(bytes.subspan(record.begin, record.size_bytes), record.crc, where);
+    NpyArray array =
+        ParseNpy(std::string_view(file).substr(record.begin, record.size_bytes), where);
+    const bool is_action = array.type != NpyType::kUint8 && array.shape.size() == 2 &&
+                           array.shape[0] > 0 && (array.shape[1] == 6 || array.shape[1] == 7);
+    if (is_action) return array;
+    throw InputError({.where = where,
+                      .got = "of shape " + ShapeText(array.shape),
+                      .expected = "floats [T, 6] or [T, 7]: x y z, three Euler angles, gripper",
+                      .fix = ""});
+  }
+  throw InputError({.where = path.string(),
+                    .got = "without action",
+                    .expected = "an array called action",
+                    .fix = "write the episode again"});
+}
+
+ToolPose PoseOf(std::span<const double> row, const std::string& where) {
+  const Eigen::Quaterniond q = RotationFromEuler({row[3], row[4], row[5]});
+  const double open = row.size() > 6 ? 1 - row[6] : 1;
+  return ToolPoseFromNumbers(
+      std::array<double, kPoseNumbers>{row[0], row[1], row[2], q.x(), q.y(), q.z(), q.w(), open},
+      where);
+}
+
+std::vector<ToolPose> PosesOf(const NpyArray& array, const fs::path& path, int num_frames) {
+  const std::vector<double> values = ToDoubles(array);
+  const auto columns = static_cast<size_t>(array.shape[1]);
+  const auto count = static_cast<size_t>(array.shape[0]);
+  const int stride = ActionStride(count, static_cast<size_t>(num_frames));
+  if (stride == 0) {
+    throw InputError({.where = path.string(),
+                      .got = std::to_string(count) + " actions for " + std::to_string(num_frames) +
+                             " video frames",
+                      .expected = "a whole number of actions a frame (within one at the end)",
+                      .fix = "leave the episode out, or cut its videos to its actions"});
+  }
+  std::vector<ToolPose> poses;
+  for (size_t row = 0; row < count && poses.size() < static_cast<size_t>(num_frames);
+       row += static_cast<size_t>(stride)) {
+    poses.push_back(PoseOf(std::span(values).subspan(row * columns, columns),
+                           path.string() + " row " + std::to_string(row)));
+  }
+  return poses;
+}
+
+void ReadDroidCameras(const fs::path& path, Clip& clip) {
+  const nlohmann::json cameras = ReadJsonFile(path);
+  for (ClipView& view : clip.views) {
+    const std::string where = path.string() + " \"" + view.camera.name + '"';
+    if (!cameras.is_object() || !cameras.contains(view.camera.name)) {
+      throw InputError(
+          {.where = where,
+           .got = "missing",
+           .expected = "the calibration of every video",
+           .fix = "leave the episode out: without cameras there are no action images"});
+    }
+    const nlohmann::json& entry = cameras[view.camera.name];
+    const Eigen::Matrix3d intrinsics = ReadJsonMatrix(entry, "intrinsics", 3, 3, where);
+    const Eigen::Matrix4d extrinsics = ReadJsonMatrix(entry, "extrinsics", 4, 4, where);
+    const Rigid3d world_from_camera = RigidFromMatrix(extrinsics, where + ".extrinsics");
+    view.camera.frames = {
+        CheckedOpenCvCamera(intrinsics, world_from_camera, clip.width, clip.height, where)};
+  }
+}
+
+class DroidSource : public EpisodeSource {
+ public:
+  explicit DroidSource(fs::path root) : root_(std::move(root)) {}
+
+  std::vector<EpisodeRef> List() const override { return ListProcessed(root_, IsDroid); }
+
+  std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
+    auto videos = std::make_unique<ViewVideos>(DroidVideos(ref.path));
+    Episode episode;
+    episode.times_s = videos->times_s();
+    Clip& clip = episode.clip = videos->EmptyClip();
+    ReadDroidCameras(ref.path / kCameraFile, clip);
+    const NpyArray actions = ReadActionArray(ref.path / kActionFile);
+    if (actions.shape[1] == 6) WarnOfGripper(ref);
+    clip.poses = PosesOf(actions, ref.path / kActionFile, videos->num_frames());
+    clip.prompt = ReadInstruction(ref.path);
+    const int num_frames = static_cast<int>(clip.poses.size());
+    return std::make_unique<OpenEpisode>(std::move(episode), std::move(videos), num_frames,
+                                         ref.path.string());
+  }
+
+ private:
+  void WarnOfGripper(const EpisodeRef& ref) const {
+    if (was_warned_.exchange(true)) return;
+    LogWarning(ref.path.string() +
+               ": its actions hold no gripper (6 columns); every pose is taken "
+               "for open, in all episodes of this kind");
+  }
+
+  fs::path root_;
+  mutable std::atomic<bool> was_warned_ = false;
+};
+
+class Droid : public Layout {
+ public:
+  std::string_view Name() const override { return "droid"; }
+
+  std::string WhyNot(const fs::path& root) const override {
+    return ListProcessed(root, IsDroid).empty()
+               ? "no <episode>/video/ beside action.npz or camera.json in it"
+               : "";
+  }
+
+  LayoutLimits Limits() const override {
+    return {.cameras = true, .poses = true, .prompt = true, .many_sizes = true, .many_rates = true};
+  }
+
+  std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {
+    return std::make_unique<DroidSource>(root);
+  }
+};
+
+}  // namespace
+
+const Layout& DroidLayout() {
+  static const Droid kLayout;
+  return kLayout;
+}
+
+}  // namespace aim

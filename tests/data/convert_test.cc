@@ -1,0 +1,175 @@
+#include "aim/data/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/data/data_set.h"
+#include "data/layout_cases.h"
+#include "support/case_name.h"
+#include "support/matchers.h"
+#include "support/temporary_folder.h"
+#include "support/throws.h"
+#include "support/tolerance.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using testing::ExpectThrowsWith;
+using ::testing::HasSubstr;
+using testing::LayoutCase;
+using testing::TemporaryFolder;
+
+std::vector<Episode> MakeEpisodes(int count, double fps, bool moving_camera = true) {
+  Rng rng(23);
+  std::vector<Episode> episodes;
+  for (int i = 0; i < count; ++i) {
+    episodes.push_back(
+        testing::MakeEpisode({.num_frames = 9, .moving_camera = moving_camera && i == 1}, rng));
+    episodes.back().clip.fps = fps;
+    episodes.back().clip.prompt = "prompt " + std::to_string(i);
+  }
+  return episodes;
+}
+
+ConvertReport Convert(const ConvertOptions& options, bool resume = false) {
+  RunContext run({.out = {}, .resume = resume});
+  return RunConvert(options, run);
+}
+
+// From every layout into every one that can be written: pictures, poses and prompts stay.
+class ConvertTest : public ::testing::TestWithParam<LayoutCase> {};
+
+TEST_P(ConvertTest, KeepsWhatBothCanHold) {
+  const TemporaryFolder folder;
+  const std::vector<Episode> episodes =
+      MakeEpisodes(2, GetParam().fps, GetParam().can_move_cameras);
+  GetParam().make(folder / "source", episodes);
+  const DataSet source = OpenDataSet(folder / "source");
+  const Limits writable = WritableLayouts();
+  for (const std::string& to : writable.choices) {
+    SCOPED_TRACE(to);
+    if (!source.layout().Limits().poses && !FindLayout(to).Limits().no_poses) continue;
+    const fs::path out = folder / ("to " + to);
+    const ConvertReport report =
+        Convert({.source = (folder / "source").string(), .destination = out.string(), .to = to});
+    EXPECT_EQ(report.num_episodes, 2);
+    EXPECT_EQ(report.num_frames, 18);
+    const DataSet data = OpenDataSet(out);
+    EXPECT_EQ(data.layout().Name(), to);
+    ASSERT_EQ(data.episodes().size(), 2u);
+    for (size_t i = 0; i < 2; ++i) {
+      const Clip read = data.Read(data.episodes()[i]).clip;
+      const Clip expected = source.Read(source.episodes()[i]).clip;
+      EXPECT_EQ(read.prompt, expected.prompt);
+      EXPECT_EQ(read.views[1].camera.frames.size(), expected.views[1].camera.frames.size());
+      EXPECT_NEAR(read.fps, expected.fps, 1e-9);
+      ASSERT_EQ(read.poses.size(), expected.poses.size());
+      if (expected.poses.empty()) continue;
+      EXPECT_THAT(
+          read.poses[4].world_from_tool,
+          testing::RigidNear(expected.poses[4].world_from_tool, testing::kRoundTripM, 1e-7));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, ConvertTest, ::testing::ValuesIn(testing::LayoutCases()),
+                         testing::CaseName());
+
+class ConvertRunTest : public ::testing::Test {
+ protected:
+  explicit ConvertRunTest(int count = 3) : episodes_(MakeEpisodes(count, 20)) {
+    testing::WriteRlbench(folder_ / "source", episodes_);
+  }
+  ConvertOptions To(const std::string& layout) const {
+    return {.source = (folder_ / "source").string(), .destination = Out().string(), .to = layout};
+  }
+  fs::path Out() const { return folder_ / "out"; }
+
+  TemporaryFolder folder_;
+  std::vector<Episode> episodes_;
+};
+
+// 20 frames a second to 5: every fourth, with its pose; one view, smaller, its camera with it.
+TEST_F(ConvertRunTest, ViewsSizeAndRateAreAsAskedFor) {
+  ConvertOptions options = To("folder");
+  options.edit = {.views = {"left_shoulder"}, .width = 8, .height = 8, .fps = 5};
+  Convert(options);
+  const DataSet data = OpenDataSet(Out());
+  const Clip clip = data.Read(data.episodes().at(1)).clip;
+  ASSERT_EQ(clip.views.size(), 1u);
+  EXPECT_EQ(clip.views[0].num_frames, 3);
+  EXPECT_EQ(clip.width, 8);
+  EXPECT_EQ(clip.fps, 5);
+  ASSERT_EQ(clip.poses.size(), 3u);
+  const Clip& whole = episodes_[1].clip;
+  EXPECT_THAT(clip.poses[2].world_from_tool,
+              testing::RigidNear(whole.poses[8].world_from_tool, testing::kRoundTripM, 1e-7));
+  ASSERT_EQ(clip.views[0].camera.frames.size(), 3u);  // this one moves
+  EXPECT_NEAR(clip.views[0].camera.frames[1].fx, whole.views[1].camera.at(4).fx / 2, 1e-9);
+}
+
+TEST_F(ConvertRunTest, WhatIsThereIsNotWrittenAgain) {
+  Convert(To("folder"));
+  const auto time_of = [&](const char* name) { return fs::last_write_time(Out() / name); };
+  const char* kept = "reach_target_all_variations_episode0/view0.mp4";
+  const auto before = time_of(kept);
+  fs::remove_all(Out() / "reach_target_all_variations_episode1");
+  WriteFileAtomic(folder_ /
+                      "source/reach_target/all_variations/episodes/episode2/"
+                      "variation_descriptions.pkl",
+                  testing::PickledFile(testing::PickledList({testing::PickledText("anew")})));
+  const ConvertReport report = Convert(To("folder"), true);
+  EXPECT_EQ(report.num_episodes, 3);
+  EXPECT_EQ(report.num_resumed, 1);
+  EXPECT_EQ(time_of(kept), before);
+  const DataSet data = OpenDataSet(Out());
+  ASSERT_EQ(data.episodes().size(), 3u);
+  EXPECT_EQ(data.Read(data.episodes()[2]).clip.prompt, "anew");
+  ConvertOptions other = To("folder");
+  other.edit.fps = 5;
+  ExpectThrowsWith<ConfigError>([&] { Convert(other, true); }, {"fps", "as in the run"});
+}
+
+TEST_F(ConvertRunTest, ShardsMakeOneDataSet) {
+  for (const char* shard : {"0/2", "1/2"}) {
+    ConvertOptions options = To("action-images");
+    options.shard = shard;
+    Convert(options, shard[0] == '1');
+  }
+  EXPECT_EQ(OpenDataSet(Out()).episodes().size(), 3u);
+  EXPECT_TRUE(fs::exists(Out() / "report-1-of-2.json"));
+}
+
+TEST_F(ConvertRunTest, DamagedEpisodesAreLeftOutAndNamed) {
+  fs::remove(folder_ / "source/reach_target/all_variations/episodes/episode1/low_dim_obs.pkl");
+  const ConvertReport report = Convert(To("folder"));
+  EXPECT_EQ(report.num_episodes, 2);
+  ASSERT_EQ(report.skipped.size(), 1u);
+  EXPECT_EQ(report.skipped[0].episode, "reach_target/all_variations/episode1");
+}
+
+TEST_F(ConvertRunTest, WhatCannotBeDoneIsRefused) {
+  ConvertOptions options = To("folder");
+  options.edit.fps = 50;
+  ExpectThrowsWith<InputError>([&] { Convert(options); },
+                               {"episode0", "20 frames a second", "at least 50"});
+  options.edit = {.views = {"wrist"}};
+  options.destination = (folder_ / "other").string();
+  ExpectThrowsWith<InputError>([&] { Convert(options); },
+                               {"no view called wrist", "front, left_shoulder"});
+}
+
+TEST(SampleFramesTest, TakesTheNearestFrames) {
+  EXPECT_THAT(SampleFrames({0, 0.05, 0.1, 0.15, 0.2}, 10), ElementsAre(0, 2, 4));
+  EXPECT_THAT(SampleFrames({3, 3.1, 3.2, 3.3}, 10), ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(SampleFrames({0, 0.09, 0.31, 0.5}, 4), ElementsAre(0, 2, 3));
+  EXPECT_THAT(SampleFrames({0, 0.1}, 20), ElementsAre());
+  EXPECT_THAT(SampleFrames({1}, 5), ElementsAre(0));
+}
+
+}  // namespace
+}  // namespace aim
