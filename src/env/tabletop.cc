@@ -12,7 +12,9 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/options.h"
 #include "aim/base/rng.h"
+#include "aim/base/text.h"
 #include "env/arm.h"
 #include "env/expert.h"
 #include "env/scene_layout.h"
@@ -175,13 +177,15 @@ class Tabletop : public Env {
 
  private:
   const Task& FindTask(const std::string& name) const {
-    std::string names;
+    std::vector<std::string> names;
     for (const auto& task : tasks_) {
       if (task->Name() == name) return *task;
-      names += (names.empty() ? "" : ", ") + task->Name();
+      names.push_back(task->Name());
     }
-    throw ConfigError(
-        {.where = "task", .got = "\"" + name + "\"", .expected = "one of " + names, .fix = ""});
+    throw ConfigError({.where = "--task",
+                       .got = "\"" + name + "\"",
+                       .expected = "one of " + Join(names),
+                       .fix = DidYouMean(name, names)});
   }
 
   Stage& FindStage(const Task& task, Look look) {

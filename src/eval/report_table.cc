@@ -40,7 +40,16 @@ std::string ReportTable(const RolloutReport& report) {
                 report.num_trials, Percent(report.mean_success).c_str(),
                 Percent(report.mean_success_interval).c_str(), Percent(report.mean_gate).c_str(),
                 Percent(report.mean_null).c_str(), Percent(report.mean_still).c_str());
-  return table + line;
+  table += line;
+  for (const Comparison& other : report.compare) {
+    const MeanDifference& difference = other.paired.difference;
+    std::snprintf(line, sizeof line, ": %+.1f points [%.1f, %.1f], p = %.2g%s\n",
+                  100 * difference.mean, 100 * difference.interval.low,
+                  100 * difference.interval.high, other.paired.test.p_value,
+                  other.paired.test.underpowered ? " (too few pairs differ to tell)" : "");
+    table += "against " + other.where + line;
+  }
+  return table;
 }
 
 }  // namespace aim

@@ -312,6 +312,7 @@ class Rollout {
     WriteFileAtomic(out / "report.json", DumpJson(ToJson(report), 2) + "\n");
     WriteFileAtomic(out / "report.html", ReportHtml(report, out));
     run_.CommitOut();
+    LogInfo("the report is " + (run_.out() / "report.html").string());
     run_.Note("mean_success", report.mean_success);
     run_.Note("num_trials", trials_.size());
     return report;

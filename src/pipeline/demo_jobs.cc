@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "aim/base/error.h"
+#include "aim/base/options.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
@@ -29,10 +30,10 @@ std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const
   if (options.task.empty()) return known;
   for (const std::string& task : options.task) {
     if (std::find(known.begin(), known.end(), task) == known.end()) {
-      throw ConfigError({.where = "task",
+      throw ConfigError({.where = "--task",
                          .got = "\"" + task + "\"",
                          .expected = "a task of this environment (" + Join(known) + ")",
-                         .fix = ""});
+                         .fix = DidYouMean(task, known)});
     }
   }
   return options.task;

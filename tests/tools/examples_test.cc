@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <string>
 
 #include "support/run_command.h"
@@ -23,6 +24,7 @@ constexpr Example kExamples[] = {
     {"aim-codec decode", ""},
     {"aim-data demos", ""},
     {"aim-data inspect", ""},
+    {"aim-data convert", ""},
     {"aim-generate", ""},
     {"aim-label", ""},
     {"aim-model inspect", ""},
@@ -36,15 +38,16 @@ constexpr Example kExamples[] = {
      " --set train.steps=2 --set train.validation_episodes=2 --set clips.per_episode=1"},
 };
 
-// The text behind "Example:", its lines joined.
+// The text behind "Example:", as a shell reads it.
 std::string ExampleOf(const std::string& help) {
   const size_t begin = help.find("Example: ");
   if (begin == std::string::npos) return "";
-  std::string text = help.substr(begin + 9);
-  for (char& c : text) {
-    if (c == '\n') c = ' ';
-  }
-  return text;
+  return help.substr(begin + 9);
+}
+
+void ExpectFitsATerminal(const std::string& help) {
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
 }
 
 // What aim-label wrote is data for every tool that takes data.
@@ -58,6 +61,12 @@ constexpr const char* kOnLabels[] = {
     "--set train.steps=1 --set train.validation_episodes=2 --set clips.per_episode=1",
 };
 
+TEST(ExamplesTest, ListsOfCommandsFitATerminal) {
+  for (const char* tool : {"aim-codec", "aim-data", "aim-model"}) {
+    ExpectFitsATerminal(RunCommand({Binary(tool), "--help"}).out);
+  }
+}
+
 TEST(ExamplesTest, EveryToolsExampleWorks) {
   const TemporaryFolder folder;
   const std::filesystem::path source = testing::SourceDir();
@@ -70,7 +79,9 @@ TEST(ExamplesTest, EveryToolsExampleWorks) {
     const CommandResult help = RunCommand({"/bin/bash", "-c", here + example.tool + " --help"});
     const std::string command = ExampleOf(help.out);
     ASSERT_THAT(command, ::testing::HasSubstr(example.tool)) << help.err;
-    const CommandResult run = RunCommand({"/bin/bash", "-c", here + command + example.shortening});
+    ExpectFitsATerminal(help.out);
+    const std::string line = command.substr(0, command.find_last_not_of('\n') + 1);
+    const CommandResult run = RunCommand({"/bin/bash", "-c", here + line + example.shortening});
     ASSERT_EQ(run.exit_code, 0) << command << "\n" << run.err;
   }
   for (const char* command : kOnLabels) {

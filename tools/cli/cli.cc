@@ -17,6 +17,7 @@
 #include "aim/base/text.h"
 #include "aim/format/mapped_file.h"
 #include "tools/cli/help.h"
+#include "tools/cli/parse_error.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/cli/thread_environment.h"
 
@@ -51,6 +52,10 @@ struct SharedOptions {
   }
 
   void Validate() const {
+    if (resume && overwrite) {
+      throw ConfigError({"--resume", "given with --overwrite", "one of them",
+                         "--resume goes on with what is there, --overwrite begins anew"});
+    }
     const bool numbered = device.starts_with("cuda:") && device.size() > 5 && device.size() < 9 &&
                           device.find_first_not_of("0123456789", 5) == std::string::npos;
     if (device != "cpu" && device != "cuda" && !numbered) {
@@ -255,6 +260,14 @@ void AddInputs(const nlohmann::json& options, RunContext& run) {
   }
 }
 
+// What a run is repeated with: how it met an earlier result is no part of it.
+nlohmann::json RecordedOptions(const Settings& settings) {
+  nlohmann::json options = settings.ToJson();
+  options.erase("resume");
+  options.erase("overwrite");
+  return options;
+}
+
 // Everything after CLI11 split the words: settings, body, run record. Returns the exit code.
 int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
               const std::vector<std::string>& command_line,
@@ -282,46 +295,13 @@ int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
   const auto start = std::chrono::steady_clock::now();
   body(run);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  if (run.prepared()) run.WriteRunRecord(settings.ToJson(), command_line, elapsed.count());
+  if (run.prepared()) run.WriteRunRecord(RecordedOptions(settings), command_line, elapsed.count());
   std::cout.flush();
   if (!std::cout) {
     throw IoError({"stdout", "not writable", "an open pipe, file or terminal", ""});
   }
   if (!run.unfinished()) return kExitDone;
   return ReceivedStopSignal() == 0 ? kExitFailed : kExitSignalled + ReceivedStopSignal();
-}
-
-std::string OneLine(std::string text) {
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
-std::vector<std::string> SubcommandNames(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(each->get_name());
-  }
-  return names;
-}
-
-// The first word of a command line, if it should be a subcommand and is none.
-std::string UnknownSubcommand(const CLI::App& app, int argc, char** argv) {
-  const std::vector<std::string> names = SubcommandNames(app);
-  const std::string word = argc > 1 ? argv[1] : "";
-  const bool is_known = std::find(names.begin(), names.end(), word) != names.end();
-  return names.empty() || word.empty() || word.starts_with("-") || is_known ? "" : word;
-}
-
-// Whether the caller can mend it: a path that is missing, no folder, a loop, or not permitted.
-bool IsTheCallers(const std::error_code& code) {
-  for (const std::errc fault :
-       {std::errc::permission_denied, std::errc::no_such_file_or_directory,
-        std::errc::not_a_directory, std::errc::is_a_directory,
-        std::errc::too_many_symbolic_link_levels, std::errc::filename_too_long}) {
-    if (code == fault) return true;
-  }
-  return false;
 }
 
 // CLI11's way to print something and end.
@@ -355,19 +335,13 @@ int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunCont
     AddSharedFlags(*each, *shared.back(), version);
   }
   AddCompletionFlag(app);
+  FormatterOf(app);  // for a tool that has commands alone, too
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    if (const std::string unknown = UnknownSubcommand(app, argc, argv); !unknown.empty()) {
-      throw ConfigError({"\"" + unknown + "\"", "no command of " + app.get_name(),
-                         "one of " + Join(SubcommandNames(app)),
-                         "did you mean " + NearestKey(unknown, SubcommandNames(app)) + "?"});
-    }
-    std::cerr << app.get_name() << ": " << OneLine(error.what()) << "; see " << app.get_name()
-              << " --help\n";
-    return kExitUsage;
+    ThrowParseError(app, argc, argv, error);
   }
   const std::vector<std::string> command_line(argv, argv + argc);
   size_t active = 0;  // CLI11 saw to it that there is exactly one

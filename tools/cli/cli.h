@@ -11,6 +11,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "tools/cli/help.h"
 
 namespace aim::cli {
 
@@ -75,7 +76,8 @@ void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& p
       flag = app.add_option(name, accept, text);
       if constexpr (std::is_same_v<Field, std::vector<std::string>>) {
         flag->take_all();
-        flag->type_name("TEXT ...");
+        const std::string words = limits.choices.empty() ? "TEXT" : DescribeLimits(limits);
+        flag->type_name(words + std::string(kRepeated));
         if (positional) flag->expected(1, 1 << 20);
       } else if constexpr (std::is_integral_v<Field>) {
         flag->type_name("INT");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 namespace aim::cli {
@@ -26,6 +27,25 @@ std::string Wrapped(const std::string& text, const std::string& indent) {
   return lines;
 }
 
+// A command line, broken before its flags so that a shell still reads it as one.
+std::string WrappedCommand(const std::string& text) {
+  constexpr std::string_view kBreak = " \\\n    ";
+  std::string lines;
+  size_t column = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(" --", begin + 1), text.size());
+    if (column > 0 && column + (end - begin) + 2 > kHelpColumns) {
+      lines += kBreak;
+      column = 4;
+      ++begin;  // the blank that the break stands for
+    }
+    lines += text.substr(begin, end - begin);
+    column += end - begin;
+    begin = end;
+  }
+  return lines;
+}
+
 std::vector<const CLI::App*> Commands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
@@ -43,6 +63,7 @@ std::string FlagWords(const CLI::App& app) {
 std::string ChoiceWords(const CLI::Option& option) {
   std::string words = option.get_type_name();
   if (words.find('|') == std::string::npos) return "";
+  if (words.ends_with(kRepeated)) words.resize(words.size() - kRepeated.size());
   std::replace(words.begin(), words.end(), '|', ' ');
   return words;
 }
@@ -73,6 +94,19 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
   if (mode != CLI::AppFormatMode::Normal) return CLI::Formatter::make_help(app, name, mode);
   return make_description(app) + make_usage(app, name) + make_positionals(app) +
          MakeSortedGroups(app) + make_subcommands(app, mode) + "\n" + make_footer(app);
+}
+
+std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
+  const std::string indent(get_column_width(), ' ');
+  const std::string left = "  " + command->get_name();
+  const std::string gap = left.size() < indent.size() ? indent.substr(left.size()) : "\n" + indent;
+  return left + gap + Wrapped(command->get_description(), indent) + "\n";
+}
+
+std::string HelpFormatter::make_footer(const CLI::App* app) const {
+  const std::string footer = app->get_footer();
+  if (footer.empty()) return "";
+  return (footer.starts_with("Example: ") ? WrappedCommand(footer) : Wrapped(footer, "")) + "\n";
 }
 
 std::string HelpFormatter::MakeSortedGroups(const CLI::App* app) const {
