@@ -45,26 +45,29 @@ LibavPtr<AVCodecContext> OpenDecoder(const std::filesystem::path& path,
 class VideoReader::Impl {
  public:
   explicit Impl(const std::filesystem::path& path)
-      : path_(path), packet_(av_packet_alloc()), frame_(av_frame_alloc()) {
-    AIM_CHECK(packet_ != nullptr && frame_ != nullptr);
-    table_ = ReadFrameTable(path_);
+      : Impl(path, std::make_shared<const Known>(Known{.table = ReadFrameTable(path)})) {
     Open();
-    width_ = container_->stream().codecpar->width;
-    height_ = container_->stream().codecpar->height;
-    turn_ = container_->Turn();
-    LookAtFirstFrame();
-    CheckSize(width_, height_);
-    info_.format = {turn_.transposed ? height_ : width_, turn_.transposed ? width_ : height_,
-                    table_.fps};
-    info_.num_frames = table_.num_frames;
-    info_.times_s = table_.times_s;
+    Known known = *known_;
+    known.width = container_->stream().codecpar->width;
+    known.height = container_->stream().codecpar->height;
+    known.turn = container_->Turn();
+    LookAtFirstFrame(known);
+    CheckSize(known.width, known.height);
+    known.info.format = {known.turn.transposed ? known.height : known.width,
+                         known.turn.transposed ? known.width : known.height, known.table.fps};
+    known.info.num_frames = known.table.num_frames;
+    known.info.times_s = known.table.times_s;
+    known_ = std::make_shared<const Known>(std::move(known));
   }
 
-  const VideoInfo& info() const { return info_; }
+  // Of the same file, which is not looked at again.
+  Impl(const Impl& other) : Impl(other.path_, other.known_) {}
+
+  const VideoInfo& info() const { return known_->info; }
 
   void VisitFrames(int begin, int end, int stride, const Visit& visit) {
-    AIM_CHECK(begin >= 0 && end > begin && end <= info_.num_frames && stride > 0);
-    rgb_.resize(static_cast<size_t>(width_) * static_cast<size_t>(height_) * 3);
+    AIM_CHECK(begin >= 0 && end > begin && end <= known_->info.num_frames && stride > 0);
+    rgb_.resize(static_cast<size_t>(known_->width) * static_cast<size_t>(known_->height) * 3);
     for (int frame = begin; frame < end; frame += stride) {
       GoTo(frame);
       Convert(frame);
@@ -73,6 +76,23 @@ class VideoReader::Impl {
   }
 
  private:
+  // What a run over the file tells, shared by all that read it.
+  struct Known {
+    FrameTable table;
+    VideoInfo info = {};
+    PictureTurn turn = {};
+    int width = 0;  // before the turn
+    int height = 0;
+  };
+
+  Impl(const std::filesystem::path& path, std::shared_ptr<const Known> known)
+      : path_(path),
+        known_(std::move(known)),
+        packet_(av_packet_alloc()),
+        frame_(av_frame_alloc()) {
+    AIM_CHECK(packet_ != nullptr && frame_ != nullptr);
+  }
+
   [[noreturn]] void Fail(const std::string& got) const { FailVideo(path_, got); }
   int next() const { return position_ ? *position_ + 1 : 0; }
   std::string Frames() const { return std::to_string(next()) + " frames"; }
@@ -84,36 +104,37 @@ class VideoReader::Impl {
 
   // Its size and the turn that it may bring count. If it is damaged, who reads it is told; ranges
   // behind it are sound.
-  void LookAtFirstFrame() {
+  void LookAtFirstFrame(Known& known) {
     while (container_->Next(*packet_, 0) && avcodec_send_packet(codec_.get(), packet_.get()) >= 0) {
       av_packet_unref(packet_.get());
       const int code = avcodec_receive_frame(codec_.get(), frame_.get());
       if (code == AVERROR(EAGAIN)) continue;
       if (code < 0) break;
-      turn_ = TurnOfFrame(*frame_).value_or(turn_);
-      width_ = frame_->width;
-      height_ = frame_->height;
-      LeaveOutFramesBefore(table_.FrameAt(frame_->pts).value_or(0));
+      known.turn = TurnOfFrame(*frame_).value_or(known.turn);
+      known.width = frame_->width;
+      known.height = frame_->height;
+      LeaveOutFramesBefore(known.table.FrameAt(frame_->pts).value_or(0), known.table);
       break;
     }
     av_packet_unref(packet_.get());
     container_.reset();
+    codec_.reset();
   }
 
   // Where a recording was trimmed between key frames, its first pictures refer to some that were
   // cut away; players leave them out.
-  void LeaveOutFramesBefore(int first) {
+  void LeaveOutFramesBefore(int first, FrameTable& table) const {
     if (first == 0) return;
     LogWarning(path_.string() + ": its first " + std::to_string(first) +
                " frames refer to pictures that were cut away; they are left out");
-    table_.num_frames -= first;
-    table_.pts.erase(table_.pts.begin(), table_.pts.begin() + first);
-    table_.times_s.erase(table_.times_s.begin(), table_.times_s.begin() + first);
+    table.num_frames -= first;
+    table.pts.erase(table.pts.begin(), table.pts.begin() + first);
+    table.times_s.erase(table.times_s.begin(), table.times_s.begin() + first);
     std::vector<KeyFrame> later;
-    for (const KeyFrame& key : table_.key_frames) {
+    for (const KeyFrame& key : table.key_frames) {
       if (key.frame >= first) later.push_back({key.frame - first, key.dts});
     }
-    table_.key_frames = std::move(later);
+    table.key_frames = std::move(later);
   }
 
   // Starts again from the file's first frame.
@@ -151,16 +172,16 @@ class VideoReader::Impl {
   const KeyFrame* LastKeyFrameUpTo(int frame) const {
     if (!can_jump_) return nullptr;
     const auto after =
-        std::upper_bound(table_.key_frames.begin(), table_.key_frames.end(), frame,
+        std::upper_bound(known_->table.key_frames.begin(), known_->table.key_frames.end(), frame,
                          [](int wanted, const KeyFrame& key) { return wanted < key.frame; });
-    return after == table_.key_frames.begin() ? nullptr : &*std::prev(after);
+    return after == known_->table.key_frames.begin() ? nullptr : &*std::prev(after);
   }
 
   // A file whose index leads elsewhere is decoded from its start. Some formats find key frames by
   // their time of showing, others by that of decoding.
   void JumpTo(const KeyFrame& key) {
     if (key.frame > 0) {
-      for (const int64_t time : {table_.pts[static_cast<size_t>(key.frame)], key.dts}) {
+      for (const int64_t time : {known_->table.pts[static_cast<size_t>(key.frame)], key.dts}) {
         if (StartsAtKeyFrame(time, key.frame)) return;
       }
       can_jump_ = false;
@@ -174,10 +195,11 @@ class VideoReader::Impl {
     avcodec_flush_buffers(codec_.get());
     is_drained_ = false;
     if (!container_->Next(*packet_, last)) return false;
-    const std::optional<int> first = table_.FrameAt(packet_->pts);
+    const std::optional<int> first = known_->table.FrameAt(packet_->pts);
     const auto is_first = [&](const KeyFrame& key) { return key.frame == *first; };
-    const bool is_clean = first && *first <= last &&
-                          std::any_of(table_.key_frames.begin(), table_.key_frames.end(), is_first);
+    const bool is_clean =
+        first && *first <= last &&
+        std::any_of(known_->table.key_frames.begin(), known_->table.key_frames.end(), is_first);
     const bool is_sent = is_clean && Send(packet_.get());
     av_packet_unref(packet_.get());
     if (!is_sent) return false;
@@ -190,12 +212,12 @@ class VideoReader::Impl {
   bool Receive() {
     for (;;) {
       const int code = avcodec_receive_frame(codec_.get(), frame_.get());
-      const bool is_untimed = !table_.pts.empty() && frame_->pts == AV_NOPTS_VALUE;
+      const bool is_untimed = !known_->table.pts.empty() && frame_->pts == AV_NOPTS_VALUE;
       if (code >= 0 && is_untimed) continue;  // left out of the table
       if (code >= 0) return Number();
       if (code == AVERROR_EOF || (code == AVERROR(EAGAIN) && is_drained_)) {
-        problem_ =
-            "damaged: " + Frames() + " of " + std::to_string(table_.num_frames) + " can be decoded";
+        problem_ = "damaged: " + Frames() + " of " + std::to_string(known_->table.num_frames) +
+                   " can be decoded";
         return false;
       }
       if (code != AVERROR(EAGAIN)) return IsDecoded(code);
@@ -221,8 +243,8 @@ class VideoReader::Impl {
       return false;
     }
     const std::optional<int> number =
-        table_.pts.empty() ? std::optional(next()) : table_.FrameAt(frame_->pts);
-    if (!number || *number < next() || *number >= table_.num_frames) {
+        known_->table.pts.empty() ? std::optional(next()) : known_->table.FrameAt(frame_->pts);
+    if (!number || *number < next() || *number >= known_->table.num_frames) {
       problem_ = "a video whose times do not fit its frames";
       return false;
     }
@@ -231,22 +253,18 @@ class VideoReader::Impl {
   }
 
   void Convert(int frame) {
-    if (frame_->width != width_ || frame_->height != height_ ||
-        TurnOfFrame(*frame_).value_or(turn_) != turn_) {
+    if (frame_->width != known_->width || frame_->height != known_->height ||
+        TurnOfFrame(*frame_).value_or(known_->turn) != known_->turn) {
       Fail("a video whose size changes at frame " + std::to_string(frame));
     }
-    const std::string problem = pixels_.Convert(*frame_, turn_, rgb_.data());
+    const std::string problem = pixels_.Convert(*frame_, known_->turn, rgb_.data());
     if (!problem.empty()) Fail(problem + " at frame " + std::to_string(frame));
   }
 
   std::filesystem::path path_;
+  std::shared_ptr<const Known> known_;
   LibavPtr<AVPacket> packet_;
   LibavPtr<AVFrame> frame_;
-  FrameTable table_;
-  VideoInfo info_;
-  PictureTurn turn_;
-  int width_ = 0;  // before the turn
-  int height_ = 0;
   std::optional<VideoContainer> container_;
   LibavPtr<AVCodecContext> codec_;
   std::optional<int> position_;  // number of the frame in frame_
@@ -262,6 +280,10 @@ VideoReader::VideoReader(const std::filesystem::path& path) : impl_(std::make_un
 VideoReader::~VideoReader() = default;
 VideoReader::VideoReader(VideoReader&&) noexcept = default;
 VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
+VideoReader::VideoReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+VideoReader VideoReader::Another() const {
+  return VideoReader(std::unique_ptr<Impl>(new Impl(*impl_)));
+}
 
 const VideoInfo& VideoReader::info() const { return impl_->info(); }
 

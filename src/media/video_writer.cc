@@ -108,6 +108,8 @@ class VideoWriter::Impl {
     WritePackets();
   }
 
+  int64_t size_bytes() const { return avio_tell(output_.container->pb); }
+
   void Finish() {
     if (num_frames_ == 0) {
       throw InputError({.where = path_.string(),
@@ -255,6 +257,8 @@ VideoWriter::~VideoWriter() = default;
 void VideoWriter::Append(std::span<const uint8_t> rgb) { impl_->Append(rgb); }
 
 void VideoWriter::Append(const Image& image) { impl_->Append(image.rgb); }
+
+int64_t VideoWriter::size_bytes() const { return impl_->size_bytes(); }
 
 void VideoWriter::Finish() { impl_->Finish(); }
 

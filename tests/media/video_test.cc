@@ -104,6 +104,39 @@ TEST_F(VideoTest, ARangeStartsAtItsKeyFrame) {
   EXPECT_TRUE(std::ranges::equal(part.rgb, std::span(rgb).last(part.rgb.size())));
 }
 
+// Two readers of one file, each at its own place; the second was not there for the run over it.
+TEST_F(VideoTest, AnotherReaderNeedsNoSecondRunOverTheFile) {
+  const fs::path path = folder_ / "video.mp4";
+  const std::vector<uint8_t> rgb = NoiseFrames(20, 32, 16);
+  WriteVideo(path, {32, 16, 10}, rgb, {.crf = 0});
+  const Video whole = ReadVideo(path);
+  VideoReader first(path);
+  fs::resize_file(path, fs::file_size(path) - 10);  // a run over it would now refuse it
+  EXPECT_THROW(VideoReader{path}, FormatError);
+  VideoReader second = first.Another();
+  EXPECT_EQ(second.info().times_s, whole.times_s);
+  for (const int frame : {0, 13, 4, 9}) {
+    for (VideoReader* reader : {&first, &second}) {
+      const int place = reader == &first ? frame : frame + 2;
+      reader->VisitFrames(place, place + 1, 1, [&](int number, std::span<const uint8_t> pixels) {
+        EXPECT_EQ(number, place);
+        EXPECT_TRUE(std::ranges::equal(pixels, whole.frame(place))) << place;
+      });
+    }
+  }
+}
+
+TEST_F(VideoTest, AWriterSaysHowFarItIs) {
+  const fs::path path = folder_ / "video.mp4";
+  VideoWriter writer(path, {32, 16, 10}, {.gop = 1});
+  int64_t size_bytes = writer.size_bytes();
+  for (int frame = 0; frame < 60; ++frame) writer.Append(NoiseFrames(1, 32, 16));
+  EXPECT_GT(writer.size_bytes(), size_bytes + 1000);
+  size_bytes = writer.size_bytes();
+  writer.Finish();
+  EXPECT_GT(static_cast<int64_t>(fs::file_size(path)), size_bytes);
+}
+
 TEST_F(VideoTest, AProbeSaysWhatReadingWould) {
   for (const int num_frames : {1, 8, 9}) {
     const fs::path path = folder_ / ("v" + std::to_string(num_frames) + ".mp4");

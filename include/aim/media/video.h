@@ -57,6 +57,7 @@ class VideoWriter {
   // `rgb` is one frame, [height, width, 3]. Throws InputError for another length.
   void Append(std::span<const uint8_t> rgb);
   void Append(const Image& image);
+  int64_t size_bytes() const;  // so far, but for frames that the encoder still holds
   void Finish();
 
  private:
@@ -83,6 +84,10 @@ class VideoReader : public FrameReader {
   VideoReader(VideoReader&&) noexcept;
   VideoReader& operator=(VideoReader&&) noexcept;
 
+  // A second reader of the same file, which does not run over its packets again: for another
+  // thread, or another part. Safe while others call it, too.
+  VideoReader Another() const;
+
   const VideoInfo& info() const override;
 
   // Goes on where the last call ended, or from the nearest key frame.
@@ -90,6 +95,7 @@ class VideoReader : public FrameReader {
 
  private:
   class Impl;
+  explicit VideoReader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
