@@ -43,6 +43,12 @@ function(aim_install_mujoco)
   aim_install_licences(mujoco)
 endfunction()
 
+# Arrow and Parquet, which find each other beside themselves.
+function(aim_install_arrow)
+  install(PROGRAMS ${AIM_ARROW_LIBRARIES} DESTINATION ${AIM_RUNTIME_DIR}/pyarrow)
+  aim_install_licences(pyarrow)
+endfunction()
+
 # The licences of wheels by the beginning of their names.
 function(aim_install_licences)
   get_filename_component(wheels "${AIM_TORCH_ROOT}/.." ABSOLUTE)
@@ -69,6 +75,9 @@ install(TARGETS aim_torch EXPORT aimTargets)
 aim_install_torch()
 if(AIM_MUJOCO)
   aim_install_mujoco()
+endif()
+if(NOT AIM_CORE_ONLY)
+  aim_install_arrow()
 endif()
 if(AIM_HAS_CUDA_KERNELS)
   install(TARGETS aim_kernels_cuda aim_cudart EXPORT aimTargets
