@@ -1,5 +1,6 @@
 #include "aim/data/data_set.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -72,6 +73,8 @@ struct DataSet::Contents {
     const Clip& clip = episode.clip;
     if (clip.poses.size() < 2) return;        // the tool may come into view later
     if (!episode.confidence.empty()) return;  // labels may be wrong where the cameras are right
+    const auto is_blind = [](const ClipView& view) { return view.camera.frames.empty(); };
+    if (std::any_of(clip.views.begin(), clip.views.end(), is_blind)) return;
     const std::vector<std::string> warnings = CheckRig(CamerasOf(clip), clip.poses, name);
     const std::lock_guard lock(mutex);
     if (!checked.insert(name).second) return;
@@ -116,7 +119,9 @@ std::unique_ptr<OpenEpisode> DataSet::Open(const EpisodeRef& ref) const {
 }
 
 Episode DataSet::Read(const EpisodeRef& ref, const FrameRange& range) const {
-  return Open(ref)->Read(range);
+  const std::unique_ptr<OpenEpisode> episode = Open(ref);
+  RequireCameras(episode->facts().clip, ref.name);
+  return episode->Read(range);
 }
 
 std::optional<Episode> DataSet::TryRead(const EpisodeRef& ref, std::vector<Skipped>& skipped,

@@ -203,6 +203,7 @@ class ActionImagesSink : public EpisodeSink {
                                     " frames, or action-images cannot hold it",
                         .fix = "label the videos first (aim-label)"});
     }
+    RequireCameras(episode.clip, ref.name);
     WriteEpisode(FolderOf(ref), episode, options_);
   }
 

@@ -133,6 +133,7 @@ class ClipFolderSink : public EpisodeSink {
 
   void Write(const EpisodeRef& ref, const Episode& episode) override {
     const Clip& clip = episode.clip;
+    RequireCameras(clip, ref.name);
     WriteFolderAtomic(FolderOf(ref), [&](const fs::path& folder) {
       std::vector<CameraTrack> cameras;
       for (size_t view = 0; view < clip.views.size(); ++view) {

@@ -9,12 +9,13 @@ const Layout& BridgeLayout();        // layout_bridge.cc
 const Layout& ClipFolderLayout();    // layout_clip_folder.cc
 const Layout& DroidLayout();         // layout_droid.cc
 const Layout& LabelsLayout();        // layout_labels.cc
+const Layout& LeRobotLayout();       // layout_lerobot.cc
 const Layout& RlbenchLayout();       // layout_rlbench.cc
 
 const std::vector<const Layout*>& Layouts() {
-  static const std::vector<const Layout*> kTable = {&ActionImagesLayout(), &ClipFolderLayout(),
-                                                    &LabelsLayout(),       &RlbenchLayout(),
-                                                    &BridgeLayout(),       &DroidLayout()};
+  static const std::vector<const Layout*> kTable = {
+      &ActionImagesLayout(), &ClipFolderLayout(), &LabelsLayout(), &RlbenchLayout(),
+      &LeRobotLayout(),      &BridgeLayout(),     &DroidLayout()};
   return kTable;
 }
 

@@ -32,6 +32,17 @@ size_t NumberOfView(const Clip& clip, const std::string& name, const std::string
 
 }  // namespace
 
+void RequireCameras(const Clip& clip, const std::string& where) {
+  for (const ClipView& view : clip.views) {
+    if (!view.camera.frames.empty()) continue;
+    throw InputError(
+        {.where = where + ": " + view.camera.name,
+         .got = "without calibration",
+         .expected = "a calibrated camera for each view",
+         .fix = "add its camera where the layout has it (docs/reference/formats.md 9)"});
+  }
+}
+
 OpenEpisode::OpenEpisode(Episode facts, std::unique_ptr<ViewVideos> videos, int num_frames,
                          std::string where)
     : facts_(std::move(facts)),
@@ -104,6 +115,7 @@ Episode OpenEpisode::Read(const FrameRange& range) {
 Clip OpenEpisode::ReadFitted(const FrameRange& range, int stride, int width, int height) {
   const FrameRange frames = WithinEpisode(range, num_frames_, where_);
   const Clip& whole = facts_.clip;
+  RequireCameras(whole, where_);
   Clip clip;
   clip.width = width;
   clip.height = height;

@@ -1,6 +1,7 @@
 // A small data set in every layout, for the suite that all of them pass.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "aim/data/action_images.h"
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
+#include "data/change_parquet.h"
 #include "data/make_episode.h"
 #include "data/project_files.h"
 #include "data/rlbench_files.h"
@@ -21,6 +23,7 @@ struct MissingPart {
   std::string name;
   std::function<void(const std::filesystem::path& root, const EpisodeRef& ref)> remove;
   std::vector<std::string> words;
+  bool hits_all = false;  // every episode needs it, not the second alone
 };
 
 // `make` writes episodes 0, 1, ... of the layout at `root`; where it needs files beside the data
@@ -33,6 +36,8 @@ struct LayoutCase {
   bool can_move_cameras = true;
   std::function<void(const std::filesystem::path& root, const std::vector<Episode>& episodes)> make;
   std::vector<MissingPart> parts;
+  bool shares_files = false;  // an episode has no folder of its own that could be opened
+  bool is_float32 = false;    // how it holds poses and cameras
 };
 
 // Through the layout's own sink. The names are what each layout would choose itself.
@@ -105,6 +110,30 @@ inline MissingPart MissingVideoOfLabels() {
           .words = {"video.mp4", "missing"}};
 }
 
+inline MissingPart MissingSharedFile(const std::string& file, std::vector<std::string> words) {
+  return {.name = file,
+          .remove =
+              [file](const std::filesystem::path& root, const EpisodeRef&) {
+                EXPECT_TRUE(std::filesystem::remove(root / file)) << file;
+              },
+          .words = std::move(words),
+          .hits_all = true};
+}
+
+// The rows of the second episode's data are said to be another's.
+inline MissingPart RowsOfAnotherEpisode() {
+  return {.name = "rows of the second episode",
+          .remove =
+              [](const std::filesystem::path& root, const EpisodeRef& ref) {
+                ChangeColumn(root / "data/chunk-000/file-000.parquet", "episode_index",
+                             [&](std::vector<int64_t>& values) {
+                               std::replace(values.begin(), values.end(), int64_t{ref.index},
+                                            int64_t{7});
+                             });
+              },
+          .words = {"file-000.parquet: episode_index", "is 7", "expected 1"}};
+}
+
 inline std::vector<LayoutCase> LayoutCases() {
   const auto through_sink = [](const std::string& layout) {
     return [layout](const std::filesystem::path& root, const std::vector<Episode>& episodes) {
@@ -138,6 +167,17 @@ inline std::vector<LayoutCase> LayoutCases() {
        .parts = {MissingFile("low_dim_obs.pkl", {"low_dim_obs.pkl", "missing"}),
                  MissingFile("front_rgb/3.png", {"front_rgb", "a gap", "frame 3"}),
                  MissingFile("left_shoulder_rgb/7.png", {"left_shoulder_rgb", "7 frames"})}},
+      {.name = "lerobot",
+       .layout = "lerobot",
+       .can_write = true,
+       .make = through_sink("lerobot"),
+       .parts = {RowsOfAnotherEpisode(),
+                 MissingSharedFile("videos/observation.images.view1/chunk-000/file-000.mp4",
+                                   {"view1", "file-000.mp4", "missing"}),
+                 MissingSharedFile("data/chunk-000/file-000.parquet",
+                                   {"file-000.parquet", "missing"})},
+       .shares_files = true,
+       .is_float32 = true},
       {.name = "bridge",
        .layout = "bridge",
        .can_move_cameras = false,

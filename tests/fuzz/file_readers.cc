@@ -113,6 +113,10 @@ std::vector<FileReader> MakeFileReaders() {
                   "low_dim_obs.pkl"),
       EpisodeFile("instructions", "rlbench", "reach_target/all_variations/episodes/episode0",
                   "variation_descriptions.pkl"),
+      EpisodeFile("lerobot_info", "lerobot", ".", "meta/info.json"),
+      EpisodeFile("lerobot_tasks", "lerobot", ".", "meta/tasks.parquet"),
+      EpisodeFile("lerobot_episodes", "lerobot", ".", "meta/episodes/chunk-000/file-000.parquet"),
+      EpisodeFile("lerobot_rows", "lerobot", ".", "data/chunk-000/file-000.parquet"),
       {.name = "trial",
        .prepare =
            [](const fs::path& folder) { WriteFileAtomic(folder / "trial.json", TrialText()); },

@@ -10,6 +10,12 @@ inline constexpr double kRoundTripPx = 1e-9;
 // Near an angle of pi, and where a matrix stands between two quaternions.
 inline constexpr double kThroughMatrixRad = 1e-7;
 
+// Through float32 in a file: half of the last of 24 bits, of a few metres, a turn, a thousand
+// pixels (and, for rotations, the sum over the numbers of a quaternion or matrix).
+inline constexpr double kFloat32M = 5e-7;
+inline constexpr double kFloat32Rad = 1e-6;
+inline constexpr double kFloat32Px = 1e-4;
+
 // Goldens printed with a fixed number of digits: half of the last digit, and rounding.
 inline constexpr double kFourDigits = 1e-4;
 inline constexpr double kSixDigits = 1.5e-6;

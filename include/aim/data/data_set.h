@@ -41,7 +41,7 @@ class DataSet {
 
   // The frames of `range`, all views: equal to the cut of the whole, but neither decoded nor held
   // in memory beside it. Throws what Open does, and InputError for a range that begins past the
-  // end.
+  // end or a view without calibration (Open such an episode and read its pictures there).
   Episode Read(const EpisodeRef& ref, const FrameRange& range = {}) const;
 
   // The same, or nothing for a damaged episode, which is logged and appended to `skipped`.

@@ -11,6 +11,10 @@ namespace aim {
 
 class ViewVideos;
 
+// Throws InputError naming `where` and the view unless every view has its camera: drawing, fitting
+// and training need it, looking at pictures does not.
+void RequireCameras(const Clip& clip, const std::string& where);
+
 // An episode that was opened: all of it but its pictures is known. Memory does not grow with its
 // length beyond that. What is read in order is decoded once. Not thread-safe; threads open their
 // own.
@@ -36,12 +40,12 @@ class OpenEpisode {
   // Other poses, one a frame, in place of those recorded, with their confidence.
   void SetPoses(std::vector<ToolPose> poses, std::vector<double> confidence);
 
-  // The frames of `range` at full size, as EpisodeSource::Read (data/layout.h). Throws InputError
-  // for more than 8 GiB of pixels.
+  // The frames of `range` at full size, as EpisodeSource::Read (data/layout.h); a view without
+  // calibration has no camera. Throws InputError for more than 8 GiB of pixels.
   Episode Read(const FrameRange& range);
 
   // Frames begin, begin + stride, ... of `range` as FitClip makes them, at this size; without
-  // poses.
+  // poses. Throws InputError where a view has no calibration.
   Clip ReadFitted(const FrameRange& range, int stride, int width, int height);
 
   // Decodes every picture and keeps none. Throws FormatError where one is damaged.
