@@ -189,6 +189,9 @@ class LeRobotSink : public EpisodeSink {
     FillFolderAtomic(root_, "meta", [&](const fs::path& folder) {
       for (const char* name : {"data", "videos", "meta"}) fs::rename(staged_ / name, folder / name);
     });
+    fs::remove(staged_);
+    staged_.clear();
+    claim_.reset();
   }
 
  private:

@@ -169,7 +169,10 @@ TEST_F(LeRobotTest, WithoutItsEndThereIsNoDataSet) {
         {"being written by another program"});
   }
   EXPECT_TRUE(fs::is_empty(root_));
-  WriteSet(root_, MakeEpisodes(1));
+  const std::unique_ptr<EpisodeSink> sink = MakeLeRobotSink(root_, {});
+  WriteThrough(*sink, MakeEpisodes(1));
+  sink->Finish();
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 3);
   EXPECT_EQ(OpenDataSet(root_).episodes().size(), 1U);
   ExpectThrowsWith<InputError>([&] { WriteSet(root_, MakeEpisodes(1)); },
                                {"meta", "a folder without a data set"});

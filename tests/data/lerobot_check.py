@@ -1,8 +1,9 @@
 """Whether data sets are such as LeRobot v3.0 loads:  lerobot_check.py FOLDER...
 
-With the package lerobot (0.4 or later) its own loader reads every frame. Without it the files are
-compared with what that loader demands (lerobot 0.6.1, datasets/dataset_metadata.py, dataset_reader.py,
-feature_utils.py), by way of pandas and datasets, which it reads them with.
+With the package lerobot (0.4 or later) its own loader reads every frame, and a policy is trained one
+step. Without it the files are compared with what that loader demands (lerobot 0.6.1, in datasets/:
+dataset_metadata.py, dataset_reader.py, feature_utils.py), by way of pandas and datasets, which it
+reads them with.
 """
 
 import json
@@ -97,6 +98,42 @@ def check_with_lerobot(root):
     return len(data)
 
 
+def train_one_step(root):
+    """One step of a small ACT on what a user would hand to lerobot's training; False without ACT."""
+    import torch
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    try:
+        from lerobot.configs.types import FeatureType
+        from lerobot.policies.act.configuration_act import ACTConfig
+        from lerobot.policies.act.modeling_act import ACTPolicy
+        from lerobot.policies.factory import make_pre_post_processors
+    except ImportError as error:
+        print(f"no training: {error}")
+        return False
+    try:
+        from lerobot.utils.feature_utils import dataset_to_policy_features
+    except ImportError:  # 0.4
+        from lerobot.datasets.utils import dataset_to_policy_features
+
+    fps = json.loads((root / "meta/info.json").read_text())["fps"]
+    data = LeRobotDataset(
+        "local/check", root=root, delta_timestamps={"action": [k / fps for k in range(3)]})
+    features = dataset_to_policy_features(data.meta.features)
+    outputs = {key: one for key, one in features.items() if one.type is FeatureType.ACTION}
+    inputs = {key: one for key, one in features.items() if key not in outputs}
+    policy = ACTPolicy(ACTConfig(
+        input_features=inputs, output_features=outputs, pretrained_backbone_weights=None,
+        device="cpu", chunk_size=3, n_action_steps=3, dim_model=64, n_heads=4, dim_feedforward=64))
+    prepare, _ = make_pre_post_processors(policy.config, dataset_stats=data.meta.stats)
+    batch = next(iter(torch.utils.data.DataLoader(data, batch_size=4)))
+    loss, _ = policy(prepare(batch))
+    loss.backward()
+    torch.optim.AdamW(policy.parameters()).step()
+    assert torch.isfinite(loss)
+    return True
+
+
 def main():
     try:
         import lerobot.datasets.lerobot_dataset  # noqa: F401
@@ -108,7 +145,8 @@ def main():
             print(f"{root}: {count} frames have the schema of v3.0 (no lerobot here to load them)")
             continue
         assert check_with_lerobot(root) == count
-        print(f"{root}: lerobot loaded {count} frames")
+        trained = " and trained on them" if train_one_step(root) else ""
+        print(f"{root}: lerobot loaded {count} frames{trained}")
 
 
 main()
