@@ -1,7 +1,6 @@
 #include "aim/codec/rig_check.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "aim/base/error.h"
@@ -9,6 +8,7 @@
 #include "aim/base/options.h"
 #include "aim/base/text.h"
 #include "aim/codec/action_image.h"
+#include "aim/codec/camera_reading.h"
 
 namespace aim {
 namespace {
@@ -34,56 +34,28 @@ double SeenShare(const CameraTrack& track, std::span<const ToolPose> poses) {
   return static_cast<double>(seen) / static_cast<double>(poses.size());
 }
 
-// What may have been meant by the camera that was given.
-Camera Inverted(Camera camera) {
-  camera.world_from_camera = Inverse(camera.world_from_camera);
-  return camera;
-}
-
-Camera OpenGlAxes(Camera camera) {
-  camera.world_from_camera.rotation *= Eigen::Quaterniond(0, 1, 0, 0);
-  return camera;
-}
-
-Camera RlbenchAxes(Camera camera) {
-  camera.world_from_camera.rotation *= Eigen::Quaterniond(0, 0, 0, 1);
-  return camera;
-}
-
-Camera InvertedOpenGl(Camera camera) { return OpenGlAxes(Inverted(camera)); }
-Camera InvertedRlbench(Camera camera) { return RlbenchAxes(Inverted(camera)); }
-
-Camera Millimetres(Camera camera) {
-  camera.world_from_camera.translation /= 1000;
-  return camera;
-}
-
-// The picture that a principal point in its middle would belong to.
-double OtherResolution(const Camera& camera) { return 2 * camera.cx / camera.width; }
-
-Camera Rescaled(Camera camera) {
-  const double scale = OtherResolution(camera);
-  if (!(scale > 0)) return camera;
-  camera.fx /= scale;
-  camera.fy /= scale;
-  camera.cx /= scale;
-  camera.cy /= scale;
-  return camera;
-}
-
+// One of the usual mistakes about a whole rig.
 struct Reading {
-  const char* words;
-  Camera (*read)(Camera);
+  std::string words;
+  std::function<Camera(const Camera&)> read;
 };
-constexpr std::array kReadings = {
-    Reading{"world_from_camera inverted (camera_from_world was given)", Inverted},
-    Reading{"world_from_camera with OpenGL's axes (x right, y up, z backward)", OpenGlAxes},
-    Reading{"world_from_camera with RLBench's axes (x left, y up, z forward)", RlbenchAxes},
-    Reading{"camera_from_world with OpenGL's axes (x right, y up, z backward)", InvertedOpenGl},
-    Reading{"camera_from_world with RLBench's axes (x left, y up, z forward)", InvertedRlbench},
-    Reading{"world_from_camera in millimetres", Millimetres},
-    Reading{"intrinsics of another resolution", Rescaled},
-};
+
+std::vector<Reading> UsualReadings() {
+  std::vector<Reading> readings;
+  for (const CameraReading& reading :
+       {CameraReading{.inverted = true}, CameraReading{.backward = true},
+        CameraReading{.mirrored_x = true, .mirrored_y = true},
+        CameraReading{.inverted = true, .backward = true},
+        CameraReading{.inverted = true, .mirrored_x = true, .mirrored_y = true}}) {
+    readings.push_back(
+        {ToWords(reading), [reading](const Camera& c) { return ReadAs(reading, c); }});
+  }
+  readings.push_back({"world_from_camera in millimetres", InMetres});
+  readings.push_back({"intrinsics of another resolution", [](const Camera& camera) {
+                        return FromResolution(camera, ResolutionRatio(camera));
+                      }});
+  return readings;
+}
 
 struct Candidate {
   std::string words;
@@ -92,12 +64,9 @@ struct Candidate {
 
 std::vector<Candidate> Candidates(std::span<const CameraTrack> cameras) {
   std::vector<Candidate> candidates;
-  for (const Reading& reading : kReadings) {
-    Candidate candidate{reading.words, {cameras.begin(), cameras.end()}};
-    for (CameraTrack& track : candidate.cameras) {
-      for (Camera& camera : track.frames) camera = reading.read(camera);
-    }
-    candidates.push_back(std::move(candidate));
+  for (const Reading& reading : UsualReadings()) {
+    candidates.push_back(
+        {reading.words, ChangeAll({cameras.begin(), cameras.end()}, reading.read)});
   }
   return candidates;
 }
@@ -116,10 +85,6 @@ std::string Fitting(const std::vector<Candidate>& candidates,
     }
   }
   return Join(words, ", or like ");
-}
-
-std::string ViewName(const CameraTrack& track, size_t view) {
-  return track.name.empty() ? "view " + std::to_string(view) : "view " + track.name;
 }
 
 bool IsOffCentre(const Camera& camera) {
@@ -162,7 +127,7 @@ std::vector<std::string> CheckRig(std::span<const CameraTrack> cameras,
   std::vector<std::string> sentences;
   for (size_t view = 0; view < cameras.size(); ++view) {
     const Camera& camera = cameras[view].at(0);
-    const std::string name = where + ": " + ViewName(cameras[view], view);
+    const std::string name = where + ": " + NameOfView(cameras[view], view);
     if (sight.seen[view] == 0) {
       sentences.push_back(name + " never shows the tool; " + Advice(sight.hypothesis));
     } else if (IsOffCentre(camera)) {
@@ -195,8 +160,8 @@ std::string ExplainRig(std::span<const CameraTrack> cameras,
   std::vector<Candidate> candidates = Candidates(cameras);
   for (size_t a = 0; a < cameras.size(); ++a) {
     for (size_t b = a + 1; b < cameras.size(); ++b) {
-      Candidate swapped{"cameras of which " + ViewName(cameras[a], a) + " and " +
-                            ViewName(cameras[b], b) + " are swapped",
+      Candidate swapped{"cameras of which " + NameOfView(cameras[a], a) + " and " +
+                            NameOfView(cameras[b], b) + " are swapped",
                         {cameras.begin(), cameras.end()}};
       std::swap(swapped.cameras[a], swapped.cameras[b]);
       candidates.push_back(std::move(swapped));

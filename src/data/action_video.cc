@@ -117,14 +117,6 @@ void WriteMp4View(const EncodeJob& job, const fs::path& path) {
   writer.Finish();
 }
 
-void CheckTrack(const CameraTrack& track, size_t num_frames, const std::string& where) {
-  if (track.frames.size() != 1 && track.frames.size() != num_frames) {
-    throw InputError({where + ": view " + track.name,
-                      std::to_string(track.frames.size()) + " cameras",
-                      "one, or one for each of the " + std::to_string(num_frames) + " frames", ""});
-  }
-}
-
 // ---- Decoding
 
 // The action video of one view, as floats or as bytes.
@@ -324,7 +316,7 @@ EncodeReport RunEncode(const EncodeOptions& options, RunContext& run) {
   options.Validate();
   const std::vector<PoseRow> rows = ReadPosesCsv(options.poses);
   const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
-  for (const CameraTrack& track : tracks) CheckTrack(track, rows.size(), options.cameras);
+  for (const CameraTrack& track : tracks) RequireCameraAFrame(track, rows.size(), options.cameras);
   RequireEveryFrame(rows, options.poses);
   const std::vector<ToolPose> poses = ToolPoses(rows);
   WarnOfRig(tracks, poses, options.cameras);
@@ -363,7 +355,8 @@ DecodeReport RunDecode(const DecodeOptions& options, RunContext& run) {
   for (size_t view = 0; view < tracks.size(); ++view) {
     views.push_back(ReadView(options.images[view]));
     CheckView(views.back(), views.front(), tracks[view]);
-    CheckTrack(tracks[view], static_cast<size_t>(views.front().num_frames), options.cameras);
+    RequireCameraAFrame(tracks[view], static_cast<size_t>(views.front().num_frames),
+                        options.cameras);
   }
   const DecoderOptions decoder{{}, options.temporal_prior, options.min_confidence};
   Plan plan = DecodePlan(views, tracks, 1, decoder);

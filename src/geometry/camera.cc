@@ -69,12 +69,11 @@ void Validate(const Camera& camera, const std::string& where) {
   }
   const auto is_far = [](double c, int size) { return !(c >= -0.5 * size && c <= 1.5 * size); };
   if (is_far(camera.cx, camera.width) || is_far(camera.cy, camera.height)) {
-    throw InputError({where,
-                      "with the principal point (" + ToText(camera.cx) + ", " + ToText(camera.cy) +
-                          ")",
-                      "one in or near the " + std::to_string(camera.width) + " x " +
-                          std::to_string(camera.height) + " picture",
-                      "scale the intrinsics to the size of the pictures"});
+    throw InputError(
+        {where, "with the principal point (" + ToText(camera.cx) + ", " + ToText(camera.cy) + ")",
+         "one in or near the " + std::to_string(camera.width) + " x " +
+             std::to_string(camera.height) + " picture",
+         "scale the intrinsics to the size of the pictures"});
   }
 }
 
@@ -106,6 +105,17 @@ RlbenchCamera ToRlbench(const Camera& camera) {
   world_from_rlbench.rotation = world_from_rlbench.rotation * HalfTurnAboutZ().conjugate();
   result.world_from_camera = ToMatrix(world_from_rlbench);
   return result;
+}
+
+std::string NameOfView(const CameraTrack& track, size_t view) {
+  return "view " + (track.name.empty() ? std::to_string(view) : track.name);
+}
+
+void RequireCameraAFrame(const CameraTrack& track, size_t num_frames, const std::string& where) {
+  if (track.frames.size() == 1 || track.frames.size() == num_frames) return;
+  throw InputError({where + ": view " + track.name,
+                    std::to_string(track.frames.size()) + " cameras",
+                    "one, or one for each of the " + std::to_string(num_frames) + " frames", ""});
 }
 
 Camera CameraFromMujoco(const Rigid3d& world_from_gl, double fovy_rad, int width, int height) {

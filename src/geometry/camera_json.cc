@@ -50,7 +50,15 @@ void RefuseLens(const JsonReader& fields) {
   }
 }
 
-CameraTrack ReadView(const json& view, const std::string& where) {
+// Judges a camera's numbers; throws InputError naming `where`.
+using Judge = void (*)(const Camera& camera, const std::string& where);
+
+void RequireFocalLengths(const Camera& camera, const std::string& where) {
+  if (camera.fx != 0 && camera.fy != 0) return;
+  throw InputError({where + (camera.fx == 0 ? ".fx" : ".fy"), "0", "a focal length in pixels", ""});
+}
+
+CameraTrack ReadView(const json& view, const std::string& where, Judge judge) {
   const JsonReader fields(view, where);
   RefuseLens(fields);
   const auto size_px = [&](const char* key) {
@@ -67,7 +75,7 @@ CameraTrack ReadView(const json& view, const std::string& where) {
   camera.fy = fields.Number("fy");
   camera.cx = fields.Number("cx");
   camera.cy = fields.Number("cy");
-  Validate(camera, where);
+  judge(camera, where);
 
   const std::string where_pose = where + ".world_from_camera";
   const json& transforms = fields.At("world_from_camera");
@@ -100,9 +108,7 @@ bool SameIntrinsics(const Camera& a, const Camera& b) {
          a.cx == b.cx && a.cy == b.cy;
 }
 
-}  // namespace
-
-std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path) {
+std::vector<CameraTrack> ReadViews(const std::filesystem::path& path, Judge judge) {
   const std::string file = path.string();
   const json root = ReadJsonFile(path);
   if (!root.is_object() || !root.contains("format") || root["format"] != kFormat) {
@@ -120,7 +126,7 @@ std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path) {
   size_t num_frames = 1;
   for (const json& view : root["views"]) {
     const std::string where = file + ": views[" + std::to_string(views.size()) + "]";
-    views.push_back(ReadView(view, where));
+    views.push_back(ReadView(view, where, judge));
     const size_t frames = views.back().frames.size();
     if (frames > 1 && num_frames > 1 && frames != num_frames) {
       throw InputError({where + ".world_from_camera", "a list of " + std::to_string(frames),
@@ -130,6 +136,16 @@ std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path) {
     num_frames = std::max(num_frames, frames);
   }
   return views;
+}
+
+}  // namespace
+
+std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path) {
+  return ReadViews(path, Validate);
+}
+
+std::vector<CameraTrack> ReadSuspectCamerasJson(const std::filesystem::path& path) {
+  return ReadViews(path, RequireFocalLengths);
 }
 
 void WriteCamerasJson(const std::filesystem::path& path, const std::vector<CameraTrack>& views) {

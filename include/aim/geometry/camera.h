@@ -69,8 +69,19 @@ struct CameraTrack {
   const Camera& at(size_t frame) const { return frames.size() == 1 ? frames[0] : frames.at(frame); }
 };
 
+// "view front", or "view 0" for one without a name.
+std::string NameOfView(const CameraTrack& track, size_t view);
+
+// Throws InputError naming `where` and the view unless there is one camera or one a frame.
+void RequireCameraAFrame(const CameraTrack& track, size_t num_frames, const std::string& where);
+
 // cameras.json, "aim-cameras-1" (docs/reference/formats.md 9.2). Throw InputError, FormatError.
 std::vector<CameraTrack> ReadCamerasJson(const std::filesystem::path& path);
+
+// The same for a file whose convention is in doubt: focal lengths may be negative and the principal
+// point may lie anywhere. What comes of it is to be looked into, not to be used.
+std::vector<CameraTrack> ReadSuspectCamerasJson(const std::filesystem::path& path);
+
 void WriteCamerasJson(const std::filesystem::path& path, const std::vector<CameraTrack>& views);
 
 }  // namespace aim
