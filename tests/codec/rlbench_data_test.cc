@@ -1,14 +1,13 @@
 // Cameras and poses of stored RLBench episodes, where the data lie beside the checkout.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "aim/codec/decoder.h"
 #include "aim/codec/pose_csv.h"
 #include "codec/rlbench_scene.h"
 #include "support/matchers.h"
+#include "support/rlbench_episode.h"
 #include "support/temporary_folder.h"
 #include "support/tolerance.h"
 
@@ -16,23 +15,14 @@ namespace aim {
 namespace {
 
 using namespace testing;  // NOLINT: test support
-namespace fs = std::filesystem;
 
-// Converts an episode with scripts/extract_rlbench_poses.py; skips where that cannot be done.
+// Converts an episode; skips where that cannot be done.
 class RlbenchDataTest : public ::testing::Test {
  protected:
   void Extract(const std::string& cameras, int size_px) {
-    const char* source = std::getenv("AIM_SOURCE_DIR");
-    if (source == nullptr) GTEST_SKIP() << "AIM_SOURCE_DIR is not set: run through ctest";
-    const fs::path episode = fs::path(source) / "../shared/data/rlbench_peract/open_drawer" /
-                             "all_variations/episodes/episode0";
-    if (!fs::exists(episode / "low_dim_obs.pkl")) GTEST_SKIP() << "no stored RLBench episodes here";
-    if (std::system("python3 -c 1 > /dev/null 2>&1") != 0) GTEST_SKIP() << "no python3";
-    const std::string command = "python3 '" + std::string(source) +
-                                "/scripts/extract_rlbench_poses.py' '" + episode.string() + "' '" +
-                                folder_.path().string() + "' --cameras " + cameras + " --size " +
-                                std::to_string(size_px);
-    ASSERT_EQ(std::system(command.c_str()), 0);
+    const std::string why_not = WhyNoRlbenchEpisode("episode0");
+    if (!why_not.empty()) GTEST_SKIP() << why_not;
+    ASSERT_TRUE(ExtractRlbenchEpisode("episode0", cameras, size_px, folder_.path()));
     tracks_ = ReadCamerasJson(folder_ / "cameras.json");
     poses_ = ToolPoses(ReadPosesCsv(folder_ / "poses.csv"));
   }
