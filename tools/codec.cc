@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "aim/base/text.h"
+#include "aim/calibration/doctor.h"
 #include "aim/data/action_video.h"
 #include "tools/cli/cli.h"
 
@@ -25,9 +26,18 @@ int main(int argc, char** argv) {
   aim::cli::AddFlags(*decode, decode_options);
   aim::cli::ShowAsRequired(*decode, {"images", "cameras", "out"});
 
+  aim::DoctorOptions doctor_options;
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "Find out whether cameras, poses and videos belong together.");
+  doctor->footer("Example: aim-codec doctor --data data/demos --out out/doctor");
+  aim::cli::AddFlags(*doctor, doctor_options);
+  aim::cli::ShowAsRequired(*doctor, {"out"});
+
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const nlohmann::json result = encode->parsed() ? ToJson(aim::RunEncode(encode_options, run))
-                                                   : ToJson(aim::RunDecode(decode_options, run));
+                                  : decode->parsed()
+                                      ? ToJson(aim::RunDecode(decode_options, run))
+                                      : ToBriefJson(aim::RunDoctor(doctor_options, run));
     std::cout << aim::DumpJson(result) << '\n';
   });
 }

@@ -25,6 +25,7 @@ constexpr Example kExamples[] = {
     {"aim-data demos", ""},
     {"aim-data inspect", ""},
     {"aim-data convert", ""},
+    {"aim-codec doctor", ""},
     {"aim-generate", ""},
     {"aim-label", ""},
     {"aim-model inspect", ""},
