@@ -236,6 +236,7 @@ class LeRobot : public Layout {
     return std::make_unique<LeRobotSource>(root);
   }
 
+  bool CanBeWritten() const override { return true; }
   std::unique_ptr<EpisodeSink> Create(const fs::path& root,
                                       const LayoutWriteOptions& options) const override {
     return MakeLeRobotSink(root, options);
