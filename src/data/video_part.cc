@@ -42,11 +42,11 @@ std::unique_ptr<FrameReader> VideoShelf::Open(const std::filesystem::path& path)
   return std::make_unique<VideoReader>(file->reader->Another());
 }
 
-// Those that were not used for longest go first. One that is being run over was not counted yet.
+// One that is being run over was not counted yet.
 void VideoShelf::Count(const Shelved& newest) {
   const std::lock_guard lock(mutex_);
   num_frames_ += newest.reader->info().num_frames;
-  while (num_frames_ > kMaxFramesKept) {
+  while (num_frames_ > max_frames_) {
     auto oldest = files_.end();
     for (auto file = files_.begin(); file != files_.end(); ++file) {
       if (file->second.get() == &newest || !file->second->mutex.try_lock()) continue;

@@ -29,13 +29,14 @@ class VideoPart : public FrameReader {
 // Video files that are run over once, however many episodes and threads read them. Thread-safe.
 class VideoShelf {
  public:
+  // What was found out about a file stays, 24 bytes a frame, until there are more frames than this:
+  // 400 MB for 150 hours of video. Those that were not used for longest then go first.
+  explicit VideoShelf(int64_t max_frames_kept = int64_t{1} << 24) : max_frames_(max_frames_kept) {}
+
   // A reader of one's own. Throws as VideoReader.
   std::unique_ptr<FrameReader> Open(const std::filesystem::path& path);
 
  private:
-  // Memory: 24 bytes a frame, so that 400 MB of tables stay for 150 hours of video.
-  static constexpr int64_t kMaxFramesKept = int64_t{1} << 24;
-
   struct Shelved {
     std::mutex mutex;  // held by who runs over the file
     std::shared_ptr<const VideoReader> reader;
@@ -43,6 +44,7 @@ class VideoShelf {
   };
   void Count(const Shelved& newest);
 
+  int64_t max_frames_;
   std::mutex mutex_;
   std::map<std::filesystem::path, std::shared_ptr<Shelved>> files_;
   int64_t num_frames_ = 0;  // of the readers

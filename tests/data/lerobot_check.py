@@ -139,14 +139,17 @@ def main():
         import lerobot.datasets.lerobot_dataset  # noqa: F401
     except ImportError:
         lerobot = None
-    for root in map(Path, sys.argv[1:]):
+    roots = [Path(argument) for argument in sys.argv[1:]]
+    for root in roots:
         count = check_schema(root)
         if lerobot is None:
             print(f"{root}: {count} frames have the schema of v3.0 (no lerobot here to load them)")
             continue
         assert check_with_lerobot(root) == count
-        trained = " and trained on them" if train_one_step(root) else ""
-        print(f"{root}: lerobot loaded {count} frames{trained}")
+        print(f"{root}: lerobot loaded {count} frames")
+    # At the end: an import that fails half way leaves the package unusable.
+    if lerobot is not None and all(train_one_step(root) for root in roots):
+        print("lerobot trained a step on each")
 
 
 main()
