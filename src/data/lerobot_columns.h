@@ -1,5 +1,5 @@
 // Which columns of a LeRobot data set are tool poses, cameras and confidence, and what they say.
-// docs/reference/formats.md 3.3 and 9.11.
+// docs/reference/formats.md 3.3 and 9.10.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Writes LeRobot data sets, v3.0. docs/reference/formats.md 3.2, 3.4 and 9.11.
+// Writes LeRobot data sets, v3.0. docs/reference/formats.md 3.2, 3.4 and 9.10.
 #pragma once
 
 #include <cstdint>

@@ -148,11 +148,6 @@ bool IsList(const arrow::DataType& type) {
          type.id() == arrow::Type::FIXED_SIZE_LIST;
 }
 
-[[noreturn]] void FailColumn(const std::string& where, const std::string& got,
-                             const std::string& expected) {
-  throw InputError({.where = where, .got = got, .expected = expected, .fix = ""});
-}
-
 class ColumnReader {
  public:
   ColumnReader(std::string where, std::string name) : where_(std::move(where)) {
@@ -176,8 +171,8 @@ class ColumnReader {
           column_.values = std::move(values);
         });
     if (!is_known) {
-      FailColumn(where_, "of the type " + Excerpt(chunks.type()->ToString()),
-                 "numbers, true and false, texts, or lists of those");
+      FailParquetColumn(where_, "of the type " + Excerpt(chunks.type()->ToString()),
+                        "numbers, true and false, texts, or lists of those");
     }
     return std::move(column_);
   }
@@ -185,7 +180,8 @@ class ColumnReader {
  private:
   void RequireFilled(const arrow::Array& array) const {
     if (array.null_count() > 0) {
-      FailColumn(where_, "empty in " + CountText(array.null_count(), "row"), "a value in each");
+      FailParquetColumn(where_, "empty in " + CountText(array.null_count(), "row"),
+                        "a value in each");
     }
   }
 
@@ -245,89 +241,7 @@ ArrayResult ToArray(const ParquetColumn& column) {
       column.values);
 }
 
-template <class... Visitors>
-struct Overloaded : Visitors... {
-  using Visitors::operator()...;
-};
-
 }  // namespace
-
-int64_t ParquetColumn::num_rows() const {
-  if (is_list) return static_cast<int64_t>(row_ends.size());
-  return std::visit([](const auto& all) { return static_cast<int64_t>(all.size()); }, values);
-}
-
-bool ParquetTable::Has(const std::string& name) const {
-  return std::any_of(columns_.begin(), columns_.end(),
-                     [&](const ParquetColumn& column) { return column.name == name; });
-}
-
-const ParquetColumn& ParquetTable::At(const std::string& name) const {
-  for (const ParquetColumn& column : columns_) {
-    if (column.name == name) return column;
-  }
-  FailColumn(Where(name), "missing", "a column of that name");
-}
-
-const std::vector<int64_t>& ParquetTable::Ints(const std::string& name) const {
-  const ParquetColumn& column = At(name);
-  const auto* values = std::get_if<std::vector<int64_t>>(&column.values);
-  if (values == nullptr || column.is_list) FailColumn(Where(name), "no whole number a row", "one");
-  return *values;
-}
-
-const std::vector<std::string>& ParquetTable::Texts(const std::string& name) const {
-  const ParquetColumn& column = At(name);
-  const auto* values = std::get_if<std::vector<std::string>>(&column.values);
-  if (values == nullptr || column.is_list) FailColumn(Where(name), "no text a row", "one");
-  return *values;
-}
-
-std::vector<std::vector<std::string>> ParquetTable::TextLists(const std::string& name) const {
-  const ParquetColumn& column = At(name);
-  const auto* values = std::get_if<std::vector<std::string>>(&column.values);
-  if (values == nullptr || !column.is_list)
-    FailColumn(Where(name), "no list of texts a row", "one");
-  std::vector<std::vector<std::string>> lists;
-  auto begin = values->begin();
-  for (const int64_t row_end : column.row_ends) {
-    const auto end = values->begin() + row_end;
-    lists.emplace_back(begin, end);
-    begin = end;
-  }
-  return lists;
-}
-
-std::vector<double> ParquetTable::Numbers(const std::string& name, size_t width) const {
-  const ParquetColumn& column = At(name);
-  std::vector<double> numbers = std::visit(
-      Overloaded{
-          [&](const std::vector<std::string>&) -> std::vector<double> {
-            FailColumn(Where(name), "texts", "numbers");
-          },
-          [](const auto& values) { return std::vector<double>(values.begin(), values.end()); }},
-      column.values);
-  int64_t begin = 0;
-  for (const int64_t end : column.row_ends) {
-    if (static_cast<size_t>(end - begin) != width) {
-      FailColumn(Where(name), CountText(end - begin, "number") + " in a row",
-                 std::to_string(width) + " in each");
-    }
-    begin = end;
-  }
-  if (!column.is_list && width != 1) {
-    FailColumn(Where(name), "one number a row", std::to_string(width) + " in each");
-  }
-  const auto bad = std::find_if(numbers.begin(), numbers.end(),
-                                [](double value) { return !std::isfinite(value); });
-  if (bad != numbers.end()) {
-    FailColumn(Where(name),
-               "not a finite number in row " +
-                   std::to_string(static_cast<size_t>(bad - numbers.begin()) / width),
-               "finite numbers");
-  }
-  return numbers;
-}
 
 class ParquetFile::Impl {
  public:
@@ -408,7 +322,7 @@ class ParquetFile::Impl {
   int LeafOf(const std::string& name) const {
     const auto found = std::find(names_.begin(), names_.end(), name);
     if (found == names_.end()) {
-      FailColumn(path_.string() + ": " + name, "missing", "a column of that name");
+      FailParquetColumn(path_.string() + ": " + name, "missing", "a column of that name");
     }
     return static_cast<int>(found - names_.begin());
   }
