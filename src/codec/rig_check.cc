@@ -16,6 +16,7 @@ namespace {
 constexpr double kFitScore = 0.5;           // that a hypothesis must exceed
 constexpr double kScoreMargin = 0.1;        // within which two fit alike
 constexpr double kOffCentreFraction = 0.2;  // of the picture: a principal point nobody would expect
+constexpr double kLeastSize = 0.001;        // of the picture's side: nothing that small is a tool
 
 bool Sees(const Camera& camera, const ToolPose& pose) {
   const auto anchors = AnchorPoints(pose);
@@ -32,6 +33,45 @@ double SeenShare(const CameraTrack& track, std::span<const ToolPose> poses) {
     seen += Sees(track.at(frame), poses[frame]) ? 1 : 0;
   }
   return static_cast<double>(seen) / static_cast<double>(poses.size());
+}
+
+// How large the tool's anchors lie apart in the frame that shows them largest, by the shorter side
+// of the picture.
+double LargestSize(const CameraTrack& track, std::span<const ToolPose> poses) {
+  double largest = 0;
+  for (size_t frame = 0; frame < poses.size(); ++frame) {
+    const Camera& camera = track.at(frame);
+    const auto anchors = AnchorPoints(poses[frame]);
+    const auto tip = Project(camera, anchors[0]);
+    for (size_t i = 1; tip && i < anchors.size(); ++i) {
+      const auto other = Project(camera, anchors[i]);
+      if (!other) continue;
+      largest =
+          std::max(largest, (other->uv - tip->uv).norm() / std::min(camera.width, camera.height));
+    }
+  }
+  return largest;
+}
+
+bool IsFarTooSmall(std::span<const CameraTrack> cameras, std::span<const ToolPose> poses) {
+  return std::all_of(cameras.begin(), cameras.end(), [&](const CameraTrack& track) {
+    return LargestSize(track, poses) < kLeastSize;
+  });
+}
+
+// Poses of the same numbers, in metres.
+std::vector<ToolPose> PosesInMetres(std::span<const ToolPose> poses) {
+  std::vector<ToolPose> metric(poses.begin(), poses.end());
+  for (ToolPose& pose : metric) pose.world_from_tool.translation /= 1000;
+  return metric;
+}
+
+// Further from the origin than any robot reaches, in every frame.
+bool AreFarOut(std::span<const ToolPose> poses) {
+  constexpr double kFarM = 20;
+  return std::all_of(poses.begin(), poses.end(), [](const ToolPose& pose) {
+    return pose.world_from_tool.translation.norm() > kFarM;
+  });
 }
 
 // One of the usual mistakes about a whole rig.
@@ -109,11 +149,17 @@ RigSight LookAtTool(std::span<const CameraTrack> cameras, std::span<const ToolPo
     if (sight.seen.back() == 0) blind.push_back(track);
   }
   if (blind.empty()) return sight;
-  sight.hypothesis = Fitting(Candidates(blind), [&](std::span<const CameraTrack> views) {
+  const auto least_share = [](std::span<const CameraTrack> views, std::span<const ToolPose> seen) {
     double share = 1;
-    for (const CameraTrack& track : views) share = std::min(share, SeenShare(track, poses));
+    for (const CameraTrack& track : views) share = std::min(share, SeenShare(track, seen));
     return share;
+  };
+  sight.hypothesis = Fitting(Candidates(blind), [&](std::span<const CameraTrack> views) {
+    return least_share(views, poses);
   });
+  if (AreFarOut(poses) && least_share(blind, PosesInMetres(poses)) > kFitScore) {
+    sight.hypothesis = "poses in millimetres";
+  }
   return sight;
 }
 
@@ -123,6 +169,13 @@ std::vector<std::string> CheckRig(std::span<const CameraTrack> cameras,
   if (std::all_of(sight.seen.begin(), sight.seen.end(), [](double seen) { return seen == 0; })) {
     throw InputError({where, "cameras of which none sees the tool in any frame",
                       "poses that project into the pictures", Advice(sight.hypothesis)});
+  }
+  if (IsFarTooSmall(cameras, poses)) {
+    const bool fits = !IsFarTooSmall(ChangeAll({cameras.begin(), cameras.end()}, InMetres), poses);
+    throw InputError({where,
+                      "cameras from which the tool is smaller than a thousandth of a picture",
+                      "cameras a few metres from the tool",
+                      Advice(fits ? "world_from_camera in millimetres" : "")});
   }
   std::vector<std::string> sentences;
   for (size_t view = 0; view < cameras.size(); ++view) {

@@ -141,5 +141,21 @@ TEST(RigCheckTest, BlobsThatNoPoseExplainsContradict) {
   EXPECT_FALSE(ViewsContradict(lost, 0.2));
 }
 
+TEST(RigCheckTest, PosesInMillimetresAreNamed) {
+  std::vector<ToolPose> poses = Poses();
+  for (ToolPose& pose : poses) pose.world_from_tool.translation *= 1000;
+  ExpectThrowsWith<InputError>([&] { CheckRig(MakeRig(), poses, "cameras.json"); },
+                               {"none sees the tool", "reads like poses in millimetres"});
+}
+
+// Such cameras may well look at the robot, from a kilometre away.
+TEST(RigCheckTest, CamerasInMillimetresThatSeeTheToolAreRefused) {
+  std::vector<CameraTrack> rig = MakeRig();
+  for (CameraTrack& track : rig) track.frames[0].world_from_camera.translation *= 1000;
+  ExpectThrowsWith<InputError>(
+      [&] { CheckRig(rig, Poses(), "cameras.json"); },
+      {"a thousandth of a picture", "reads like world_from_camera in millimetres"});
+}
+
 }  // namespace
 }  // namespace aim

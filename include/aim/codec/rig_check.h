@@ -15,16 +15,17 @@ namespace aim {
 // What a set of cameras shows of the tool.
 struct RigSight {
   std::vector<double> seen;  // per view: share of the frames with an anchor of the tool in it
-  std::string hypothesis;    // what would show the tool in the blind views, "" if nothing known does
+  std::string hypothesis;  // what would show the tool in the blind views, "" if nothing known does
 };
 
-// `poses` one a frame. Hypotheses: the transform inverted, axes of OpenGL or RLBench, lengths in
-// millimetres, intrinsics of another resolution, and the first two together.
+// `poses` one a frame. Hypotheses: the transform inverted, axes of OpenGL or RLBench, cameras or
+// poses in millimetres, intrinsics of another resolution, and the first two together.
 RigSight LookAtTool(std::span<const CameraTrack> cameras, std::span<const ToolPose> poses);
 
 // Throws InputError naming `where`, and the hypothesis that would fit, if no view shows the tool in
-// any frame. Returns a sentence for each view that shows it in none, and for each whose principal
-// point lies where that of another resolution would.
+// any frame, or none larger than a thousandth of its pictures. Returns a sentence for each view
+// that shows it in none, and for each whose principal point lies where that of another resolution
+// would.
 std::vector<std::string> CheckRig(std::span<const CameraTrack> cameras,
                                   std::span<const ToolPose> poses, const std::string& where);
 
