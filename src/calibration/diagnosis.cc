@@ -154,11 +154,6 @@ class Judgement {
 
 std::string ScoreText(double score) { return ToText(std::round(100 * score) / 100); }
 
-bool HasNegativeFocal(const ClipNumbers& numbers, size_t view) {
-  const Camera& camera = numbers.cameras[view].frames[0];
-  return camera.fx < 0 || camera.fy < 0;
-}
-
 std::string NamesOf(const std::vector<CameraTrack>& cameras, const std::vector<size_t>& views) {
   std::vector<std::string> names;
   for (const size_t view : views) names.push_back(NameOfView(cameras[view], view));
@@ -187,7 +182,7 @@ void ConcludeFault(const std::vector<Hypothesis>& hypotheses, const Trial& trial
 // Negative focal lengths that, read as RLBench means them, show the tool where it is.
 bool ConcludeStoredSigns(Diagnosis& diagnosis) {
   for (size_t view = 0; view < diagnosis.seen.size(); ++view) {
-    if (HasNegativeFocal(diagnosis.corrected, view)) diagnosis.views.push_back(view);
+    if (HasNegativeFocal(diagnosis.corrected.cameras[view])) diagnosis.views.push_back(view);
   }
   if (diagnosis.views.empty()) return false;
   diagnosis.verdict = Verdict::kNegativeFocal;

@@ -13,10 +13,6 @@ constexpr int kMaxLagFrames = 10;
 constexpr double kUsualRatioLow = 0.8;    // principal points of one picture size
 constexpr double kUsualRatioHigh = 1.25;  // lie between these; beyond, the size is another
 
-bool HasNegativeFocal(const CameraTrack& track) {
-  return track.frames[0].fx < 0 || track.frames[0].fy < 0;
-}
-
 Verdict VerdictOf(const CameraReading& reading, const ClipNumbers& given) {
   if (reading.inverted) return Verdict::kInvertedExtrinsics;
   const bool has_negative =
@@ -121,6 +117,10 @@ void AddTimes(const ClipNumbers& given, std::vector<Hypothesis>& all) {
 }
 
 }  // namespace
+
+bool HasNegativeFocal(const CameraTrack& track) {
+  return track.frames[0].fx < 0 || track.frames[0].fy < 0;
+}
 
 double OffCentre(const Camera& camera) {
   return std::max(std::abs(camera.cx / camera.width - 0.5),

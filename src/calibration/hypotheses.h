@@ -33,6 +33,9 @@ std::vector<Hypothesis> AllHypotheses(const ClipNumbers& given);
 // Poses whose quaternions were stored as w x y z.
 std::vector<ToolPose> FromScalarFirst(std::vector<ToolPose> poses);
 
+// Of one of the two, or both.
+bool HasNegativeFocal(const CameraTrack& track);
+
 // How far the principal point is from the middle, as a part of the picture's side.
 double OffCentre(const Camera& camera);
 

@@ -18,7 +18,7 @@ namespace {
 
 using namespace testing;  // NOLINT: test support
 
-constexpr double kPeriodS = 0.05;
+constexpr double kRlbenchPeriodS = 0.05;
 
 class DoctorRlbenchTest : public ::testing::Test {
  protected:
@@ -45,7 +45,7 @@ class DoctorRlbenchTest : public ::testing::Test {
   void ChangePoses(const std::function<void(std::vector<ToolPose>&)>& change) {
     std::vector<ToolPose> poses = ToolPoses(ReadPosesCsv(options_.poses));
     change(poses);
-    WritePosesCsv(options_.poses, poses, kPeriodS);
+    WritePosesCsv(options_.poses, poses, kRlbenchPeriodS);
   }
 
   DoctorReport Examine() {
