@@ -69,9 +69,9 @@ TEST_P(ConvertTest, KeepsWhatBothCanHold) {
       EXPECT_NEAR(read.fps, expected.fps, 1e-9);
       ASSERT_EQ(read.poses.size(), expected.poses.size());
       if (expected.poses.empty()) continue;
-      EXPECT_THAT(
-          read.poses[4].world_from_tool,
-          testing::RigidNear(expected.poses[4].world_from_tool, testing::kRoundTripM, 1e-7));
+      EXPECT_THAT(read.poses[4].world_from_tool,
+                  testing::RigidNear(expected.poses[4].world_from_tool, testing::kFloat32M,
+                                     testing::kFloat32Rad));
     }
   }
 }
