@@ -12,7 +12,7 @@ namespace aim {
 namespace {
 
 constexpr int kCellPx = 2;
-constexpr int kLeastFlowSidePx = 32;  // the coarsest level of the search needs some patches
+constexpr int kLeastFlowPx = 32;  // the coarsest level of the search needs some patches
 
 cv::Mat Grey(const Image& image) {
   const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data()));
@@ -40,7 +40,7 @@ Eigen::Vector2d FlowField::At(const Eigen::Vector2d& point) const {
 
 FlowField OpticalFlow(const Image& from, const Image& to) {
   AIM_CHECK(from.width == to.width && from.height == to.height);
-  AIM_CHECK(std::min(from.width, from.height) >= kLeastFlowSidePx);
+  AIM_CHECK(std::min(from.width, from.height) >= kLeastFlowPx);
   const cv::Ptr<cv::DISOpticalFlow> search =
       cv::DISOpticalFlow::create(cv::DISOpticalFlow::PRESET_MEDIUM);
   search->setUseSpatialPropagation(false);

@@ -35,6 +35,7 @@ std::vector<double> LinearTicks(double low, double high, double step) {
   std::vector<double> ticks;
   const double first = std::ceil(low / step - kRounding);
   const int count = static_cast<int>(std::floor(high / step + kRounding) - first) + 1;
+  ticks.reserve(static_cast<size_t>(count));
   for (int k = 0; k < count; ++k) ticks.push_back((first + k) * step + 0.0);  // no -0
   return ticks;
 }

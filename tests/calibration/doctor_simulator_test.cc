@@ -17,7 +17,8 @@ namespace {
 using namespace testing;  // NOLINT: test support
 
 DrawnClip AsDrawn(const Clip& clip) {
-  DrawnClip drawn{.cameras = CamerasOf(clip), .poses = clip.poses, .views = {}};
+  DrawnClip drawn{
+      .size_px = clip.width, .cameras = CamerasOf(clip), .poses = clip.poses, .views = {}};
   for (const ClipView& view : clip.views) drawn.views.push_back(view.rgb);
   return drawn;
 }

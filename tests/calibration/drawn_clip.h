@@ -24,10 +24,11 @@ struct DrawnClipOptions {
   bool moves = true;
   bool grips = true;         // the gripper closes in the middle of the clip
   bool wide_along_y = true;  // the hand; otherwise it is as deep as wide
-  double period_s = 0.1;
+  double yaw_rad = 0.6;      // at 0.6 both views see the fingers from the side
 };
 
 struct DrawnClip {
+  int size_px = 0;  // of the pictures, square
   std::vector<CameraTrack> cameras;
   std::vector<ToolPose> poses;
   std::vector<std::vector<uint8_t>> views;  // [T, H, W, 3]
@@ -47,7 +48,7 @@ inline std::vector<ToolPose> DrawnPath(const DrawnClipOptions& options) {
     const Eigen::Quaterniond turn(
         Eigen::AngleAxisd(0.5 * std::sin(phase), Eigen::Vector3d::UnitX()) *
         Eigen::AngleAxisd(0.35 * std::cos(1.4 * phase), Eigen::Vector3d::UnitY()) *
-        Eigen::AngleAxisd(0.6 + 0.3 * std::sin(0.7 * phase), Eigen::Vector3d::UnitZ()));
+        Eigen::AngleAxisd(options.yaw_rad + 0.3 * std::sin(0.7 * phase), Eigen::Vector3d::UnitZ()));
     const double open = options.grips && frame >= half + rest / 2 ? 0.0 : 1.0;
     poses.push_back({{(turn * down).normalized(), tip}, open});
   }
@@ -143,7 +144,8 @@ inline DrawnClip DrawClip(const DrawnClipOptions& options) {
   Rng rng(11);
   const std::vector<Camera> rig =
       MakeCameraRig({.num_views = std::max(2, options.num_views), .size_px = options.size_px}, rng);
-  DrawnClip clip{.cameras = {}, .poses = DrawnPath(options), .views = {}};
+  DrawnClip clip{
+      .size_px = options.size_px, .cameras = {}, .poses = DrawnPath(options), .views = {}};
   const auto table = TablePoints();
   for (int view = 0; view < options.num_views; ++view) {
     const Camera& camera = rig[static_cast<size_t>(view)];
@@ -165,9 +167,8 @@ inline DrawnClip DrawClip(const DrawnClipOptions& options) {
 inline void WriteDrawnClip(const std::filesystem::path& folder, const DrawnClip& clip,
                            double period_s = 0.1) {
   for (size_t view = 0; view < clip.views.size(); ++view) {
-    const Camera& camera = clip.cameras[view].frames[0];
     WriteVideo(folder / ("view" + std::to_string(view) + ".mp4"),
-               {camera.width, camera.height, 1 / period_s}, clip.views[view], {.lossless = true});
+               {clip.size_px, clip.size_px, 1 / period_s}, clip.views[view], {.lossless = true});
   }
   WritePosesCsv(folder / "poses.csv", clip.poses, period_s);
   WriteCamerasJson(folder / "cameras.json", clip.cameras);
