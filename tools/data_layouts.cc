@@ -29,7 +29,8 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
       [](const InspectOptions& options, RunContext& run) {
         const InspectReport report = InspectData(options.data.Open(), run.progress());
         std::cout << DumpJson(ToJson(report), 1) << '\n';
-        RequireOneRead(options.data.path, report.num_episodes + report.skipped.size(),
+        RequireOneRead(options.data.path,
+                       static_cast<size_t>(report.num_episodes) + report.skipped.size(),
                        report.skipped);
       },
       {"path"}));

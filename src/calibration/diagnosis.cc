@@ -156,6 +156,7 @@ std::string ScoreText(double score) { return ToText(std::round(100 * score) / 10
 
 std::string NamesOf(const std::vector<CameraTrack>& cameras, const std::vector<size_t>& views) {
   std::vector<std::string> names;
+  names.reserve(views.size());
   for (const size_t view : views) names.push_back(NameOfView(cameras[view], view));
   return Join(names);
 }

@@ -62,7 +62,7 @@ bool AddFrame(const Image& image, const Camera& camera, const Rigid3d& world_fro
       if (!projection) return false;
       const auto color = ColorAt(image, projection->uv.cwiseProduct(scale));
       if (!color) return false;
-      const auto cell = static_cast<size_t>(3 * (row * kColumns + column));
+      const auto cell = 3 * static_cast<size_t>(row * kColumns + column);
       for (size_t c = 0; c < 3; ++c) sum[cell + c] += (*color)[c];
     }
   }
@@ -93,7 +93,7 @@ double Apartness(const Grid& plane) {
     if (!is_inner && !(y > kOuterLowM && y < kOuterHighM)) continue;
     (is_inner ? num_inner : num_outer) += kRows * 3;
     for (int row = 0; row < kRows; ++row) {
-      const auto cell = static_cast<size_t>(3 * (row * kColumns + column));
+      const auto cell = 3 * static_cast<size_t>(row * kColumns + column);
       for (size_t c = 0; c < 3; ++c) {
         const double edge = plane[cell + 3 + c] - plane[cell + c];
         (is_inner ? inner : outer) += edge * edge;

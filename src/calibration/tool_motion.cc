@@ -115,10 +115,11 @@ Tally TallyPoints(const ToolSight& sight, const MotionPlan& plan, const ViewMoti
     const int row = frame + sight.lag_frames;
     if (row < 0 || row + plan.stride >= num_poses) continue;
     ++tally.num_pairs;
+    const auto stride = static_cast<size_t>(plan.stride);
     const Camera& before = sight.camera.at(static_cast<size_t>(frame));
-    const Camera& after = sight.camera.at(static_cast<size_t>(frame + plan.stride));
+    const Camera& after = sight.camera.at(static_cast<size_t>(frame) + stride);
     const Rigid3d& from = sight.poses[static_cast<size_t>(row)].world_from_tool;
-    const Rigid3d& to = sight.poses[static_cast<size_t>(row + plan.stride)].world_from_tool;
+    const Rigid3d& to = sight.poses[static_cast<size_t>(row) + stride].world_from_tool;
     for (const Eigen::Vector3d& point : points) {
       if ((to * point - from * point).norm() <= still) continue;
       ++tally.num_moving;

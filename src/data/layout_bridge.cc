@@ -53,7 +53,7 @@ std::vector<Eigen::MatrixXd> ReadMatrices(const fs::path& path, size_t count, in
   std::vector<Eigen::MatrixXd> matrices;
   for (size_t i = 0; i < count; ++i) {
     using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    const auto size = static_cast<size_t>(3 * columns);
+    const size_t size = size_t{3} * static_cast<size_t>(columns);
     matrices.emplace_back(Eigen::Map<const RowMajor>(values.data() + i * size, 3, columns));
     if (matrices.back().allFinite()) continue;
     throw InputError({.where = path.string() + " [" + std::to_string(i) + "]",

@@ -263,6 +263,7 @@ class LeRobotSink : public EpisodeSink {
 
   void AppendData(const std::vector<LeRobotColumn>& columns) {
     std::vector<ParquetColumn> typed;
+    typed.reserve(columns.size());
     for (const LeRobotColumn& column : columns) typed.push_back(ToParquet(column));
     data_->Append(typed);
   }

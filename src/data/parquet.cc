@@ -277,6 +277,7 @@ class ParquetFile::Impl {
   ParquetTable Read(const std::vector<std::string>& names, int64_t begin, int64_t end) const {
     AIM_CHECK(begin >= 0 && begin <= end && end <= num_rows());
     std::vector<int> leaves;
+    leaves.reserve(names.size());
     for (const std::string& name : names) leaves.push_back(LeafOf(name));
     std::vector<int> groups;
     int64_t first_row = begin;

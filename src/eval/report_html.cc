@@ -1,3 +1,4 @@
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -145,7 +146,7 @@ nlohmann::json Means(const RolloutReport& report) {
   const Interval& interval = report.mean_success_interval;
   const std::string few = FewText(report.num_trials, interval.low, interval.high);
   return {{"mean_success", PercentText(report.mean_success)},
-          {"num_tasks", CountText(report.tasks.size(), "task")},
+          {"num_tasks", CountText(std::ssize(report.tasks), "task")},
           {"num_trials", report.num_trials},
           {"mean_interval", IntervalText(interval.low, interval.high)},
           {"has_few", !few.empty()},

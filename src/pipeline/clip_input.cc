@@ -1,6 +1,7 @@
 #include "pipeline/clip_input.h"
 
 #include <array>
+#include <iterator>
 #include <sstream>
 
 #include "aim/base/error.h"
@@ -48,7 +49,7 @@ void CheckLength(const std::string& where, size_t count, const std::string& noun
                  const std::string& fix) {
   if (count <= static_cast<size_t>(num_frames)) return;
   throw InputError({.where = where,
-                    .got = CountText(count, noun) + " long",
+                    .got = CountText(static_cast<int64_t>(count), noun) + " long",
                     .expected = "at most " + std::to_string(num_frames) + ", a clip of this model",
                     .fix = fix});
 }
@@ -81,7 +82,7 @@ void CheckSameMoments(const RawView& raw, const RawView& first) {
   const std::string fix = "cut the videos to the same frames";
   if (raw.view.num_frames != first.view.num_frames) {
     throw InputError({.where = raw.path,
-                      .got = CountText(raw.times_s.size(), "frame") + " long",
+                      .got = CountText(std::ssize(raw.times_s), "frame") + " long",
                       .expected = std::to_string(first.view.num_frames) + " as " + first.path,
                       .fix = fix});
   }
@@ -101,7 +102,7 @@ std::vector<RawView> ReadRawViews(const GenerateClipOptions& options,
   if (paths.size() != static_cast<size_t>(config.num_views)) {
     throw ConfigError(
         {.where = is_video ? "--video" : "--view",
-         .got = "given for " + CountText(paths.size(), "view"),
+         .got = "given for " + CountText(std::ssize(paths), "view"),
          .expected = std::to_string(config.num_views) + ", the number this model was trained for",
          .fix = ""});
   }
@@ -118,7 +119,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
   const std::vector<CameraTrack> tracks = ReadCamerasJson(path);
   if (tracks.size() != views.size()) {
     throw InputError({.where = path,
-                      .got = CountText(tracks.size(), "view"),
+                      .got = CountText(std::ssize(tracks), "view"),
                       .expected = std::to_string(views.size()) + ", one for each picture or video",
                       .fix = ""});
   }
@@ -136,7 +137,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(
           {.where = where + ".world_from_camera",
-           .got = CountText(count, "transform"),
+           .got = CountText(static_cast<int64_t>(count), "transform"),
            .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
            .fix = ""});
     }

@@ -1,5 +1,7 @@
 #include "aim/pipeline/generate_clip.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 
 #include "aim/base/atomic_file.h"

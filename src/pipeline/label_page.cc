@@ -48,7 +48,7 @@ std::string HeldFrames(const std::vector<double>& confidence, double min_confide
 }
 
 std::string HowItWasRead(const nlohmann::json& record, size_t num_frames) {
-  std::string text = CountText(num_frames, "frame") + " at " +
+  std::string text = CountText(static_cast<int64_t>(num_frames), "frame") + " at " +
                      NumberText(record.value("fps", 0.0), 2) + " a second";
   const int64_t windows = record.value("windows", int64_t{1});
   if (windows > 1) text += ", cut into " + std::to_string(windows) + " overlapping windows";

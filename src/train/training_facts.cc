@@ -1,5 +1,6 @@
 #include "train/training_facts.h"
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "aim/base/text.h"
@@ -66,7 +67,7 @@ nlohmann::json TrainingFacts(const TrainRunOptions& options, const RunContext& r
   const std::vector<std::pair<const char*, std::string>> facts = {
       {"data", DataText(options)},
       {"clips", ClipsText(setup)},
-      {"held out", CountText(setup.validation.size(), "episode")},
+      {"held out", CountText(std::ssize(setup.validation), "episode")},
       {"starts from", StartText(options)},
       {"network", NetworkText(setup)},
       {"modes", MixText(options.train.mix)},

@@ -86,7 +86,7 @@ nlohmann::json ValidationValues(const RunHistory& history, size_t num_held_out) 
   for (const Mode& mode : AllModes()) {
     if (newest.modes.contains(mode.name)) rows.push_back(ModeRow(mode, newest.modes[mode.name]));
   }
-  const std::string clips = CountText(num_held_out, "held-out clip");
+  const std::string clips = CountText(static_cast<int64_t>(num_held_out), "held-out clip");
   return {{"rows", rows},
           {"note", "Measured at step " + std::to_string(newest.train_step) + " on " + clips +
                        (num_held_out < kFewClips
