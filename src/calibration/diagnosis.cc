@@ -23,6 +23,7 @@ constexpr double kSlightMargin = 0.02;  // a shift in time or of the principal p
 constexpr double kCentreContradicts = -0.05;  // gains below which an off-centre principal point,
 constexpr double kOrderContradicts = -0.03;   // and quaternions as given, are right
 constexpr int kLeastLagFrames = 2;            // a command leads what the robot does by one
+constexpr int kLeastLagPairs = 8;             // that a shift in time must be seen in
 constexpr double kTurnedEvidence = -0.03;     // below it the tool is turned,
 constexpr double kStraightEvidence = 0.02;    // above it it is not
 constexpr double kInvertedFingers = -0.35;
@@ -55,7 +56,7 @@ class Judgement {
  public:
   Judgement(const std::vector<Hypothesis>& hypotheses, const MotionPlan& plan,
             const std::vector<ViewMotion>& motion)
-      : hypotheses_(hypotheses), num_views_(motion.size()) {
+      : hypotheses_(hypotheses), plan_(plan), num_views_(motion.size()) {
     for (const Hypothesis& hypothesis : hypotheses) {
       std::vector<double> row;
       for (size_t view = 0; view < num_views_; ++view) {
@@ -103,7 +104,9 @@ class Judgement {
   // Whether the pictures do not speak against a fault that is no clear improvement either.
   bool IsDoubtful(Verdict verdict, double contradicting_gain) const {
     for (size_t index = 1; index < hypotheses_.size(); ++index) {
-      if (hypotheses_[index].verdict != verdict) continue;
+      const Hypothesis& hypothesis = hypotheses_[index];
+      if (hypothesis.verdict != verdict) continue;
+      if (std::abs(hypothesis.lag_frames) == 1) continue;  // no fault
       if (Try(index).gain > contradicting_gain) return true;
     }
     return false;
@@ -139,6 +142,10 @@ class Judgement {
     if (!(trial.own_score >= kFittingScore)) return false;
     if (hypothesis.verdict != Verdict::kTimeOffset) return true;
     if (std::abs(hypothesis.lag_frames) < kLeastLagFrames) return false;
+    if (CountPairs(plan_, hypothesis.numbers.poses.size(), hypothesis.lag_frames) <
+        kLeastLagPairs) {
+      return false;
+    }
     for (size_t view = 0; view < num_views_; ++view) {  // no view may contradict
       const double gain = scores_[trial.hypothesis][view] - scores_[0][view];
       if (seen_[view] && !(gain > -kSlightMargin)) return false;
@@ -147,6 +154,7 @@ class Judgement {
   }
 
   const std::vector<Hypothesis>& hypotheses_;
+  const MotionPlan& plan_;
   size_t num_views_;
   std::vector<std::vector<double>> scores_;
   std::vector<bool> seen_;
@@ -303,6 +311,12 @@ Diagnosis Diagnose(const std::vector<Hypothesis>& hypotheses, const MotionPlan& 
     diagnosis.sentence =
         "a principal point is far from the middle of the picture, and the pictures do not show "
         "whether that is right";
+    return diagnosis;
+  }
+  if (judgement.IsDoubtful(Verdict::kTimeOffset, kSlightMargin)) {
+    diagnosis.sentence =
+        "the poses fit as well some frames earlier or later: the clip is too short, or moves too "
+        "evenly, to tell";
     return diagnosis;
   }
   ConcludeTool(finger_evidence, diagnosis);

@@ -105,6 +105,22 @@ double Likeness(const Camera& camera, const Eigen::Vector2d& expected,
   return 2 * a.dot(b) / (a.squaredNorm() + b.squaredNorm() + kNoiseFraction * kNoiseFraction);
 }
 
+// Whether the picture rests at the point's place, or does not show it.
+bool IsStill(const Camera& camera, const Eigen::Vector3d& p_in_world, const FlowField& flow) {
+  const auto place = PlaceIn(camera, p_in_world);
+  if (!place || !IsInPicture(*place)) return true;
+  const Eigen::Vector2d shape(1, static_cast<double>(camera.height) / camera.width);
+  return flow.At(*place).cwiseProduct(shape).norm() <= kNoiseFraction;
+}
+
+// Whether the pose a number of rows on from `row` is elsewhere for this point of the tool.
+bool Moves(std::span<const ToolPose> poses, int row, int stride, const Eigen::Vector3d& point,
+           double still) {
+  const Rigid3d& from = poses[static_cast<size_t>(row)].world_from_tool;
+  const Rigid3d& to = poses[static_cast<size_t>(row) + static_cast<size_t>(stride)].world_from_tool;
+  return (to * point - from * point).norm() > still;
+}
+
 Tally TallyPoints(const ToolSight& sight, const MotionPlan& plan, const ViewMotion& motion,
                   const Points& points) {
   Tally tally;
@@ -121,7 +137,12 @@ Tally TallyPoints(const ToolSight& sight, const MotionPlan& plan, const ViewMoti
     const Rigid3d& from = sight.poses[static_cast<size_t>(row)].world_from_tool;
     const Rigid3d& to = sight.poses[static_cast<size_t>(row) + stride].world_from_tool;
     for (const Eigen::Vector3d& point : points) {
-      if ((to * point - from * point).norm() <= still) continue;
+      // A shift in time that makes the tool rest must be paid for where the picture moves.
+      const bool moves = Moves(sight.poses, row, plan.stride, point, still);
+      const bool moves_unshifted =
+          frame + plan.stride < num_poses && Moves(sight.poses, frame, plan.stride, point, still);
+      if (!moves && !moves_unshifted) continue;
+      if (!moves && IsStill(before, from * point, motion[pair])) continue;
       ++tally.num_moving;
       const auto begin = PlaceIn(before, from * point);
       const auto end = PlaceIn(after, to * point);
@@ -134,6 +155,14 @@ Tally TallyPoints(const ToolSight& sight, const MotionPlan& plan, const ViewMoti
 }
 
 }  // namespace
+
+int CountPairs(const MotionPlan& plan, size_t num_poses, int lag_frames) {
+  return static_cast<int>(
+      std::count_if(plan.frames.begin(), plan.frames.end(), [&](const int frame) {
+        const int row = frame + lag_frames;
+        return row >= 0 && row + plan.stride < static_cast<int>(num_poses);
+      }));
+}
 
 MotionPlan PlanMotion(std::span<const ToolPose> poses, int num_frames) {
   MotionPlan plan;

@@ -26,6 +26,9 @@ struct MotionPlan {
 // frames.
 MotionPlan PlanMotion(std::span<const ToolPose> poses, int num_frames);
 
+// Pairs of the plan for which there are poses so many rows later.
+int CountPairs(const MotionPlan& plan, size_t num_poses, int lag_frames);
+
 // The motion in the pictures of one view, one field a pair of the plan.
 using ViewMotion = std::vector<FlowField>;
 

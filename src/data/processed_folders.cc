@@ -34,6 +34,7 @@ std::vector<EpisodeRef> ListProcessed(const fs::path& root, const IsEpisode& is_
     if (paths.empty() && fs::is_directory(processed)) paths = EpisodesIn(processed, is_episode);
   }
   std::vector<EpisodeRef> refs;
+  refs.reserve(paths.size());
   for (const fs::path& path : paths) {
     refs.push_back({.name = NormalPath(path).filename().string(), .path = path, .task = {}});
   }

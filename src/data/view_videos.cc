@@ -108,6 +108,7 @@ void ViewVideos::CheckAgainstFirst(size_t view) const {
 
 void ViewVideos::Keep(const std::vector<size_t>& numbers) {
   std::vector<ViewFrames> kept;
+  kept.reserve(numbers.size());
   for (const size_t number : numbers) kept.push_back(std::move(views_.at(number)));
   views_ = std::move(kept);
 }

@@ -287,6 +287,20 @@ TEST(DoctorTest, AViewWithoutTheToolSaysNothing) {
   EXPECT_EQ(ExamineClip(clip).verdict, Verdict::kSwappedViews);
 }
 
+// A tool that goes straight on at one speed looks alike at other times; its few frames must not be
+// taken for late ones.
+TEST(DoctorTest, AShortEvenMoveIsNotLate) {
+  std::vector<ToolPose> path = DrawnPath({.grips = false});
+  path.resize(8);
+  for (size_t k = 0; k < path.size(); ++k) {
+    path[k].world_from_tool = path[0].world_from_tool;
+    path[k].world_from_tool.translation +=
+        0.03 * static_cast<double>(std::min<size_t>(k, 4)) * Eigen::Vector3d(-0.6, -0.2, -0.7);
+  }
+  const DoctorReport report = ExamineClip(DrawPoses(path, {}));
+  EXPECT_EQ(ToWord(report.verdict), "undecided") << report.sentence;
+}
+
 class DoctorLengthTest : public ::testing::TestWithParam<int> {};
 
 // Never a fault, however few the frames.

@@ -140,12 +140,11 @@ inline std::vector<std::pair<Eigen::Vector3d, std::array<uint8_t, 3>>> TablePoin
   return points;
 }
 
-inline DrawnClip DrawClip(const DrawnClipOptions& options) {
+inline DrawnClip DrawPoses(const std::vector<ToolPose>& poses, const DrawnClipOptions& options) {
   Rng rng(11);
   const std::vector<Camera> rig =
       MakeCameraRig({.num_views = std::max(2, options.num_views), .size_px = options.size_px}, rng);
-  DrawnClip clip{
-      .size_px = options.size_px, .cameras = {}, .poses = DrawnPath(options), .views = {}};
+  DrawnClip clip{.size_px = options.size_px, .cameras = {}, .poses = poses, .views = {}};
   const auto table = TablePoints();
   for (int view = 0; view < options.num_views; ++view) {
     const Camera& camera = rig[static_cast<size_t>(view)];
@@ -161,6 +160,10 @@ inline DrawnClip DrawClip(const DrawnClipOptions& options) {
     clip.views.push_back(std::move(video));
   }
   return clip;
+}
+
+inline DrawnClip DrawClip(const DrawnClipOptions& options) {
+  return DrawPoses(DrawnPath(options), options);
 }
 
 // view0.mp4, ..., poses.csv, cameras.json.
