@@ -100,7 +100,7 @@ void AddMillimetres(const ClipNumbers& given, std::vector<Hypothesis>& all) {
                    .words = "the positions of the poses are in millimetres",
                    .numbers = given,
                    .views = {}};
-  for (ToolPose& pose : poses.numbers.poses) pose.world_from_tool.translation /= 1000;
+  poses.numbers.poses = PosesInMetres(given.poses);
   all.push_back(std::move(poses));
 }
 

@@ -58,6 +58,11 @@ Camera InMetres(Camera camera) {
   return camera;
 }
 
+std::vector<ToolPose> PosesInMetres(std::vector<ToolPose> poses) {
+  for (ToolPose& pose : poses) pose.world_from_tool.translation /= 1000;
+  return poses;
+}
+
 double ResolutionRatio(const Camera& camera) { return 2 * camera.cx / camera.width; }
 
 Camera FromResolution(Camera camera, double ratio) {

@@ -35,35 +35,24 @@ double SeenShare(const CameraTrack& track, std::span<const ToolPose> poses) {
   return static_cast<double>(seen) / static_cast<double>(poses.size());
 }
 
-// How large the tool's anchors lie apart in the frame that shows them largest, by the shorter side
-// of the picture.
-double LargestSize(const CameraTrack& track, std::span<const ToolPose> poses) {
-  double largest = 0;
+// Whether some frame shows the tool's anchors further apart than kLeastSize.
+bool ShowsSize(const CameraTrack& track, std::span<const ToolPose> poses) {
   for (size_t frame = 0; frame < poses.size(); ++frame) {
     const Camera& camera = track.at(frame);
     const auto anchors = AnchorPoints(poses[frame]);
     const auto tip = Project(camera, anchors[0]);
     for (size_t i = 1; tip && i < anchors.size(); ++i) {
       const auto other = Project(camera, anchors[i]);
-      if (!other) continue;
-      largest =
-          std::max(largest, (other->uv - tip->uv).norm() / std::min(camera.width, camera.height));
+      const int side_px = std::min(camera.width, camera.height);
+      if (other && (other->uv - tip->uv).norm() >= kLeastSize * side_px) return true;
     }
   }
-  return largest;
+  return false;
 }
 
 bool IsFarTooSmall(std::span<const CameraTrack> cameras, std::span<const ToolPose> poses) {
-  return std::all_of(cameras.begin(), cameras.end(), [&](const CameraTrack& track) {
-    return LargestSize(track, poses) < kLeastSize;
-  });
-}
-
-// Poses of the same numbers, in metres.
-std::vector<ToolPose> PosesInMetres(std::span<const ToolPose> poses) {
-  std::vector<ToolPose> metric(poses.begin(), poses.end());
-  for (ToolPose& pose : metric) pose.world_from_tool.translation /= 1000;
-  return metric;
+  return std::none_of(cameras.begin(), cameras.end(),
+                      [&](const CameraTrack& track) { return ShowsSize(track, poses); });
 }
 
 // Further from the origin than any robot reaches, in every frame.
@@ -157,7 +146,8 @@ RigSight LookAtTool(std::span<const CameraTrack> cameras, std::span<const ToolPo
   sight.hypothesis = Fitting(Candidates(blind), [&](std::span<const CameraTrack> views) {
     return least_share(views, poses);
   });
-  if (AreFarOut(poses) && least_share(blind, PosesInMetres(poses)) > kFitScore) {
+  if (AreFarOut(poses) &&
+      least_share(blind, PosesInMetres({poses.begin(), poses.end()})) > kFitScore) {
     sight.hypothesis = "poses in millimetres";
   }
   return sight;

@@ -16,6 +16,7 @@
 #include "aim/media/picture_folder.h"
 #include "aim/media/preview.h"
 #include "aim/media/video.h"
+#include "data/padded_number.h"
 
 namespace aim {
 namespace {
@@ -30,8 +31,7 @@ constexpr double kCertain = 0.5;     // a confidence that needs no other explana
 constexpr size_t kSampleFrames = 8;  // that a hypothesis about the cameras is tried on
 
 std::string FrameName(size_t frame) {
-  const std::string digits = std::to_string(frame);
-  return std::string(digits.size() < 6 ? 6 - digits.size() : 0, '0') + digits + ".png";
+  return PaddedNumber(static_cast<int64_t>(frame), 6) + ".png";
 }
 
 // ---- Encoding

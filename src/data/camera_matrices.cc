@@ -10,12 +10,6 @@
 namespace aim {
 namespace {
 
-bool Same(const Camera& a, const Camera& b) {
-  return a.fx == b.fx && a.fy == b.fy && a.cx == b.cx && a.cy == b.cy &&
-         a.world_from_camera.translation == b.world_from_camera.translation &&
-         a.world_from_camera.rotation.coeffs() == b.world_from_camera.rotation.coeffs();
-}
-
 void CheckIntrinsics(const Eigen::Matrix3d& k, int width, int height, const std::string& where) {
   if (k(0, 1) != 0 || k(1, 0) != 0 || k(2, 0) != 0 || k(2, 1) != 0 || k(2, 2) != 1) {
     throw InputError({.where = where,
@@ -102,9 +96,24 @@ Eigen::MatrixXd ReadJsonMatrix(const nlohmann::json& object, const std::string& 
   return matrix;
 }
 
+bool IsSameCamera(const Camera& a, const Camera& b) {
+  return a.fx == b.fx && a.fy == b.fy && a.cx == b.cx && a.cy == b.cy &&
+         a.world_from_camera.translation == b.world_from_camera.translation &&
+         a.world_from_camera.rotation.coeffs() == b.world_from_camera.rotation.coeffs();
+}
+
+void RequireCameraSize(const Camera& camera, int width, int height, const std::string& where) {
+  if (camera.width == width && camera.height == height) return;
+  throw InputError({.where = where,
+                    .got = "a camera of " + SizeText(camera.width, camera.height) + " pixels",
+                    .expected = SizeText(width, height) + ", the size of the videos",
+                    .fix = "scale its intrinsics to the video"});
+}
+
 void MergeEqualFrames(CameraTrack& track) {
-  const bool is_fixed = std::all_of(track.frames.begin(), track.frames.end(),
-                                    [&](const Camera& c) { return Same(c, track.frames[0]); });
+  const bool is_fixed = std::all_of(track.frames.begin(), track.frames.end(), [&](const Camera& c) {
+    return IsSameCamera(c, track.frames[0]);
+  });
   if (is_fixed) track.frames.resize(1);
 }
 

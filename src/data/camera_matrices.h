@@ -22,6 +22,12 @@ Camera CheckedOpenCvCamera(const Eigen::Matrix3d& intrinsics, const Rigid3d& wor
 Eigen::MatrixXd ReadJsonMatrix(const nlohmann::json& object, const std::string& key, int rows,
                                int cols, const std::string& where);
 
+// Of one place and lens, bit for bit.
+bool IsSameCamera(const Camera& a, const Camera& b);
+
+// Throws InputError naming `where` for a camera of pictures of another size than this.
+void RequireCameraSize(const Camera& camera, int width, int height, const std::string& where);
+
 // A track of equal cameras becomes a fixed one.
 void MergeEqualFrames(CameraTrack& track);
 

@@ -9,6 +9,7 @@
 #include "aim/base/parse_json.h"
 #include "data/action_images_files.h"
 #include "data/camera_matrices.h"
+#include "data/padded_number.h"
 
 namespace aim {
 namespace {
@@ -53,8 +54,7 @@ json MatrixToJson(const Matrix& matrix) {
 void WriteCameraParams(const std::filesystem::path& path, const CameraTrack& camera) {
   json object = json::object();
   for (size_t frame = 0; frame < camera.frames.size(); ++frame) {
-    std::string key = std::to_string(frame);
-    if (key.size() < 4) key.insert(0, 4 - key.size(), '0');
+    const std::string key = PaddedNumber(static_cast<int64_t>(frame), 4);
     const RlbenchCamera rlbench = ToRlbench(camera.frames[frame]);
     object[key] = {{"intrinsics", MatrixToJson(rlbench.intrinsics)},
                    {"extrinsics", MatrixToJson(rlbench.world_from_camera)}};

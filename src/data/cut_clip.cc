@@ -1,6 +1,7 @@
 #include "aim/data/cut_clip.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace aim {
 namespace {
@@ -36,6 +37,22 @@ Clip CutClip(const Clip& clip, int start, int num_frames) {
     cut.poses.push_back(clip.poses[ClampFrame(frame, clip.poses.size())]);
   }
   return cut;
+}
+
+void AppendFrames(Clip more, const Clip& whole, Clip& clip) {
+  if (clip.views.empty()) {
+    clip = std::move(more);
+    return;
+  }
+  for (size_t v = 0; v < clip.views.size(); ++v) {
+    const ClipView& from = more.views[v];
+    ClipView& to = clip.views[v];
+    to.rgb.insert(to.rgb.end(), from.rgb.begin(), from.rgb.end());
+    to.num_frames += from.num_frames;
+    if (whole.views[v].camera.frames.size() == 1) continue;
+    to.camera.frames.insert(to.camera.frames.end(), from.camera.frames.begin(),
+                            from.camera.frames.end());
+  }
 }
 
 std::vector<Clip> CutClips(const Clip& clip, int count, int num_frames) {

@@ -6,6 +6,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "aim/data/cut_clip.h"
 #include "aim/media/video.h"
 #include "data/frame_range.h"
 
@@ -44,20 +45,8 @@ std::vector<int> FramesOf(const OpenEpisode& episode, const EpisodeEdit& edit) {
 Clip ReadPictures(OpenEpisode& episode, const std::vector<int>& frames, int width, int height) {
   Clip clip;
   for (const int frame : frames) {
-    Clip one = episode.ReadFitted({frame, frame + 1}, 1, width, height);
-    if (clip.views.empty()) {
-      clip = std::move(one);
-      continue;
-    }
-    for (size_t v = 0; v < clip.views.size(); ++v) {
-      ClipView& view = clip.views[v];
-      const ClipView& more = one.views[v];
-      view.rgb.insert(view.rgb.end(), more.rgb.begin(), more.rgb.end());
-      ++view.num_frames;
-      if (episode.facts().clip.views[v].camera.frames.size() > 1) {
-        view.camera.frames.push_back(more.camera.at(0));
-      }
-    }
+    AppendFrames(episode.ReadFitted({frame, frame + 1}, 1, width, height), episode.facts().clip,
+                 clip);
   }
   return clip;
 }

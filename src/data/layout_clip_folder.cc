@@ -14,6 +14,7 @@
 #include "aim/data/layout.h"
 #include "aim/geometry/camera.h"
 #include "aim/media/file_names.h"
+#include "data/camera_matrices.h"
 #include "data/normal_path.h"
 #include "data/processed_folders.h"
 #include "data/view_videos.h"
@@ -62,13 +63,7 @@ void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
   }
   for (size_t v = 0; v < tracks.size(); ++v) {
     const std::string where = path.string() + ": views[" + std::to_string(v) + "]";
-    const Camera& camera = tracks[v].frames[0];
-    if (camera.width != clip.width || camera.height != clip.height) {
-      throw InputError({.where = where,
-                        .got = "a camera of " + SizeText(camera.width, camera.height) + " pixels",
-                        .expected = SizeText(clip.width, clip.height) + ", the size of the videos",
-                        .fix = "scale its intrinsics to the video"});
-    }
+    RequireCameraSize(tracks[v].frames[0], clip.width, clip.height, where);
     const size_t count = tracks[v].frames.size();
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(

@@ -13,6 +13,7 @@
 #include "data/lerobot_columns.h"
 #include "data/lerobot_index.h"
 #include "data/lerobot_writer.h"
+#include "data/padded_number.h"
 #include "data/parquet.h"
 #include "data/video_part.h"
 #include "data/view_videos.h"
@@ -24,10 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr double kSameTimeS = 1e-4;  // as LeRobot's loader
 
-std::string LeRobotName(int index) {
-  const std::string digits = std::to_string(index);
-  return "episode_" + std::string(6 - std::min<size_t>(6, digits.size()), '0') + digits;
-}
+std::string LeRobotName(int index) { return "episode_" + PaddedNumber(index, 6); }
 
 // "0.1" of 0.10000000149.
 std::string ShortNumber(double value) {

@@ -13,6 +13,8 @@
 #include <string>
 
 #include "aim/base/error.h"
+#include "aim/base/rng.h"
+#include "aim/base/text.h"
 #include "aim/data/layout.h"
 #include "aim/media/picture_folder.h"
 #include "data/rlbench_demo.h"
@@ -49,18 +51,24 @@ std::vector<std::string> CamerasWithPictures(const fs::path& episode) {
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return std::pair(RankOf(a), a) < std::pair(RankOf(b), b);
   });
-  if (!names.empty()) return names;
-  throw InputError({.where = episode.string(),
-                    .got = "an episode without pictures",
-                    .expected = "front_rgb/0.png, ..., of one camera at least",
-                    .fix = "copy the episode again"});
+  return names;
+}
+
+fs::path PictureFolderOf(const fs::path& episode, const std::string& camera) {
+  return episode / (camera + std::string(kPictures));
 }
 
 std::unique_ptr<ViewVideos> OpenPictures(const fs::path& episode) {
   std::vector<ViewFrames> views;
   for (const std::string& name : CamerasWithPictures(episode)) {
-    const fs::path folder = episode / (name + std::string(kPictures));
+    const fs::path folder = PictureFolderOf(episode, name);
     views.push_back({name, folder, std::make_unique<PictureFolder>(folder, kFps)});
+  }
+  if (views.empty()) {
+    throw InputError({.where = episode.string(),
+                      .got = "an episode without pictures",
+                      .expected = "front_rgb/0.png, ..., of one camera at least",
+                      .fix = "copy the episode again"});
   }
   return std::make_unique<ViewVideos>(std::move(views));
 }
@@ -75,8 +83,13 @@ class RlbenchSource : public EpisodeSource {
     return refs;
   }
 
+  // Of what is read: depths and masks are three quarters of an episode.
   std::string Stamp(const EpisodeRef& ref) const override {
-    return FileStamp(ref.path) + DescriptionStamp(ref);
+    std::string stamp = FileStamp(ref.path / kDemoFile) + FileStamp(ref.path / kVariationFile);
+    for (const std::string& name : CamerasWithPictures(ref.path)) {
+      stamp += name + FileStamp(PictureFolderOf(ref.path, name));
+    }
+    return HexText(StableHash(stamp + DescriptionStamp(ref)));
   }
 
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {

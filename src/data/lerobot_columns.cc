@@ -6,6 +6,7 @@
 #include "aim/base/error.h"
 #include "aim/base/text.h"
 #include "aim/format/json_reader.h"
+#include "data/camera_matrices.h"
 
 namespace aim {
 namespace {
@@ -49,14 +50,6 @@ std::vector<CameraTrack> FixedCameras(const fs::path& root) {
   return ReadCamerasJson(path);
 }
 
-void CheckCameraSize(const Camera& camera, const Clip& clip, const std::string& name) {
-  if (camera.width == clip.width && camera.height == clip.height) return;
-  throw InputError({.where = "meta/cameras.json: " + name,
-                    .got = "a camera of " + SizeText(camera.width, camera.height) + " pixels",
-                    .expected = SizeText(clip.width, clip.height) + ", the size of the videos",
-                    .fix = "scale its intrinsics to the video"});
-}
-
 // A frame without a valid pose has that of the frame before, the first ones that of the first with
 // one.
 void HoldPoses(const std::vector<bool>& is_valid, std::vector<ToolPose>& poses) {
@@ -72,12 +65,6 @@ void HoldPoses(const std::vector<bool>& is_valid, std::vector<ToolPose>& poses) 
 std::string LeRobotCameraName(const std::string& key) {
   const std::string prefix = kLeRobotPictures;
   return key.starts_with(prefix) ? key.substr(prefix.size()) : key;
-}
-
-bool IsSameCamera(const Camera& a, const Camera& b) {
-  return a.fx == b.fx && a.fy == b.fy && a.cx == b.cx && a.cy == b.cy &&
-         a.world_from_camera.translation == b.world_from_camera.translation &&
-         a.world_from_camera.rotation.coeffs() == b.world_from_camera.rotation.coeffs();
 }
 
 LeRobotColumns::LeRobotColumns(const fs::path& root, const LeRobotIndex& index)
@@ -224,7 +211,8 @@ void LeRobotColumns::FillCamera(const ParquetTable& rows, size_t num_frames,
   const bool is_placed = !places.world_from_camera.empty() || !places.position_and_euler.empty();
   if (!places.track && (places.intrinsics.empty() || !is_placed)) return;
   if (places.track) {
-    CheckCameraSize(places.track->frames[0], clip, track.name);
+    RequireCameraSize(places.track->frames[0], clip.width, clip.height,
+                      "meta/cameras.json: " + track.name);
     track.frames = places.track->frames;
   }
   if (places.intrinsics.empty() && !is_placed) return;

@@ -27,9 +27,6 @@ inline constexpr const char* kDroidCamera = "camera_extrinsics.";        // x y 
 
 inline constexpr size_t kLeRobotCameraNumbers = 16;
 
-// Of one place and lens, bit for bit.
-bool IsSameCamera(const Camera& a, const Camera& b);
-
 // "front" of "observation.images.front".
 std::string LeRobotCameraName(const std::string& key);
 

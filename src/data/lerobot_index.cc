@@ -12,6 +12,7 @@
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/format/json_reader.h"
+#include "data/padded_number.h"
 #include "data/parquet.h"
 
 namespace aim {
@@ -318,9 +319,7 @@ fs::path FillLeRobotPath(const std::string& text, const LeRobotPlace& place,
     if (!numbers.contains(name) || !(format.empty() || (is_padded && std::isdigit(format[1])))) {
       FailIndex(where, Excerpt(text), "places such as {chunk_index:03d} and {video_key}");
     }
-    const std::string digits = std::to_string(numbers.at(name));
-    const size_t width = is_padded ? static_cast<size_t>(format[1] - '0') : 0;
-    filled += std::string(width - std::min(width, digits.size()), '0') + digits;
+    filled += PaddedNumber(numbers.at(name), is_padded ? static_cast<size_t>(format[1] - '0') : 0);
   }
   const fs::path path(filled);
   const bool leads_out = std::find(path.begin(), path.end(), "..") != path.end();

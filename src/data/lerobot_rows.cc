@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "data/action_images_files.h"
 #include "data/lerobot_columns.h"
 
 namespace aim {
@@ -20,23 +21,14 @@ ParquetColumn Typed(const LeRobotColumn& column) {
   return {.name = column.name, .values = std::move(values), .row_ends = {}};
 }
 
-std::vector<double> PoseRows(const std::vector<ToolPose>& poses) {
-  std::vector<double> numbers;
-  for (const ToolPose& pose : poses) {
-    const auto eight = ToNumbers(pose);
-    numbers.insert(numbers.end(), eight.begin(), eight.end());
-  }
-  return numbers;
-}
-
 // Poses a frame, and which of them are there.
 void AddActions(const Episode& episode, Columns& columns) {
   const auto num_frames = static_cast<size_t>(episode.clip.views[0].num_frames);
   LeRobotColumn action{kLeRobotAction, "float32", PoseNames(), kPoseNumbers};
-  action.values = action.counted = PoseRows(episode.clip.poses);
+  action.values = action.counted = ActionRows(episode.clip.poses);
   LeRobotColumn valid{kLeRobotValid, "bool", PoseNames(), kPoseNumbers};
   valid.values.assign(action.values.size(), 1);
-  const std::vector<double> none = PoseRows({ToolPose{Rigid3d(), 0}});
+  const std::vector<double> none = ActionRows({ToolPose{Rigid3d(), 0}});
   for (size_t frame = episode.clip.poses.size(); frame < num_frames; ++frame) {
     action.values.insert(action.values.end(), none.begin(), none.end());
   }
@@ -92,7 +84,7 @@ std::vector<LeRobotColumn> LeRobotRows(const Episode& episode, const LeRobotRowF
   AddActions(episode, columns);
   if (facts.has_measured) {
     columns.push_back(
-        {kLeRobotState, "float32", PoseNames(), kPoseNumbers, PoseRows(episode.measured)});
+        {kLeRobotState, "float32", PoseNames(), kPoseNumbers, ActionRows(episode.measured)});
   }
   if (facts.has_cameras) AddCameras(episode, facts.cameras, columns);
   if (facts.has_confidence) {

@@ -1,21 +1,16 @@
 #include "data/lerobot_table.h"
 
-#include <algorithm>
+#include "data/padded_number.h"
 
 namespace aim {
 namespace {
 
 constexpr int64_t kFilesPerChunk = 1000;
 
-std::string ThreeDigits(int64_t number) {
-  const std::string digits = std::to_string(number);
-  return std::string(3 - std::min<size_t>(3, digits.size()), '0') + digits;
-}
-
 }  // namespace
 
 std::string ChunkedPlace::Name() const {
-  return "chunk-" + ThreeDigits(chunk) + "/file-" + ThreeDigits(file);
+  return "chunk-" + PaddedNumber(chunk, 3) + "/file-" + PaddedNumber(file, 3);
 }
 
 void ChunkedPlace::Next() {

@@ -15,6 +15,7 @@
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
 #include "aim/media/video.h"
+#include "data/camera_matrices.h"
 #include "data/lerobot_columns.h"
 #include "data/lerobot_meta.h"
 #include "data/lerobot_rows.h"

@@ -121,6 +121,20 @@ TEST_F(RlbenchTest, ViewsCarryTheCamerasNames) {
   EXPECT_EQ(episode.clip.views[1].camera.name, "left_shoulder");
 }
 
+// Depths and masks are not read: they may come and go. Pictures may not.
+TEST_F(RlbenchTest, TheStampIsOfWhatIsRead) {
+  Read();
+  const auto stamp = [&] {
+    const DataSet data = OpenDataSet(folder_.path());
+    return data.Stamp(data.episodes().at(0));
+  };
+  const std::string before = stamp();
+  WriteFileAtomic(Folder() / "front_depth/0.png", "a depth");
+  EXPECT_EQ(stamp(), before);
+  WriteFileAtomic(Folder() / "front_rgb/1.png", ReadFile(Folder() / "front_rgb/0.png"));
+  EXPECT_NE(stamp(), before);
+}
+
 TEST_F(RlbenchTest, ViewsAreChosenByName) {
   testing::WriteRlbenchEpisode(Folder(), episode_);
   const DataSet data = OpenDataSet(folder_.path()).WithViews({"left_shoulder"});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aim/geometry/camera.h"
+#include "aim/geometry/tool_pose.h"
 
 namespace aim {
 
@@ -31,8 +32,9 @@ Camera ReadAs(const CameraReading& reading, Camera camera);
 // "world_from_camera with OpenGL's axes (x right, y up, z backward)".
 std::string ToWords(const CameraReading& reading);
 
-// The translation was given in millimetres.
+// The translations were given in millimetres.
 Camera InMetres(Camera camera);
+std::vector<ToolPose> PosesInMetres(std::vector<ToolPose> poses);
 
 // How many times as wide as the camera's the picture is that a principal point in its middle would
 // belong to.

@@ -11,6 +11,10 @@ namespace aim {
 // repeated past its end.
 Clip CutClip(const Clip& clip, int start, int num_frames);
 
+// Appends the frames of `more`, the next ones of an episode with the cameras of `whole`: one that
+// moves there has an entry a frame. An empty `clip` becomes `more`.
+void AppendFrames(Clip more, const Clip& whole, Clip& clip);
+
 // What an episode is trained in: `count` such windows, the first from its first frame, the others
 // from evenly spread later ones. `clip` has a pose a frame.
 std::vector<Clip> CutClips(const Clip& clip, int count, int num_frames);
