@@ -352,11 +352,10 @@ class Bench {
 
 void PrintHelp(const BenchOptions& options) {
   std::cout << "gpu_bench [--config FILE.json] [--KEY VALUE]...\n";
-  aim::ForEachLeaf(options, [](const std::string& key, const auto& field, const aim::Limits& limits,
-                               std::string_view help) {
-    std::cout << "  --" << key << "  " << help << "; " << aim::DescribeLimits(limits)
-              << "; default " << aim::FieldJson(field).dump() << '\n';
-  });
+  for (const aim::OptionLeaf& leaf : aim::LeavesOf(options)) {
+    std::cout << "  --" << leaf.key << "  " << leaf.help << "; " << aim::DescribeLimits(leaf.limits)
+              << "; default " << aim::FieldJson(leaf.field).dump() << '\n';
+  }
 }
 
 // Later words win.

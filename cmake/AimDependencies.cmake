@@ -44,6 +44,9 @@ aim_add_precompiled(module
 aim_add_precompiled(torch_module
   LIBRARIES aim_torch nlohmann_json::nlohmann_json
   HEADERS ${AIM_COMMON_HEADERS} <ATen/ATen.h>)
+aim_add_precompiled(tool
+  LIBRARIES aim_cli11 nlohmann_json::nlohmann_json
+  HEADERS ${AIM_COMMON_HEADERS} <iostream> <CLI/CLI.hpp>)
 if(AIM_TESTS)
   aim_add_precompiled(test
     LIBRARIES nlohmann_json::nlohmann_json Eigen3::Eigen GTest::gmock

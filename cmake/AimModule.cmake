@@ -38,7 +38,7 @@ function(aim_own_code target)
 endfunction()
 
 # Headers that a kind of target shares, compiled once: most of a compile is reading them. The kinds:
-# module, torch_module, test, torch_test.
+# module, torch_module, tool, test, torch_test.
 function(aim_add_precompiled kind)
   cmake_parse_arguments(P "" "" "LIBRARIES;HEADERS" ${ARGN})
   set(target aim_${kind}_pch)
@@ -48,7 +48,7 @@ function(aim_add_precompiled kind)
   add_library(${target} OBJECT ${CMAKE_BINARY_DIR}/${target}.cc)
   target_link_libraries(${target} PUBLIC ${P_LIBRARIES})
   aim_own_code(${target})
-  if(kind MATCHES "test$")
+  if(kind MATCHES "test$|tool$")
     aim_compile_quickly(${target})
   endif()
   target_precompile_headers(${target} PRIVATE ${P_HEADERS})

@@ -15,12 +15,13 @@ target_include_directories(aim_torch SYSTEM INTERFACE
   "$<BUILD_INTERFACE:${AIM_TORCH_ROOT}/include;${AIM_TORCH_ROOT}/include/torch/csrc/api/include>")
 target_link_libraries(aim_torch INTERFACE
   "$<BUILD_INTERFACE:${AIM_TORCH_ROOT}/lib/libtorch_cpu.so;${AIM_TORCH_ROOT}/lib/libc10.so>")
-# at::parallel_for is a header: without OpenMP in our own sources its loops run on one thread.
+# at::parallel_for is a header: without OpenMP in our own sources its loops run on one thread. A
+# target that has no such loops may set AIM_WITHOUT_OPENMP, to share headers with what has no torch.
 if(NOT AIM_FUZZ)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   separate_arguments(AIM_OPENMP_FLAGS UNIX_COMMAND "${OpenMP_CXX_FLAGS}")
   target_compile_options(aim_torch INTERFACE
-    "$<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:${AIM_OPENMP_FLAGS}>>")
+    "$<BUILD_INTERFACE:$<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:$<BOOL:$<TARGET_PROPERTY:AIM_WITHOUT_OPENMP>>>>:${AIM_OPENMP_FLAGS}>>")
   # The runtime that LibTorch brings, so that there is one pool of threads.
   set(AIM_OPENMP_LIBRARY "${AIM_TORCH_ROOT}/lib/libgomp.so.1")
   if(NOT EXISTS "${AIM_OPENMP_LIBRARY}")

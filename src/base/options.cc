@@ -50,6 +50,35 @@ void AssignInteger(Integer& field, const nlohmann::json& value, const std::strin
   }
 }
 
+void Assign(bool& field, const nlohmann::json& value, const std::string& key) {
+  if (!value.is_boolean()) ThrowWrongType(value, key, "true or false");
+  field = value.get<bool>();
+}
+
+void Assign(int& field, const nlohmann::json& value, const std::string& key) {
+  AssignInteger(field, value, key);
+}
+
+void Assign(int64_t& field, const nlohmann::json& value, const std::string& key) {
+  AssignInteger(field, value, key);
+}
+
+void Assign(uint64_t& field, const nlohmann::json& value, const std::string& key) {
+  AssignInteger(field, value, key);
+}
+
+void Assign(double& field, const nlohmann::json& value, const std::string& key) {
+  if (!value.is_number() || !std::isfinite(value.get<double>())) {
+    ThrowWrongType(value, key, "a finite number");
+  }
+  field = value.get<double>();
+}
+
+void Assign(std::string& field, const nlohmann::json& value, const std::string& key) {
+  if (!value.is_string()) ThrowWrongType(value, key, "text in quotes");
+  field = value.get<std::string>();
+}
+
 template <class Item>
 void AssignList(std::vector<Item>& field, const nlohmann::json& value, const std::string& key,
                 const std::string& expected) {
@@ -57,10 +86,53 @@ void AssignList(std::vector<Item>& field, const nlohmann::json& value, const std
   std::vector<Item> items;
   for (size_t i = 0; i < value.size(); ++i) {
     Item item{};
-    AssignJson(item, value[i], key + "[" + std::to_string(i) + "]");
+    Assign(item, value[i], key + "[" + std::to_string(i) + "]");
     items.push_back(item);
   }
   field = std::move(items);
+}
+
+void Assign(std::vector<bool>& field, const nlohmann::json& value, const std::string& key) {
+  AssignList(field, value, key, "a list of flags, like [true, false]");
+}
+
+void Assign(std::vector<int>& field, const nlohmann::json& value, const std::string& key) {
+  AssignList(field, value, key, "a list of whole numbers, like [1, 2]");
+}
+
+void Assign(std::vector<double>& field, const nlohmann::json& value, const std::string& key) {
+  AssignList(field, value, key, "a list of numbers, like [0.5, 1]");
+}
+
+void Assign(std::vector<std::string>& field, const nlohmann::json& value, const std::string& key) {
+  const bool all_text =
+      value.is_array() && std::all_of(value.begin(), value.end(),
+                                      [](const nlohmann::json& item) { return item.is_string(); });
+  if (!all_text) ThrowWrongType(value, key, "a list of texts, like [\"a\", \"b\"]");
+  field = value.get<std::vector<std::string>>();
+}
+
+void Assign(const WordField& field, const nlohmann::json& value, const std::string& key) {
+  std::string word;
+  Assign(word, value, key);
+  field.from_word(field.value, word, key);
+}
+
+// What a field refers to.
+template <class T>
+T& Target(T* field) {
+  return *field;
+}
+const WordField& Target(const WordField& field) { return field; }
+
+void AssignField(const OptionField& field, const nlohmann::json& value, const std::string& key) {
+  std::visit([&](const auto& into) { Assign(Target(into), value, key); }, field);
+}
+
+nlohmann::json ToJson(const WordField& field) { return field.to_word(field.value); }
+template <class T>
+nlohmann::json ToJson(const T& value) {
+  return value;
 }
 
 // Two for a letter too many, too few or wrong; one for two neighbours that are swapped, the
@@ -137,7 +209,96 @@ void AppendToml(const nlohmann::json& object, const std::string& section, std::s
   }
 }
 
+// True if some key begins with "<section>.".
+bool HasSection(const std::vector<OptionLeaf>& leaves, const std::string& section) {
+  return std::any_of(leaves.begin(), leaves.end(),
+                     [&](const OptionLeaf& leaf) { return leaf.key.starts_with(section + "."); });
+}
+
+const OptionLeaf* FindLeaf(const std::vector<OptionLeaf>& leaves, const std::string& key) {
+  const auto found = std::find_if(leaves.begin(), leaves.end(),
+                                  [&](const OptionLeaf& leaf) { return leaf.key == key; });
+  return found == leaves.end() ? nullptr : &*found;
+}
+
+template <class... Fields>
+bool IsOneOf(const OptionField& field) {
+  return (std::holds_alternative<Fields>(field) || ...);
+}
+
+bool IsList(const OptionField& field) {
+  return IsOneOf<std::vector<bool>*, std::vector<int>*, std::vector<double>*,
+                 std::vector<std::string>*>(field);
+}
+
 }  // namespace
+
+void OptionLeaves::Add(std::string_view name, const OptionField& field, Limits limits,
+                       std::string_view help) {
+  leaves_.push_back({prefix_ + std::string(name), field, std::move(limits), std::string(help)});
+}
+
+nlohmann::json FieldJson(const OptionField& field) {
+  return std::visit([](const auto& one) { return ToJson(Target(one)); }, field);
+}
+
+std::vector<std::string> OptionKeys(const std::vector<OptionLeaf>& leaves) {
+  std::vector<std::string> keys;
+  for (const OptionLeaf& leaf : leaves) keys.push_back(leaf.key);
+  return keys;
+}
+
+void CheckRanges(const std::vector<OptionLeaf>& leaves, const std::string& section) {
+  for (const OptionLeaf& leaf : leaves) {
+    CheckLimits(FieldJson(leaf.field), leaf.limits,
+                section.empty() ? leaf.key : section + "." + leaf.key);
+  }
+}
+
+void SetOption(const std::vector<OptionLeaf>& leaves, const std::string& key,
+               const nlohmann::json& value, const std::string& where) {
+  const OptionLeaf* leaf = FindLeaf(leaves, key);
+  if (leaf == nullptr) ThrowUnknownKey(key, OptionKeys(leaves), where);
+  const std::string label = OptionLabel(where, key);
+  AssignField(leaf->field, value, label);
+  CheckLimits(FieldJson(leaf->field), leaf->limits, label);
+}
+
+void SetOptionText(const std::vector<OptionLeaf>& leaves, const std::string& key,
+                   const std::string& text, const std::string& where) {
+  nlohmann::json value = ParseOptionText(text);
+  if (const OptionLeaf* leaf = FindLeaf(leaves, key)) {
+    const OptionField& field = leaf->field;
+    if (IsOneOf<std::string*, WordField>(field)) value = text;
+    if (IsOneOf<std::vector<std::string>*>(field) && !value.is_array()) value = text;
+    if (IsList(field) && !value.is_array()) value = nlohmann::json::array({value});
+  }
+  SetOption(leaves, key, value, where);
+}
+
+void ApplyOptions(const std::vector<OptionLeaf>& leaves, const nlohmann::json& object,
+                  const std::string& where, const std::string& prefix) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object() && (!value.empty() || HasSection(leaves, prefix + key))) {
+      ApplyOptions(leaves, value, where, prefix + key + ".");
+    } else {
+      SetOption(leaves, prefix + key, value, where);
+    }
+  }
+}
+
+nlohmann::json OptionsToJson(const std::vector<OptionLeaf>& leaves) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const OptionLeaf& leaf : leaves) {
+    nlohmann::json* node = &object;
+    size_t begin = 0;
+    for (size_t dot; (dot = leaf.key.find('.', begin)) != std::string::npos; begin = dot + 1) {
+      node = &(*node)[leaf.key.substr(begin, dot - begin)];
+    }
+    (*node)[leaf.key.substr(begin)] = FieldJson(leaf.field);
+  }
+  return object;
+}
 
 std::string ToText(double value) {
   char buffer[40];
@@ -146,56 +307,6 @@ std::string ToText(double value) {
   }
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
   return std::string(buffer, end);
-}
-
-void AssignJson(bool& field, const nlohmann::json& value, const std::string& key) {
-  if (!value.is_boolean()) ThrowWrongType(value, key, "true or false");
-  field = value.get<bool>();
-}
-
-void AssignJson(int& field, const nlohmann::json& value, const std::string& key) {
-  AssignInteger(field, value, key);
-}
-
-void AssignJson(int64_t& field, const nlohmann::json& value, const std::string& key) {
-  AssignInteger(field, value, key);
-}
-
-void AssignJson(uint64_t& field, const nlohmann::json& value, const std::string& key) {
-  AssignInteger(field, value, key);
-}
-
-void AssignJson(double& field, const nlohmann::json& value, const std::string& key) {
-  if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    ThrowWrongType(value, key, "a finite number");
-  }
-  field = value.get<double>();
-}
-
-void AssignJson(std::string& field, const nlohmann::json& value, const std::string& key) {
-  if (!value.is_string()) ThrowWrongType(value, key, "text in quotes");
-  field = value.get<std::string>();
-}
-
-void AssignJson(std::vector<bool>& field, const nlohmann::json& value, const std::string& key) {
-  AssignList(field, value, key, "a list of flags, like [true, false]");
-}
-
-void AssignJson(std::vector<int>& field, const nlohmann::json& value, const std::string& key) {
-  AssignList(field, value, key, "a list of whole numbers, like [1, 2]");
-}
-
-void AssignJson(std::vector<double>& field, const nlohmann::json& value, const std::string& key) {
-  AssignList(field, value, key, "a list of numbers, like [0.5, 1]");
-}
-
-void AssignJson(std::vector<std::string>& field, const nlohmann::json& value,
-                const std::string& key) {
-  const bool all_text =
-      value.is_array() && std::all_of(value.begin(), value.end(),
-                                      [](const nlohmann::json& item) { return item.is_string(); });
-  if (!all_text) ThrowWrongType(value, key, "a list of texts, like [\"a\", \"b\"]");
-  field = value.get<std::vector<std::string>>();
 }
 
 void ThrowUnknownWord(std::string_view text, const std::vector<std::string>& known,
@@ -252,11 +363,6 @@ void ThrowUnknownKey(const std::string& key, const std::vector<std::string>& kno
   throw ConfigError(
       {where + ": " + key, "not a known key", "one of the keys of this tool",
        known.empty() ? "see --help" : "did you mean " + NearestKey(key, known) + "?"});
-}
-
-bool HasSection(const std::vector<std::string>& keys, const std::string& section) {
-  return std::any_of(keys.begin(), keys.end(),
-                     [&](const std::string& key) { return key.starts_with(section + "."); });
 }
 
 nlohmann::json ParseOptionText(const std::string& text) {

@@ -72,8 +72,7 @@ const std::vector<std::string>& FreeTrainKeys() {
 
 void PrepareRun(const TrainRunOptions& options, const std::string& data_content, RunContext& run) {
   nlohmann::json settings = {{"seed", run.seed()}, {"data_content", data_content}};
-  ForEachLeaf(options, [&](const std::string& key, const auto& field, const Limits&,
-                           std::string_view) { settings[key] = FieldJson(field); });
+  for (const OptionLeaf& leaf : LeavesOf(options)) settings[leaf.key] = FieldJson(leaf.field);
   for (const std::string& key : FreeTrainKeys()) settings.erase(key);
   if (!options.init.empty()) settings["init_content"] = FileStamp(options.init);
   run.PrepareOutFolder(OutUse::kResumable);

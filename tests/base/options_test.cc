@@ -147,9 +147,9 @@ TEST(OptionsTest, AWordOfAnEnumIsReadFromItsTable) {
   ExpectThrowsWith<ConfigError>([&] { SetOption(options, "shade", 1); }, {"shade is 1", "text"});
   EXPECT_EQ(options.shade, Shade::kDark);
   std::string limits;
-  ForEachLeaf(options, [&](const std::string& key, auto&, const Limits& of_key, std::string_view) {
-    if (key == "shade") limits = DescribeLimits(of_key);
-  });
+  for (const OptionLeaf& leaf : LeavesOf(options)) {
+    if (leaf.key == "shade") limits = DescribeLimits(leaf.limits);
+  }
   EXPECT_EQ(limits, "light|dark");
 }
 

@@ -90,19 +90,6 @@ BoundFormatter& FormatterOf(CLI::App& app) {
 
 std::vector<OptionBinding>& BindingsOf(CLI::App& app) { return FormatterOf(app).bindings(); }
 
-// A leaf of a TOML file: dotted key and value. An empty table of unknown name counts as a leaf.
-void Flatten(const nlohmann::json& object, const std::string& prefix,
-             const std::vector<std::string>& known,
-             std::vector<std::pair<std::string, nlohmann::json>>& leaves) {
-  for (const auto& [key, value] : object.items()) {
-    if (value.is_object() && (!value.empty() || HasSection(known, prefix + key))) {
-      Flatten(value, prefix + key + ".", known, leaves);
-    } else {
-      leaves.emplace_back(prefix + key, value);
-    }
-  }
-}
-
 // A TOML file, or the options in the run.json of an earlier run.
 nlohmann::json ReadSettings(const std::string& path) {
   if (!path.ends_with(".json")) return ReadToml(path);
@@ -117,23 +104,18 @@ class Settings {
  public:
   explicit Settings(std::vector<OptionBinding> bindings) : bindings_(std::move(bindings)) {
     for (const OptionBinding& binding : bindings_) {
-      keys_.insert(keys_.end(), binding.keys.begin(), binding.keys.end());
+      leaves_.insert(leaves_.end(), binding.leaves.begin(), binding.leaves.end());
     }
   }
 
-  void ApplyFile(const std::string& path) const {
-    std::vector<std::pair<std::string, nlohmann::json>> leaves;
-    Flatten(ReadSettings(path), "", keys_, leaves);
-    for (const auto& [key, value] : leaves) Owner(key, path).set(key, value, path);
-  }
+  void ApplyFile(const std::string& path) const { ApplyOptions(leaves_, ReadSettings(path), path); }
 
   void ApplySet(const std::string& assignment) const {
     const size_t equals = assignment.find('=');
     if (equals == std::string::npos || equals == 0) {
       throw ConfigError({"--set", "\"" + assignment + "\"", "key=value", ""});
     }
-    const std::string key = assignment.substr(0, equals);
-    Owner(key, "--set").set_text(key, assignment.substr(equals + 1), "--set");
+    SetOptionText(leaves_, assignment.substr(0, equals), assignment.substr(equals + 1));
   }
 
   void ApplyFlags() const {
@@ -142,9 +124,9 @@ class Settings {
         if (flag->count() == 0) continue;
         const std::vector<std::string> words = flag->results();
         if (flag->get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll) {
-          binding.set(key, words, FlagName(key));
+          SetOption(leaves_, key, words, FlagName(key));
         } else {
-          binding.set_text(key, words.back(), FlagName(key));
+          SetOptionText(leaves_, key, words.back(), FlagName(key));
         }
       }
     }
@@ -154,11 +136,7 @@ class Settings {
     for (const OptionBinding& binding : bindings_) binding.validate();
   }
 
-  nlohmann::json ToJson() const {
-    nlohmann::json all = nlohmann::json::object();
-    for (const OptionBinding& binding : bindings_) all.update(binding.to_json());
-    return all;
-  }
+  nlohmann::json ToJson() const { return OptionsToJson(leaves_); }
 
   std::vector<std::string> FlagNames() const {
     std::vector<std::string> names;
@@ -174,18 +152,51 @@ class Settings {
   }
 
  private:
-  const OptionBinding& Owner(const std::string& key, const std::string& where) const {
-    for (const OptionBinding& binding : bindings_) {
-      if (std::find(binding.keys.begin(), binding.keys.end(), key) != binding.keys.end()) {
-        return binding;
-      }
-    }
-    ThrowUnknownKey(key, keys_, where);
-  }
-
   std::vector<OptionBinding> bindings_;
-  std::vector<std::string> keys_;
+  std::vector<OptionLeaf> leaves_;
 };
+
+// CLI11 only collects the words; they are assigned later, in order of precedence.
+const CLI::callback_t kAccept = [](const CLI::results_t&) { return true; };
+
+// "denoising steps; time is linear in it; [1, 1000]; default 50". Choices stand beside the name.
+std::string FlagHelp(const OptionLeaf& leaf) {
+  std::string text = leaf.help;
+  const nlohmann::json value = FieldJson(leaf.field);
+  if (leaf.limits.has_range) text += "; " + DescribeLimits(leaf.limits);
+  const bool is_empty_text = value.is_string() && value.get_ref<const std::string&>().empty();
+  if (value.is_array() || is_empty_text) return text;
+  if (value.is_number_float()) return text + "; default " + ToText(value.get<double>());
+  return text + "; default " + (value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+// What stands for its value in --help.
+std::string TypeName(const OptionLeaf& leaf) {
+  const std::string words = leaf.limits.choices.empty() ? "TEXT" : DescribeLimits(leaf.limits);
+  if (std::holds_alternative<std::vector<std::string>*>(leaf.field)) {
+    return words + std::string(kRepeated);
+  }
+  const nlohmann::json value = FieldJson(leaf.field);
+  if (value.is_number_integer()) return "INT";
+  return value.is_number() ? "NUMBER" : words;
+}
+
+CLI::Option* AddFlag(CLI::App& app, const OptionLeaf& leaf, bool is_positional) {
+  const std::string name = is_positional ? leaf.key : FlagName(leaf.key);
+  const std::string help = FlagHelp(leaf);
+  if (std::holds_alternative<bool*>(leaf.field)) {
+    return app.add_flag(name + ",!--no-" + name.substr(2), help)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+  CLI::Option* flag = app.add_option(name, kAccept, help);
+  if (std::holds_alternative<std::vector<std::string>*>(leaf.field)) {
+    flag->take_all();
+    if (is_positional) flag->expected(1, 1 << 20);
+  }
+  flag->type_name(TypeName(leaf));
+  if (is_positional) flag->required();
+  return flag;
+}
 
 // What the shared flags add to one app or subcommand.
 struct SharedFlags {
@@ -213,10 +224,9 @@ void GroupOptions(CLI::App& app) {
 }
 
 void AddSharedFlags(CLI::App& app, SharedFlags& shared, const std::string& version) {
-  const CLI::callback_t accept = [](const CLI::results_t&) { return true; };
-  shared.config = app.add_option("--config", accept, "TOML file of options; --set and flags win");
+  shared.config = app.add_option("--config", kAccept, "TOML file of options; --set and flags win");
   shared.config->type_name("FILE ...")->take_all();
-  shared.set = app.add_option("--set", accept, "key=value, as in the TOML file; repeatable");
+  shared.set = app.add_option("--set", kAccept, "key=value, as in the TOML file; repeatable");
   shared.set->type_name("KEY=VALUE ...")->take_all();
   AddFlags(app, shared.options);
   std::vector<CLI::Option*> common = {shared.config, shared.set};
@@ -363,17 +373,14 @@ std::string FlagName(const std::string& key) {
   return name;
 }
 
-std::string FlagHelp(std::string_view help, const Limits& limits, const nlohmann::json& value) {
-  std::string text(help);
-  const std::string described = limits.has_range ? DescribeLimits(limits) : "";
-  if (!described.empty()) text += "; " + described;
-  const bool is_empty_text = value.is_string() && value.get_ref<const std::string&>().empty();
-  if (value.is_array() || is_empty_text) return text;
-  if (value.is_number_float()) return text + "; default " + ToText(value.get<double>());
-  return text + "; default " + (value.is_string() ? value.get<std::string>() : value.dump());
+void AddFlags(CLI::App& app, OptionBinding binding, const std::vector<std::string>& positionals) {
+  for (const OptionLeaf& leaf : binding.leaves) {
+    const bool is_positional =
+        std::find(positionals.begin(), positionals.end(), leaf.key) != positionals.end();
+    binding.flags.emplace_back(leaf.key, AddFlag(app, leaf, is_positional));
+  }
+  BindingsOf(app).push_back(std::move(binding));
 }
-
-void Bind(CLI::App& app, OptionBinding binding) { BindingsOf(app).push_back(std::move(binding)); }
 
 void ShowAsRequired(CLI::App& app, const std::vector<std::string>& keys) {
   FormatterOf(app).required() = keys;
