@@ -9,6 +9,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/media/file_names.h"
+#include "media/image_mat.h"
 
 namespace aim {
 namespace {
@@ -47,7 +48,7 @@ Image ReadImage(const std::filesystem::path& path) {
                        .fix = "write or copy the file again"});
   }
   Image image(bgr.cols, bgr.rows);
-  cv::Mat rgb(bgr.rows, bgr.cols, CV_8UC3, image.rgb.data());
+  cv::Mat rgb = MatOf(image);
   cv::cvtColor(bgr, rgb, cv::COLOR_BGR2RGB);
   return image;
 }
@@ -62,9 +63,8 @@ void WriteImage(const std::filesystem::path& path, const Image& image) {
   }
   AIM_CHECK(image.width > 0 && image.height > 0 &&
             image.rgb.size() == Image(image.width, image.height).rgb.size());
-  const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data()));
   cv::Mat bgr;
-  cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
+  cv::cvtColor(MatOf(image), bgr, cv::COLOR_RGB2BGR);
   std::vector<uint8_t> encoded;
   AIM_CHECK(cv::imencode(extension, bgr, encoded, {cv::IMWRITE_JPEG_QUALITY, 95}));
   WriteFileAtomic(path,

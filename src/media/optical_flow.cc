@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "media/image_mat.h"
 
 namespace aim {
 namespace {
@@ -15,9 +16,8 @@ constexpr int kCellPx = 2;
 constexpr int kLeastFlowPx = 32;  // the coarsest level of the search needs some patches
 
 cv::Mat Grey(const Image& image) {
-  const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data()));
   cv::Mat grey;
-  cv::cvtColor(rgb, grey, cv::COLOR_RGB2GRAY);
+  cv::cvtColor(MatOf(image), grey, cv::COLOR_RGB2GRAY);
   return grey;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "aim/base/error.h"
+#include "media/image_mat.h"
 
 namespace aim {
 namespace {
@@ -16,8 +17,6 @@ const cv::Scalar kTipColor(255, 64, 64);
 const cv::Scalar kXColor(64, 230, 64);
 const cv::Scalar kZColor(80, 140, 255);
 const cv::Scalar kEdgeColor(0, 0, 0);
-
-cv::Mat View(Image& image) { return {image.height, image.width, CV_8UC3, image.rgb.data()}; }
 
 // OpenCV puts integer coordinates on pixel centres, edge coordinates are half a pixel further.
 // Far points are left out: they would overflow its fixed-point numbers.
@@ -52,7 +51,7 @@ void DrawToolPose(Image& image, const Camera& camera, const ToolPose& pose, doub
   const auto x_end = DrawPoint(camera, world_from_tool * Eigen::Vector3d(anchor_m, 0, 0));
   const auto z_end = DrawPoint(camera, world_from_tool * Eigen::Vector3d(0, 0, -anchor_m));
   const int scale = MarkScale(image);
-  cv::Mat rgb = View(image);
+  cv::Mat rgb = MatOf(image);
   if (tip && x_end) DrawLine(rgb, *tip, *x_end, kXColor, scale);
   if (tip && z_end) DrawLine(rgb, *tip, *z_end, kZColor, scale);
   const int end_radius = (scale * 3 / 2) << kShift;
@@ -73,7 +72,7 @@ void DrawLabel(Image& image, const std::string& text, int x, int y, int height_p
   int below = 0;
   const cv::Size size = cv::getTextSize(text, kFont, scale, thickness, &below);
   const int margin = std::max(1, height_px / 4);
-  cv::Mat rgb = View(image);
+  cv::Mat rgb = MatOf(image);
   const cv::Rect ground =
       cv::Rect(x, y, size.width + 2 * margin, size.height + below + 2 * margin) &
       cv::Rect(0, 0, image.width, image.height);

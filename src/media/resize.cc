@@ -8,13 +8,10 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "media/image_mat.h"
 
 namespace aim {
 namespace {
-
-cv::Mat View(const Image& image) {
-  return {image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data())};
-}
 
 // Shrinks first (area mean), then grows (linear): OpenCV's area mode is not the mean over the
 // covered area when one side grows.
@@ -23,7 +20,7 @@ Image ResizeMat(const cv::Mat& rgb, int width, int height) {
   const cv::Size small(std::min(width, rgb.cols), std::min(height, rgb.rows));
   if (small != rgb.size()) cv::resize(rgb, shrunk, small, 0, 0, cv::INTER_AREA);
   Image result(width, height);
-  cv::Mat out = View(result);
+  cv::Mat out = MatOf(result);
   if (shrunk.size() == out.size()) {
     shrunk.copyTo(out);
   } else {
@@ -38,26 +35,29 @@ void CheckSize(int width, int height) {
 
 }  // namespace
 
+void RequirePictureSize(const Camera& camera, const Image& image) {
+  if (camera.width == image.width && camera.height == image.height) return;
+  throw InputError({.where = "camera",
+                    .got = "of " + SizeText(camera.width, camera.height),
+                    .expected = "the picture's " + SizeText(image.width, image.height),
+                    .fix = "scale the intrinsics to the picture"});
+}
+
 Image ResizeImage(const Image& image, int width, int height) {
   CheckSize(width, height);
   CheckSize(image.width, image.height);
-  return ResizeMat(View(image), width, height);
+  return ResizeMat(MatOf(image), width, height);
 }
 
 CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height) {
   CheckSize(width, height);
   CheckSize(image.width, image.height);
-  if (camera.width != image.width || camera.height != image.height) {
-    throw InputError({.where = "camera",
-                      .got = "of " + SizeText(camera.width, camera.height),
-                      .expected = "the picture's " + SizeText(image.width, image.height),
-                      .fix = "scale the intrinsics to the picture"});
-  }
+  RequirePictureSize(camera, image);
   const double aspect = static_cast<double>(width) / height;
   const int w = std::clamp(static_cast<int>(std::lround(image.height * aspect)), 1, image.width);
   const int h = std::clamp(static_cast<int>(std::lround(image.width / aspect)), 1, image.height);
   const cv::Rect window((image.width - w) / 2, (image.height - h) / 2, w, h);
-  return {ResizeMat(View(image)(window), width, height),
+  return {ResizeMat(MatOf(image)(window), width, height),
           CropAndResize(camera, window.x, window.y, window.width, window.height, width, height)};
 }
 

@@ -1,0 +1,22 @@
+// Pictures as OpenCV sees them, without a copy.
+#pragma once
+
+#include <opencv2/core.hpp>
+
+#include "aim/geometry/camera.h"
+#include "aim/media/image.h"
+
+namespace aim {
+
+// [height, width] of 8-bit RGB. That of a const picture is only read.
+inline cv::Mat MatOf(Image& image) {
+  return {image.height, image.width, CV_8UC3, image.rgb.data()};
+}
+inline cv::Mat MatOf(const Image& image) {
+  return {image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data())};
+}
+
+// Throws InputError unless the camera has the picture's size.
+void RequirePictureSize(const Camera& camera, const Image& image);
+
+}  // namespace aim
