@@ -44,21 +44,25 @@ DataSource ParseSource(const std::string& text) {
   DataSource source{text.substr(0, at_sign)};
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data() + at_sign + 1, end, source.ratio);
-  if (error != std::errc() || stop != end || !(source.ratio > 0 && source.ratio <= 1)) {
-    throw ConfigError({"--data ratio", "\"" + text.substr(at_sign + 1) + "\"", "a number in (0, 1]",
-                       "write DIR@RATIO"});
+  if (error != std::errc() || stop != end || !(source.ratio > 0 && source.ratio <= 1000)) {
+    throw ConfigError({"--data ratio", "\"" + text.substr(at_sign + 1) + "\"",
+                       "a number above 0, at most 1000", "write DIR@RATIO"});
   }
   return source;
 }
 
 std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint64_t seed) {
   std::vector<TrainingEpisode> episodes;
+  std::map<std::string, int> num_copies;
   for (const std::string& text : data) {
     const DataSource source = ParseSource(text);
     const DataSet set = OpenDataSet(source.dir);
     for (const EpisodeRef& ref : set.episodes()) {
-      if (NameFraction(ref, seed + 1) < source.ratio)
-        episodes.push_back({set, ref, set.Stamp(ref)});
+      const double fraction = NameFraction(ref, seed + 1);
+      int& copies = num_copies[Identity(ref)];
+      for (int again = 0; fraction < source.ratio - again; ++again) {
+        episodes.push_back({set, ref, set.Stamp(ref), copies++});
+      }
     }
   }
   std::stable_sort(episodes.begin(), episodes.end(),
@@ -68,11 +72,21 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
   return episodes;
 }
 
+// Whether chance decides about the clips.
+bool IsDrawn(const CacheRequest& request, const EpisodeReader& reader) {
+  return reader.num_views() > 0 || request.augment != AugmentOptions();
+}
+
 // Everything that decides what the cache holds.
-std::string CacheKey(const CacheRequest& request, const EpisodeEdit& edit) {
+std::string CacheKey(const CacheRequest& request, const EpisodeReader& reader) {
   nlohmann::json origin = {{"encoding", request.encoding},
                            {"clips_per_episode", request.clips_per_episode},
-                           {"edit", OptionsToJson(edit)}};
+                           {"edit", OptionsToJson(reader.edit())}};
+  if (IsDrawn(request, reader)) {
+    origin["drawn"] = {{"num_views", reader.num_views()},
+                       {"augment", OptionsToJson(request.augment)},
+                       {"seed", request.seed}};
+  }
   for (const TrainingEpisode& episode : request.episodes) {
     origin["episodes"].push_back(
         {episode.ref.path.lexically_normal().string(), episode.ref.name, episode.stamp});
@@ -94,12 +108,27 @@ void CheckPoses(const OpenEpisode& episode) {
                     "label the videos first (aim-label)"});
 }
 
+void CheckViews(const Clip& clip, const std::string& where, int num_views) {
+  const size_t has = clip.views.size();
+  if (has >= static_cast<size_t>(num_views)) return;
+  throw InputError({where, CountText(static_cast<int64_t>(has), "view"),
+                    "at least " + std::to_string(num_views) + ", as clips.num_views asks for",
+                    "ask for fewer"});
+}
+
 std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const TrainingEpisode& episode,
                                       EpisodeReader& reader) {
   std::vector<CachedClip> clips;
   const std::optional<Episode> read = reader.TryRead(episode);
   if (!read) return clips;
+  const Rng of_copy = Rng(StableHash(episode.ref.name, request.seed))
+                          .Derive(static_cast<uint64_t>(episode.copy), "copy");
   for (Clip& clip : CutClips(read->clip, request.clips_per_episode, request.config.num_frames)) {
+    Rng rng = of_copy.Derive(clips.size(), "clip");
+    const auto num_views = static_cast<int>(clip.views.size());
+    if (reader.num_views() > 0)
+      clip = TakeViews(clip, DrawViews(reader.num_views(), num_views, rng));
+    clip = Augment(std::move(clip), request.augment, rng);
     EncodedClip encoded = request.encoder.Encode(clip);
     clips.push_back({std::move(encoded), std::move(clip)});
   }
@@ -108,8 +137,9 @@ std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const Trainin
 
 }  // namespace
 
-ClipShape ShapeOf(const Clip& clip) {
-  return {clip.width, clip.height, static_cast<int>(clip.views.size()), clip.fps};
+ClipShape EpisodeReader::ShapeOf(const Clip& clip) const {
+  const auto has = static_cast<int>(clip.views.size());
+  return {clip.width, clip.height, num_views_ > 0 ? num_views_ : has, clip.fps};
 }
 
 void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where,
@@ -118,9 +148,10 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
                     shape.num_views == expected.num_views &&
                     std::abs(shape.fps - expected.fps) <= kRateTolerance * expected.fps;
   if (fits) return;
-  throw InputError({where, Text(shape), Text(expected) + ", as " + whose,
-                    "bring all to one with clips.views, clips.width, clips.height and clips.fps, "
-                    "with --init to the bundle's"});
+  throw InputError(
+      {where, Text(shape), Text(expected) + ", as " + whose,
+       "bring all to one with clips.views or clips.num_views, clips.width, clips.height and "
+       "clips.fps, with --init to the bundle's"});
 }
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
@@ -173,6 +204,7 @@ std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,
     const std::unique_ptr<OpenEpisode> open = episode.data.Open(episode.ref);
     CheckPoses(*open);
     Episode part = ReadEdited(*open, edit_, range);
+    CheckViews(part.clip, open->where(), num_views_);
     if (expected_) {
       CheckShape(ShapeOf(part.clip), *expected_, episode.ref.path.string(), expected_by_);
     }
@@ -235,7 +267,7 @@ PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int 
 
 std::optional<LatentCache> OpenOrBuildCache(const CacheRequest& request, EpisodeReader& reader,
                                             RunContext& run) {
-  const std::string key = CacheKey(request, reader.edit());
+  const std::string key = CacheKey(request, reader);
   const std::filesystem::path left_out = request.dir / "left_out.json";
   if (!LatentCache::IsComplete(request.dir, key)) {
     if (std::filesystem::exists(request.dir / "collection.json")) {

@@ -25,7 +25,8 @@ std::map<std::filesystem::path, ClipShape> SampleShapes(const DataSplit& split,
   for (const TrainingEpisode& episode : split.training) {
     std::vector<ClipShape>& shapes = samples[episode.data.root()];
     if (shapes.size() == kSamples) continue;
-    if (const auto read = reader.TryRead(episode, {0, 1})) shapes.push_back(ShapeOf(read->clip));
+    if (const auto read = reader.TryRead(episode, {0, 1}))
+      shapes.push_back(reader.ShapeOf(read->clip));
   }
   std::map<std::filesystem::path, ClipShape> most;
   for (const auto& sample : samples) {
@@ -99,13 +100,18 @@ void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeRe
        .encoding = initial.empty() ? EncodingOf(setup.config, ReadFittedAutoencoder(run.out()))
                                    : EncodingOf(initial, setup.config),
        .write_encoders = write_encoders,
-       .clips_per_episode = options.clips.per_episode},
+       .clips_per_episode = options.clips.per_episode,
+       .augment = options.clips.augment,
+       .seed = run.seed()},
       reader, run);
   if (!setup.cache) return;
   if (setup.cache->size() == 0) ThrowNothingReadable();
   for (const TrainingEpisode& episode : split.validation) {
     const std::optional<Episode> read = reader.TryRead(episode, {0, setup.config.num_frames});
-    if (read) setup.validation.push_back(CutClip(read->clip, 0, setup.config.num_frames));
+    if (!read) continue;
+    Clip clip = CutClip(read->clip, 0, setup.config.num_frames);
+    clip.views.resize(static_cast<size_t>(setup.config.num_views));  // the first: nothing is drawn
+    setup.validation.push_back(std::move(clip));
   }
 }
 
@@ -119,7 +125,7 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
                        .fix = "give it again, or all of it with --config " +
                               (run.common().out / "run.json").string()});
   }
-  EpisodeReader reader(options.clips.edit);
+  EpisodeReader reader(options.clips.edit, options.clips.num_views);
   const DataSplit split =
       ListTrainingData(options.data, options.train.validation_episodes, run.seed());
   const std::map<std::filesystem::path, ClipShape> shapes = SampleShapes(split, reader);

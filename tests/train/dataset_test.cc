@@ -61,8 +61,6 @@ TEST_F(DatasetTest, TooFewEpisodesAreRefused) {
                                          {"train.validation_episodes is 1", "the 1 episodes"});
   EXPECT_EQ(ListTrainingData({data()}, 0, 0).training.size(), 1U);
   testing::ExpectThrowsWith<ConfigError>([] { ListTrainingData({}, -1, 0); }, {"--data"});
-  testing::ExpectThrowsWith<ConfigError>([&] { ListTrainingData({data() + "@2"}, 0, 0); },
-                                         {"--data ratio", "(0, 1]"});
 }
 
 TEST_F(DatasetTest, TheSplitDependsOnTheSeedAlone) {

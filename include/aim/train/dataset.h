@@ -24,6 +24,7 @@ struct TrainingEpisode {
   DataSet data;
   EpisodeRef ref;
   std::string stamp;
+  int copy = 0;  // of one that is trained on several times in an epoch
 };
 
 struct DataSplit {
@@ -31,10 +32,11 @@ struct DataSplit {
   std::vector<TrainingEpisode> validation;  // chosen by a hash of the episode's name
 };
 
-// `data` are DIR or DIR@RATIO; a ratio below 1 keeps that share of the episodes (by hash); what is
-// given twice is trained twice as often. `validation_episodes` are held out of training (each once,
-// however often it was given), or, where it is -1, one in ten, at least 1 and at most 24. Throws
-// InputError for a missing folder, ConfigError for a bad ratio or too few episodes.
+// `data` are DIR or DIR@RATIO: how often an episode is trained on in an epoch; of 2.5 every episode
+// twice and half of them, by hash, a third time. What is given twice adds up. `validation_episodes`
+// are held out of training (each once, however often it was given), or, where it is -1, one in ten,
+// at least 1 and at most 24. Throws InputError for a missing folder, ConfigError for a bad ratio or
+// too few episodes.
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed);
 
@@ -51,7 +53,6 @@ struct ClipShape {
 
   bool operator==(const ClipShape&) const = default;
 };
-ClipShape ShapeOf(const Clip& clip);
 // Throws InputError naming `where` and `whose` shape is expected; rates may differ by 1 %.
 void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::string& where,
                 const std::string& whose);
@@ -59,8 +60,14 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
 // Reads the episodes of a run, as `edit` wants them; thread-safe.
 class EpisodeReader {
  public:
-  explicit EpisodeReader(EpisodeEdit edit = {}) : edit_(std::move(edit)) {}
+  // Clips have `num_views` of an episode's views, or all of them where it is 0.
+  explicit EpisodeReader(EpisodeEdit edit = {}, int num_views = 0)
+      : edit_(std::move(edit)), num_views_(num_views) {}
   const EpisodeEdit& edit() const { return edit_; }
+  int num_views() const { return num_views_; }
+
+  // Of the clips made of it.
+  ClipShape ShapeOf(const Clip& clip) const;
 
   // From now on, episodes of another shape than that of `whose` are left out. Before any thread
   // reads.
@@ -83,6 +90,7 @@ class EpisodeReader {
 
  private:
   EpisodeEdit edit_;
+  int num_views_;
   std::optional<ClipShape> expected_;
   std::string expected_by_;
   mutable std::mutex mutex_;
@@ -105,6 +113,8 @@ struct CacheRequest {
   // Writes the encoders beside the clips (WriteEncoders).
   std::function<void(const std::filesystem::path&)> write_encoders;
   int clips_per_episode = 1;
+  AugmentOptions augment = {};
+  uint64_t seed = 0;  // of the views and variations that are drawn
 };
 
 // Opens the cache of the clips (CutClips of each episode), building what is missing; its folder

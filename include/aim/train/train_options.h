@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "aim/base/options.h"
+#include "aim/data/augment.h"
 #include "aim/data/episode_edit.h"
 #include "aim/model/dit_options.h"
 #include "aim/model/pca_autoencoder.h"
@@ -97,7 +98,9 @@ struct ClipOptions {
   int num_frames = 17;
   int per_episode = 4;
   int autoencoder_episodes = 400;
+  int num_views = 0;
   EpisodeEdit edit;
+  AugmentOptions augment;
   std::string dir;
 
   template <class Self, class Visitor>
@@ -107,11 +110,15 @@ struct ClipOptions {
           "clips cut from an episode: its start and later starts");
     visit("autoencoder_episodes", self.autoencoder_episodes, Range{1, 1e6},
           "episodes the autoencoder is fitted on");
+    visit(
+        "num_views", self.num_views, Range{0, 64},
+        "views of a clip, drawn at random from those of its episode, each at most once; 0 = all of "
+        "them, in their order");
     EpisodeEdit::ForEachField(self.edit, visit);
+    visit("augment", self.augment, Any{}, "");
     visit("dir", self.dir, Any{},
           "folder of the latent cache; empty = inside the run; without --data a finished one is "
-          "trained "
-          "from alone");
+          "trained from alone");
   }
 };
 
