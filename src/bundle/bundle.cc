@@ -305,7 +305,7 @@ Bundle LoadBundle(const std::filesystem::path& path, const LoadOptions& options)
   return bundle;
 }
 
-std::string BundleConfigText(const BundleConfig& config) {
+nlohmann::json BundleConfigJson(const BundleConfig& config) {
   nlohmann::json object = OptionsToJson(config);
   for (const auto& kind : WordsOf(AutoencoderKind{})) {
     if (config.autoencoder.kind != kind.value) object["autoencoder"].erase(kind.text);
@@ -313,6 +313,11 @@ std::string BundleConfigText(const BundleConfig& config) {
   for (const auto& kind : WordsOf(TextKind{})) {
     if (config.text.kind != kind.value) object["text"].erase(kind.text);
   }
+  return object;
+}
+
+std::string BundleConfigText(const BundleConfig& config) {
+  nlohmann::json object = BundleConfigJson(config);
   object["format_version"] = kFormatVersion;
   return ToToml(object);
 }

@@ -51,7 +51,7 @@ nlohmann::json InspectPart(const std::filesystem::path& path, const ShapeMap& sh
 nlohmann::json InspectBundle(const std::filesystem::path& path) {
   const BundleConfig config = LoadBundleConfig(path);
   nlohmann::json report = {
-      {"kind", "bundle"}, {"path", path.string()}, {"config", OptionsToJson(config)}};
+      {"kind", "bundle"}, {"path", path.string()}, {"config", BundleConfigJson(config)}};
   nlohmann::json& files = report["files"];
   files[config.dit_file] = InspectPart(path / config.dit_file, DitWeightShapes(config.dit));
   const AutoencoderOptions& code = config.autoencoder;

@@ -131,5 +131,14 @@ TEST(Inspect, ProblemsAreSaid) {
                                         {"absent", "missing"});
 }
 
+// Options of an autoencoder or text encoder that the bundle has not are none of its.
+TEST(Inspect, ABundleShowsWhatItHas) {
+  const nlohmann::json config = InspectModel(testing::SourceDir() / "assets/tiny")["config"];
+  EXPECT_TRUE(config["autoencoder"].contains("pca"));
+  EXPECT_FALSE(config["autoencoder"].contains("wan_vae"));
+  EXPECT_TRUE(config["text"].contains("hashed_words"));
+  EXPECT_FALSE(config["text"].contains("umt5"));
+}
+
 }  // namespace
 }  // namespace aim

@@ -165,7 +165,8 @@ std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
 WeightMap LoadTextWeights(const std::filesystem::path& path, const BundleConfig& config,
                           const LoadOptions& options = {});
 
-// model.toml of a config: what its kinds do not read is left out.
+// A config but for what its kinds do not read; the same as model.toml.
+nlohmann::json BundleConfigJson(const BundleConfig& config);
 std::string BundleConfigText(const BundleConfig& config);
 
 // Writes a bundle with a pca autoencoder and hashed words, whole or not at all; an existing one is
