@@ -15,6 +15,8 @@
 #include "aim/base/summary.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
+#include "aim/data/convert.h"
+#include "aim/data/copy_set.h"
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
 #include "aim/media/frame_times.h"
@@ -32,6 +34,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMode = "v2a";
+constexpr const char* kLabels = "labels";  // the layout that is always written
 constexpr size_t kWindowsPerBatch = 8;
 constexpr double kRateTolerance = 0.25;
 constexpr double kFewDecoded = 0.5;  // of an episode's frames
@@ -125,6 +128,7 @@ class Labeller {
     }
     run_.progress().Finish();
     RequireOneRead(options_.data.path, count, report_.skipped);
+    if (options_.to != kLabels) WriteDataSet();
     return WriteReport();
   }
 
@@ -133,6 +137,7 @@ class Labeller {
   void CheckSettings() const {
     nlohmann::json settings = OptionsToJson(options_);
     settings.erase("shard");
+    settings.erase("to");      // made of the labels
     settings.erase("layout");  // follows from the data
     settings["seed"] = run_.seed();
     settings["model_content"] = FileStamp(options_.model.model);
@@ -295,6 +300,12 @@ class Labeller {
     return record;
   }
 
+  void WriteDataSet() {
+    const DataSet labels = OpenDataSet(run_.out(), kLabels).WithViews(options_.data.views);
+    CopyDataSet(labels, FindLayout(options_.to), run_.out() / options_.to, run_.progress(),
+                report_.skipped);
+  }
+
   LabelReport WriteReport() {
     report_.model = options_.model.model;
     report_.data = options_.data.path;
@@ -329,10 +340,21 @@ class Labeller {
 
 }  // namespace
 
+Limits LabelLayouts() {
+  Limits limits = WritableLayouts();
+  limits.choices.insert(limits.choices.begin(), kLabels);
+  return limits;
+}
+
 void LabelOptions::Validate() const {
   CheckRanges(*this);
   model.Validate();
-  ParseShard(shard);
+  if (ParseShard(shard).count > 1 && to != kLabels) {
+    throw ConfigError({.where = "--to",
+                       .got = to + " with --shard",
+                       .expected = "labels: one of several processes does not see them all",
+                       .fix = "when all have ended, aim-data convert OUT OTHER --to " + to});
+  }
   data.Validate();
 }
 

@@ -292,6 +292,46 @@ TEST_F(LabelTest, ItsOutputIsADataSet) {
 }
 
 // The videos are those of the first data set; labels are no truth to measure errors against.
+// The labels with their videos, as a data set that others load; written anew at every start.
+TEST_F(LabelTest, WritesADataSetOfItsOwn) {
+  LabelOptions options = Options(*folder_ / "clips");
+  options.to = "lerobot";
+  Label(options, scratch_ / "out");
+  const fs::path root = scratch_ / "out/lerobot";
+  EXPECT_EQ(nlohmann::json::parse(ReadFile(root / "meta/info.json"))["codebase_version"], "v3.0");
+  const auto expect_same = [&] {
+    const DataSet labels = OpenDataSet(scratch_ / "out", "labels");
+    const DataSet written = OpenDataSet(root);
+    EXPECT_EQ(written.layout().Name(), "lerobot");
+    ASSERT_EQ(written.episodes().size(), labels.episodes().size());
+    for (size_t i = 0; i < labels.episodes().size(); ++i) {
+      const Episode label = labels.Read(labels.episodes()[i]);
+      const Episode episode = written.Read(written.episodes()[i]);
+      ASSERT_EQ(episode.clip.poses.size(), label.clip.poses.size());
+      EXPECT_THAT(episode.clip.poses.back().world_from_tool,
+                  RigidNear(label.clip.poses.back().world_from_tool, 1e-6, 1e-6));
+      EXPECT_NEAR(episode.confidence.back(), label.confidence.back(), 1e-6);
+      EXPECT_EQ(episode.clip.prompt, label.clip.prompt);
+    }
+  };
+  expect_same();
+  EXPECT_TRUE(OpenDataSet(scratch_ / "out").layout().Name() == "labels");
+  fs::remove_all(root / "videos");  // as one that was damaged
+  EXPECT_EQ(Label(options, scratch_ / "out", true)["resumed"], 3);
+  expect_same();
+}
+
+TEST_F(LabelTest, ADataSetOfItsOwnIsOneProcessesWork) {
+  LabelOptions options = Options(*folder_ / "clips");
+  options.to = "folder";
+  options.shard = "0/2";
+  ExpectThrowsWith<ConfigError>([&] { Label(options, scratch_ / "out"); },
+                                {"--to", "--shard", "aim-data convert OUT OTHER --to folder"});
+  options.to = "parquet";
+  options.shard = "";
+  ExpectThrowsWith<ConfigError>([&] { Label(options, scratch_ / "out"); }, {"to is", "lerobot"});
+}
+
 TEST_F(LabelTest, LabelsCanBeLabelledAgain) {
   Label(Options(*folder_ / "demos"), scratch_ / "first");
   const nlohmann::json report = Label(Options(scratch_ / "first"), scratch_ / "second");

@@ -22,12 +22,16 @@ constexpr auto WordsOf(FirstPose) {
   return WordTable<FirstPose, 2>{{{kData, "data"}, {kNone, "none"}}};
 }
 
+// "labels" and the layouts that can be written.
+Limits LabelLayouts();
+
 struct LabelOptions {
   ModelOptions model;
   DataOptions data;
   double min_confidence = 0.2;
   FirstPose first_pose = FirstPose::kData;
   int overlap = 0;
+  std::string to = "labels";
   std::string shard;
   bool overlay = false;
 
@@ -41,6 +45,9 @@ struct LabelOptions {
           "data: the recorded pose at frame 0 is given to the model where there is one");
     visit("overlap", self.overlap, Range{0, 4096},
           "frames that neighbouring windows of a long video share; 0 = half a window");
+    visit("to", self.to, LabelLayouts(),
+          "labels: poses beside the videos where they lie; else also a data set of its own with the "
+          "videos, <out>/<layout>, in this layout");
     visit("shard", self.shard, Any{},
           "i/n: label only episodes i, i + n, ... (i from 0), as one of n processes");
     visit("overlay", self.overlay, Any{},
@@ -80,6 +87,9 @@ nlohmann::json ToJson(const LabelReport& report);
 // With `overlay` each episode also gets overlay<V>.mp4, a video a view with the tool drawn in, and
 // strip.jpg; report.html (report-i-of-n.html) shows them with confidence over time, what was filled
 // in and what was left out.
+//
+// With `to` another layout, the labelled episodes are also written as a data set of their own: poses,
+// confidence and videos, <out>/lerobot or the like; whole or absent, and anew at every start.
 //
 // A video is read a window at a time: memory does not grow with its length.
 //
