@@ -62,7 +62,9 @@ aim::cli::Commands AddCommands(CLI::App& app) {
        "Example: aim-model forward --model out/random_wan --part dit --inputs "
        "tests/data/parity/dit.inputs.safetensors --out out/velocity.safetensors",
        {"model", "inputs", "out"}},
-      [](const aim::ForwardOptions& options, RunContext& run) { aim::RunForward(options, run); }));
+      [](const aim::ForwardOptions& options, RunContext& run) {
+        std::cout << aim::DumpJson(ToJson(aim::RunForward(options, run)), 1) << '\n';
+      }));
   aim::cli::AddMeasurements(app, commands);
   return commands;
 }

@@ -160,7 +160,11 @@ void ForwardOptions::Validate() const {
   require(inputs, "--inputs", "a safetensors file with the tensors that the part reads");
 }
 
-void RunForward(const ForwardOptions& options, RunContext& run) {
+nlohmann::json ToJson(const ForwardReport& report) {
+  return {{"part", ToWord(report.part)}, {"tensors", report.shapes}};
+}
+
+ForwardReport RunForward(const ForwardOptions& options, RunContext& run) {
   options.Validate();
   if (run.out().empty()) {
     throw ConfigError({.where = "--out",
@@ -171,8 +175,13 @@ void RunForward(const ForwardOptions& options, RunContext& run) {
   const Forward forward(options, run);
   run.PrepareOutFile();
   WeightMap outputs = forward.Run();
-  for (auto& [name, tensor] : outputs) tensor = tensor.to(at::kCPU, at::kFloat).contiguous();
+  ForwardReport report{.part = options.part, .shapes = {}};
+  for (auto& [name, tensor] : outputs) {
+    tensor = tensor.to(at::kCPU, at::kFloat).contiguous();
+    report.shapes[name] = tensor.sizes().vec();
+  }
   WriteSafetensors(run.out(), outputs);
+  return report;
 }
 
 }  // namespace aim

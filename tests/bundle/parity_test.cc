@@ -44,9 +44,10 @@ class ParityTest : public ::testing::Test {
     options.inputs = inputs.string();
     options.dtype = FromWord<ComputeDtype>(dtype, "dtype");
     RunContext run({.out = *folder_ / "out.safetensors", .overwrite = true});
-    RunForward(options, run);
+    const nlohmann::json report = ToJson(RunForward(options, run));
     const WeightMap outputs = ReadSafetensors(run.out());
     EXPECT_EQ(outputs.size(), 1u);
+    EXPECT_EQ(report["tensors"][outputs.begin()->first], outputs.begin()->second.sizes().vec());
     return outputs.begin()->second.clone();
   }
 

@@ -1,7 +1,10 @@
 // aim-model forward: one part of a model on given tensors, for comparison with other programs.
 #pragma once
 
+#include <map>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
@@ -37,6 +40,12 @@ struct ForwardOptions {
   void Validate() const;  // throws ConfigError
 };
 
+struct ForwardReport {
+  ForwardPart part = ForwardPart::kUnset;
+  std::map<std::string, std::vector<int64_t>> shapes;  // of the tensors written, by name
+};
+nlohmann::json ToJson(const ForwardReport& report);  // {"part", "tensors": {name: shape}}
+
 // Reads `inputs`, runs the part on run.device() and writes run.out(), a safetensors file of
 // float32:
 //
@@ -49,6 +58,6 @@ struct ForwardOptions {
 //
 // Throws ConfigError, and InputError naming the file and tensor that is missing or has the wrong
 // shape or type.
-void RunForward(const ForwardOptions& options, RunContext& run);
+ForwardReport RunForward(const ForwardOptions& options, RunContext& run);
 
 }  // namespace aim
