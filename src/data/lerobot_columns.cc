@@ -252,12 +252,21 @@ void LeRobotColumns::FillCamera(const ParquetTable& rows, size_t num_frames,
   track.frames = std::move(frames);
 }
 
+// A state that is the action in every row was not measured (lerobot_rows.cc).
+bool LeRobotColumns::IsActionAgain(const ParquetTable& rows) const {
+  return action_ && action_->numbers[0].column == kLeRobotAction &&
+         state_->numbers[0].column == kLeRobotState &&
+         rows.Numbers(kLeRobotState) == rows.Numbers(kLeRobotAction);
+}
+
 void LeRobotColumns::Fill(const ParquetTable& rows, int num_frames, Episode& episode) const {
   const auto count = static_cast<size_t>(num_frames);
   for (ClipView& view : episode.clip.views) {
     FillCamera(rows, count, cameras_.at(view.camera.name), episode.clip, view.camera);
   }
-  if (state_) episode.measured = Poses(rows, *state_, std::vector<bool>(count, true));
+  if (state_ && !IsActionAgain(rows)) {
+    episode.measured = Poses(rows, *state_, std::vector<bool>(count, true));
+  }
   if (!action_) return;
   const std::vector<bool> is_valid = ValidFrames(rows, count);
   const auto num_valid = static_cast<size_t>(std::count(is_valid.begin(), is_valid.end(), true));

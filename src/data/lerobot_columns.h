@@ -71,6 +71,7 @@ class LeRobotColumns {
 
   std::vector<ToolPose> Poses(const ParquetTable& rows, const PosePlaces& places,
                               const std::vector<bool>& is_valid) const;
+  bool IsActionAgain(const ParquetTable& rows) const;
   std::vector<bool> ValidFrames(const ParquetTable& rows, size_t num_frames) const;
   void FillCamera(const ParquetTable& rows, size_t num_frames, const CameraPlaces& places,
                   const Clip& clip, CameraTrack& track) const;

@@ -37,6 +37,13 @@ void AddActions(const Episode& episode, Columns& columns) {
   columns.push_back(std::move(valid));
 }
 
+// Measured poses, or, since LeRobot's policies want a state, the actions once more.
+LeRobotColumn State(const Episode& episode, const LeRobotRowFacts& facts, LeRobotColumn actions) {
+  actions.name = kLeRobotState;
+  if (!facts.has_measured) return actions;
+  return {kLeRobotState, "float32", PoseNames(), kPoseNumbers, ActionRows(episode.measured)};
+}
+
 void AddCameras(const Episode& episode, const std::vector<std::string>& names, Columns& columns) {
   for (size_t view = 0; view < names.size(); ++view) {
     const ClipView& from = episode.clip.views[view];
@@ -82,10 +89,7 @@ ParquetColumn ToParquet(const LeRobotColumn& column) {
 std::vector<LeRobotColumn> LeRobotRows(const Episode& episode, const LeRobotRowFacts& facts) {
   Columns columns;
   AddActions(episode, columns);
-  if (facts.has_measured) {
-    columns.push_back(
-        {kLeRobotState, "float32", PoseNames(), kPoseNumbers, ActionRows(episode.measured)});
-  }
+  columns.push_back(State(episode, facts, columns.front()));
   if (facts.has_cameras) AddCameras(episode, facts.cameras, columns);
   if (facts.has_confidence) {
     columns.push_back({kLeRobotConfidence, "float32", {}, 1, episode.confidence});

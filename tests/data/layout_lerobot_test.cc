@@ -184,6 +184,19 @@ INSTANTIATE_TEST_SUITE_P(
                    {"3 poses", "one for each of 5 frames, the first or none"}}),
     testing::CaseName());
 
+// LeRobot's policies want a state; one that is the action again was not measured.
+TEST_F(LeRobotTest, WithoutMeasuredPosesTheStateIsTheAction) {
+  std::vector<Episode> episodes = MakeLeRobotEpisodes(2);
+  for (Episode& episode : episodes) episode.measured.clear();
+  WriteSet(root_, episodes);
+  const nlohmann::json info = nlohmann::json::parse(ReadFile(root_ / "meta/info.json"));
+  EXPECT_EQ(info["features"]["observation.state"]["shape"], info["features"]["action"]["shape"]);
+  const DataSet data = OpenDataSet(root_);
+  const Episode read = data.Read(data.episodes()[0]);
+  EXPECT_EQ(read.clip.poses.size(), episodes[0].clip.poses.size());
+  EXPECT_TRUE(read.measured.empty());
+}
+
 TEST_F(LeRobotTest, LossyPicturesNeedEvenSides) {
   Rng rng(4);
   Episode episode = testing::MakeEpisode({.num_frames = 2, .size_px = 15}, rng);

@@ -45,9 +45,10 @@ struct LabelOptions {
           "data: the recorded pose at frame 0 is given to the model where there is one");
     visit("overlap", self.overlap, Range{0, 4096},
           "frames that neighbouring windows of a long video share; 0 = half a window");
-    visit("to", self.to, LabelLayouts(),
-          "labels: poses beside the videos where they lie; else also a data set of its own with the "
-          "videos, <out>/<layout>, in this layout");
+    visit(
+        "to", self.to, LabelLayouts(),
+        "labels: poses beside the videos where they lie; else also a data set of its own with the "
+        "videos, <out>/<layout>, in this layout");
     visit("shard", self.shard, Any{},
           "i/n: label only episodes i, i + n, ... (i from 0), as one of n processes");
     visit("overlay", self.overlay, Any{},
@@ -88,8 +89,9 @@ nlohmann::json ToJson(const LabelReport& report);
 // strip.jpg; report.html (report-i-of-n.html) shows them with confidence over time, what was filled
 // in and what was left out.
 //
-// With `to` another layout, the labelled episodes are also written as a data set of their own: poses,
-// confidence and videos, <out>/lerobot or the like; whole or absent, and anew at every start.
+// With `to` another layout, the labelled episodes are also written as a data set of their own:
+// poses, confidence and videos, <out>/lerobot or the like; whole or absent, and anew at every
+// start.
 //
 // A video is read a window at a time: memory does not grow with its length.
 //
