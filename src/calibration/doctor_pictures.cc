@@ -1,7 +1,6 @@
 #include "calibration/doctor_pictures.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -46,13 +45,7 @@ Image DrawRow(const CameraTrack& track, std::span<const ToolPose> poses, int lag
 
 }  // namespace
 
-std::set<int> ShownFrames(int num_frames) {
-  std::set<int> frames;
-  for (int i = 0; i < kNumShown; ++i) {
-    frames.insert(static_cast<int>(std::lround((num_frames - 1.0) * i / (kNumShown - 1.0))));
-  }
-  return frames;
-}
+std::set<int> ShownFrames(int num_frames) { return SpreadFrames(num_frames, kNumShown); }
 
 Image DrawOverlays(const ClipNumbers& given, const Diagnosis& diagnosis,
                    const std::set<int>& frames, std::span<const FramePictures> pictures) {

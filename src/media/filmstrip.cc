@@ -1,10 +1,20 @@
 #include "aim/media/filmstrip.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "aim/base/error.h"
 
 namespace aim {
+
+std::set<int> SpreadFrames(int num_frames, int count) {
+  AIM_CHECK(num_frames > 0 && count >= 2);
+  std::set<int> frames;
+  for (int i = 0; i < count; ++i) {
+    frames.insert(static_cast<int>(std::lround((num_frames - 1.0) * i / (count - 1.0))));
+  }
+  return frames;
+}
 
 Image Filmstrip(std::span<const Image> images, int gap_px) {
   AIM_CHECK(!images.empty() && gap_px >= 0);

@@ -36,6 +36,16 @@ cv::Mat DecodeBgr(const std::string& bytes) {
   }
 }
 
+std::string Encode(const Image& image, const std::string& extension, int jpeg_quality) {
+  AIM_CHECK(image.width > 0 && image.height > 0 &&
+            image.rgb.size() == Image(image.width, image.height).rgb.size());
+  cv::Mat bgr;
+  cv::cvtColor(MatOf(image), bgr, cv::COLOR_RGB2BGR);
+  std::vector<uint8_t> encoded;
+  AIM_CHECK(cv::imencode(extension, bgr, encoded, {cv::IMWRITE_JPEG_QUALITY, jpeg_quality}));
+  return {encoded.begin(), encoded.end()};
+}
+
 }  // namespace
 
 Image ReadImage(const std::filesystem::path& path) {
@@ -61,14 +71,9 @@ void WriteImage(const std::filesystem::path& path, const Image& image) {
                        .expected = ".png, .jpg or .jpeg",
                        .fix = "rename it"});
   }
-  AIM_CHECK(image.width > 0 && image.height > 0 &&
-            image.rgb.size() == Image(image.width, image.height).rgb.size());
-  cv::Mat bgr;
-  cv::cvtColor(MatOf(image), bgr, cv::COLOR_RGB2BGR);
-  std::vector<uint8_t> encoded;
-  AIM_CHECK(cv::imencode(extension, bgr, encoded, {cv::IMWRITE_JPEG_QUALITY, 95}));
-  WriteFileAtomic(path,
-                  std::string_view(reinterpret_cast<const char*>(encoded.data()), encoded.size()));
+  WriteFileAtomic(path, Encode(image, extension, 95));
 }
+
+std::string EncodeJpeg(const Image& image, int quality) { return Encode(image, ".jpg", quality); }
 
 }  // namespace aim

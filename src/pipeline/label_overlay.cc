@@ -45,10 +45,7 @@ class Overlay {
         std::min(1.0, static_cast<double>(kMostSidePx) / std::max(clip.width, clip.height));
     width_ = std::max(2, static_cast<int>(std::lround(clip.width * shrink)));
     height_ = std::max(2, static_cast<int>(std::lround(clip.height * shrink)));
-    for (int i = 0; i < kStripFrames; ++i) {
-      strip_frames_.insert(
-          static_cast<int>(std::lround((episode.num_frames() - 1.0) * i / (kStripFrames - 1.0))));
-    }
+    strip_frames_ = SpreadFrames(episode.num_frames(), kStripFrames);
   }
 
   void Write(const std::filesystem::path& folder) {

@@ -99,6 +99,19 @@ nlohmann::json Shaded(const LineChart& chart, const Axes& axes) {
   return shaded;
 }
 
+nlohmann::json Bars(const LineChart& chart, const Axes& axes) {
+  nlohmann::json bars = nlohmann::json::array();
+  for (const ChartBar& bar : chart.bars) {
+    const double left = kSide * axes.x.At(bar.x_begin);
+    const double top = kSide * (1 - axes.y.At(bar.y));
+    bars.push_back({{"x", NumberText(left, 1)},
+                    {"width", NumberText(kSide * axes.x.At(bar.x_end) - left, 1)},
+                    {"y", NumberText(top, 1)},
+                    {"height", NumberText(kSide - top, 1)}});
+  }
+  return bars;
+}
+
 }  // namespace
 
 std::string LineChartHtml(const LineChart& chart) {
@@ -113,6 +126,7 @@ std::string LineChartHtml(const LineChart& chart) {
                                        {"x_ticks", Ticks(axes.x, false)},
                                        {"y_ticks", Ticks(axes.y, true)},
                                        {"shaded", Shaded(chart, axes)},
+                                       {"bars", Bars(chart, axes)},
                                        {"threshold", threshold},
                                        {"lines", Lines(chart, axes)},
                                        {"has_legend", is_named}});

@@ -34,6 +34,12 @@ TEST(DrawingTest, BlendShowsPeaksAndIgnoresThePedestal) {
   EXPECT_EQ(blended.rgb[0], 100);
 }
 
+TEST(DrawingTest, FramesAreSpreadEvenly) {
+  EXPECT_EQ(SpreadFrames(41, 5), (std::set<int>{0, 10, 20, 30, 40}));
+  EXPECT_EQ(SpreadFrames(3, 8), (std::set<int>{0, 1, 2}));
+  EXPECT_EQ(SpreadFrames(1, 2), (std::set<int>{0}));
+}
+
 TEST(DrawingTest, ActionImageBecomesBytes) {
   const std::vector<float> action = {0.0F, 1.0F, 0.5F, 2.0F, -1.0F, 0.25F};  // R R G G B B
   const Image image = ActionImageToImage(action, 2, 1);

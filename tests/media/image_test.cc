@@ -57,6 +57,10 @@ TEST(ImageTest, JpegStaysNear) {
   const Image read = ReadImage(path);
   EXPECT_NEAR(read.rgb[0], 200, 4);
   EXPECT_NEAR(read.rgb[2], 0, 4);
+  const Image noise = NoiseImage(37, 11);
+  EXPECT_LT(EncodeJpeg(noise, 50).size(), EncodeJpeg(noise, 95).size());
+  WriteImage(path, noise);
+  EXPECT_EQ(EncodeJpeg(noise, 95), ReadFile(path));
 }
 
 TEST(ImageTest, BadPicturesAreNamed) {

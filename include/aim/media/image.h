@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace aim {
@@ -31,5 +32,8 @@ Image ReadImage(const std::filesystem::path& path);
 // The extension chooses the format: .png is lossless, .jpg has quality 95. Atomic; makes folders.
 // Throws ConfigError for another extension, IoError if the system fails.
 void WriteImage(const std::filesystem::path& path, const Image& image);
+
+// The bytes of a JPEG file; `quality` is 0 (smallest) to 100.
+std::string EncodeJpeg(const Image& image, int quality);
 
 }  // namespace aim

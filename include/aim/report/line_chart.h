@@ -23,6 +23,13 @@ struct ChartLine {
   bool is_reference = false;           // dashed and grey
 };
 
+// A bar of a histogram, from the axis up to `y`.
+struct ChartBar {
+  double x_begin = 0;
+  double x_end = 0;
+  double y = 0;
+};
+
 struct LineChart {
   std::string title;   // what is drawn, with its unit
   std::string x_name;  // with its unit
@@ -31,6 +38,7 @@ struct LineChart {
   std::optional<std::pair<double, double>> y_range = {};  // the same
   bool prefer_log = false;  // of y, where all values are positive and differ more than tenfold
   std::vector<std::pair<double, double>> shaded = {};  // stretches of x
+  std::vector<ChartBar> bars = {};                     // with x_range and y_range
   std::optional<double> threshold = {};                // of y, dashed
 };
 
