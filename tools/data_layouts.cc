@@ -30,7 +30,7 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
         const InspectReport report = InspectData(options.data.Open(), run.progress());
         std::cout << DumpJson(ToJson(report), 1) << '\n';
         RequireOneRead(options.data.path,
-                       static_cast<size_t>(report.num_episodes) + report.skipped.size(),
+                       static_cast<size_t>(report.statistics.num_episodes) + report.skipped.size(),
                        report.skipped);
       },
       {"path"}));
@@ -43,6 +43,7 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
         std::cout << DumpJson(ToJson(RunConvert(options, run)), 1) << '\n';
       },
       {"source", "destination"}));
+  AddSetCommands(app, commands);
 }
 
 }  // namespace aim::cli

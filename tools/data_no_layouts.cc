@@ -4,7 +4,9 @@
 namespace aim::cli {
 
 void AddLayoutCommands(CLI::App& app, Commands&) {
-  app.footer("Not in this build (AIM_CORE_ONLY): inspect, convert; demos without --cache.");
+  app.footer(
+      "Not in this build (AIM_CORE_ONLY): inspect, convert, validate, merge, split; demos "
+      "without --cache.");
 }
 
 }  // namespace aim::cli

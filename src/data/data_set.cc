@@ -1,6 +1,5 @@
 #include "aim/data/data_set.h"
 
-#include <algorithm>
 #include <map>
 #include <mutex>
 #include <set>
@@ -70,11 +69,8 @@ struct DataSet::Contents {
 
   // Recorded poses must lie in the pictures.
   void CheckCameras(const Episode& episode, const std::string& name) const {
+    if (!TellsOfCameras(episode)) return;
     const Clip& clip = episode.clip;
-    if (clip.poses.size() < 2) return;        // the tool may come into view later
-    if (!episode.confidence.empty()) return;  // labels may be wrong where the cameras are right
-    const auto is_blind = [](const ClipView& view) { return view.camera.frames.empty(); };
-    if (std::any_of(clip.views.begin(), clip.views.end(), is_blind)) return;
     const std::vector<std::string> warnings = CheckRig(CamerasOf(clip), clip.poses, name);
     const std::lock_guard lock(mutex);
     if (!checked.insert(name).second) return;
@@ -111,9 +107,14 @@ const EpisodeRef* DataSet::Find(const std::string& name) const& {
   return found == contents_->by_name.end() ? nullptr : &contents_->episodes[found->second];
 }
 
-std::unique_ptr<OpenEpisode> DataSet::Open(const EpisodeRef& ref) const {
+std::unique_ptr<OpenEpisode> DataSet::OpenAsIs(const EpisodeRef& ref) const {
   std::unique_ptr<OpenEpisode> episode = contents_->source->Open(ref);
   if (!views_.empty()) episode->KeepViews(views_);
+  return episode;
+}
+
+std::unique_ptr<OpenEpisode> DataSet::Open(const EpisodeRef& ref) const {
+  std::unique_ptr<OpenEpisode> episode = OpenAsIs(ref);
   contents_->CheckCameras(episode->facts(), ref.name);
   return episode;
 }

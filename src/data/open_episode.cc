@@ -43,6 +43,15 @@ void RequireCameras(const Clip& clip, const std::string& where) {
   }
 }
 
+bool IsCalibrated(const Clip& clip) {
+  return std::none_of(clip.views.begin(), clip.views.end(),
+                      [](const ClipView& view) { return view.camera.frames.empty(); });
+}
+
+bool TellsOfCameras(const Episode& episode) {
+  return episode.clip.poses.size() >= 2 && episode.confidence.empty() && IsCalibrated(episode.clip);
+}
+
 OpenEpisode::OpenEpisode(Episode facts, std::unique_ptr<ViewVideos> videos, int num_frames,
                          std::string where)
     : facts_(std::move(facts)),
@@ -139,8 +148,14 @@ Clip OpenEpisode::ReadFitted(const FrameRange& range, int stride, int width, int
   return clip;
 }
 
+void OpenEpisode::VisitPictures(size_t view, const VisitPicture& visit) {
+  videos_->VisitView(view, {0, num_frames_}, visit);
+}
+
 void OpenEpisode::CheckPictures() {
-  videos_->VisitFrames({0, num_frames_}, 1, [](size_t, int, std::span<const uint8_t>) {});
+  for (size_t view = 0; view < facts_.clip.views.size(); ++view) {
+    VisitPictures(view, [](int, std::span<const uint8_t>) {});
+  }
 }
 
 }  // namespace aim

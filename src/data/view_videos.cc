@@ -134,4 +134,8 @@ void ViewVideos::VisitFrames(const FrameRange& frames, int stride, const Visit& 
   }
 }
 
+void ViewVideos::VisitView(size_t view, const FrameRange& frames, const FrameReader::Visit& visit) {
+  views_.at(view).frames->VisitFrames(frames.begin, frames.end, 1, visit);
+}
+
 }  // namespace aim

@@ -58,6 +58,9 @@ class ViewVideos {
   using Visit = std::function<void(size_t view, int frame, std::span<const uint8_t> rgb)>;
   void VisitFrames(const FrameRange& frames, int stride, const Visit& visit);
 
+  // The same of one view.
+  void VisitView(size_t view, const FrameRange& frames, const FrameReader::Visit& visit);
+
  private:
   void CheckAgainstFirst(size_t view) const;
 

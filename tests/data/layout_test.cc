@@ -266,7 +266,7 @@ TEST_P(LayoutTest, MissingPartsAreNamedAndTheRestIsRead) {
     EXPECT_THROW(data.Read(ref, {0, 2}), InputError);
     Progress silent;
     const InspectReport report = InspectData(data, silent);
-    EXPECT_EQ(report.num_episodes, kNumEpisodes - static_cast<int>(num_hit));
+    EXPECT_EQ(report.statistics.num_episodes, kNumEpisodes - static_cast<int>(num_hit));
     EXPECT_EQ(report.layout, GetParam().layout);
     ASSERT_EQ(report.skipped.size(), num_hit);
     EXPECT_EQ(report.skipped[hit].episode, ref.name);

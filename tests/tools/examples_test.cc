@@ -25,6 +25,9 @@ constexpr Example kExamples[] = {
     {"aim-data demos", ""},
     {"aim-data inspect", ""},
     {"aim-data convert", ""},
+    {"aim-data validate", ""},
+    {"aim-data merge", ""},
+    {"aim-data split", ""},
     {"aim-codec doctor", ""},
     {"aim-generate", ""},
     {"aim-label", ""},
@@ -89,6 +92,48 @@ TEST(ExamplesTest, EveryToolsExampleWorks) {
     const CommandResult run = RunCommand({"/bin/bash", "-c", here + command});
     EXPECT_EQ(run.exit_code, 0) << command << "\n" << run.err;
     EXPECT_THAT(run.err, ::testing::Not(::testing::HasSubstr("left out"))) << command;
+  }
+}
+
+// A damaged data set is told from a whole one by the exit code, and wrong calls leave nothing.
+TEST(DataToolTest, ExitCodesAndSentencesAreTheUsers) {
+  const TemporaryFolder folder;
+  const std::string demos = (folder / "demos").string();
+  const std::string out = (folder / "out").string();
+  const auto data = [](std::vector<std::string> words) {
+    words.insert(words.begin(), Binary("aim-data"));
+    return RunCommand(words);
+  };
+  ASSERT_EQ(data({"demos", "--task", "reach_target", "--episodes", "2", "--out", demos}).exit_code,
+            0);
+  const CommandResult whole = data({"validate", demos});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_THAT(whole.err, ::testing::HasSubstr("0 errors, 0 warnings"));
+  std::filesystem::path actions;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(demos)) {
+    if (entry.path().filename() == "actions.npy") actions = entry.path();
+  }
+  std::filesystem::remove(actions);
+  const CommandResult damaged = data({"validate", demos, "--out", out + ".json"});
+  EXPECT_EQ(damaged.exit_code, 2);
+  EXPECT_THAT(damaged.err, ::testing::HasSubstr("actions.npy"));
+  EXPECT_THAT(ReadFile(out + ".json"), ::testing::HasSubstr("\"unreadable\""));
+  struct Wrong {
+    std::vector<std::string> words;
+    std::string sentence;
+  };
+  const std::vector<Wrong> wrong = {
+      {{"validate", demos, folder / "nowhere"}, "nowhere is missing"},
+      {{"merge", demos, out}, "two or more data sets, then the folder"},
+      {{"merge", demos, folder / "nowhere", out}, "nowhere is missing"},
+      {{"split", demos, "--out", out}, "--parts is not given"},
+      {{"split", demos, "--parts", "train=0.9,val=0.2", "--out", out}, "sum is 1"},
+  };
+  for (const Wrong& one : wrong) {
+    const CommandResult result = data(one.words);
+    EXPECT_EQ(result.exit_code, 2) << one.sentence;
+    EXPECT_THAT(result.err, ::testing::HasSubstr(one.sentence));
+    EXPECT_FALSE(std::filesystem::exists(out)) << one.sentence;
   }
 }
 

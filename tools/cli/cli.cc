@@ -191,7 +191,7 @@ CLI::Option* AddFlag(CLI::App& app, const OptionLeaf& leaf, bool is_positional) 
   CLI::Option* flag = app.add_option(name, kAccept, help);
   if (std::holds_alternative<std::vector<std::string>*>(leaf.field)) {
     flag->take_all();
-    if (is_positional) flag->expected(1, 1 << 20);
+    if (is_positional) flag->expected(1, 1 << 20)->allow_extra_args();
   }
   flag->type_name(TypeName(leaf));
   if (is_positional) flag->required();

@@ -17,6 +17,9 @@ namespace aim {
 // The names of the layouts that can be written.
 Limits WritableLayouts();
 
+inline constexpr const char* kLosslessHelp =
+    "videos keep every bit of the pictures; otherwise they are a tenth of the size";
+
 struct ConvertOptions {
   std::string source;
   std::string destination;
@@ -33,8 +36,7 @@ struct ConvertOptions {
     visit("from", self.from, LayoutChoices(), "layout of the source; auto: found by its files");
     visit("to", self.to, WritableLayouts(), "layout to write");
     EpisodeEdit::ForEachField(self.edit, visit);
-    visit("lossless", self.lossless, Any{},
-          "videos keep every bit of the pictures; otherwise they are a tenth of the size");
+    visit("lossless", self.lossless, Any{}, kLosslessHelp);
     visit("shard", self.shard, Any{},
           "i/n: convert only episodes i, i + n, ... (i from 0), as one of n processes");
   }

@@ -37,6 +37,9 @@ class DataSet {
   // InputError.
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const;
 
+  // The same without that look at the cameras.
+  std::unique_ptr<OpenEpisode> OpenAsIs(const EpisodeRef& ref) const;
+
   EpisodeShape Shape(const EpisodeRef& ref) const { return Open(ref)->shape(); }
 
   // The frames of `range`, all views: equal to the cut of the whole, but neither decoded nor held

@@ -1,7 +1,10 @@
 // An episode whose pictures are read a part at a time.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +17,14 @@ class ViewVideos;
 // Throws InputError naming `where` and the view unless every view has its camera: drawing, fitting
 // and training need it, looking at pictures does not.
 void RequireCameras(const Clip& clip, const std::string& where);
+
+// Whether every view has its camera.
+bool IsCalibrated(const Clip& clip);
+
+// Whether cameras and recorded poses can be held against each other: every view is calibrated, and
+// there are poses of more than the first frame (the tool may come into view later), not labels
+// (which may be wrong where the cameras are right).
+bool TellsOfCameras(const Episode& episode);
 
 // An episode that was opened: all of it but its pictures is known. Memory does not grow with its
 // length beyond that. What is read in order is decoded once. Not thread-safe; threads open their
@@ -47,6 +58,11 @@ class OpenEpisode {
   // Frames begin, begin + stride, ... of `range` as FitClip makes them, at this size; without
   // poses. Throws InputError where a view has no calibration.
   Clip ReadFitted(const FrameRange& range, int stride, int width, int height);
+
+  // Calls visit(frame, pixels [height, width, 3]) for every picture of a view and keeps none; the
+  // pixels last for the call. Throws FormatError where a picture is damaged.
+  using VisitPicture = std::function<void(int frame, std::span<const uint8_t> rgb)>;
+  void VisitPictures(size_t view, const VisitPicture& visit);
 
   // Decodes every picture and keeps none. Throws FormatError where one is damaged.
   void CheckPictures();

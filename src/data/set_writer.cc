@@ -1,0 +1,190 @@
+#include "data/set_writer.h"
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/parse_json.h"
+#include "aim/base/run_settings.h"
+#include "aim/base/shard.h"
+#include "aim/base/text.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kUnknownTask = "clips";  // where a layout wants the name of one
+
+nlohmann::json ToJson(const std::string& key, const WrittenEpisode& written) {
+  return {{"episode", key},
+          {"stamp", written.stamp},
+          {"content", written.content},
+          {"frames", written.num_frames},
+          {"name", written.target.name},
+          {"task", written.target.task},
+          {"variation", written.target.variation},
+          {"index", written.target.index}};
+}
+
+// Nothing for a line that was cut off.
+std::optional<std::pair<std::string, WrittenEpisode>> ReadLine(const std::string& line) {
+  const nlohmann::json one = ParseJson(line);
+  if (!one.is_object()) return std::nullopt;
+  try {
+    const std::string key = one.at("episode");
+    return {{key,
+             {.stamp = one.at("stamp"),
+              .content = one.at("content"),
+              .num_frames = one.at("frames"),
+              .target = {.name = one.at("name"),
+                         .path = {},
+                         .task = one.at("task"),
+                         .variation = one.at("variation"),
+                         .index = one.at("index")}}}};
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> LostBetween(const LayoutLimits& from, const LayoutLimits& to) {
+  const std::vector<std::pair<const char*, bool LayoutLimits::*>> kParts = {
+      {"cameras", &LayoutLimits::cameras},
+      {"poses", &LayoutLimits::poses},
+      {"measured poses", &LayoutLimits::measured},
+      {"confidence", &LayoutLimits::confidence},
+      {"instructions", &LayoutLimits::prompt},
+      {"tasks", &LayoutLimits::task},
+      {"seeds", &LayoutLimits::seed}};
+  std::vector<std::string> lost;
+  for (const auto& [name, part] : kParts) {
+    if (from.*part && !(to.*part)) lost.emplace_back(name);
+  }
+  return lost;
+}
+
+void PrepareSetFolder(RunContext& run, const Layout& layout, const SetPlace& place,
+                      const nlohmann::json& settings, const std::vector<std::string>& lost) {
+  const bool is_apart = layout.Limits().apart;
+  const bool is_shared = ParseShard(place.shard).count > 1;
+  const std::string name(layout.Name());
+  if (!is_apart && is_shared) {
+    throw ConfigError({.where = "--shard",
+                       .got = place.shard,
+                       .expected = "nothing: in the layout " + name +
+                                   " episodes share files, which one process writes",
+                       .fix = "leave it out"});
+  }
+  const OutUse use = !is_apart ? OutUse::kNew : is_shared ? OutUse::kShared : OutUse::kResumable;
+  if (place.folder.empty()) {
+    run.PrepareOutFolder(use);
+  } else {
+    run.PrepareOutFolder(use, place.folder);
+  }
+  KeepSettings(run.out() / "settings.json", settings);
+  if (lost.empty()) return;
+  LogWarning("the layout " + name + " cannot hold " + Join(lost, ", ") + ": left out");
+}
+
+WrittenEpisodes::WrittenEpisodes(const fs::path& folder, const std::string& file)
+    : file_(folder / file) {
+  if (!fs::is_directory(folder)) return;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("written") && name.ends_with(".jsonl")) Read(entry.path());
+  }
+}
+
+void WrittenEpisodes::Add(const std::string& key, const WrittenEpisode& written) {
+  std::ofstream file(file_, std::ios::app);
+  file << '\n' << DumpJson(ToJson(key, written)) << std::flush;
+  if (file) return;
+  throw IoError({file_.string(), "not writable", "a line more", "free some space"});
+}
+
+void WrittenEpisodes::Read(const fs::path& path) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (auto read = ReadLine(line)) episodes_[read->first] = std::move(read->second);
+  }
+}
+
+SetWriter::SetWriter(const Layout& layout, const fs::path& root, bool lossless,
+                     const std::string& record)
+    : layout_(layout), sink_(layout.Create(root, {.lossless = lossless})) {
+  if (!layout.Limits().apart) return;
+  written_.emplace(root, record);
+  for (const auto& [key, written] : written_->all()) {
+    if (sink_->Holds(written.target)) names_.insert(NameOf(written.target));
+  }
+}
+
+std::string SetWriter::StampOf(const DataSet& data, const EpisodeRef& ref) const {
+  return written_ ? data.Stamp(ref) : "";
+}
+
+const WrittenEpisode* SetWriter::Resume(const std::string& key, const std::string& stamp) {
+  if (!written_) return nullptr;
+  const auto found = written_->all().find(key);
+  if (found == written_->all().end()) return nullptr;
+  const WrittenEpisode& earlier = found->second;
+  if (earlier.stamp != stamp || !sink_->Holds(earlier.target)) return nullptr;
+  ++num_resumed_;
+  Count(earlier);
+  return &earlier;
+}
+
+const EpisodeRef* SetWriter::EarlierTarget(const std::string& key) const {
+  if (!written_) return nullptr;
+  const auto found = written_->all().find(key);
+  return found == written_->all().end() ? nullptr : &found->second.target;
+}
+
+EpisodeRef SetWriter::TargetOf(const EpisodeRef& ref, size_t number, const Episode& episode) const {
+  EpisodeRef target = ref;
+  if (target.task.empty()) target.index = static_cast<int>(number);
+  target.task = episode.task.empty() && layout_.Limits().task ? kUnknownTask : episode.task;
+  target.variation = episode.variation;
+  return target;
+}
+
+std::string SetWriter::NameOf(const EpisodeRef& target) const {
+  if (layout_.Limits().task) return EpisodeName(target.task, target.variation, target.index);
+  std::string name = target.name;
+  std::replace(name.begin(), name.end(), '/', '_');  // one folder
+  return name;
+}
+
+bool SetWriter::IsTaken(const std::string& key, const EpisodeRef& target) const {
+  const std::string name = NameOf(target);
+  const EpisodeRef* earlier = EarlierTarget(key);
+  return names_.contains(name) && (earlier == nullptr || NameOf(*earlier) != name);
+}
+
+void SetWriter::RequireFree(const std::string& key, const EpisodeRef& target,
+                            const std::string& where) const {
+  if (!IsTaken(key, target)) return;
+  throw InputError({.where = where,
+                    .got = "a second episode that becomes " + NameOf(target),
+                    .expected = "names that differ",
+                    .fix = "convert the parts of the data set one by one"});
+}
+
+void SetWriter::Write(const std::string& key, const WrittenEpisode& written,
+                      const Episode& episode) {
+  sink_->Write(written.target, episode);
+  names_.insert(NameOf(written.target));
+  if (written_) written_->Add(key, written);
+  Count(written);
+}
+
+void SetWriter::Count(const WrittenEpisode& written) {
+  ++num_episodes_;
+  num_frames_ += written.num_frames;
+}
+
+}  // namespace aim
