@@ -39,6 +39,6 @@ Command AddCommand(CLI::App& app, const CommandText& text, Run run,
 // What one tool of a full build has; in a core build a line of --help that says what is missing.
 void AddMeasurements(CLI::App& app, Commands& commands);    // aim-model: evaluate, drift
 void AddLayoutCommands(CLI::App& app, Commands& commands);  // aim-data: inspect and those below
-void AddSetCommands(CLI::App& app, Commands& commands);     // validate, merge, split
+void AddSetCommands(CLI::App& app, Commands& commands);     // validate, merge, split, view
 
 }  // namespace aim::cli

@@ -5,7 +5,7 @@ namespace aim::cli {
 
 void AddLayoutCommands(CLI::App& app, Commands&) {
   app.footer(
-      "Not in this build (AIM_CORE_ONLY): inspect, convert, validate, merge, split; demos "
+      "Not in this build (AIM_CORE_ONLY): inspect, convert, validate, merge, split, view; demos "
       "without --cache.");
 }
 

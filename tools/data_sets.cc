@@ -5,6 +5,7 @@
 #include "aim/data/merge.h"
 #include "aim/data/split.h"
 #include "aim/data/validate.h"
+#include "aim/gallery/gallery.h"
 #include "tools/cli/stop_signals.h"
 #include "tools/commands.h"
 
@@ -40,6 +41,16 @@ void AddSetCommands(CLI::App& app, Commands& commands) {
       [](const SplitOptions& options, RunContext& run) {
         const StopSignals signals(run);
         std::cout << DumpJson(ToJson(RunSplit(options, run)), 1) << '\n';
+      },
+      {"path"}));
+  commands.push_back(AddCommand<GalleryOptions>(
+      app,
+      {"view",
+       "Make a page that shows a data set: pictures, tool, cameras, statistics.",
+       "Example: aim-data view data/demos --out out/view",
+       {"out"}},
+      [](const GalleryOptions& options, RunContext& run) {
+        std::cout << DumpJson(ToJson(RunGallery(options, run)), 1) << '\n';
       },
       {"path"}));
 }

@@ -28,6 +28,7 @@ constexpr Example kExamples[] = {
     {"aim-data validate", ""},
     {"aim-data merge", ""},
     {"aim-data split", ""},
+    {"aim-data view", ""},
     {"aim-codec doctor", ""},
     {"aim-generate", ""},
     {"aim-label", ""},
@@ -128,6 +129,8 @@ TEST(DataToolTest, ExitCodesAndSentencesAreTheUsers) {
       {{"merge", demos, folder / "nowhere", out}, "nowhere is missing"},
       {{"split", demos, "--out", out}, "--parts is not given"},
       {{"split", demos, "--parts", "train=0.9,val=0.2", "--out", out}, "sum is 1"},
+      {{"view", demos}, "--out is not given"},
+      {{"view", folder / "nowhere", "--out", out}, "nowhere is missing"},
   };
   for (const Wrong& one : wrong) {
     const CommandResult result = data(one.words);
