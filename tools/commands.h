@@ -40,5 +40,6 @@ Command AddCommand(CLI::App& app, const CommandText& text, Run run,
 void AddMeasurements(CLI::App& app, Commands& commands);    // aim-model: evaluate, drift
 void AddLayoutCommands(CLI::App& app, Commands& commands);  // aim-data: inspect and those below
 void AddSetCommands(CLI::App& app, Commands& commands);     // validate, merge, split, view
+void AddCompareCommand(CLI::App& app, Commands& commands);  // aim-data: compare
 
 }  // namespace aim::cli

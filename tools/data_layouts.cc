@@ -44,6 +44,7 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
       },
       {"source", "destination"}));
   AddSetCommands(app, commands);
+  AddCompareCommand(app, commands);
 }
 
 }  // namespace aim::cli

@@ -27,20 +27,6 @@ std::vector<T> Take(const std::vector<T>& values, const std::vector<int>& frames
   return taken;
 }
 
-std::vector<int> FramesOf(const OpenEpisode& episode, const EpisodeEdit& edit) {
-  if (edit.fps == 0) {
-    std::vector<int> all(static_cast<size_t>(episode.num_frames()));
-    std::iota(all.begin(), all.end(), 0);
-    return all;
-  }
-  std::vector<int> frames = SampleFrames(episode.facts().times_s, edit.fps);
-  if (!frames.empty()) return frames;
-  throw InputError({.where = episode.where(),
-                    .got = ToText(episode.facts().clip.fps) + " frames a second",
-                    .expected = "at least " + ToText(edit.fps) + ", the rate asked for",
-                    .fix = "ask for fewer: frames are not invented"});
-}
-
 // The pictures and cameras of `frames`, one after another.
 Clip ReadPictures(OpenEpisode& episode, const std::vector<int>& frames, int width, int height) {
   Clip clip;
@@ -71,13 +57,27 @@ std::vector<int> SampleFrames(const std::vector<double>& times_s, double fps) {
   return frames;
 }
 
+std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit) {
+  if (edit.fps == 0) {
+    std::vector<int> all(static_cast<size_t>(episode.num_frames()));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
+  std::vector<int> frames = SampleFrames(episode.facts().times_s, edit.fps);
+  if (!frames.empty()) return frames;
+  throw InputError({.where = episode.where(),
+                    .got = ToText(episode.facts().clip.fps) + " frames a second",
+                    .expected = "at least " + ToText(edit.fps) + ", the rate asked for",
+                    .fix = "ask for fewer: frames are not invented"});
+}
+
 Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRange& range) {
   if (!edit.views.empty()) episode.KeepViews(edit.views);
   if (edit.width == 0 && edit.height == 0 && edit.fps == 0) return episode.Read(range);
   const Clip& whole = episode.facts().clip;
   const int width = edit.width > 0 ? edit.width : whole.width;
   const int height = edit.height > 0 ? edit.height : whole.height;
-  std::vector<int> frames = FramesOf(episode, edit);
+  std::vector<int> frames = FramesTaken(episode, edit);
   const FrameRange part = WithinEpisode(range, static_cast<int>(frames.size()), episode.where());
   frames = {frames.begin() + part.begin, frames.begin() + part.end};
   CheckPixelMemory(static_cast<int64_t>(frames.size() * whole.views.size()), width, height,

@@ -29,6 +29,7 @@ constexpr Example kExamples[] = {
     {"aim-data merge", ""},
     {"aim-data split", ""},
     {"aim-data view", ""},
+    {"aim-data compare", ""},
     {"aim-codec doctor", ""},
     {"aim-generate", ""},
     {"aim-label", ""},

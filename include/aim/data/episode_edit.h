@@ -32,6 +32,9 @@ struct EpisodeEdit {
 // rise. Empty if frames would have to be repeated, `fps` being more than theirs.
 std::vector<int> SampleFrames(const std::vector<double>& times_s, double fps);
 
+// Those of an episode that `edit` takes. Throws InputError for a rate above its own.
+std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit);
+
 // An episode, as `edit` wants it; poses are those of the frames taken; of the frames that come out,
 // those of `range`. Throws InputError for a view that it has not, a rate above its own, pictures
 // beyond 8 GiB, and what OpenEpisode::Read throws.

@@ -1,0 +1,341 @@
+#include "pipeline/compare_episode.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "aim/base/error.h"
+#include "aim/base/parallel.h"
+#include "aim/base/text.h"
+#include "aim/metrics/picture_quality.h"
+#include "aim/metrics/pose_scores.h"
+#include "pipeline/clip_rate.h"
+
+namespace aim {
+namespace {
+
+// Of a batch of pictures through LPIPS, both sides together.
+constexpr int kPixelsPerBatch = 1 << 20;
+
+// One of the two.
+struct ComparedSide {
+  OpenEpisode& episode;
+  std::vector<int> frames;  // of the recording
+
+  const Clip& clip() const { return episode.facts().clip; }
+  double fps(const EpisodeEdit& edit) const { return edit.fps > 0 ? edit.fps : clip().fps; }
+  int width(const EpisodeEdit& edit) const { return edit.width > 0 ? edit.width : clip().width; }
+  int height(const EpisodeEdit& edit) const {
+    return edit.height > 0 ? edit.height : clip().height;
+  }
+};
+
+std::vector<std::string> ViewNames(const Clip& clip) {
+  std::vector<std::string> names;
+  for (const ClipView& view : clip.views) names.push_back(view.camera.name);
+  return names;
+}
+
+// [picture of `frame`] of a view.
+std::span<const uint8_t> PictureOf(const Clip& clip, size_t view, int frame) {
+  const size_t size = 3 * static_cast<size_t>(clip.width) * static_cast<size_t>(clip.height);
+  return std::span(clip.views[view].rgb).subspan(static_cast<size_t>(frame) * size, size);
+}
+
+// Frames [begin, end) of a view, [N, 3, H, W] in [-1, 1].
+at::Tensor PicturesOf(const Clip& clip, size_t view, int begin, int end, c10::Device device) {
+  const auto* bytes = PictureOf(clip, view, begin).data();
+  const at::Tensor pixels = at::from_blob(const_cast<uint8_t*>(bytes),
+                                          {end - begin, clip.height, clip.width, 3}, at::kByte);
+  return pixels.to(device).permute({0, 3, 1, 2}).to(at::kFloat).div_(127.5).sub_(1);
+}
+
+class EpisodeMeasurement {
+ public:
+  EpisodeMeasurement(const CompareOptions& options, const MetricNetworks& networks,
+                     OpenEpisode& judged, OpenEpisode& truth)
+      : options_(options),
+        metrics_(options.Metrics()),
+        networks_(networks),
+        judged_{judged, FramesTaken(judged, options.edit)},
+        truth_{truth, FramesTaken(truth, options.edit)} {}
+
+  EpisodeComparison Run(ClipFeatures& features) {
+    CheckRates();
+    CheckLengths();
+    const Clip& clip = truth_.clip();
+    result_.num_frames = static_cast<int>(truth_.frames.size());
+    result_.size = SizeText(clip.width, clip.height);
+    if (AsksForPictures()) {
+      PairViews();
+      CheckSizes();
+      MeasurePictures();
+    }
+    if (Asks(Metric::kPose)) MeasurePoses();
+    const auto append = [](std::vector<Eigen::VectorXd>& all, std::vector<Eigen::VectorXd>& more) {
+      all.insert(all.end(), more.begin(), more.end());
+    };
+    append(features.judged, features_.judged);
+    append(features.truth, features_.truth);
+    return std::move(result_);
+  }
+
+ private:
+  bool Asks(Metric metric) const { return metrics_.contains(metric); }
+  bool AsksForPictures() const { return metrics_.size() > (Asks(Metric::kPose) ? 1U : 0U); }
+
+  [[noreturn]] void FailPair(const std::string& judged, const std::string& truth,
+                             const std::string& expected, const std::string& fix) const {
+    throw InputError({.where = judged_.episode.where(),
+                      .got = judged + " where the truth has " + truth,
+                      .expected = expected,
+                      .fix = fix});
+  }
+
+  void CheckRates() const {
+    const double judged = judged_.fps(options_.edit);
+    const double truth = truth_.fps(options_.edit);
+    if (IsModelRate(judged, truth)) return;
+    FailPair("at " + RateText(judged) + " frames a second", RateText(truth), "one rate",
+             "bring both to one with --fps " + RateText(std::min(judged, truth)));
+  }
+
+  // Two recordings of one moment, brought to another rate, may end a frame apart.
+  void CheckLengths() {
+    const auto judged = static_cast<int64_t>(judged_.frames.size());
+    const auto truth = static_cast<int64_t>(truth_.frames.size());
+    if (std::abs(judged - truth) > (options_.edit.fps > 0 ? 1 : 0)) {
+      FailPair(CountText(judged, "frame") + " long", std::to_string(truth), "as many", "");
+    }
+    const auto count = static_cast<size_t>(std::min(judged, truth));
+    judged_.frames.resize(count);
+    truth_.frames.resize(count);
+    if (count > 1) return;
+    throw InputError({.where = judged_.episode.where(),
+                      .got = "one frame",
+                      .expected = "at least two: the first, which a model is given, does not count",
+                      .fix = ""});
+  }
+
+  // By name, unless names were given for both.
+  void PairViews() {
+    const std::vector<std::string> judged = ViewNames(judged_.clip());
+    const std::vector<std::string> truth = ViewNames(truth_.clip());
+    const bool by_order = !options_.truth.views.empty();
+    const bool same = std::is_permutation(judged.begin(), judged.end(), truth.begin(), truth.end());
+    if (by_order ? judged.size() != truth.size() : !same) {
+      FailPair("seen by " + Join(judged), Join(truth), "the same views",
+               "say which belong together with --views and --truth-views, in the same order");
+    }
+    if (!by_order && judged != truth) truth_.episode.KeepViews(judged);
+  }
+
+  void CheckSizes() const {
+    const std::string judged =
+        SizeText(judged_.width(options_.edit), judged_.height(options_.edit));
+    const std::string truth = SizeText(truth_.width(options_.edit), truth_.height(options_.edit));
+    if (judged == truth) return;
+    FailPair("of " + judged + " pixels", truth, "one size",
+             "bring both to one with --width and --height");
+  }
+
+  void MeasurePictures() {
+    const int width = judged_.width(options_.edit);
+    const int height = judged_.height(options_.edit);
+    const int side = std::min(width, height);
+    const int count = result_.num_frames;
+    with_ssim_ = WhereLarge(Metric::kSsim, side, kSsimWindowPx);
+    with_lpips_ =
+        Asks(Metric::kLpips) && WhereLarge(Metric::kLpips, side, networks_.lpips->min_size_px());
+    if (Asks(Metric::kFvd) && count < options_.fvd_frames) {
+      result_.missing["fvd"] =
+          "fewer than the " + std::to_string(options_.fvd_frames) + " frames of a clip";
+    }
+    for (int begin = 0; begin < count; begin += options_.fvd_frames) {
+      const int end = std::min(count, begin + options_.fvd_frames);
+      const Clip judged = ReadEdited(judged_.episode, options_.edit, {begin, end}).clip;
+      const Clip truth = ReadEdited(truth_.episode, options_.edit, {begin, end}).clip;
+      const int first = begin == 0 ? 1 : 0;  // the given frame is no result
+      for (size_t view = 0; view < truth.views.size(); ++view) {
+        ComparePixels(judged, truth, view, first, end - begin);
+        if (with_lpips_) CompareFeatures(judged, truth, view, first, end - begin);
+        if (Asks(Metric::kFvd) && end - begin == options_.fvd_frames) AddClip(judged, truth, view);
+      }
+    }
+    const Score& psnr = result_.scores["psnr_db"];
+    if (psnr.num_values > 0) return;
+    result_.scores.erase("psnr_db");
+    if (Asks(Metric::kPsnr)) result_.missing["psnr_db"] = "every picture equals the true one";
+  }
+
+  bool WhereLarge(Metric metric, int side_px, int needed_px) {
+    if (!Asks(metric)) return false;
+    if (side_px >= needed_px) return true;
+    result_.missing[ToWord(metric)] =
+        "pictures with sides below " + std::to_string(needed_px) + " pixels";
+    return false;
+  }
+
+  // Frames [first, end) of a view.
+  void ComparePixels(const Clip& judged, const Clip& truth, size_t view, int first, int end) {
+    const auto count = static_cast<size_t>(end - first);
+    std::vector<double> psnr_db(count), ssim(count);
+    ParallelFor(end - first, NumProcessors(), [&](int64_t i) {
+      const std::span<const uint8_t> a = PictureOf(judged, view, first + static_cast<int>(i));
+      const std::span<const uint8_t> b = PictureOf(truth, view, first + static_cast<int>(i));
+      const auto k = static_cast<size_t>(i);
+      if (Asks(Metric::kPsnr)) psnr_db[k] = PicturePsnrDb(a, b);
+      if (with_ssim_) ssim[k] = Ssim(a, b, truth.width, truth.height);
+    });
+    for (size_t i = 0; i < count; ++i) {
+      if (with_ssim_) result_.scores["ssim"].AddValue(ssim[i]);
+      if (!Asks(Metric::kPsnr)) continue;
+      const bool is_equal = std::isinf(psnr_db[i]);
+      result_.scores["equal_pictures"].AddValue(is_equal ? 1 : 0);
+      if (!is_equal) result_.scores["psnr_db"].AddValue(psnr_db[i]);
+    }
+  }
+
+  void CompareFeatures(const Clip& judged, const Clip& truth, size_t view, int first, int end) {
+    const int batch = std::max(1, kPixelsPerBatch / (2 * truth.width * truth.height));
+    for (int begin = first; begin < end; begin += batch) {
+      const int stop = std::min(end, begin + batch);
+      const at::Tensor distances =
+          networks_.lpips
+              ->Distance(PicturesOf(judged, view, begin, stop, networks_.device),
+                         PicturesOf(truth, view, begin, stop, networks_.device))
+              .to(at::kCPU, at::kDouble);
+      for (int64_t i = 0; i < distances.size(0); ++i) {
+        result_.scores["lpips"].AddValue(distances[i].item<double>());
+      }
+    }
+  }
+
+  void AddClip(const Clip& judged, const Clip& truth, size_t view) {
+    const auto features_of = [&](const Clip& clip) {
+      const at::Tensor video = I3dVideo(clip.views[view].rgb, options_.fvd_frames, clip.width,
+                                        clip.height, networks_.device);
+      const at::Tensor features =
+          networks_.i3d->Features(video)[0].to(at::kCPU, at::kDouble).contiguous();
+      return Eigen::VectorXd(
+          Eigen::Map<const Eigen::VectorXd>(features.const_data_ptr<double>(), kI3dFeatures));
+    };
+    features_.judged.push_back(features_of(judged));
+    features_.truth.push_back(features_of(truth));
+  }
+
+  void MeasurePoses() {
+    for (const ComparedSide* side : {&judged_, &truth_}) {
+      const auto recorded = static_cast<int>(side->clip().poses.size());
+      if (recorded == side->episode.num_frames()) continue;
+      const char* which = side == &judged_ ? "" : "the truth has ";
+      result_.missing["pose"] =
+          which + (recorded == 0 ? std::string("no poses") : "no more than the first pose");
+      return;
+    }
+    LeaveOutUnknownTruth();
+    const std::vector<CameraTrack> cameras = Cameras();
+    for (const CameraTrack& camera : cameras) {
+      if (!camera.frames.empty()) continue;
+      result_.missing["error_2d_px/" + camera.name] = "no camera of the view is known";
+    }
+    const Scores scores = ScorePoses(JudgedPoses(), TruePoses(), cameras);
+    for (const auto& [name, score] : scores) {
+      if (score.Value()) {
+        result_.scores[name] = score;
+      } else if (name == "gripper_f1" && score.num_values > 0) {
+        result_.missing[name] = "no gripper ever closes";
+      } else {
+        result_.missing[name] = "no frame could be decoded";
+      }
+    }
+    if (!scores.contains("jaccard")) NameUnseen(cameras);
+  }
+
+  // Labels that are taken for the truth say nothing where they have no confidence.
+  void LeaveOutUnknownTruth() {
+    const std::vector<double>& confidence = truth_.episode.facts().confidence;
+    if (confidence.empty()) return;
+    std::vector<int> judged, truth;
+    for (size_t k = 0; k < truth_.frames.size(); ++k) {
+      if (k > 0 && confidence[static_cast<size_t>(truth_.frames[k])] <= 0) continue;
+      judged.push_back(judged_.frames[k]);
+      truth.push_back(truth_.frames[k]);
+    }
+    const auto num_left_out = static_cast<int64_t>(truth_.frames.size() - truth.size());
+    if (num_left_out > 0) {
+      result_.missing["pose_of_frames"] =
+          "the truth has no pose in " + CountText(num_left_out, "frame");
+    }
+    judged_.frames = std::move(judged);
+    truth_.frames = std::move(truth);
+  }
+
+  void NameUnseen(const std::vector<CameraTrack>& cameras) {
+    const bool blind = std::all_of(cameras.begin(), cameras.end(),
+                                   [](const CameraTrack& track) { return track.frames.empty(); });
+    const char* reason = blind ? "no cameras are known" : "no mark lies in a picture";
+    for (const char* name : {"trajectory_px", "jaccard"}) result_.missing[name] = reason;
+  }
+
+  // The true ones, at the size of their recording; those of the judged where these are not known.
+  std::vector<CameraTrack> Cameras() const {
+    std::vector<CameraTrack> cameras = CamerasOf(truth_.clip());
+    const std::vector<CameraTrack> others = CamerasOf(judged_.clip());
+    for (CameraTrack& camera : cameras) {
+      const auto same = std::find_if(others.begin(), others.end(), [&](const CameraTrack& other) {
+        return other.name == camera.name;
+      });
+      const ComparedSide& side = camera.frames.empty() ? judged_ : truth_;
+      if (camera.frames.empty() && same != others.end()) camera.frames = same->frames;
+      if (camera.frames.size() < 2) continue;
+      std::vector<Camera> taken;
+      for (const int frame : side.frames) taken.push_back(camera.at(static_cast<size_t>(frame)));
+      camera.frames = std::move(taken);
+    }
+    return cameras;
+  }
+
+  std::vector<DecodedPose> JudgedPoses() const {
+    const Episode& facts = judged_.episode.facts();
+    std::vector<DecodedPose> poses;
+    for (const int frame : judged_.frames) {
+      const auto k = static_cast<size_t>(frame);
+      const double confidence = facts.confidence.empty() ? 1 : facts.confidence[k];
+      poses.push_back({.pose = facts.clip.poses[k],
+                       .decodable = confidence > 0,
+                       .confidence = confidence,
+                       .visible = {}});
+    }
+    return poses;
+  }
+
+  std::vector<ToolPose> TruePoses() const {
+    std::vector<ToolPose> poses;
+    for (const int frame : truth_.frames) {
+      poses.push_back(truth_.clip().poses[static_cast<size_t>(frame)]);
+    }
+    return poses;
+  }
+
+  const CompareOptions& options_;
+  std::set<Metric> metrics_;
+  const MetricNetworks& networks_;
+  ComparedSide judged_;
+  ComparedSide truth_;
+  bool with_ssim_ = false;
+  bool with_lpips_ = false;
+  EpisodeComparison result_;
+  ClipFeatures features_;
+};
+
+}  // namespace
+
+EpisodeComparison CompareEpisode(const CompareOptions& options, const MetricNetworks& networks,
+                                 OpenEpisode& judged, OpenEpisode& truth, ClipFeatures& features) {
+  return EpisodeMeasurement(options, networks, judged, truth).Run(features);
+}
+
+}  // namespace aim

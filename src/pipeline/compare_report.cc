@@ -1,0 +1,160 @@
+// What a comparison found, for programs and for people.
+#include <algorithm>
+
+#include "aim/base/text.h"
+#include "aim/pipeline/compare.h"
+#include "aim/report/numbers.h"
+
+namespace aim {
+namespace {
+
+// Covariances of fewer clips than features are singular, and the distance grows as clips get fewer.
+constexpr int64_t kManyClips = kI3dFeatures + 1;
+
+struct ScoreText {
+  const char* name;  // of the score, or what it begins with
+  const char* text;  // how a table calls it
+  int digits;
+  double scale = 1;
+};
+constexpr ScoreText kScoreTexts[] = {{"psnr_db", "PSNR, dB", 2},
+                                     {"equal_pictures", "equal pictures, %", 1, 100},
+                                     {"ssim", "SSIM, %", 2, 100},
+                                     {"lpips", "LPIPS", 4},
+                                     {"position_mm", "3-D error of the tip, mm", 2},
+                                     {"rotation_deg", "rotation, deg", 2},
+                                     {"gripper_accuracy", "gripper, %", 1, 100},
+                                     {"gripper_f1", "gripper F1 (closed), %", 1, 100},
+                                     {"not_decodable", "not decodable, %", 1, 100},
+                                     {"trajectory_px", "trajectory, px", 2},
+                                     {"jaccard_4", "Jaccard at 4 px, %", 1, 100},
+                                     {"jaccard", "Jaccard, 1 to 16 px, %", 1, 100},
+                                     {"behind_camera", "behind the camera, %", 1, 100}};
+constexpr std::string_view kError2d = "error_2d_px/";
+
+std::string StyledText(double value, const ScoreText& style) {
+  return NumberText(value, style.digits, style.scale);
+}
+
+std::string Row(const std::string& name, const std::string& n, const std::string& value,
+                const std::string& interval) {
+  return "| " + Join({name, n, value, interval}, " | ") + " |\n";
+}
+
+std::string Row(const std::string& name, const ScoreSummary& summary, const ScoreText& style) {
+  const std::string interval = summary.interval
+                                   ? StyledText(summary.interval->low, style) + " to " +
+                                         StyledText(summary.interval->high, style)
+                                   : "-";
+  return Row(name, std::to_string(summary.num_values), StyledText(summary.value, style), interval);
+}
+
+bool IsFew(const VideoDistance& fvd) { return std::min(fvd.num_judged, fvd.num_true) < kManyClips; }
+
+std::string FewClips(const VideoDistance& fvd) {
+  return "FVD of " + std::to_string(fvd.num_judged) + " and " + std::to_string(fvd.num_true) +
+         " clips of " + std::to_string(fvd.num_frames) +
+         " frames is biased upwards: compare it with FVD of as many clips alone";
+}
+
+nlohmann::json ToJson(const VideoDistance& fvd) {
+  nlohmann::json object = {{"value", fvd.distance},
+                           {"clips_judged", fvd.num_judged},
+                           {"clips_truth", fvd.num_true},
+                           {"frames", fvd.num_frames}};
+  if (IsFew(fvd)) object["note"] = FewClips(fvd);
+  return object;
+}
+
+nlohmann::json ToJson(const EpisodeComparison& episode) {
+  return {{"episode", episode.episode},
+          {"frames", episode.num_frames},
+          {"size", episode.size},
+          {"scores", ToJson(episode.scores)},
+          {"missing", episode.missing}};
+}
+
+nlohmann::json ToJson(const MissingCount& missing) {
+  return {{"metric", missing.metric},
+          {"reason", missing.reason},
+          {"episodes", missing.num_episodes},
+          {"first", missing.first}};
+}
+
+// Sizes of the true pictures, where pixels are counted.
+std::string Sizes(const CompareReport& report) {
+  std::set<std::string> sizes;
+  for (const EpisodeComparison& episode : report.episodes) sizes.insert(episode.size);
+  return Join({sizes.begin(), sizes.end()});
+}
+
+std::string Partnerless(const std::vector<std::string>& names, const std::string& where) {
+  if (names.empty()) return "";
+  return CountText(static_cast<int64_t>(names.size()), "episode") + " in " + where +
+         " alone: " + names[0] + (names.size() > 1 ? ", ..." : "") + "\n";
+}
+
+// What a reader must know beside the numbers.
+std::string Remarks(const CompareReport& report) {
+  std::string text;
+  if (report.fvd && IsFew(*report.fvd)) text += FewClips(*report.fvd) + ".\n";
+  if (report.episodes.size() == 1) text += "One episode: no intervals.\n";
+  for (const MissingCount& missing : report.missing) {
+    text += "not measured: " + missing.metric + " of " +
+            CountText(missing.num_episodes, "episode") + " (" + missing.first +
+            "): " + missing.reason + "\n";
+  }
+  text += Partnerless(report.only_judged, report.judged);
+  text += Partnerless(report.only_true, report.truth);
+  for (const Skipped& skipped : report.skipped) {
+    text += "left out: " + skipped.episode + ": " + skipped.problem + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+nlohmann::json ToJson(const CompareReport& report) {
+  nlohmann::json overall = nlohmann::json::object();
+  for (const auto& [name, summary] : report.overall) overall[name] = ToJson(summary);
+  if (report.fvd) overall["fvd"] = ToJson(*report.fvd);
+  nlohmann::json missing = nlohmann::json::array();
+  for (const MissingCount& one : report.missing) missing.push_back(ToJson(one));
+  nlohmann::json episodes = nlohmann::json::array();
+  for (const EpisodeComparison& one : report.episodes) episodes.push_back(ToJson(one));
+  nlohmann::json object = {{"judged", report.judged},
+                           {"truth", report.truth},
+                           {"overall", overall},
+                           {"missing", missing},
+                           {"episodes", episodes},
+                           {"only_judged", report.only_judged},
+                           {"only_truth", report.only_true},
+                           {"damaged", ToJson(report.skipped)}};
+  if (!report.lpips.empty()) object["lpips_network"] = report.lpips;
+  return object;
+}
+
+std::string CompareTable(const CompareReport& report) {
+  std::string table = "| " + CountText(static_cast<int64_t>(report.episodes.size()), "episode") +
+                      " | n | value | 95 % |\n|---|---|---|---|\n";
+  for (const ScoreText& style : kScoreTexts) {
+    const auto found = report.overall.find(style.name);
+    if (found == report.overall.end()) continue;
+    const bool is_lpips = found->first == "lpips";
+    table +=
+        Row(is_lpips ? style.text + (" (" + report.lpips + ")") : style.text, found->second, style);
+  }
+  if (report.fvd) {
+    table += Row("FVD", CountText(report.fvd->num_judged, "clip"),
+                 NumberText(report.fvd->distance, 1), "-");
+  }
+  for (const auto& [name, summary] : report.overall) {
+    if (!name.starts_with(kError2d)) continue;
+    const std::string mark = name.substr(kError2d.size());
+    table += Row("2-D error of " + mark + ", px at " + Sizes(report), summary, {"", "", 2});
+  }
+  const std::string remarks = Remarks(report);
+  return remarks.empty() ? table : table + "\n" + remarks;
+}
+
+}  // namespace aim
