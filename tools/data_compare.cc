@@ -10,7 +10,7 @@ void AddCompareCommand(CLI::App& app, Commands& commands) {
   commands.push_back(AddCommand<CompareOptions>(
       app,
       {"compare", "Measure how near the videos and poses of one data set are to those of another.",
-       "Example: aim-data compare out/clips data/demos --fps 4 --metrics psnr,ssim,pose"},
+       "Example: aim-data compare data/clips data/demos --fps 4 --metrics psnr,ssim,pose"},
       [](const CompareOptions& options, RunContext& run) {
         std::cout << CompareTable(RunCompare(options, run));
       },

@@ -52,7 +52,7 @@ struct CompareOptions {
     visit("judged", self.judged.path, Any{}, InAnyLayout("data set, task, or one episode"));
     visit("truth", self.truth.path, Any{}, "what it is compared with; the same");
     visit("metrics", self.metrics, Any{},
-          "psnr, ssim, lpips, fvd, pose: what to measure (repeatable, or with commas)");
+          "what to measure, repeatable or with commas; default psnr,ssim,lpips,fvd,pose: all");
     visit("pair", self.pair, Any{},
           "episodes belong together by name, or by their order where names were lost (LeRobot)");
     visit("views", self.judged.views, Any{},
