@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aim/codec/clip.h"
+#include "data/camera_matrices.h"
 
 namespace aim {
 
@@ -19,7 +20,7 @@ void WriteCameraParams(const std::filesystem::path& path, const CameraTrack& cam
 
 // Cameras of the first `num_frames` frames of a video of the given size (one if all are the same).
 CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, int width,
-                             int height);
+                             int height, CameraTrust trust = CameraTrust::kChecked);
 
 // A pose as a row x y z qx qy qz qw openness (quaternion with qw >= 0), and back; reading checks
 // every number and throws InputError naming `where`.

@@ -10,59 +10,79 @@
 namespace aim {
 namespace {
 
-void CheckIntrinsics(const Eigen::Matrix3d& k, int width, int height, const std::string& where) {
+void CheckPinhole(const Eigen::Matrix3d& k, const std::string& where) {
   if (k(0, 1) != 0 || k(1, 0) != 0 || k(2, 0) != 0 || k(2, 1) != 0 || k(2, 2) != 1) {
     throw InputError({.where = where,
                       .got = "with skew, or with a last row that is not 0 0 1",
                       .expected = "fx 0 cx; 0 fy cy; 0 0 1",
                       .fix = "undistort the pictures and give the intrinsics of the result"});
   }
+}
+
+void CheckPrincipalPoint(const Eigen::Matrix3d& k, int width, int height,
+                         const std::string& where) {
   const double cx = k(0, 2), cy = k(1, 2);
-  if (!(cx > 0 && cx < width && cy > 0 && cy < height)) {
-    throw InputError(
-        {.where = where,
-         .got = "with the principal point (" + std::to_string(cx) + ", " + std::to_string(cy) + ")",
-         .expected = "one inside the " + SizeText(width, height) + " video",
-         .fix = "scale the intrinsics to the size of the video"});
-  }
+  if (cx > 0 && cx < width && cy > 0 && cy < height) return;
+  throw InputError(
+      {.where = where,
+       .got = "with the principal point (" + std::to_string(cx) + ", " + std::to_string(cy) + ")",
+       .expected = "one inside the " + SizeText(width, height) + " video",
+       .fix = "scale the intrinsics to the size of the video"});
 }
 
 std::string FocalText(const Eigen::Matrix3d& k) {
   return "with focal lengths " + std::to_string(k(0, 0)) + " and " + std::to_string(k(1, 1));
 }
 
+void CheckFocalLengths(const Eigen::Matrix3d& k, bool is_right, const std::string& where,
+                       const std::string& expected, const std::string& fix) {
+  if (is_right) return;
+  throw InputError({.where = where, .got = FocalText(k), .expected = expected, .fix = fix});
+}
+
+bool HasFocalLengths(const Eigen::Matrix3d& k) { return k(0, 0) != 0 && k(1, 1) != 0; }
+
 }  // namespace
 
 Camera CheckedRlbenchCamera(const RlbenchCamera& camera, int width, int height,
-                            const std::string& where) {
+                            const std::string& where, CameraTrust trust) {
   RigidFromMatrix(camera.world_from_camera, where + ".extrinsics");  // names it if it is not rigid
   const Eigen::Matrix3d& k = camera.intrinsics;
-  if (!(k(0, 0) < 0 && k(1, 1) < 0)) {
-    throw InputError({.where = where + ".intrinsics",
-                      .got = FocalText(k),
-                      .expected = "negative ones, RLBench's convention",
-                      .fix = "negate both if the pictures are not mirrored; other cameras belong "
-                             "in a clip folder's cameras.json (docs/reference/formats.md 9.2)"});
+  const std::string where_k = where + ".intrinsics";
+  CheckPinhole(k, where_k);
+  if (trust == CameraTrust::kChecked) {
+    CheckFocalLengths(k, k(0, 0) < 0 && k(1, 1) < 0, where_k, "negative ones, RLBench's convention",
+                      "negate both if the pictures are not mirrored; other cameras belong "
+                      "in a clip folder's cameras.json (docs/reference/formats.md 9.2)");
+    CheckPrincipalPoint(k, width, height, where_k);
+    return CameraFromRlbench(k, camera.world_from_camera, width, height);
   }
-  CheckIntrinsics(k, width, height, where + ".intrinsics");
-  return CameraFromRlbench(camera.intrinsics, camera.world_from_camera, width, height);
+  CheckFocalLengths(k, HasFocalLengths(k), where_k, "focal lengths", "");
+  const Eigen::Matrix3d plain{{-1, 0, 0.5 * width}, {0, -1, 0.5 * height}, {0, 0, 1}};
+  Camera result = CameraFromRlbench(plain, camera.world_from_camera, width, height);
+  result.fx = -k(0, 0);
+  result.fy = -k(1, 1);
+  result.cx = k(0, 2);
+  result.cy = k(1, 2);
+  return result;
 }
 
 Camera CheckedOpenCvCamera(const Eigen::Matrix3d& intrinsics, const Rigid3d& world_from_camera,
-                           int width, int height, const std::string& where) {
-  if (!(intrinsics(0, 0) > 0 && intrinsics(1, 1) > 0)) {
-    throw InputError({.where = where + ".intrinsics",
-                      .got = FocalText(intrinsics),
-                      .expected = "positive ones, OpenCV's convention",
-                      .fix = ""});
-  }
-  CheckIntrinsics(intrinsics, width, height, where + ".intrinsics");
+                           int width, int height, const std::string& where, CameraTrust trust) {
+  const Eigen::Matrix3d& k = intrinsics;
+  const std::string where_k = where + ".intrinsics";
+  const bool is_checked = trust == CameraTrust::kChecked;
+  CheckFocalLengths(k, is_checked ? k(0, 0) > 0 && k(1, 1) > 0 : HasFocalLengths(k), where_k,
+                    is_checked ? "positive ones, OpenCV's convention" : "focal lengths",
+                    is_checked ? "aim-codec doctor says what such cameras mean" : "");
+  CheckPinhole(k, where_k);
+  if (is_checked) CheckPrincipalPoint(k, width, height, where_k);
   return {.width = width,
           .height = height,
-          .fx = intrinsics(0, 0),
-          .fy = intrinsics(1, 1),
-          .cx = intrinsics(0, 2),
-          .cy = intrinsics(1, 2),
+          .fx = k(0, 0),
+          .fy = k(1, 1),
+          .cx = k(0, 2),
+          .cy = k(1, 2),
           .world_from_camera = world_from_camera};
 }
 

@@ -16,10 +16,11 @@ namespace {
 
 using nlohmann::json;
 
-Camera ReadCamera(const json& entry, const std::string& where, int width, int height) {
+Camera ReadCamera(const json& entry, const std::string& where, int width, int height,
+                  CameraTrust trust) {
   const Eigen::Matrix3d intrinsics = ReadJsonMatrix(entry, "intrinsics", 3, 3, where);
   const Eigen::Matrix4d extrinsics = ReadJsonMatrix(entry, "extrinsics", 4, 4, where);
-  return CheckedRlbenchCamera({intrinsics, extrinsics}, width, height, where);
+  return CheckedRlbenchCamera({intrinsics, extrinsics}, width, height, where, trust);
 }
 
 std::map<int, const json*> SortedKeys(const json& object, const std::string& where) {
@@ -63,7 +64,7 @@ void WriteCameraParams(const std::filesystem::path& path, const CameraTrack& cam
 }
 
 CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, int width,
-                             int height) {
+                             int height, CameraTrust trust) {
   const json object = ParseJson(ReadFile(path));
   if (!object.is_object() || object.empty()) {
     throw FormatError({.where = path.string(),
@@ -76,7 +77,7 @@ CameraTrack ReadCameraParams(const std::filesystem::path& path, int num_frames, 
   for (int frame = 0; frame < num_frames; ++frame) {
     const auto found = entries.contains(frame) ? entries.find(frame) : std::prev(entries.end());
     const std::string where = path.string() + " \"" + std::to_string(found->first) + "\"";
-    track.frames.push_back(ReadCamera(*found->second, where, width, height));
+    track.frames.push_back(ReadCamera(*found->second, where, width, height, trust));
     if (entries.size() == 1) break;
   }
   MergeEqualFrames(track);

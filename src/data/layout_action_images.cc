@@ -92,11 +92,12 @@ std::vector<ViewFile> StreamFiles(const fs::path& folder) {
                     .fix = "copy the episode again"});
 }
 
-void ReadCameras(const std::vector<ViewFile>& files, int num_frames, Clip& clip) {
+void ReadCameras(const std::vector<ViewFile>& files, int num_frames, CameraTrust trust,
+                 Clip& clip) {
   for (size_t view = 0; view < files.size(); ++view) {
     const fs::path path = files[view].path.parent_path().parent_path() / "camera_params.json";
     CameraTrack& camera = clip.views[view].camera;
-    camera = ReadCameraParams(path, num_frames, clip.width, clip.height);
+    camera = ReadCameraParams(path, num_frames, clip.width, clip.height, trust);
     camera.name = files[view].name;
   }
 }
@@ -164,6 +165,15 @@ class ActionImagesSource : public EpisodeSource {
   }
 
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
+    return OpenAs(ref, CameraTrust::kChecked);
+  }
+
+  std::unique_ptr<OpenEpisode> OpenSuspect(const EpisodeRef& ref) const override {
+    return OpenAs(ref, CameraTrust::kSuspect);
+  }
+
+ private:
+  static std::unique_ptr<OpenEpisode> OpenAs(const EpisodeRef& ref, CameraTrust trust) {
     Episode episode;
     episode.task = ref.task;
     episode.variation = ref.variation;
@@ -178,14 +188,13 @@ class ActionImagesSource : public EpisodeSource {
     } else {
       episode.times_s = videos->times_s();
     }
-    ReadCameras(files, videos->num_frames(), clip);
+    ReadCameras(files, videos->num_frames(), trust, clip);
     ReadPoses(ref.path, videos->num_frames(), meta, episode);
     const int num_frames = static_cast<int>(clip.poses.size());
     return std::make_unique<OpenEpisode>(std::move(episode), std::move(videos), num_frames,
                                          ref.path.string());
   }
 
- private:
   fs::path root_;
 };
 
@@ -246,6 +255,7 @@ class ActionImages : public Layout {
             .seed = true,
             .many_sizes = true,
             .many_rates = true,
+            .rlbench_axes = true,
             .apart = true};
   }
 

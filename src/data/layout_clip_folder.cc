@@ -51,8 +51,10 @@ std::vector<fs::path> ClipFolders(const fs::path& root) {
   return folders;
 }
 
-void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
-  const std::vector<CameraTrack> tracks = ReadCamerasJson(path);
+void ReadCameras(const fs::path& path, int num_frames, CameraTrust trust, Clip& clip) {
+  const bool is_checked = trust == CameraTrust::kChecked;
+  const std::vector<CameraTrack> tracks =
+      is_checked ? ReadCamerasJson(path) : ReadSuspectCamerasJson(path);
   if (tracks.size() != clip.views.size()) {
     throw InputError({.where = path.string(),
                       .got = std::to_string(tracks.size()) + " views",
@@ -63,7 +65,7 @@ void ReadCameras(const fs::path& path, int num_frames, Clip& clip) {
   }
   for (size_t v = 0; v < tracks.size(); ++v) {
     const std::string where = path.string() + ": views[" + std::to_string(v) + "]";
-    RequireCameraSize(tracks[v].frames[0], clip.width, clip.height, where);
+    if (is_checked) RequireCameraSize(tracks[v].frames[0], clip.width, clip.height, where);
     const size_t count = tracks[v].frames.size();
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(
@@ -103,12 +105,21 @@ class ClipFolderSource : public EpisodeSource {
   }
 
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
+    return OpenAs(ref, CameraTrust::kChecked);
+  }
+
+  std::unique_ptr<OpenEpisode> OpenSuspect(const EpisodeRef& ref) const override {
+    return OpenAs(ref, CameraTrust::kSuspect);
+  }
+
+ private:
+  static std::unique_ptr<OpenEpisode> OpenAs(const EpisodeRef& ref, CameraTrust trust) {
     auto videos = std::make_unique<ViewVideos>(ViewFiles(ref.path));
     const int num_frames = videos->num_frames();
     Episode episode;
     episode.times_s = videos->times_s();
     Clip& clip = episode.clip = videos->EmptyClip();
-    ReadCameras(ref.path / "cameras.json", num_frames, clip);
+    ReadCameras(ref.path / "cameras.json", num_frames, trust, clip);
     if (fs::exists(ref.path / "prompt.txt")) {
       clip.prompt = FirstLineOf(ref.path / "prompt.txt");
     }
@@ -117,7 +128,6 @@ class ClipFolderSource : public EpisodeSource {
                                          ref.path.string());
   }
 
- private:
   fs::path root_;
 };
 

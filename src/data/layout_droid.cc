@@ -15,14 +15,12 @@
 #include <span>
 #include <string>
 
-#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/text.h"
 #include "aim/data/layout.h"
 #include "aim/format/json_reader.h"
-#include "aim/format/npy.h"
-#include "aim/format/zip_archive.h"
+#include "aim/format/npz.h"
 #include "aim/media/file_names.h"
 #include "data/action_images_files.h"
 #include "data/camera_matrices.h"
@@ -59,28 +57,16 @@ std::vector<ViewFile> DroidVideos(const fs::path& episode) {
                     .fix = "copy the episode again"});
 }
 
-// The record "action.npy" of action.npz, [T, 6] or [T, 7].
+// The array "action" of action.npz, [T, 6] or [T, 7].
 NpyArray ReadActionArray(const fs::path& path) {
-  const std::string file = ReadFile(path);
-  const auto bytes = std::as_bytes(std::span(file));
-  for (const ZipRecord& record : ParseZip(bytes, path.string())) {
-    if (record.name != "action.npy") continue;
-    const std::string where = path.string() + " action";
-    CheckCrc(bytes.subspan(record.begin, record.size_bytes), record.crc, where);
-    NpyArray array =
-        ParseNpy(std::string_view(file).substr(record.begin, record.size_bytes), where);
-    const bool is_action = array.type != NpyType::kUint8 && array.shape.size() == 2 &&
-                           array.shape[0] > 0 && (array.shape[1] == 6 || array.shape[1] == 7);
-    if (is_action) return array;
-    throw InputError({.where = where,
-                      .got = "of shape " + ShapeText(array.shape),
-                      .expected = "floats [T, 6] or [T, 7]: x y z, three Euler angles, gripper",
-                      .fix = ""});
-  }
-  throw InputError({.where = path.string(),
-                    .got = "without action",
-                    .expected = "an array called action",
-                    .fix = "write the episode again"});
+  NpyArray array = ReadNpzArray(path, {"action"});
+  const bool is_action = array.type != NpyType::kUint8 && array.shape.size() == 2 &&
+                         array.shape[0] > 0 && (array.shape[1] == 6 || array.shape[1] == 7);
+  if (is_action) return array;
+  throw InputError({.where = path.string() + " action",
+                    .got = "of shape " + ShapeText(array.shape),
+                    .expected = "floats [T, 6] or [T, 7]: x y z, three Euler angles, gripper",
+                    .fix = ""});
 }
 
 ToolPose PoseOf(std::span<const double> row, const std::string& where) {
@@ -112,7 +98,7 @@ std::vector<ToolPose> PosesOf(const NpyArray& array, const fs::path& path, int n
   return poses;
 }
 
-void ReadDroidCameras(const fs::path& path, Clip& clip) {
+void ReadDroidCameras(const fs::path& path, CameraTrust trust, Clip& clip) {
   const nlohmann::json cameras = ReadJsonFile(path);
   for (ClipView& view : clip.views) {
     const std::string where = path.string() + " \"" + view.camera.name + '"';
@@ -128,7 +114,7 @@ void ReadDroidCameras(const fs::path& path, Clip& clip) {
     const Eigen::Matrix4d extrinsics = ReadJsonMatrix(entry, "extrinsics", 4, 4, where);
     const Rigid3d world_from_camera = RigidFromMatrix(extrinsics, where + ".extrinsics");
     view.camera.frames = {
-        CheckedOpenCvCamera(intrinsics, world_from_camera, clip.width, clip.height, where)};
+        CheckedOpenCvCamera(intrinsics, world_from_camera, clip.width, clip.height, where, trust)};
   }
 }
 
@@ -139,11 +125,20 @@ class DroidSource : public EpisodeSource {
   std::vector<EpisodeRef> List() const override { return ListProcessed(root_, IsDroid); }
 
   std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const override {
+    return OpenAs(ref, CameraTrust::kChecked);
+  }
+
+  std::unique_ptr<OpenEpisode> OpenSuspect(const EpisodeRef& ref) const override {
+    return OpenAs(ref, CameraTrust::kSuspect);
+  }
+
+ private:
+  std::unique_ptr<OpenEpisode> OpenAs(const EpisodeRef& ref, CameraTrust trust) const {
     auto videos = std::make_unique<ViewVideos>(DroidVideos(ref.path));
     Episode episode;
     episode.times_s = videos->times_s();
     Clip& clip = episode.clip = videos->EmptyClip();
-    ReadDroidCameras(ref.path / kCameraFile, clip);
+    ReadDroidCameras(ref.path / kCameraFile, trust, clip);
     const NpyArray actions = ReadActionArray(ref.path / kActionFile);
     if (actions.shape[1] == 6) WarnOfGripper(ref);
     clip.poses = PosesOf(actions, ref.path / kActionFile, videos->num_frames());
@@ -153,7 +148,6 @@ class DroidSource : public EpisodeSource {
                                          ref.path.string());
   }
 
- private:
   void WarnOfGripper(const EpisodeRef& ref) const {
     if (was_warned_.exchange(true)) return;
     LogWarning(ref.path.string() +

@@ -137,7 +137,12 @@ class Rlbench : public Layout {
   }
 
   LayoutLimits Limits() const override {
-    return {.cameras = true, .poses = true, .prompt = true, .task = true, .many_sizes = true};
+    return {.cameras = true,
+            .poses = true,
+            .prompt = true,
+            .task = true,
+            .many_sizes = true,
+            .rlbench_axes = true};
   }
 
   std::unique_ptr<EpisodeSource> Open(const fs::path& root) const override {

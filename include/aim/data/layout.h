@@ -26,8 +26,9 @@ struct LayoutLimits {
   bool prompt = false;
   bool task = false;  // task and variation
   bool seed = false;
-  bool many_sizes = false;  // episodes of different picture sizes side by side
-  bool many_rates = false;  // of different frame rates
+  bool many_sizes = false;    // episodes of different picture sizes side by side
+  bool many_rates = false;    // of different frame rates
+  bool rlbench_axes = false;  // cameras are stored as RLBench has them: x left, y up
   bool apart = false;  // an episode is files of its own: several processes may write episodes, and
                        // what was begun can be gone on with
 };
@@ -52,6 +53,13 @@ class EpisodeSource {
   // missing, a value is wrong, views, cameras and poses contradict each other; FormatError for
   // damaged bytes, except for damage to pictures that are not read.
   virtual std::unique_ptr<OpenEpisode> Open(const EpisodeRef& ref) const = 0;
+
+  // The same for who doubts the calibration (calibration/doctor.h): cameras come with the numbers
+  // of their files, focal lengths of any sign and principal points anywhere, and with the size that
+  // they say they are for. To be looked into, not to be used.
+  virtual std::unique_ptr<OpenEpisode> OpenSuspect(const EpisodeRef& ref) const {
+    return Open(ref);
+  }
 
   // Changes when what the episode holds is recorded, captioned or labelled again, wherever its
   // files lie (base/file_stamp.h). Damaged episodes have one too.
