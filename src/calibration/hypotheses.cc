@@ -20,6 +20,14 @@ Verdict VerdictOf(const CameraReading& reading, const ClipNumbers& given) {
   return has_negative ? Verdict::kNegativeFocal : Verdict::kFlippedAxes;
 }
 
+// The numbers of a camera as RLBench's convention stores them; ReadAs turns them back.
+Camera InRlbenchAxes(Camera camera) {
+  camera.fx = -camera.fx;
+  camera.fy = -camera.fy;
+  camera.world_from_camera.rotation *= Eigen::Quaterniond(0, 0, 0, 1);
+  return camera;
+}
+
 void AddReadings(const ClipNumbers& given, std::vector<Hypothesis>& all) {
   for (const CameraReading& reading : AllCameraReadings()) {
     if (reading == CameraReading()) continue;
@@ -28,8 +36,9 @@ void AddReadings(const ClipNumbers& given, std::vector<Hypothesis>& all) {
                           .numbers = given,
                           .views = {},
                           .of_each_view = true};
-    hypothesis.numbers.cameras =
-        ChangeAll(given.cameras, [&](const Camera& camera) { return ReadAs(reading, camera); });
+    hypothesis.numbers.cameras = ChangeAll(given.cameras, [&](const Camera& camera) {
+      return ReadAs(reading, given.rlbench_axes ? InRlbenchAxes(camera) : camera);
+    });
     all.push_back(std::move(hypothesis));
   }
 }

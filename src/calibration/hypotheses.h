@@ -15,6 +15,7 @@ struct ClipNumbers {
   std::vector<CameraTrack> cameras;  // of the size of the pictures, focal lengths of any sign
   std::vector<double> declared;  // a view: width that its camera is for over that of its pictures
   std::vector<ToolPose> poses;
+  bool rlbench_axes = false;  // the files hold x left, y up; what is wrong is wrong in these
 };
 
 // What was meant, perhaps.

@@ -11,9 +11,7 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
 #include "aim/data/open_episode.h"
-#include "aim/media/file_names.h"
-#include "aim/media/picture_folder.h"
-#include "aim/media/video.h"
+#include "calibration/open_frames.h"
 
 namespace aim {
 namespace {
@@ -33,16 +31,6 @@ double PeriodOf(const std::vector<PoseRow>& rows) {
   return period_s > 0 ? period_s : kDefaultPeriodS;
 }
 
-std::shared_ptr<FrameReader> OpenFrames(const std::string& path, double fps) {
-  if (fs::is_directory(path)) return std::make_shared<PictureFolder>(path, fps);
-  if (IsVideoName(path) || !fs::exists(path)) return std::make_shared<VideoReader>(path);
-  throw InputError(
-      {.where = path,
-       .got = "of another kind",
-       .expected = "a video (" + std::string(VideoNames()) + ") or a folder of 0.png, 1.png, ...",
-       .fix = ""});
-}
-
 void VisitReaders(const Readers& readers, int num_frames, const VisitPicture& visit) {
   for (size_t view = 0; view < readers.size(); ++view) {
     const VideoFormat& format = readers[view]->info().format;
@@ -54,18 +42,14 @@ void VisitReaders(const Readers& readers, int num_frames, const VisitPicture& vi
   }
 }
 
-// The cameras get the size of the pictures; `declared` keeps what they said.
-void TakeCameras(std::vector<CameraTrack> tracks, const Readers& readers, Recording& recording) {
-  for (size_t view = 0; view < tracks.size(); ++view) {
-    const VideoFormat& format = readers[view]->info().format;
-    recording.numbers.declared.push_back(static_cast<double>(tracks[view].frames[0].width) /
-                                         format.width);
-    for (Camera& camera : tracks[view].frames) {
-      camera.width = format.width;
-      camera.height = format.height;
-    }
+// The camera gets the size of the pictures; `declared` keeps what it said.
+void TakeCamera(CameraTrack track, int width, int height, ClipNumbers& numbers) {
+  numbers.declared.push_back(static_cast<double>(track.frames[0].width) / width);
+  for (Camera& camera : track.frames) {
+    camera.width = width;
+    camera.height = height;
   }
-  recording.numbers.cameras = std::move(tracks);
+  numbers.cameras.push_back(std::move(track));
 }
 
 void CheckViews(const DoctorOptions& options, const std::vector<CameraTrack>& tracks,
@@ -121,7 +105,10 @@ Recording FromFiles(const DoctorOptions& options, RunContext& run) {
   CheckViews(options, tracks, readers);
   recording.num_frames = CommonFrames(rows.size(), readers[0]->info().num_frames, options.poses);
   recording.numbers.poses = ToolPoses(rows);
-  TakeCameras(std::move(tracks), readers, recording);
+  for (size_t view = 0; view < tracks.size(); ++view) {
+    const VideoFormat& format = readers[view]->info().format;
+    TakeCamera(std::move(tracks[view]), format.width, format.height, recording.numbers);
+  }
   recording.visit_pictures = [readers, count = recording.num_frames](const VisitPicture& visit) {
     VisitReaders(readers, count, visit);
   };
@@ -161,13 +148,17 @@ Recording FromData(const DoctorOptions& options, RunContext& run) {
   run.AddInput(data.root());
   const EpisodeRef& ref = FindEpisode(data, options.episode);
   // Not DataSet::Open, which refuses cameras that see no tool.
-  const std::shared_ptr<OpenEpisode> episode = data.layout().Open(data.root())->Open(ref);
+  const std::shared_ptr<OpenEpisode> episode = data.layout().Open(data.root())->OpenSuspect(ref);
+  if (!options.data.views.empty()) episode->KeepViews(options.data.views);
   const Episode& facts = episode->facts();
+  RequireCameras(facts.clip, ref.name);
   Recording recording;
   recording.num_frames = episode->num_frames();
   recording.period_s = 1 / facts.clip.fps;
-  recording.numbers.cameras = CamerasOf(facts.clip);
-  recording.numbers.declared.assign(recording.numbers.cameras.size(), 1);
+  for (CameraTrack& track : CamerasOf(facts.clip)) {
+    TakeCamera(std::move(track), facts.clip.width, facts.clip.height, recording.numbers);
+  }
+  recording.numbers.rlbench_axes = data.layout().Limits().rlbench_axes;
   recording.numbers.poses = facts.measured.empty() ? facts.clip.poses : facts.measured;
   if (recording.numbers.poses.size() < 2) {
     throw InputError({.where = ref.name,
