@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "aim/base/text.h"
+#include "aim/calibration/cameras.h"
 #include "aim/data/convert.h"
 #include "aim/data/data_options.h"
 #include "aim/data/inspect.h"
@@ -43,6 +44,17 @@ void AddLayoutCommands(CLI::App& app, Commands& commands) {
         std::cout << DumpJson(ToJson(RunConvert(options, run)), 1) << '\n';
       },
       {"source", "destination"}));
+  commands.push_back(AddCommand<CamerasOptions>(
+      app,
+      {"cameras",
+       "Make cameras.json of what a calibration wrote, and undistorted pictures.",
+       "Example: aim-data cameras --from kalibr assets/example/camchain.yaml --out "
+       "out/rig/cameras.json",
+       {"from", "out"}},
+      [](const CamerasOptions& options, RunContext& run) {
+        std::cout << DumpJson(ToJson(RunCameras(options, run)), 1) << '\n';
+      },
+      {"files"}));
   AddSetCommands(app, commands);
   AddCompareCommand(app, commands);
 }

@@ -5,8 +5,8 @@ namespace aim::cli {
 
 void AddLayoutCommands(CLI::App& app, Commands&) {
   app.footer(
-      "Not in this build (AIM_CORE_ONLY): inspect, convert, validate, merge, split, view, compare; "
-      "demos without --cache.");
+      "Not in this build (AIM_CORE_ONLY): inspect, convert, validate, merge, split, view, compare, "
+      "cameras; demos without --cache.");
 }
 
 }  // namespace aim::cli

@@ -30,6 +30,7 @@ constexpr Example kExamples[] = {
     {"aim-data split", ""},
     {"aim-data view", ""},
     {"aim-data compare", ""},
+    {"aim-data cameras", ""},
     {"aim-codec doctor", ""},
     {"aim-generate", ""},
     {"aim-label", ""},

@@ -1,0 +1,21 @@
+// The pictures of calibrated views, written as pinholes see them.
+#pragma once
+
+#include <filesystem>
+
+#include "aim/base/progress.h"
+#include "calibration/camera_formats.h"
+
+namespace aim {
+
+// What --undistort names, opened and compared with the views: one for each, of its camera's size.
+// Throws InputError naming the file.
+void CheckPictures(const CamerasOptions& options, const std::vector<ForeignView>& views);
+
+// Writes view0.mp4 (or view0/0.png, ... of a folder, view0.png of a picture), view1..., into
+// the folder options.undistorted, which appears whole. Fills `file` and `blank_fraction` of the
+// report's views.
+void UndistortViews(const CamerasOptions& options, const std::vector<ForeignView>& views,
+                    std::vector<CamerasReport::View>& report, Progress& progress);
+
+}  // namespace aim
