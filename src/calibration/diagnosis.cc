@@ -48,7 +48,7 @@ struct Trial {
   size_t hypothesis = 0;
   std::vector<size_t> views;  // concerned
   double score = kNan;        // mean over all views that show the tool
-  double gain = kNan;         // mean over those concerned that show it
+  double gain = kNan;         // mean over those concerned that show it; with SidewaysGain
   double own_score = kNan;    // of those
 };
 
@@ -56,7 +56,7 @@ class Judgement {
  public:
   Judgement(const std::vector<Hypothesis>& hypotheses, const MotionPlan& plan,
             const std::vector<ViewMotion>& motion)
-      : hypotheses_(hypotheses), plan_(plan), num_views_(motion.size()) {
+      : hypotheses_(hypotheses), plan_(plan), motion_(motion), num_views_(motion.size()) {
     for (const Hypothesis& hypothesis : hypotheses) {
       std::vector<double> row;
       for (size_t view = 0; view < num_views_; ++view) {
@@ -87,6 +87,9 @@ class Judgement {
     trial.score = MeanScore(mixed, seen_);
     trial.own_score = MeanScore(mixed, concerned);
     trial.gain = trial.own_score - MeanScore(scores_[0], concerned);
+    if (hypotheses_[index].verdict == Verdict::kPrincipalPoint) {
+      trial.gain += SidewaysGain(index, concerned);
+    }
     return trial;
   }
 
@@ -113,6 +116,26 @@ class Judgement {
   }
 
  private:
+  // What the sides of the hand add, in views that a hypothesis moves more sideways than up or down:
+  // above the hand is the arm, which moves along with it.
+  double SidewaysGain(size_t index, const std::vector<bool>& concerned) const {
+    std::vector<double> gains(num_views_, 0.0);
+    for (size_t view = 0; view < num_views_; ++view) {
+      const auto at = [&](const Hypothesis& hypothesis) -> const CameraTrack& {
+        return hypothesis.numbers.cameras[view];
+      };
+      const Camera& given = at(hypotheses_[0]).frames[0];
+      const Camera& moved = at(hypotheses_[index]).frames[0];
+      const double sideways = std::abs(moved.cx - given.cx) / given.width;
+      if (!concerned[view] || sideways < std::abs(moved.cy - given.cy) / given.height) continue;
+      const auto contrast = [&](const Hypothesis& hypothesis) {
+        return MotionContrast({at(hypothesis), hypothesis.numbers.poses}, plan_, motion_[view]);
+      };
+      gains[view] = contrast(hypotheses_[index]) - contrast(hypotheses_[0]);
+    }
+    return MeanScore(gains, concerned);
+  }
+
   // Views in which the hypothesis changes something, and, of those that may be right by themselves,
   // only those that it helps; all, if it helps all that show the tool.
   std::vector<size_t> Concerned(size_t index) const {
@@ -155,6 +178,7 @@ class Judgement {
 
   const std::vector<Hypothesis>& hypotheses_;
   const MotionPlan& plan_;
+  const std::vector<ViewMotion>& motion_;
   size_t num_views_;
   std::vector<std::vector<double>> scores_;
   std::vector<bool> seen_;

@@ -17,24 +17,38 @@ constexpr double kUnseenWeight = 0.15;         // of a point's chance, added to 
 constexpr double kBeyondWeight = 0.3;          // of the motion beyond the finger ends
 constexpr double kNoiseFraction = 0.004;  // of the picture's width: what flow cannot tell apart
 
-using Points = std::vector<Eigen::Vector3d>;  // in the tool's frame, metres
+// A point that goes with the tool, some way aside of it as the picture shows it.
+struct ToolPoint {
+  Eigen::Vector3d in_tool;                          // metres
+  Eigen::Vector3d aside = Eigen::Vector3d::Zero();  // along the camera's axes, metres
+};
+using Points = std::vector<ToolPoint>;
 
 // Between the fingers and on the hand behind them.
 Points HandPoints() {
   Points points;
   for (const double z : {-0.01, -0.03, -0.06, -0.09}) {
-    for (const double y : {-0.03, 0.0, 0.03}) points.emplace_back(0, y, z);
+    for (const double y : {-0.03, 0.0, 0.03}) points.push_back({{0, y, z}});
   }
   return points;
 }
 
-Points PointsBeyondTheTip() { return {{0, 0, 0.03}, {0, 0, 0.05}, {0, 0, 0.07}}; }
+Points PointsBeyondTheTip() { return {{{0, 0, 0.03}}, {{0, 0, 0.05}}, {{0, 0, 0.07}}}; }
+
+// Left and right of the hand in the picture, further than it is wide.
+Points PointsAside() {
+  Points points;
+  for (const double aside : {-0.17, -0.14, 0.14, 0.17}) {
+    for (const double z : {-0.01, -0.04, -0.07}) points.push_back({{0, 0, z}, {aside, 0, 0}});
+  }
+  return points;
+}
 
 // Fingers and the sides of the hand, if it opens along y; turned by 90 degrees, if along x.
 Points WidePoints(bool along_x) {
   Points points;
   const auto add = [&](double side, double z) {
-    points.emplace_back(along_x ? side : 0, along_x ? 0 : side, z);
+    points.push_back({{along_x ? side : 0, along_x ? 0 : side, z}});
   };
   for (const double side : {-0.085, -0.065, 0.065, 0.085}) {
     for (const double z : {-0.06, -0.075, -0.09}) add(side, z);
@@ -136,16 +150,18 @@ Tally TallyPoints(const ToolSight& sight, const MotionPlan& plan, const ViewMoti
     const Camera& after = sight.camera.at(static_cast<size_t>(frame) + stride);
     const Rigid3d& from = sight.poses[static_cast<size_t>(row)].world_from_tool;
     const Rigid3d& to = sight.poses[static_cast<size_t>(row) + stride].world_from_tool;
-    for (const Eigen::Vector3d& point : points) {
+    for (const auto& [point, aside] : points) {
+      const Eigen::Vector3d start = from * point + before.world_from_camera.rotation * aside;
+      const Eigen::Vector3d stop = to * point + after.world_from_camera.rotation * aside;
       // A shift in time that makes the tool rest must be paid for where the picture moves.
       const bool moves = Moves(sight.poses, row, plan.stride, point, still);
       const bool moves_unshifted =
           frame + plan.stride < num_poses && Moves(sight.poses, frame, plan.stride, point, still);
       if (!moves && !moves_unshifted) continue;
-      if (!moves && IsStill(before, from * point, motion[pair])) continue;
+      if (!moves && IsStill(before, start, motion[pair])) continue;
       ++tally.num_moving;
-      const auto begin = PlaceIn(before, from * point);
-      const auto end = PlaceIn(after, to * point);
+      const auto begin = PlaceIn(before, start);
+      const auto end = PlaceIn(after, stop);
       if (!begin || !end || !IsInPicture(*begin)) continue;
       ++tally.num_seen;
       tally.agreement += Likeness(before, *end - *begin, motion[pair].At(*begin));
@@ -186,6 +202,11 @@ double MotionAgreement(const ToolSight& sight, const MotionPlan& plan, const Vie
   const double hand = TallyPoints(sight, plan, motion, HandPoints()).Mean();
   const double beyond = TallyPoints(sight, plan, motion, PointsBeyondTheTip()).Mean();
   return hand - kBeyondWeight * std::max(0.0, beyond);
+}
+
+double MotionContrast(const ToolSight& sight, const MotionPlan& plan, const ViewMotion& motion) {
+  return TallyPoints(sight, plan, motion, HandPoints()).Mean() -
+         TallyPoints(sight, plan, motion, PointsAside()).Mean();
 }
 
 double OpeningAxisEvidence(const ToolSight& sight, const MotionPlan& plan,

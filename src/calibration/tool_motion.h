@@ -44,6 +44,10 @@ struct ToolSight {
 // pairs remain.
 double MotionAgreement(const ToolSight& sight, const MotionPlan& plan, const ViewMotion& motion);
 
+// By how much the motion at the hand agrees better than that left and right of it in the picture:
+// a hand is wider than a camera is often off, and its middle alone does not tell.
+double MotionContrast(const ToolSight& sight, const MotionPlan& plan, const ViewMotion& motion);
+
 // By how much motion beside the fingers and at the hand's sides agrees better along the tool's y
 // axis than along its x axis: a hand is wide where it opens.
 double OpeningAxisEvidence(const ToolSight& sight, const MotionPlan& plan,
