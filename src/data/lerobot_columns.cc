@@ -256,7 +256,8 @@ void LeRobotColumns::FillCamera(const ParquetTable& rows, size_t num_frames,
 bool LeRobotColumns::IsActionAgain(const ParquetTable& rows) const {
   return action_ && action_->numbers[0].column == kLeRobotAction &&
          state_->numbers[0].column == kLeRobotState &&
-         rows.Numbers(kLeRobotState) == rows.Numbers(kLeRobotAction);
+         rows.Numbers(kLeRobotState, state_->numbers[0].width) ==
+             rows.Numbers(kLeRobotAction, action_->numbers[0].width);
 }
 
 void LeRobotColumns::Fill(const ParquetTable& rows, int num_frames, Episode& episode) const {

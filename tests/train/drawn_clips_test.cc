@@ -24,7 +24,7 @@ class DrawnClipsTest : public ::testing::Test {
 
   // The cache that a run makes.
   LatentCache Train(const std::string& out, uint64_t seed = 0) {
-    RunContext run({.out = folder_ / out, .seed = seed});
+    RunContext run({.seed = seed, .out = folder_ / out});
     RunTrain(options_, run);
     return LatentCache::Open(folder_ / out / "cache");
   }
