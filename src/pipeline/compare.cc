@@ -53,16 +53,17 @@ class Comparison {
     if (!run_.out().empty()) run_.PrepareOutFile();
     const at::InferenceMode guard;
     run_.progress().Start("compare", static_cast<int64_t>(pairs.pairs.size()));
-    for (const auto& [first, second] : pairs.pairs) {
-      TryOrSkip(first->name, report_.skipped, [&] {
-        const std::unique_ptr<OpenEpisode> episode = judged.Open(*first);
-        const std::unique_ptr<OpenEpisode> counterpart = truth.Open(*second);
+    for (const auto& pair : pairs.pairs) {
+      const std::string& name = pair.first->name;
+      TryOrSkip(name, report_.skipped, [&] {
+        const std::unique_ptr<OpenEpisode> episode = judged.Open(*pair.first);
+        const std::unique_ptr<OpenEpisode> counterpart = truth.Open(*pair.second);
         EpisodeComparison comparison =
             CompareEpisode(options_, networks_, *episode, *counterpart, features_);
-        comparison.episode = first->name;
+        comparison.episode = name;
         report_.episodes.push_back(std::move(comparison));
       });
-      run_.progress().Advance(1, first->name);
+      run_.progress().Advance(1, name);
     }
     run_.progress().Finish();
     RequireOneRead(options_.judged.path, pairs.pairs.size(), report_.skipped);
