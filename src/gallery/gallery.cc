@@ -22,7 +22,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kPageName = "index.html";
-constexpr size_t kMostPageBytes = size_t{24} << 20;
 constexpr int kTipSamples = 32;  // of an episode, for the histograms
 constexpr size_t kShownPrompts = 20;
 constexpr size_t kMostPrompts = 10000;  // that are told apart
@@ -198,8 +197,8 @@ class Gallery {
  private:
   void Look(const EpisodeRef& ref) {
     const std::unique_ptr<OpenEpisode> episode = data_.OpenAsIs(ref);
-    const bool is_shown =
-        cards_.size() < static_cast<size_t>(options_.episodes) && size_bytes_ < kMostPageBytes;
+    const bool is_shown = cards_.size() < static_cast<size_t>(options_.episodes) &&
+                          size_bytes_ < static_cast<size_t>(options_.page_mib) << 20;
     if (is_shown) {
       json card = EpisodeCard(ref.name, *episode);
       size_bytes_ += DumpJson(card).size();

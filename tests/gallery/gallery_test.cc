@@ -25,8 +25,9 @@ using testing::MakeSmoothEpisodes;
 using ::testing::Not;
 using testing::TemporaryFolder;
 
-GalleryReport Show(const fs::path& path, const fs::path& out, int episodes = 12) {
-  GalleryOptions options{.episodes = episodes};
+GalleryReport Show(const fs::path& path, const fs::path& out, int episodes = 12,
+                   int page_mib = 24) {
+  GalleryOptions options{.episodes = episodes, .page_mib = page_mib};
   options.data.path = path.string();
   RunContext run({.out = out});
   return RunGallery(options, run);
@@ -115,6 +116,15 @@ TEST_F(GalleryTest, AllAreCountedAndTheFirstAreShown) {
   EXPECT_THAT(page, HasSubstr("<dt>path of the tip</dt><dd>0.14 to 0.14 m</dd>"));
   ExpectThrowsWith<ConfigError>([&] { Show(folder_ / "set", folder_ / "out"); },
                                 {"--out", "not empty"});
+}
+
+TEST_F(GalleryTest, ThePageIsNoLargerThanItMayBe) {
+  episodes_ = MakeSmoothEpisodes(6, {.size_px = 64});
+  const GalleryReport report = Show(Write(), folder_ / "out", 12, 1);
+  EXPECT_EQ(report.num_episodes, 6);
+  EXPECT_LT(report.num_shown, 6);
+  EXPECT_GE(report.num_shown, 1);
+  EXPECT_LT(report.size_bytes, 2 << 20);
 }
 
 TEST_F(GalleryTest, DamagedEpisodesAreNamed) {

@@ -15,6 +15,7 @@ namespace aim {
 struct GalleryOptions {
   DataOptions data = {};
   int episodes = 12;
+  int page_mib = 24;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -24,6 +25,8 @@ struct GalleryOptions {
           "names of the views to show, in this order; none: all of them");
     visit("episodes", self.episodes, Range{1, 1000},
           "episodes to show, the first ones; all are counted");
+    visit("page_mib", self.page_mib, Range{1, 1024},
+          "MiB: once the page is as large, no further episode is shown");
   }
   void Validate() const;  // throws ConfigError
 };
@@ -41,8 +44,7 @@ nlohmann::json ToJson(const GalleryReport& report);
 // Writes index.html into the run's folder, which holds all that it shows: numbers of the whole set,
 // and of its first episodes pictures, the tool drawn over them, the path of its tip, the cameras,
 // curves. What is not known (poses, calibration) is said to be missing. Pictures of episodes that
-// are not shown are not decoded. Once the page has 24 MiB no more are shown. Damaged ones are left
-// out and named.
+// are not shown are not decoded. Damaged ones are left out and named.
 GalleryReport RunGallery(const GalleryOptions& options, RunContext& run);
 
 }  // namespace aim
