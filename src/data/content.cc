@@ -56,10 +56,9 @@ std::string HashSomePictures(OpenEpisode& episode) {
   return hash.Text() + "-" + std::to_string(num_frames);
 }
 
-bool SayTheSame(const Episode& a, const Episode& b) {
-  const std::vector<ToolPose>& poses = a.clip.poses;
-  if (a.clip.prompt != b.clip.prompt || poses.size() != b.clip.poses.size()) return false;
-  return std::equal(poses.begin(), poses.end(), b.clip.poses.begin(), IsSamePose);
+bool SayTheSame(const Clip& a, const Clip& b) {
+  if (a.prompt != b.prompt || a.poses.size() != b.poses.size()) return false;
+  return std::equal(a.poses.begin(), a.poses.end(), b.poses.begin(), IsSamePose);
 }
 
 }  // namespace aim

@@ -31,6 +31,6 @@ std::string HashSomePictures(OpenEpisode& episode);
 
 // Whether episodes of the same pictures say the same of them: prompt, and poses as far as float32
 // tells them apart.
-bool SayTheSame(const Episode& a, const Episode& b);
+bool SayTheSame(const Clip& a, const Clip& b);
 
 }  // namespace aim

@@ -85,6 +85,8 @@ bool HasError(const std::vector<Finding>& findings, FindingKind kind) {
                      [&](const Finding& finding) { return finding.kind == kind; });
 }
 
+std::string ThreeDigits(double value) { return ToText(std::round(1000 * value) / 1000); }
+
 // The fastest step, if it is faster than any robot.
 void CheckJumps(const Episode& facts, std::vector<Finding>& findings) {
   const std::vector<ToolPose>& poses = facts.clip.poses;
@@ -108,8 +110,8 @@ void CheckJumps(const Episode& facts, std::vector<Finding>& findings) {
   const double time_s = facts.times_s[worst] - facts.times_s[worst - 1];
   Finding finding =
       ErrorOf(FindingKind::kJump,
-              "the pose jumps by " + ToText(step.position_m) + " m and " +
-                  ToText(step.rotation_deg()) + " degrees in " + ToText(time_s) +
+              "the pose jumps by " + ThreeDigits(step.position_m) + " m and " +
+                  ThreeDigits(step.rotation_deg()) + " degrees in " + ThreeDigits(time_s) +
                   " s before frame " + std::to_string(worst) + "; no robot moves faster than " +
                   ToText(kFastestTipMps) + " m/s or " + ToText(kFastestTurnRadps) + " rad/s" +
                   (count > 1 ? " (" + CountText(count, "jump") + " in all)" : ""),
@@ -221,7 +223,7 @@ std::vector<Finding> StillPictures::Findings() const {
     return {WarningOf(FindingKind::kFrozenPictures,
                       name + " shows one picture in frames " + std::to_string(longest_begin_) +
                           " to " + std::to_string(longest_end_) + " (" +
-                          ToText(std::round(10 * length / facts_.clip.fps) / 10) + " s)",
+                          ThreeDigits(length / facts_.clip.fps) + " s)",
                       longest_begin_)};
   }
   if (num_moving_ >= kRepeatedFrames && num_repeated_ >= kRepeatedShare * num_moving_) {

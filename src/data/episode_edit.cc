@@ -96,4 +96,9 @@ Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRan
   return edited;
 }
 
+std::vector<ToolPose> EditedPoses(const OpenEpisode& episode, const EpisodeEdit& edit) {
+  const std::vector<ToolPose>& poses = episode.facts().clip.poses;
+  return edit.fps == 0 ? poses : Take(poses, FramesOf(episode, edit));
+}
+
 }  // namespace aim

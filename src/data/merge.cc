@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -162,10 +163,9 @@ class Merger {
       return;
     }
     TryOrSkip(key, report_.skipped, [&] {
-      const std::unique_ptr<OpenEpisode> open = source.data.Open(ref);
-      const Episode episode = ReadEdited(*open, options_.edit);
+      const Episode episode = ReadEdited(*source.data.Open(ref), options_.edit);
       const std::string content = HashPictures(episode.clip);
-      if (const Kept* same = FindSame(content, open->facts())) {
+      if (const Kept* same = FindSame(content, episode.clip)) {
         LogInfo(key + " is the same as " + same->name + ": kept once");
         report_.repeated.push_back({source.prefix, ref.name, same->name});
         return;
@@ -183,11 +183,15 @@ class Merger {
     });
   }
 
-  const Kept* FindSame(const std::string& content, const Episode& facts) const {
+  const Kept* FindSame(const std::string& content, const Clip& clip) const {
     const auto [begin, end] = kept_.equal_range(content);
     for (auto one = begin; one != end; ++one) {
       const Kept& kept = one->second;
-      if (SayTheSame(kept.data->OpenAsIs(*kept.ref)->facts(), facts)) return &kept;
+      const std::unique_ptr<OpenEpisode> open = kept.data->OpenAsIs(*kept.ref);
+      Clip earlier;
+      earlier.prompt = open->facts().clip.prompt;
+      earlier.poses = EditedPoses(*open, options_.edit);
+      if (SayTheSame(earlier, clip)) return &kept;
     }
     return nullptr;
   }

@@ -134,8 +134,8 @@ void CompareContents(std::vector<Look>& looks) {
     const auto [found, is_new] = by_content.emplace(look.content, &look);
     if (is_new) continue;
     const Look& other = *found->second;
-    const bool is_copy = SayTheSame(other.data->OpenAsIs(*other.ref)->facts(),
-                                    look.data->OpenAsIs(*look.ref)->facts());
+    const bool is_copy = SayTheSame(other.data->OpenAsIs(*other.ref)->facts().clip,
+                                    look.data->OpenAsIs(*look.ref)->facts().clip);
     look.Add(is_copy ? FindingKind::kCopy : FindingKind::kSamePictures, Severity::kWarning,
              is_copy
                  ? "is a copy of " + other.Name()
@@ -229,10 +229,10 @@ void RequireValid(const ValidateReport& report) {
   for (const Finding& finding : report.findings) {
     if (finding.severity != Severity::kError) continue;
     throw InputError({.where = finding.data,
-                      .got = "not valid (" + Summary(report) + "); the first error, in " +
-                             finding.episode + ", is: " + finding.problem,
+                      .got = "not valid (" + Summary(report) + "), first for " +
+                             ToWord(finding.kind) + " in " + finding.episode,
                       .expected = "no errors",
-                      .fix = "leave such episodes out, or mend them"});
+                      .fix = "see the findings: mend such episodes or leave them out"});
   }
 }
 

@@ -102,6 +102,18 @@ TEST_F(MergeTest, TheSameEpisodeIsKeptOnce) {
   EXPECT_EQ(Merge({"a", "words"}).num_episodes, 4);
 }
 
+// What an edit makes alike is the same, too.
+TEST_F(MergeTest, ASetAndItsSlowerCopyAreOne) {
+  RunContext run;
+  RunConvert({.source = (folder_ / "a").string(),
+              .destination = (folder_ / "slow").string(),
+              .edit = {.fps = 4}},
+             run);
+  const MergeReport report = Merge({"a", "slow"}, {.edit = {.fps = 4}});
+  EXPECT_EQ(report.num_episodes, 2);
+  EXPECT_EQ(report.repeated.size(), 2u);
+}
+
 TEST_F(MergeTest, WhatIsThereIsNotWrittenAgain) {
   const MergeReport first = Merge({"a", "b", "a"});
   const std::vector<std::string> names = NamesOf("out");

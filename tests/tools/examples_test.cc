@@ -120,6 +120,7 @@ TEST(DataToolTest, ExitCodesAndSentencesAreTheUsers) {
   const CommandResult damaged = data({"validate", demos, "--out", out + ".json"});
   EXPECT_EQ(damaged.exit_code, 2);
   EXPECT_THAT(damaged.err, ::testing::HasSubstr("actions.npy"));
+  EXPECT_THAT(damaged.err, ::testing::HasSubstr("not valid (2 episodes"));
   EXPECT_THAT(ReadFile(out + ".json"), ::testing::HasSubstr("\"unreadable\""));
   struct Wrong {
     std::vector<std::string> words;

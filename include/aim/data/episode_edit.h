@@ -40,4 +40,7 @@ std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit
 // beyond 8 GiB, and what OpenEpisode::Read throws.
 Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRange& range = {});
 
+// The poses of all of that, without its pictures.
+std::vector<ToolPose> EditedPoses(const OpenEpisode& episode, const EpisodeEdit& edit);
+
 }  // namespace aim

@@ -99,7 +99,7 @@ std::string Summary(const ValidateReport& report);
 // length. Writes the report to the run's --out if it has one, each finding to the log.
 ValidateReport RunValidate(const ValidateOptions& options, RunContext& run);
 
-// Throws InputError with the first error of the report, if there is one.
+// Throws InputError that names the first error of the report, if there is one.
 void RequireValid(const ValidateReport& report);
 
 }  // namespace aim
