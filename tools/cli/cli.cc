@@ -171,10 +171,10 @@ std::string FlagHelp(const OptionLeaf& leaf) {
 }
 
 // What stands for its value in --help.
-std::string TypeName(const OptionLeaf& leaf) {
+std::string TypeName(const OptionLeaf& leaf, bool is_positional) {
   const std::string words = leaf.limits.choices.empty() ? "TEXT" : DescribeLimits(leaf.limits);
   if (std::holds_alternative<std::vector<std::string>*>(leaf.field)) {
-    return words + std::string(kRepeated);
+    return is_positional ? words : words + std::string(kRepeated);
   }
   const nlohmann::json value = FieldJson(leaf.field);
   if (value.is_number_integer()) return "INT";
@@ -191,9 +191,9 @@ CLI::Option* AddFlag(CLI::App& app, const OptionLeaf& leaf, bool is_positional) 
   CLI::Option* flag = app.add_option(name, kAccept, help);
   if (std::holds_alternative<std::vector<std::string>*>(leaf.field)) {
     flag->take_all();
-    if (is_positional) flag->expected(1, 1 << 20)->allow_extra_args();
+    if (is_positional) flag->expected(1, -1)->allow_extra_args();  // any number
   }
-  flag->type_name(TypeName(leaf));
+  flag->type_name(TypeName(leaf, is_positional));
   if (is_positional) flag->required();
   return flag;
 }
