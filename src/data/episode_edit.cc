@@ -98,7 +98,7 @@ Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRan
 
 std::vector<ToolPose> EditedPoses(const OpenEpisode& episode, const EpisodeEdit& edit) {
   const std::vector<ToolPose>& poses = episode.facts().clip.poses;
-  return edit.fps == 0 ? poses : Take(poses, FramesOf(episode, edit));
+  return edit.fps == 0 ? poses : Take(poses, FramesTaken(episode, edit));
 }
 
 }  // namespace aim
