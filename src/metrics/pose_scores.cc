@@ -85,7 +85,7 @@ class MarkScores {
       const bool is_found = is_there && is_shown && distance_px && *distance_px <= kJaccardPx[i];
       if (is_found) jaccard_[i].sum += 1;
       // TP + FP + FN: one that is found, else each of the two that stands there.
-      jaccard_[i].count += is_found ? 2 : (is_there ? 1 : 0) + (is_shown ? 1 : 0);
+      jaccard_[i].count += is_found ? 1 : (is_there ? 1 : 0) + (is_shown ? 1 : 0);
     }
   }
 

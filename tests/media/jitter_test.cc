@@ -33,7 +33,7 @@ Image SoftDot(int width, int height, const Eigen::Vector2d& uv) {
     for (int col = 0; col < width; ++col) {
       const double distance = (Eigen::Vector2d(col + 0.5, row + 0.5) - uv).norm();
       image.rgb[static_cast<size_t>(row * width + col) * 3] =
-          static_cast<uint8_t>(std::lround(255 * std::exp(-distance * distance / 128)));
+          static_cast<uint8_t>(std::lround(255 * std::exp(-distance * distance / 18)));
     }
   }
   return image;
