@@ -163,6 +163,7 @@ std::pair<std::string, size_t> Nearest(std::string_view key,
                                        const std::vector<std::string>& known) {
   std::pair<std::string, size_t> nearest = {"", std::numeric_limits<size_t>::max()};
   for (const std::string& candidate : known) {
+    if (candidate.empty()) continue;  // "not given", of a choice that must be made
     // A key whose section was left out or mistaken still matches by its last part, and a shortened
     // key by its beginning.
     size_t distance = std::min(EditDistance(key, candidate),

@@ -55,28 +55,48 @@ size_t EndOfString(std::string_view text, size_t at) {
   return text.size();
 }
 
+// Calls visit(i) for the place of every character that is in no string and no comment until it
+// returns false.
+template <class Visit>
+void VisitSyntax(std::string_view text, Visit&& visit) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"' || text[i] == '\'') {
+      i = EndOfString(text, i) - 1;
+    } else if (text[i] == '#') {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (!visit(i)) {
+      return;
+    }
+  }
+}
+
 // Tables in one another become one object in another: that recurses, in the parser too. Whether
 // brackets, or the parts of a dotted key, are more than kMaxDepth.
 bool IsTooDeep(std::string_view text) {
   constexpr size_t kMaxDepth = 16;
   size_t depth = 0;
   size_t dots = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
+  VisitSyntax(text, [&](size_t i) {
     const char c = text[i];
-    if (c == '"' || c == '\'') {
-      i = EndOfString(text, i) - 1;
-    } else if (c == '#') {
-      i = std::min(text.find('\n', i), text.size()) - 1;
-    } else if (c == '.') {
-      if (++dots > kMaxDepth) return true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) return true;
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
-    }
+    if (c == '.') ++dots;
+    if (c == '[' || c == '{') ++depth;
+    if ((c == ']' || c == '}') && depth > 0) --depth;
     if (std::string_view("=,[]{}\n").find(c) != std::string_view::npos) dots = 0;
-  }
-  return false;
+    return dots <= kMaxDepth && depth <= kMaxDepth;
+  });
+  return dots > kMaxDepth || depth > kMaxDepth;
+}
+
+// TOML's own characters and bare keys are ASCII; toml++ runs into undefined behaviour on some
+// others. The line of the first, or 0.
+int64_t LineOfForeignCharacter(std::string_view text) {
+  int64_t line = 0;
+  VisitSyntax(text, [&](size_t i) {
+    if (static_cast<unsigned char>(text[i]) < 0x80) return true;
+    line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+    return false;
+  });
+  return line;
 }
 
 }  // namespace
@@ -85,6 +105,11 @@ nlohmann::json ReadToml(const std::filesystem::path& path) {
   const std::string text = WithoutByteOrderMark(ReadFile(path));
   if (IsTooDeep(text)) {
     throw FormatError({path.string(), "nested deeper than 16 levels", "a TOML file of a few", ""});
+  }
+  if (const int64_t line = LineOfForeignCharacter(text); line > 0) {
+    throw FormatError({path.string() + ", line " + std::to_string(line),
+                       "not valid TOML (a character outside quotes that is not ASCII)",
+                       "a TOML file", "put the key or the text in quotes"});
   }
   try {
     return ToJson(toml::parse(text));
