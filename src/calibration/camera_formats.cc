@@ -4,11 +4,10 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
-
-constexpr int kMaxPictureSidePx = 65536;
 
 constexpr std::array<CameraFormat, 5> kCameraFormats = {{{"colmap", ReadColmapCameras},
                                                          {"vggt", ReadVggtCameras},
@@ -21,19 +20,15 @@ constexpr std::array<CameraFormat, 5> kCameraFormats = {{{"colmap", ReadColmapCa
 std::span<const CameraFormat> AllCameraFormats() { return kCameraFormats; }
 
 Limits CameraFormats() {
-  std::vector<std::string> names;
+  std::vector<std::string> names = {""};  // not given: Validate says what is missing
   for (const CameraFormat& format : kCameraFormats) names.emplace_back(format.name);
   return Limits(std::move(names));
 }
 
 Camera CameraOfPixelCentres(const std::vector<double>& k, const std::string& where) {
   AIM_CHECK(k.size() == 9);
-  if (k[1] != 0 || k[3] != 0 || k[6] != 0 || k[7] != 0 || k[8] != 1) {
-    throw InputError({.where = where,
-                      .got = "a matrix with skew, or with a last row that is not 0 0 1",
-                      .expected = "fx 0 cx; 0 fy cy; 0 0 1, row by row",
-                      .fix = "calibrate without skew"});
-  }
+  RequirePinholeMatrix(Eigen::Matrix3d{{k[0], k[1], k[2]}, {k[3], k[4], k[5]}, {k[6], k[7], k[8]}},
+                       where);
   Camera camera;
   camera.fx = k[0];
   camera.fy = k[4];
@@ -43,9 +38,7 @@ Camera CameraOfPixelCentres(const std::vector<double>& k, const std::string& whe
 }
 
 int PixelsAt(const JsonReader& fields, const std::string& key) {
-  if (!fields.HasWhole(key, 1, kMaxPictureSidePx)) {
-    fields.Fail(key, "a whole number of pixels in [1, 65536]");
-  }
+  if (!fields.HasWhole(key, 1, kMaxPictureSidePx)) fields.Fail(key, kPictureSideText);
   return fields.Int(key);
 }
 

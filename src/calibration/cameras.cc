@@ -9,6 +9,7 @@
 #include "aim/base/log.h"
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
+#include "aim/geometry/checked_camera.h"
 #include "calibration/camera_formats.h"
 #include "calibration/extrinsics_file.h"
 #include "calibration/undistort_views.h"
@@ -19,12 +20,10 @@ namespace {
 namespace fs = std::filesystem;
 using Places = std::map<std::string, Rigid3d>;
 
-constexpr double kSameShape = 0.02;  // by which the aspects of two sizes may differ
-
-std::string ViewNamesOf(const ForeignCameras& cameras) {
+std::vector<std::string> ViewNamesOf(const std::vector<ForeignView>& views) {
   std::vector<std::string> names;
-  for (const ForeignView& view : cameras.views) names.push_back(view.name);
-  return Join(names);
+  for (const ForeignView& view : views) names.push_back(view.name);
+  return names;
 }
 
 void RequireOwnNames(const ForeignCameras& cameras) {
@@ -44,21 +43,27 @@ void RequireOwnNames(const ForeignCameras& cameras) {
   }
 }
 
-void ChooseViews(const std::vector<std::string>& names, ForeignCameras& cameras) {
-  if (names.empty()) return;
+// Leaves the views that were asked for, in that order; returns the others.
+std::vector<ForeignView> ChooseViews(const std::vector<std::string>& names,
+                                     ForeignCameras& cameras) {
+  if (names.empty()) return {};
+  const std::vector<std::string> known = ViewNamesOf(cameras.views);
   std::vector<ForeignView> chosen;
+  std::vector<ForeignView> others = std::move(cameras.views);
   for (const std::string& name : names) {
-    const auto found = std::find_if(cameras.views.begin(), cameras.views.end(),
+    const auto found = std::find_if(others.begin(), others.end(),
                                     [&](const ForeignView& view) { return view.name == name; });
-    if (found == cameras.views.end()) {
+    if (found == others.end()) {
       throw ConfigError({.where = "--view",
                          .got = name,
-                         .expected = "one of " + ViewNamesOf(cameras),
-                         .fix = ""});
+                         .expected = "one of " + Join(known),
+                         .fix = DidYouMean(name, known)});
     }
     chosen.push_back(*found);
+    others.erase(found);
   }
   cameras.views = std::move(chosen);
+  return others;
 }
 
 // The size that was asked for; a file that says another is scaled to it.
@@ -76,22 +81,43 @@ void ApplySize(const CamerasOptions& options, ForeignView& view) {
     camera.height = options.height;
     return;
   }
-  const double aspect_change = static_cast<double>(options.width) * camera.height /
-                               (static_cast<double>(options.height) * camera.width);
-  if (!(std::abs(aspect_change - 1) <= kSameShape)) {
+  const std::optional<Camera> resized =
+      ForResizedPictures(camera, camera.width, camera.height, options.width, options.height);
+  if (!resized) {
     throw ConfigError({.where = "--width and --height",
                        .got = SizeText(options.width, options.height),
                        .expected = "the shape of " + SizeText(camera.width, camera.height) +
                                    ", for which " + view.where + " is",
                        .fix = "cut pictures have other cameras: calibrate at their size"});
   }
-  camera = CropAndResize(camera, 0, 0, camera.width, camera.height, options.width, options.height);
+  camera = *resized;
 }
 
-size_t CountPoses(const ForeignCameras& cameras) {
-  size_t count = 0;
-  for (const ForeignView& view : cameras.views) count += view.world_from_camera.size();
-  return count;
+// Every pose is of a view that the calibration has: a name with a slip of the pen is no other view.
+void RequireKnownNames(const Places& places, const std::string& path,
+                       const std::vector<std::string>& known) {
+  for (const auto& [name, place] : places) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    throw InputError({.where = path,
+                      .got = "with the pose of " + Excerpt(name),
+                      .expected = "views of the calibration: " + Join(known),
+                      .fix = DidYouMean(name, known)});
+  }
+}
+
+// The view whose pose can move all: the only one of those asked for that has one in the file, else
+// the only one of the others.
+const ForeignView* FindMover(const Places& places, const ForeignCameras& cameras,
+                             const std::vector<ForeignView>& others) {
+  for (const auto* views : {&cameras.views, &others}) {
+    std::vector<const ForeignView*> named;
+    for (const ForeignView& view : *views) {
+      if (places.contains(view.name)) named.push_back(&view);
+    }
+    if (named.empty()) continue;
+    return named.size() == 1 && !named[0]->world_from_camera.empty() ? named[0] : nullptr;
+  }
+  return nullptr;
 }
 
 // The rig is turned and moved as a whole, so that one of its views is at `place`.
@@ -103,45 +129,58 @@ void MoveRig(const ForeignView& view, const Rigid3d& place, ForeignCameras& came
 }
 
 // Poses that the file of extrinsics has. One of a view whose calibration has poses of all of them
-// moves all.
-void ApplyExtrinsics(const fs::path& path, ForeignCameras& cameras) {
+// moves all, also one of `others`, the views that were not asked for.
+void ApplyExtrinsics(const std::string& path, const std::vector<ForeignView>& others,
+                     ForeignCameras& cameras) {
   const Places places = ReadExtrinsics(path);
+  std::vector<std::string> known = ViewNamesOf(cameras.views);
+  for (const std::string& name : ViewNamesOf(others)) known.push_back(name);
+  RequireKnownNames(places, path, known);
   std::vector<ForeignView*> named;
   bool is_rig = true;
+  size_t num_poses = 0;
   for (ForeignView& view : cameras.views) {
     is_rig = is_rig && !view.world_from_camera.empty();
+    num_poses += view.world_from_camera.size();
     if (places.contains(view.name)) named.push_back(&view);
   }
   const size_t num_views = cameras.views.size();
-  const bool moves_rig = is_rig && named.size() == 1;
-  const bool is_still = CountPoses(cameras) <= num_views;
+  const bool is_still = num_poses <= num_views;
   const bool is_for_each = is_rig ? named.size() == num_views && is_still : !named.empty();
-  if (!moves_rig && !is_for_each) {
-    throw InputError({.where = path.string(),
-                      .got = "with the poses of " + std::to_string(named.size()) + " views",
-                      .expected = (is_still ? "those of every view, " + ViewNamesOf(cameras) : "") +
+  const ForeignView* mover = is_rig ? FindMover(places, cameras, others) : nullptr;
+  if (!is_for_each && mover == nullptr) {
+    const std::string asked = Join(ViewNamesOf(cameras.views));
+    throw InputError({.where = path,
+                      .got = "with the poses of " + std::to_string(named.size()) + " of the views",
+                      .expected = (is_still ? "those of every view, " + asked : "") +
                                   (is_still && is_rig ? ", or " : "") +
                                   (is_rig ? "that of one, with which all others move" : ""),
                       .fix = ""});
   }
-  cameras.world = "the world of " + path.string();
-  if (moves_rig) {
-    MoveRig(*named[0], places.at(named[0]->name), cameras);
-    cameras.is_metric = cameras.is_metric || CountPoses(cameras) == 1;
+  cameras.world = "the world of " + path;
+  cameras.is_metric = cameras.is_metric || is_for_each;
+  if (!is_for_each) {
+    MoveRig(*mover, places.at(mover->name), cameras);
     return;
   }
   for (ForeignView* view : named) view->world_from_camera = {places.at(view->name)};
-  cameras.is_metric = true;
 }
 
-void PlaceViews(const CamerasOptions& options, ForeignCameras& cameras) {
-  for (ForeignView& view : cameras.views) {
-    for (Rigid3d& pose : view.world_from_camera) {
-      pose.translation *= options.scale > 0 ? options.scale : 1.0;
-    }
+void ScaleWorld(double metres_per_unit, std::vector<ForeignView>& views) {
+  for (ForeignView& view : views) {
+    for (Rigid3d& pose : view.world_from_camera) pose.translation *= metres_per_unit;
   }
-  cameras.is_metric = cameras.is_metric || options.scale > 0;
-  if (!options.extrinsics.empty()) ApplyExtrinsics(options.extrinsics, cameras);
+}
+
+// `others` are the views that were not asked for: their poses may move the rest.
+void PlaceViews(const CamerasOptions& options, std::vector<ForeignView> others,
+                ForeignCameras& cameras) {
+  if (options.scale > 0) {
+    ScaleWorld(options.scale, cameras.views);
+    ScaleWorld(options.scale, others);
+    cameras.is_metric = true;
+  }
+  if (!options.extrinsics.empty()) ApplyExtrinsics(options.extrinsics, others, cameras);
 }
 
 [[noreturn]] void FailWithoutPlace(const ForeignView& view, const std::string& extrinsics) {
@@ -205,6 +244,17 @@ std::vector<CameraTrack> TracksOf(const ForeignCameras& cameras) {
   return tracks;
 }
 
+void RequireEachOnce(const std::vector<std::string>& asked) {
+  std::set<std::string> names;
+  for (const std::string& name : asked) {
+    if (names.insert(name).second) continue;
+    throw ConfigError({.where = "--view",
+                       .got = Excerpt(name) + " once more",
+                       .expected = "each view once",
+                       .fix = ""});
+  }
+}
+
 void WarnOfUnits(const ForeignCameras& cameras, const std::string& from) {
   if (cameras.is_metric) return;
   LogWarning("positions are in units of " + from +
@@ -220,6 +270,18 @@ void RequireNewFolder(const std::string& path) {
                      .fix = "choose another one"});
 }
 
+// Pictures without their cameras are of no use: the folder goes if what comes after it throws.
+struct FolderUnlessThrown {
+  FolderUnlessThrown() = default;
+  FolderUnlessThrown(const FolderUnlessThrown&) = delete;
+  FolderUnlessThrown& operator=(const FolderUnlessThrown&) = delete;
+  ~FolderUnlessThrown() {
+    std::error_code ignored;
+    if (!path.empty()) fs::remove_all(path, ignored);
+  }
+  fs::path path = {};  // empty: nothing is removed
+};
+
 }  // namespace
 
 void CamerasOptions::Validate() const {
@@ -229,6 +291,8 @@ void CamerasOptions::Validate() const {
                        .expected = DescribeLimits(CameraFormats()),
                        .fix = ""});
   }
+  CheckRanges(*this);
+  RequireEachOnce(view);
   if ((width == 0) != (height == 0)) {
     throw ConfigError({.where = width == 0 ? "--width" : "--height",
                        .got = "not given",
@@ -277,8 +341,7 @@ CamerasReport RunCameras(const CamerasOptions& options, RunContext& run) {
   AIM_CHECK(format != formats.end() && !options.files.empty());
   ForeignCameras cameras = format->read(options);
   RequireOwnNames(cameras);
-  PlaceViews(options, cameras);
-  ChooseViews(options.view, cameras);
+  PlaceViews(options, ChooseViews(options.view, cameras), cameras);
   RequirePlaces(cameras, options.extrinsics);
   for (ForeignView& view : cameras.views) ApplySize(options, view);
   const std::vector<CameraTrack> tracks = TracksOf(cameras);
@@ -298,9 +361,13 @@ CamerasReport RunCameras(const CamerasOptions& options, RunContext& run) {
                             .corner_shift_px = CornerShiftPx(view.camera, view.lens)});
   }
   run.PrepareOutFile();
-  if (!options.undistort.empty())
+  FolderUnlessThrown undistorted;
+  if (!options.undistort.empty()) {
     UndistortViews(options, cameras.views, report.views, run.progress());
+    undistorted.path = options.undistorted;
+  }
   WriteCamerasJson(run.out(), tracks);
+  undistorted.path.clear();
   WarnOfUnits(cameras, options.from);
   return report;
 }

@@ -122,6 +122,11 @@ ForeignCameras ReadColmapCameras(const CamerasOptions& options) {
   for (const std::string& name : names) {
     cameras.views.push_back(ViewOfImages(name, ImagesOf(name, model), model));
   }
+  if (options.view.empty() || options.extrinsics.empty()) return cameras;
+  for (const ColmapImage& image : model.images) {  // the pose of any picture places the rest
+    if (std::find(names.begin(), names.end(), image.name) != names.end()) continue;
+    cameras.views.push_back(ViewOfImages(image.name, {&image}, model));
+  }
   return cameras;
 }
 

@@ -147,9 +147,11 @@ ForeignCameras ReadOpenCvCameras(const CamerasOptions& options) {
   std::vector<JsonReader> files;
   for (const std::string& file : options.files) files.emplace_back(ReadCalibrationTree(file), file);
   ForeignCameras cameras{.views = {}, .world = "the world of the files' poses"};
-  // The cameras and R, T of a stereo pair may lie in two files.
-  if (IsStereo(files[0]) && files.size() <= 2) {
-    AppendStereo(files[0], files.back(), options, cameras);
+  // The cameras and R, T of a stereo pair may lie in two files, in either order.
+  if (files.size() <= 2 && (IsStereo(files[0]) || IsStereo(files.back()))) {
+    const bool is_first = IsStereo(files[0]);
+    AppendStereo(is_first ? files[0] : files.back(), is_first ? files.back() : files[0], options,
+                 cameras);
     return cameras;
   }
   for (const JsonReader& fields : files) {

@@ -15,22 +15,20 @@
 #include "aim/format/byte_reader.h"
 #include "aim/format/csv.h"
 #include "aim/format/mapped_file.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxColmapSidePx = 65536;
 constexpr size_t kPointBytes = 24;  // x, y and the number of the 3-D point
 constexpr size_t kMaxNameBytes = 4096;
+constexpr const char* kExportAgain = "export the model again with COLMAP's model_converter";
 
 [[noreturn]] void FailColmap(const std::string& where, const std::string& got,
                              const std::string& expected) {
-  throw FormatError({.where = where,
-                     .got = got,
-                     .expected = expected,
-                     .fix = "export the model again with COLMAP's model_converter"});
+  throw FormatError({.where = where, .got = got, .expected = expected, .fix = kExportAgain});
 }
 
 const ColmapModelName& KnownModel(const std::string& where, const std::string& got,
@@ -48,9 +46,10 @@ const ColmapModelName& KnownModel(const std::string& where, const std::string& g
 }
 
 void CheckCamera(const ColmapCamera& camera, uint64_t width, uint64_t height) {
-  if (width == 0 || height == 0 || width > kMaxColmapSidePx || height > kMaxColmapSidePx) {
+  constexpr uint64_t kMaxSide = kMaxPictureSidePx;
+  if (width == 0 || height == 0 || width > kMaxSide || height > kMaxSide) {
     FailColmap(camera.where, "of size " + std::to_string(width) + " x " + std::to_string(height),
-               "sides in [1, 65536] pixels");
+               kPictureSideText);
   }
   for (const double value : camera.params) {
     if (!std::isfinite(value)) FailColmap(camera.where, "with " + ToText(value), "finite numbers");
@@ -61,14 +60,10 @@ void CheckCamera(const ColmapCamera& camera, uint64_t width, uint64_t height) {
 Rigid3d PoseOfSeven(std::span<const double> v, const std::string& where) {
   const Eigen::Quaterniond rotation(v[0], v[1], v[2], v[3]);
   const Eigen::Vector3d translation(v[4], v[5], v[6]);
-  const bool is_finite = rotation.coeffs().allFinite() && translation.allFinite();
-  if (!is_finite || !(std::abs(rotation.norm() - 1) <= 1e-3)) {
-    FailColmap(where,
-               is_finite ? "with a quaternion of length " + ToText(rotation.norm())
-                         : "with a number that is not finite",
-               "a unit quaternion and a translation");
+  if (!rotation.coeffs().allFinite() || !translation.allFinite()) {
+    FailColmap(where, "with a number that is not finite", "a unit quaternion and a translation");
   }
-  return {rotation.normalized(), translation};
+  return {CheckedRotation(rotation, where, kExportAgain), translation};
 }
 
 // Numbers of a binary model, none beyond its end.

@@ -9,6 +9,7 @@
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
 #include "aim/format/csv.h"
+#include "aim/geometry/checked_camera.h"
 #include "aim/media/file_names.h"
 #include "calibration/calibration_tree.h"
 
@@ -18,19 +19,12 @@ namespace {
 namespace fs = std::filesystem;
 using PlacesByName = std::map<std::string, Rigid3d>;
 
-constexpr double kUnitTolerance = 1e-3;
 constexpr const char* kPlaceHeader = "name,x,y,z,qx,qy,qz,qw";
 
 // x y z qx qy qz qw.
 Rigid3d PlaceOfSeven(const std::vector<double>& v, const std::string& where) {
-  const Eigen::Quaterniond rotation(v[6], v[3], v[4], v[5]);
-  if (!(std::abs(rotation.norm() - 1) <= kUnitTolerance)) {
-    throw InputError({.where = where,
-                      .got = "with a quaternion of length " + ToText(rotation.norm()),
-                      .expected = "a unit quaternion qx qy qz qw",
-                      .fix = ""});
-  }
-  return {rotation.normalized(), {v[0], v[1], v[2]}};
+  return {CheckedRotation({v[6], v[3], v[4], v[5]}, where, "check that the order is x, y, z, w"),
+          {v[0], v[1], v[2]}};
 }
 
 void AddPlace(const std::string& name, const Rigid3d& place, const std::string& where,

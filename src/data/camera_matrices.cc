@@ -6,18 +6,10 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
-
-void CheckPinhole(const Eigen::Matrix3d& k, const std::string& where) {
-  if (k(0, 1) != 0 || k(1, 0) != 0 || k(2, 0) != 0 || k(2, 1) != 0 || k(2, 2) != 1) {
-    throw InputError({.where = where,
-                      .got = "with skew, or with a last row that is not 0 0 1",
-                      .expected = "fx 0 cx; 0 fy cy; 0 0 1",
-                      .fix = "undistort the pictures and give the intrinsics of the result"});
-  }
-}
 
 void CheckPrincipalPoint(const Eigen::Matrix3d& k, int width, int height,
                          const std::string& where) {
@@ -49,7 +41,7 @@ Camera CheckedRlbenchCamera(const RlbenchCamera& camera, int width, int height,
   RigidFromMatrix(camera.world_from_camera, where + ".extrinsics");  // names it if it is not rigid
   const Eigen::Matrix3d& k = camera.intrinsics;
   const std::string where_k = where + ".intrinsics";
-  CheckPinhole(k, where_k);
+  RequirePinholeMatrix(k, where_k);
   if (trust == CameraTrust::kChecked) {
     CheckFocalLengths(k, k(0, 0) < 0 && k(1, 1) < 0, where_k, "negative ones, RLBench's convention",
                       "negate both if the pictures are not mirrored; other cameras belong "
@@ -75,7 +67,7 @@ Camera CheckedOpenCvCamera(const Eigen::Matrix3d& intrinsics, const Rigid3d& wor
   CheckFocalLengths(k, is_checked ? k(0, 0) > 0 && k(1, 1) > 0 : HasFocalLengths(k), where_k,
                     is_checked ? "positive ones, OpenCV's convention" : "focal lengths",
                     is_checked ? "aim-codec doctor says what such cameras mean" : "");
-  CheckPinhole(k, where_k);
+  RequirePinholeMatrix(k, where_k);
   if (is_checked) CheckPrincipalPoint(k, width, height, where_k);
   return {.width = width,
           .height = height,

@@ -5,13 +5,10 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
-
-// By which the sides of two pictures of one shape may differ: both are whole pixels.
-constexpr double kAspectTolerance = 0.02;
-constexpr double kLargestSidePx = 65536;
 
 // [V, 3, columns], or one such batch, as matrices.
 std::vector<Eigen::MatrixXd> MatricesOf(const NamedArray& named, std::optional<size_t> num_views,
@@ -44,13 +41,13 @@ std::vector<Eigen::MatrixXd> MatricesOf(const NamedArray& named, std::optional<s
 }
 
 Camera CameraOf(const Eigen::MatrixXd& k, const std::string& where) {
+  RequirePinholeMatrix(k, where);
   const double width = std::round(2 * k(0, 2));
   const double height = std::round(2 * k(1, 2));
-  const bool is_pinhole = k(0, 1) == 0 && k(1, 0) == 0 && k(2, 0) == 0 && k(2, 1) == 0 &&
-                          k(2, 2) == 1 && k(0, 0) > 0 && k(1, 1) > 0;
+  const bool has_focal_lengths = k(0, 0) > 0 && k(1, 1) > 0;
   const bool has_size =
-      width >= 1 && height >= 1 && width <= kLargestSidePx && height <= kLargestSidePx;
-  if (!is_pinhole || !has_size) {
+      width >= 1 && height >= 1 && width <= kMaxPictureSidePx && height <= kMaxPictureSidePx;
+  if (!has_focal_lengths || !has_size) {
     throw InputError({.where = where,
                       .got = "with focal lengths " + ToText(k(0, 0)) + " and " + ToText(k(1, 1)) +
                              ", for a picture of " + ToText(width) + " x " + ToText(height),
@@ -88,16 +85,14 @@ std::vector<Camera> VggtCameras(const NamedArray& extrinsics, const NamedArray& 
 }
 
 Camera AtPictureSize(const Camera& camera, int width, int height, const std::string& where) {
-  const double scale_x = width / (2 * camera.cx);
-  const double scale_y = height / (2 * camera.cy);
-  if (!(std::abs(scale_y / scale_x - 1) <= kAspectTolerance)) {
-    throw InputError({.where = where,
-                      .got = "intrinsics of pictures of " + ToText(2 * camera.cx) + " x " +
-                             ToText(2 * camera.cy) + " pixels",
-                      .expected = "the shape of the video, " + SizeText(width, height),
-                      .fix = "find the cameras again from whole frames of this video"});
-  }
-  return CropAndResize(camera, 0, 0, 2 * camera.cx, 2 * camera.cy, width, height);
+  const std::optional<Camera> resized =
+      ForResizedPictures(camera, 2 * camera.cx, 2 * camera.cy, width, height);
+  if (resized) return *resized;
+  throw InputError({.where = where,
+                    .got = "intrinsics of pictures of " + ToText(2 * camera.cx) + " x " +
+                           ToText(2 * camera.cy) + " pixels",
+                    .expected = "the shape of the video, " + SizeText(width, height),
+                    .fix = "find the cameras again from whole frames of this video"});
 }
 
 }  // namespace aim

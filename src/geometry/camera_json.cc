@@ -7,6 +7,7 @@
 #include "aim/base/error.h"
 #include "aim/format/json_reader.h"
 #include "aim/geometry/camera.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kFormat = "aim-cameras-1";
-constexpr int kMaxSizePx = 65536;
 
 double FiniteNumber(const json& value, const std::string& where) {
   if (value.is_number() && std::isfinite(value.get<double>())) return value.get<double>();
@@ -62,8 +62,7 @@ CameraTrack ReadView(const json& view, const std::string& where, Judge judge) {
   const JsonReader fields(view, where);
   RefuseLens(fields);
   const auto size_px = [&](const char* key) {
-    if (!fields.HasWhole(key, 1, kMaxSizePx))
-      fields.Fail(key, "a whole number of pixels in [1, 65536]");
+    if (!fields.HasWhole(key, 1, kMaxPictureSidePx)) fields.Fail(key, kPictureSideText);
     return fields.Int(key);
   };
   CameraTrack track;

@@ -6,6 +6,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
@@ -24,13 +25,8 @@ void CheckNumbers(std::span<const double> numbers, const std::string& where) {
                       .expected = "a finite number",
                       .fix = "remove the frame or repair its recording"});
   }
-  const double norm = Eigen::Quaterniond(numbers[6], numbers[3], numbers[4], numbers[5]).norm();
-  if (!(std::abs(norm - 1.0) <= kPoseTolerance)) {
-    throw InputError({.where = where + ", qx qy qz qw",
-                      .got = "a quaternion of length " + ToText(norm),
-                      .expected = "length 1 within 0.001",
-                      .fix = "check that the order is x, y, z, w"});
-  }
+  CheckedRotation(Eigen::Quaterniond(numbers[6], numbers[3], numbers[4], numbers[5]),
+                  where + ", qx qy qz qw", "check that the order is x, y, z, w");
   if (!(numbers[7] >= -kPoseTolerance && numbers[7] <= 1.0 + kPoseTolerance)) {
     throw InputError({.where = where + ", gripper_open",
                       .got = ToText(numbers[7]),

@@ -247,8 +247,12 @@ TEST(CamerasOptionsTest, WrongFlagsAreNamed) {
     ExpectThrowsWith<ConfigError>([&] { ConvertTo(options, folder / "out.json"); }, words);
     EXPECT_FALSE(fs::exists(folder / "out.json"));
   };
-  expect([](auto& o) { o.from = ""; }, {"--from", "colmap", "kalibr"});
+  EXPECT_NO_THROW(CheckRanges(CamerasOptions()));  // tools check these first
+  expect([](auto& o) { o.from = ""; }, {"--from", "not given", "colmap", "kalibr"});
   expect([](auto& o) { o.view = {"cam7"}; }, {"--view", "cam7", "cam0, cam1"});
+  expect([](auto& o) { o.view = {"cam1", "cam1"}; }, {"--view", "\"cam1\" once more"});
+  expect([](auto& o) { o.from = "kalib"; }, {"from", "kalib", "did you mean kalibr"});
+  expect([](auto& o) { o.scale = -1; }, {"scale", "-1"});
   expect([](auto& o) { o.width = 320; }, {"--height", "not given"});
   expect([](auto& o) { o.undistorted = "x"; }, {"--undistort", "not given"});
   expect([](auto& o) { o.fisheye = true; }, {"--fisheye", "kalibr"});
@@ -266,6 +270,20 @@ TEST(CamerasOptionsTest, WrongFlagsAreNamed) {
   EXPECT_EQ(ReadFile(folder / "used/view0.mp4"), "mine");
 }
 
+// One name with a slip of the pen would leave one pose, which moves the whole rig.
+TEST(CamerasOptionsTest, PosesOfUnknownViewsAreRefused) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "a.yaml", Kalibr());
+  WriteFileAtomic(folder / "places.csv",
+                  "name,x,y,z,qx,qy,qz,qw\ncam0,1,2,3,0,0,0,1\ncam_1,1,2,3,0,0,0,1\n");
+  const CamerasOptions options{.files = {(folder / "a.yaml").string()},
+                               .from = "kalibr",
+                               .extrinsics = (folder / "places.csv").string()};
+  ExpectThrowsWith<InputError>([&] { ConvertTo(options, folder / "out.json"); },
+                               {"places.csv", "\"cam_1\"", "cam0, cam1", "did you mean cam1?"});
+  EXPECT_FALSE(fs::exists(folder / "out.json"));
+}
+
 TEST(CamerasOptionsTest, PicturesMustBeThoseOfTheCameras) {
   const TemporaryFolder folder;
   WriteFileAtomic(folder / "a.yaml", Kalibr());
@@ -280,6 +298,20 @@ TEST(CamerasOptionsTest, PicturesMustBeThoseOfTheCameras) {
   ExpectThrowsWith<InputError>([&] { ConvertTo(options, folder / "out.json"); },
                                {"a.png", "64x48", "320x240"});
   EXPECT_FALSE(fs::exists(folder / "new"));
+}
+
+// The file cannot be written where the pictures went: neither stays.
+TEST(CamerasOptionsTest, PicturesGoIfTheirCamerasCannotBeWritten) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "a.yaml", Kalibr());
+  WriteImage(folder / "a.png", Image(320, 240));
+  const CamerasOptions options{.files = {(folder / "a.yaml").string()},
+                               .from = "kalibr",
+                               .view = {"cam0"},
+                               .undistort = {(folder / "a.png").string()},
+                               .undistorted = (folder / "same").string()};
+  EXPECT_THROW(ConvertTo(options, folder / "same"), IoError);
+  EXPECT_FALSE(fs::exists(folder / "same"));
 }
 
 }  // namespace

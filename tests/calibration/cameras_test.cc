@@ -329,20 +329,79 @@ TEST(CamerasTest, AStereoPairIsInOneFileOrTwo) {
   }
   const std::vector<std::vector<std::string>> ways = {
       {(folder / "both.yml").string()},
-      {(folder / "in.yml").string(), (folder / "ex.yml").string()}};
+      {(folder / "in.yml").string(), (folder / "ex.yml").string()},
+      {(folder / "ex.yml").string(), (folder / "in.yml").string()}};
   for (const std::vector<std::string>& files : ways) {
     CamerasOptions options{.files = files, .from = "opencv"};
     ExpectThrowsWith<ConfigError>([&] { Convert(options, folder / "no.json"); },
                                   {"--width and --height", "not given"});
     options.width = 320;
     options.height = 240;
-    const fs::path out = folder / (std::to_string(files.size()) + ".json");
+    const fs::path out = folder / (fs::path(files[0]).stem().string() + ".json");
     Convert(options, out);
     const std::vector<CameraTrack> tracks = ReadCamerasJson(out);
     EXPECT_THAT(tracks[0].at(0).world_from_camera, RigidNear(Rigid3d(), 1e-12, 1e-12));
     EXPECT_THAT(tracks[1].at(0).world_from_camera,
                 RigidNear(Inverse(second_from_first), 1e-9, 1e-9));
   }
+}
+
+class ChosenViewsTest : public ::testing::Test {
+ protected:
+  // Converts with a file of the poses of the views `placed`.
+  std::vector<CameraTrack> ConvertWith(const std::vector<size_t>& placed,
+                                       const std::vector<std::string>& view) {
+    std::vector<CameraTrack> places;
+    for (const size_t i : placed) places.push_back({rig_.names[i], {PlaceOf(i)}});
+    WriteCamerasJson(folder_ / "places.json", places);
+    Convert({.files = WriteKalibr(folder_.path(), rig_),
+             .from = "kalibr",
+             .view = view,
+             .extrinsics = (folder_ / "places.json").string()},
+            folder_ / "out.json");
+    std::vector<CameraTrack> tracks = ReadCamerasJson(folder_ / "out.json");
+    fs::remove(folder_ / "out.json");
+    return tracks;
+  }
+  // Where the file of extrinsics has a view: each elsewhere than the rig would have it.
+  Camera PlaceOf(size_t view) const {
+    Camera camera = rig_.cameras[view];
+    camera.world_from_camera.translation.x() += 1 + static_cast<double>(view);
+    return camera;
+  }
+  // Where a view is if the whole rig moves with another.
+  Rigid3d MovedWith(size_t mover, size_t view) const {
+    return PlaceOf(mover).world_from_camera * Inverse(rig_.cameras[mover].world_from_camera) *
+           rig_.cameras[view].world_from_camera;
+  }
+
+  TemporaryFolder folder_;
+  const ForeignRig rig_ = MakeForeignRig({"cam0", "cam1", "cam2"}, {});
+};
+
+TEST_F(ChosenViewsTest, ArePlacedWithoutTheOthers) {
+  const std::vector<CameraTrack> tracks = ConvertWith({0, 2}, {"cam2", "cam0"});
+  ASSERT_EQ(tracks.size(), 2u);
+  EXPECT_EQ(tracks[0].name, "cam2");
+  EXPECT_THAT(tracks[0].at(0).world_from_camera,
+              RigidNear(PlaceOf(2).world_from_camera, 1e-9, 1e-9));
+  EXPECT_THAT(tracks[1].at(0).world_from_camera,
+              RigidNear(PlaceOf(0).world_from_camera, 1e-9, 1e-9));
+}
+
+TEST_F(ChosenViewsTest, AreMovedByOneThatWasNotAskedFor) {
+  const std::vector<CameraTrack> tracks = ConvertWith({1}, {"cam0", "cam2"});
+  ASSERT_EQ(tracks.size(), 2u);
+  EXPECT_THAT(tracks[0].at(0).world_from_camera, RigidNear(MovedWith(1, 0), 1e-9, 1e-9));
+  EXPECT_THAT(tracks[1].at(0).world_from_camera, RigidNear(MovedWith(1, 2), 1e-9, 1e-9));
+}
+
+TEST_F(ChosenViewsTest, PosesOfSomeAreRefused) {
+  ExpectThrowsWith<InputError>(
+      [&] {
+        ConvertWith({0, 2}, {});
+      },
+      {"places.json", "2 of the views", "cam0, cam1, cam2"});
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 
 namespace aim {
 
-// The words of the formats that can be read; src/calibration/camera_formats.cc is the table.
+// The words of the formats that can be read, and "" for none yet; src/calibration/camera_formats.cc
+// is the table.
 Limits CameraFormats();
 
 struct CamerasOptions {
