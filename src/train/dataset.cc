@@ -59,9 +59,11 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
     const DataSet set = OpenDataSet(source.dir);
     for (const EpisodeRef& ref : set.episodes()) {
       const double fraction = NameFraction(ref, seed + 1);
+      if (fraction >= source.ratio) continue;
+      const std::string stamp = set.Stamp(ref);
       int& copies = num_copies[Identity(ref)];
       for (int again = 0; fraction < source.ratio - again; ++again) {
-        episodes.push_back({set, ref, set.Stamp(ref), copies++});
+        episodes.push_back({set, ref, stamp, copies++});
       }
     }
   }
@@ -121,7 +123,7 @@ std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const Trainin
   std::vector<CachedClip> clips;
   const std::optional<Episode> read = reader.TryRead(episode);
   if (!read) return clips;
-  const Rng of_copy = Rng(StableHash(episode.ref.name, request.seed))
+  const Rng of_copy = Rng(StableHash(episode.ref.name + '\n' + episode.stamp, request.seed))
                           .Derive(static_cast<uint64_t>(episode.copy), "copy");
   for (Clip& clip : CutClips(read->clip, request.clips_per_episode, request.config.num_frames)) {
     Rng rng = of_copy.Derive(clips.size(), "clip");
@@ -246,10 +248,14 @@ PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int 
                               const ActionImageSpec& spec, EpisodeReader& reader,
                               Progress& progress) {
   PcaFitter fitter(options);
-  const size_t count = std::min(episodes.size(), static_cast<size_t>(num_episodes));
+  std::vector<const TrainingEpisode*> distinct;
+  for (const TrainingEpisode& episode : episodes) {
+    if (episode.copy == 0) distinct.push_back(&episode);
+  }
+  const size_t count = std::min(distinct.size(), static_cast<size_t>(num_episodes));
   progress.Start("fit autoencoder", static_cast<int64_t>(count));
   for (size_t i = 0; i < count; ++i, progress.Advance(1)) {
-    const std::optional<Episode> episode = reader.TryRead(episodes[i]);
+    const std::optional<Episode> episode = reader.TryRead(*distinct[i]);
     if (!episode) continue;
     // Starts differ between episodes, so that first frames are not all frames 0.
     const int start = static_cast<int>(i % 4) * static_cast<int>(episode->clip.poses.size()) / 4;

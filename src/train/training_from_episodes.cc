@@ -24,7 +24,7 @@ std::map<std::filesystem::path, ClipShape> SampleShapes(const DataSplit& split,
   std::map<std::filesystem::path, std::vector<ClipShape>> samples;
   for (const TrainingEpisode& episode : split.training) {
     std::vector<ClipShape>& shapes = samples[episode.data.root()];
-    if (shapes.size() == kSamples) continue;
+    if (shapes.size() == kSamples || episode.copy > 0) continue;
     if (const auto read = reader.TryRead(episode, {0, 1}))
       shapes.push_back(reader.ShapeOf(read->clip));
   }
