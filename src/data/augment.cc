@@ -12,6 +12,7 @@
 namespace aim {
 namespace {
 
+constexpr double kLeastTurnRad = 1e-4;
 constexpr double kRadPerDeg = 0.017453292519943295;
 
 CameraTurn DrawTurn(const AugmentOptions& options, Rng& rng) {
@@ -45,6 +46,8 @@ std::vector<Camera> TurnTrack(const std::vector<Camera>& cameras, CameraTurn tur
     if (const std::optional<Camera> after = TurnCamera(camera, turn)) {
       zoom = std::max(zoom, after->fx / camera.fx);
       turned.push_back(*after);
+    } else if (turn.rotation_rad.norm() < kLeastTurnRad) {
+      return cameras;  // its optical axis lies outside the picture
     } else {
       turn.rotation_rad /= 2;
       turned.clear();

@@ -3,7 +3,6 @@
 
 #include <opencv2/core.hpp>
 
-#include "aim/geometry/camera.h"
 #include "aim/media/image.h"
 
 namespace aim {
@@ -15,8 +14,5 @@ inline cv::Mat MatOf(Image& image) {
 inline cv::Mat MatOf(const Image& image) {
   return {image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data())};
 }
-
-// Throws InputError unless the camera has the picture's size.
-void RequirePictureSize(const Camera& camera, const Image& image);
 
 }  // namespace aim

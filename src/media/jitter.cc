@@ -55,7 +55,8 @@ std::optional<Camera> TurnCamera(const Camera& camera, const CameraTurn& turn) {
   AIM_CHECK(turn.zoom >= 1);
   const Eigen::Quaterniond camera_from_turned = ExpRotation(turn.rotation_rad);
   const auto zoomed = [&](double zoom) { return Zoomed(camera, camera_from_turned, zoom); };
-  if (turn.rotation_rad.isZero() || IsFilled(zoomed(turn.zoom), camera)) return zoomed(turn.zoom);
+  const bool is_unchanged = turn.rotation_rad.isZero() && turn.zoom == 1;
+  if (is_unchanged || IsFilled(zoomed(turn.zoom), camera)) return zoomed(turn.zoom);
   double too_small = turn.zoom;
   double fills = turn.zoom * kMostZoom;
   if (!IsFilled(zoomed(fills), camera)) return std::nullopt;

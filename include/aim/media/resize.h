@@ -9,6 +9,9 @@ namespace aim {
 // Antialiased where it shrinks (mean over the covered area), linear where it grows.
 Image ResizeImage(const Image& image, int width, int height);
 
+// Throws InputError unless the camera has the picture's size.
+void RequirePictureSize(const Camera& camera, const Image& image);
+
 struct CameraImage {
   Image image;
   Camera camera;
