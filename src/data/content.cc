@@ -58,6 +58,13 @@ std::string HashSomePictures(OpenEpisode& episode) {
 
 bool SayTheSame(const Clip& a, const Clip& b) {
   if (a.prompt != b.prompt || a.poses.size() != b.poses.size()) return false;
+  const auto are_both_calibrated = [](const ClipView& one, const ClipView& other) {
+    return one.camera.frames.empty() == other.camera.frames.empty();
+  };
+  if (!std::equal(a.views.begin(), a.views.end(), b.views.begin(), b.views.end(),
+                  are_both_calibrated)) {
+    return false;
+  }
   return std::equal(a.poses.begin(), a.poses.end(), b.poses.begin(), IsSamePose);
 }
 

@@ -29,8 +29,8 @@ std::string HashPictures(const Clip& clip);
 // for copies.
 std::string HashSomePictures(OpenEpisode& episode);
 
-// Whether episodes of the same pictures say the same of them: prompt, and poses as far as float32
-// tells them apart.
+// Whether episodes of the same pictures say the same of them: prompt, poses as far as float32 tells
+// them apart, and which views are calibrated.
 bool SayTheSame(const Clip& a, const Clip& b);
 
 }  // namespace aim

@@ -23,8 +23,9 @@ void CopyDataSet(const DataSet& data, const Layout& to, const std::filesystem::p
                  Progress& progress, std::vector<Skipped>& skipped) {
   const size_t count = data.episodes().size();
   std::vector<Skipped> left_out;
+  WarnOfLost(LostBetween(data.layout().Limits(), to.Limits()), to);
   WriteFolderAtomic(folder, [&](const std::filesystem::path& temporary) {
-    SetWriter writer(to, temporary, false);
+    SetWriter writer(to, temporary, false, "");
     progress.Start("write " + std::string(to.Name()), static_cast<int64_t>(count));
     for (size_t i = 0; i < count; ++i, progress.Advance(1)) {
       TryOrSkip(data.episodes()[i].name, left_out, [&] { CopyEpisode(data, i, writer); });

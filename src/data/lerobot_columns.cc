@@ -269,7 +269,9 @@ void LeRobotColumns::Fill(const ParquetTable& rows, int num_frames, Episode& epi
     episode.measured = Poses(rows, *state_, std::vector<bool>(count, true));
   }
   if (!action_) return;
-  const std::vector<bool> is_valid = ValidFrames(rows, count);
+  std::vector<bool> is_valid = ValidFrames(rows, count);
+  // Ours say of a pose that was not decoded that it is not valid; it is there all the same.
+  if (has_confidence_) is_valid.assign(count, true);
   const auto num_valid = static_cast<size_t>(std::count(is_valid.begin(), is_valid.end(), true));
   if (num_valid == 0) return;
   episode.clip.poses = Poses(rows, *action_, is_valid);

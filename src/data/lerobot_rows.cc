@@ -1,5 +1,6 @@
 #include "data/lerobot_rows.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "data/action_images_files.h"
@@ -28,6 +29,11 @@ void AddActions(const Episode& episode, Columns& columns) {
   action.values = action.counted = ActionRows(episode.clip.poses);
   LeRobotColumn valid{kLeRobotValid, "bool", PoseNames(), kPoseNumbers};
   valid.values.assign(action.values.size(), 1);
+  for (size_t frame = 0; frame < episode.confidence.size(); ++frame) {
+    if (episode.confidence[frame] > 0) continue;  // not decoded: held or between its neighbours
+    std::fill_n(valid.values.begin() + static_cast<std::ptrdiff_t>(frame * kPoseNumbers),
+                kPoseNumbers, 0.0);
+  }
   const std::vector<double> none = ActionRows({ToolPose{Rigid3d(), 0}});
   for (size_t frame = episode.clip.poses.size(); frame < num_frames; ++frame) {
     action.values.insert(action.values.end(), none.begin(), none.end());
@@ -38,9 +44,9 @@ void AddActions(const Episode& episode, Columns& columns) {
 }
 
 // Measured poses, or, since LeRobot's policies want a state, the actions once more.
-LeRobotColumn State(const Episode& episode, const LeRobotRowFacts& facts, LeRobotColumn actions) {
+LeRobotColumn State(const Episode& episode, LeRobotColumn actions) {
   actions.name = kLeRobotState;
-  if (!facts.has_measured) return actions;
+  if (episode.measured.empty()) return actions;
   return {kLeRobotState, "float32", PoseNames(), kPoseNumbers, ActionRows(episode.measured)};
 }
 
@@ -89,7 +95,7 @@ ParquetColumn ToParquet(const LeRobotColumn& column) {
 std::vector<LeRobotColumn> LeRobotRows(const Episode& episode, const LeRobotRowFacts& facts) {
   Columns columns;
   AddActions(episode, columns);
-  columns.push_back(State(episode, facts, columns.front()));
+  columns.push_back(State(episode, columns.front()));
   if (facts.has_cameras) AddCameras(episode, facts.cameras, columns);
   if (facts.has_confidence) {
     columns.push_back({kLeRobotConfidence, "float32", {}, 1, episode.confidence});

@@ -25,7 +25,6 @@ struct LeRobotRowFacts {
   std::vector<std::string> cameras;  // one a view
   double fps = 0;
   bool has_cameras = false;
-  bool has_measured = false;
   bool has_confidence = false;
   int64_t episode = 0;
   int64_t first_row = 0;

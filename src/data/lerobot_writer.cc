@@ -72,7 +72,6 @@ Shared SharedOf(const Episode& episode) {
           .facts = {.cameras = CameraNames(clip),
                     .fps = clip.fps,
                     .has_cameras = std::all_of(clip.views.begin(), clip.views.end(), is_calibrated),
-                    .has_measured = !episode.measured.empty(),
                     .has_confidence = !episode.confidence.empty()}};
 }
 
@@ -122,7 +121,6 @@ void CheckShared(const EpisodeRef& ref, const Shared& own, const Shared& first) 
                   fix);
   };
   check(own.facts.has_cameras, first.facts.has_cameras, "calibrated cameras");
-  check(own.facts.has_measured, first.facts.has_measured, "measured poses");
   check(own.facts.has_confidence, first.facts.has_confidence, "confidences");
 }
 

@@ -58,9 +58,11 @@ struct NamedShape {
                                     : "bring them together with --width, --height and --fps"});
 }
 
-// All shapes fit together, and every set has an episode that can be read.
+// All shapes fit together, in one file where episodes are not apart, and every set has an episode
+// that can be read. Ends early when the run is to stop.
 void RequireOneShape(const std::vector<MergeSource>& sources, const EpisodeEdit& edit,
-                     Progress& progress) {
+                     bool are_apart, RunContext& run) {
+  Progress& progress = run.progress();
   std::optional<NamedShape> first;
   int64_t count = 0;
   for (const MergeSource& source : sources) {
@@ -70,6 +72,7 @@ void RequireOneShape(const std::vector<MergeSource>& sources, const EpisodeEdit&
   for (const MergeSource& source : sources) {
     std::vector<Skipped> unreadable;
     for (const EpisodeRef& ref : source.data.episodes()) {
+      if (run.stop_requested()) return;
       progress.Advance(1);
       std::optional<NamedShape> one;
       try {
@@ -79,7 +82,7 @@ void RequireOneShape(const std::vector<MergeSource>& sources, const EpisodeEdit&
         continue;
       }
       if (!first) first = one;
-      if (FitTogether(one->shape, first->shape)) continue;
+      if ((are_apart ? FitTogether : CanShareFiles)(one->shape, first->shape)) continue;
       RefuseShape(source.data.root().string(), *one, *first);
     }
     RequireOneRead(source.data.root().string(), source.data.episodes().size(), unreadable);
@@ -109,19 +112,19 @@ class Merger {
   }
 
   MergeReport Run() {
-    RequireOneShape(sources_, options_.edit, run_.progress());
+    RequireOneShape(sources_, options_.edit, layout_.Limits().apart, run_);
+    if (run_.stop_requested()) {
+      run_.MarkUnfinished();
+      return report_;
+    }
     PrepareSetFolder(run_, layout_, {.folder = options_.paths.back()}, Settings(), report_.lost);
     SetWriter writer(layout_, run_.out(), options_.lossless);
     size_t number = 0;
     size_t count = 0;
     for (const MergeSource& source : sources_) count += source.data.episodes().size();
     run_.progress().Start("merge", static_cast<int64_t>(count));
-    for (size_t s = 0; s < sources_.size(); ++s) {
-      for (const EpisodeRef& ref : sources_[s].data.episodes()) {
-        if (run_.stop_requested()) break;
-        MergeGuarded(s, ref, number++, writer);
-        run_.progress().Advance(1, ref.name);
-      }
+    for (size_t s = 0; s < sources_.size() && !run_.stop_requested(); ++s) {
+      MergeSet(s, number, writer);
     }
     run_.progress().Finish();
     report_.num_episodes = writer.num_episodes();
@@ -131,7 +134,6 @@ class Merger {
       run_.MarkUnfinished();
       return report_;
     }
-    RequireOneRead(sources_[0].data.root().string(), count, report_.skipped);
     writer.Finish();
     WriteFileAtomic(run_.out() / "report.json", DumpJson(ToJson(report_), 2) + "\n");
     run_.CommitOut();
@@ -151,6 +153,20 @@ class Merger {
     nlohmann::json settings = OptionsToJson(options_);
     settings["paths"].erase(settings["paths"].size() - 1);
     return settings;
+  }
+
+  // Throws InputError if none of its episodes can be taken.
+  void MergeSet(size_t set, size_t& number, SetWriter& writer) {
+    const DataSet& data = sources_[set].data;
+    const size_t num_before = report_.skipped.size();
+    for (const EpisodeRef& ref : data.episodes()) {
+      if (run_.stop_requested()) return;
+      MergeGuarded(set, ref, number++, writer);
+      run_.progress().Advance(1, ref.name);
+    }
+    RequireOneRead(
+        data.root().string(), data.episodes().size(),
+        {report_.skipped.begin() + static_cast<std::ptrdiff_t>(num_before), report_.skipped.end()});
   }
 
   void MergeGuarded(size_t set, const EpisodeRef& ref, size_t number, SetWriter& writer) {
@@ -188,8 +204,8 @@ class Merger {
     for (auto one = begin; one != end; ++one) {
       const Kept& kept = one->second;
       const std::unique_ptr<OpenEpisode> open = kept.data->OpenAsIs(*kept.ref);
-      Clip earlier;
-      earlier.prompt = open->facts().clip.prompt;
+      if (!options_.edit.views.empty()) open->KeepViews(options_.edit.views);
+      Clip earlier = open->facts().clip;
       earlier.poses = EditedPoses(*open, options_.edit);
       if (SayTheSame(earlier, clip)) return &kept;
     }

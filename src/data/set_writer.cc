@@ -86,8 +86,13 @@ void PrepareSetFolder(RunContext& run, const Layout& layout, const SetPlace& pla
     run.PrepareOutFolder(use, place.folder);
   }
   KeepSettings(run.out() / "settings.json", settings);
+  WarnOfLost(lost, layout);
+}
+
+void WarnOfLost(const std::vector<std::string>& lost, const Layout& to) {
   if (lost.empty()) return;
-  LogWarning("the layout " + name + " cannot hold " + Join(lost, ", ") + ": left out");
+  LogWarning("the layout " + std::string(to.Name()) + " cannot hold " + Join(lost, ", ") +
+             ": left out");
 }
 
 WrittenEpisodes::WrittenEpisodes(const fs::path& folder, const std::string& file)
@@ -116,7 +121,7 @@ void WrittenEpisodes::Read(const fs::path& path) {
 SetWriter::SetWriter(const Layout& layout, const fs::path& root, bool lossless,
                      const std::string& record)
     : layout_(layout), sink_(layout.Create(root, {.lossless = lossless})) {
-  if (!layout.Limits().apart) return;
+  if (!layout.Limits().apart || record.empty()) return;
   written_.emplace(root, record);
   for (const auto& [key, written] : written_->all()) {
     if (sink_->Holds(written.target)) names_.insert(NameOf(written.target));

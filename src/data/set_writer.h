@@ -18,6 +18,7 @@ namespace aim {
 
 // What the one layout holds and the other does not.
 std::vector<std::string> LostBetween(const LayoutLimits& from, const LayoutLimits& to);
+void WarnOfLost(const std::vector<std::string>& lost, const Layout& to);
 
 // Where a run writes.
 struct SetPlace {
@@ -34,7 +35,7 @@ void PrepareSetFolder(RunContext& run, const Layout& layout, const SetPlace& pla
 // An episode that was written, and from what.
 struct WrittenEpisode {
   std::string stamp;    // of what it was read from (DataSet::Stamp)
-  std::string content;  // of its pictures, as written (data/content.h); may be empty
+  std::string content;  // of its pictures, before they were written (data/content.h); may be empty
   int64_t num_frames = 0;
   EpisodeRef target;
 };
@@ -59,7 +60,8 @@ class WrittenEpisodes {
 // The data set that is written. Not thread-safe.
 class SetWriter {
  public:
-  // `record`: the file in which it is noted what was written, where episodes are apart.
+  // `record`: the file in which it is noted what was written, where episodes are apart; empty:
+  // none.
   SetWriter(const Layout& layout, const std::filesystem::path& root, bool lossless,
             const std::string& record = "written.jsonl");
 

@@ -96,6 +96,10 @@ class Splitter {
 
   SplitReport Run() {
     LookAtEpisodes();
+    if (run_.stop_requested()) {
+      run_.MarkUnfinished();
+      return report_;
+    }
     Plan();
     PrepareSetFolder(run_, layout_, {}, Settings(), report_.lost);
     for (const SplitPart& part : report_.parts) {
@@ -123,7 +127,7 @@ class Splitter {
   void LookAtEpisodes() {
     const std::vector<EpisodeRef>& refs = data_.episodes();
     run_.progress().Start("compare episodes", static_cast<int64_t>(refs.size()));
-    for (size_t i = 0; i < refs.size(); ++i) {
+    for (size_t i = 0; i < refs.size() && !run_.stop_requested(); ++i) {
       TryOrSkip(refs[i].name, report_.skipped, [&] {
         const std::unique_ptr<OpenEpisode> episode = data_.Open(refs[i]);
         const Episode& facts = episode->facts();

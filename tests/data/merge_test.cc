@@ -179,5 +179,22 @@ TEST_F(MergeTest, ASetWithoutAReadableEpisodeIsRefused) {
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
+// Episodes that share files must be alike in all that those hold.
+TEST_F(MergeTest, SetsThatCannotShareFilesAreRefused) {
+  std::vector<Episode> others = MakeSmoothEpisodes(2, {.num_frames = 4}, 7);
+  for (Episode& episode : others) {
+    episode.clip.views[0].camera.name = "front";
+    episode.clip.views[1].camera.name = "wrist";
+  }
+  testing::WriteThroughSink("lerobot", folder_ / "named", others);
+  ExpectThrowsWith<InputError>(
+      [&] {
+        Merge({"a", "named"}, {.to = "lerobot"});
+      },
+      {"named", "front, wrist", "view0, view1"});
+  EXPECT_FALSE(fs::exists(folder_ / "out"));
+  EXPECT_EQ(Merge({"a", "named"}).num_episodes, 4);
+}
+
 }  // namespace
 }  // namespace aim

@@ -331,8 +331,8 @@ TEST_F(ValidateTest, OtherShapesAreNamed) {
   const Finding size = OnlyOne(ValidateSets({Write("set")}).findings);
   EXPECT_EQ(size.kind, FindingKind::kOtherShape);
   EXPECT_EQ(size.episode, "reach_target_variation3_episode1");
-  EXPECT_THAT(size.problem,
-              AllOf(HasSubstr("alone has 2 views"), HasSubstr("32x32"), HasSubstr("2: 2 views")));
+  EXPECT_THAT(size.problem, AllOf(HasSubstr("alone has 2 calibrated views"), HasSubstr("32x32"),
+                                  HasSubstr("2: 2 calibrated views")));
   episodes_ = MakeSmoothEpisodes(3, {});
   episodes_[2].clip.poses.clear();
   const Finding poses = OnlyOne(ValidateSets({Write("other")}).findings);
