@@ -25,7 +25,7 @@ endif()
 include(FindAimTorch)
 
 if(NOT AIM_CORE_ONLY)
-  find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs video calib3d)
+  find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs video)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavcodec libavformat libavutil libswscale)
   find_package(spdlog REQUIRED)

@@ -136,7 +136,7 @@ std::string HistogramsHtml(const GallerySamples& samples) {
   std::string html = HistogramHtml(samples.duration_s, "episodes by length", "seconds");
   if (samples.path_m.empty()) return html;
   html += HistogramHtml(samples.path_m, "episodes by the path of the tip", "metres");
-  const std::string title = "frames by where the tip is, ";
+  const std::string title = "sampled frames by where the tip is, ";
   for (const auto& [axis, name] : {std::pair(0, "x"), std::pair(1, "y"), std::pair(2, "z")}) {
     html += HistogramHtml(samples.tip_m[static_cast<size_t>(axis)], title + name, "metres");
   }

@@ -280,16 +280,23 @@ class EpisodeMeasurement {
     for (const char* name : {"trajectory_px", "jaccard"}) result_.missing[name] = reason;
   }
 
+  // Cameras of the judged recording, for pictures of the true one's size.
+  std::vector<Camera> AtTrueSize(std::vector<Camera> frames) const {
+    const Clip& truth = truth_.clip();
+    for (Camera& camera : frames) {
+      camera = CropAndResize(camera, 0, 0, camera.width, camera.height, truth.width, truth.height);
+    }
+    return frames;
+  }
+
   // The true ones, at the size of their recording; those of the judged where these are not known.
   std::vector<CameraTrack> Cameras() const {
     std::vector<CameraTrack> cameras = CamerasOf(truth_.clip());
     const std::vector<CameraTrack> others = CamerasOf(judged_.clip());
-    for (CameraTrack& camera : cameras) {
-      const auto same = std::find_if(others.begin(), others.end(), [&](const CameraTrack& other) {
-        return other.name == camera.name;
-      });
+    for (size_t view = 0; view < cameras.size(); ++view) {
+      CameraTrack& camera = cameras[view];
       const ComparedSide& side = camera.frames.empty() ? judged_ : truth_;
-      if (camera.frames.empty() && same != others.end()) camera.frames = same->frames;
+      if (camera.frames.empty()) camera.frames = AtTrueSize(others.at(view).frames);
       if (camera.frames.size() < 2) continue;
       std::vector<Camera> taken;
       for (const int frame : side.frames) taken.push_back(camera.at(static_cast<size_t>(frame)));

@@ -304,6 +304,19 @@ TEST_F(CompareTest, WithoutPosesOrCamerasTheReasonIsGiven) {
   report = RunCompare(options, run);
   EXPECT_EQ(report.overall.at("jaccard").value, 1);
   EXPECT_TRUE(report.overall.contains("error_2d_px/view1/tip"));
+  Clip large = MakeSyntheticClip(kComparedFrames, 70, 2 * testing::kTinySize);
+  for (ClipView& view : large.views) view.camera.frames.clear();
+  WriteEpisodes(folder_ / "large", "lerobot", {large});
+  options.truth.path = (folder_ / "large").string();
+  Clip moved = clip;
+  for (ToolPose& pose : moved.poses) pose.world_from_tool.translation.x() += 0.02;
+  const auto error_px = [&](const std::string& truth) {
+    CompareOptions pair = OnePair(moved, clip);
+    pair.metrics = {"pose"};
+    if (!truth.empty()) pair.truth.path = truth;
+    return RunCompare(pair, run).overall.at("error_2d_px/view1/tip").value;
+  };
+  EXPECT_NEAR(error_px(options.truth.path), 2 * error_px(""), 1e-6);  // pixels of its pictures
   options = OnePair(clip, clip);
   fs::remove(folder_ / "one/truth/poses.csv");
   report = RunCompare(options, run);

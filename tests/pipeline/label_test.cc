@@ -291,7 +291,6 @@ TEST_F(LabelTest, ItsOutputIsADataSet) {
   }
 }
 
-// The videos are those of the first data set; labels are no truth to measure errors against.
 // The labels with their videos, as a data set that others load; written anew at every start.
 TEST_F(LabelTest, WritesADataSetOfItsOwn) {
   LabelOptions options = Options(*folder_ / "clips");
@@ -332,6 +331,7 @@ TEST_F(LabelTest, ADataSetOfItsOwnIsOneProcessesWork) {
   ExpectThrowsWith<ConfigError>([&] { Label(options, scratch_ / "out"); }, {"to is", "lerobot"});
 }
 
+// The videos are those of the first data set; labels are no truth to measure errors against.
 TEST_F(LabelTest, LabelsCanBeLabelledAgain) {
   Label(Options(*folder_ / "demos"), scratch_ / "first");
   const nlohmann::json report = Label(Options(scratch_ / "first"), scratch_ / "second");

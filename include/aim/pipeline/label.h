@@ -89,11 +89,12 @@ nlohmann::json ToJson(const LabelReport& report);
 // strip.jpg; report.html (report-i-of-n.html) shows them with confidence over time, what was filled
 // in and what was left out.
 //
+// A video is read a window at a time: memory does not grow with its length.
+//
 // With `to` another layout, the labelled episodes are also written as a data set of their own:
 // poses, confidence and videos, <out>/lerobot or the like; whole or absent, and anew at every
-// start.
-//
-// A video is read a window at a time: memory does not grow with its length.
+// start. There an episode is held as a whole; one of more than 8 GiB of pixels is left out and
+// named.
 //
 // Damaged episodes are left out. Throws InputError if no episode can be read, ConfigError for
 // options that do not fit the model or an earlier run to go on with.
