@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Times reading of training clips against LeRobot's own loader: the same LeRobot data set (two views
-of 512 x 512 H.264), clips of 41 frames at random places, resized to 256 x 256, the same number of
-threads or worker processes, runs of the two taking turns. Prints one table of ratios.
+"""Times reading of training clips against LeRobot's own loader: the same LeRobot data set, clips of
+41 frames of all views at random places, resized to 256 x 256, the same number of threads or worker
+processes, runs of the two taking turns. Prints one table of ratios.
 
-    bench/against_lerobot.py --bin build/release/bin --rounds 5
+    aim-data convert RLBENCH out/bench/lerobot --views front --views overhead --width 512 \\
+        --height 512 --to lerobot --no-lossless
+    bench/against_lerobot.py --data out/bench/lerobot --rounds 5
 
-Needs Python 3.12 or later with lerobot (requirements-dev.txt). The data are made in --data first, by
-aim-data demos, convert and cache, unless they are there.
+Needs Python 3.12 or later with lerobot (requirements-dev.txt), and episodes of 41 frames or more.
 """
 
 import argparse
@@ -26,15 +27,6 @@ FRAMES, SIZE = 41, 256
 def run(*words):
     done = subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
-
-
-def make_data(binaries, folder):
-    if (folder / "lerobot/meta/info.json").exists():
-        return
-    run(binaries / "aim-data", "demos", "--task", "close_drawer", "--episodes", 24, "--first-seed",
-        3000000, "--image-size", 512, "--out", folder / "demos")
-    run(binaries / "aim-data", "convert", folder / "demos", folder / "lerobot", "--to", "lerobot",
-        "--lossless", "false")
 
 
 def their_clips_per_s(data, clips, workers, seed):
@@ -59,15 +51,14 @@ def their_clips_per_s(data, clips, workers, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/release/bin"))
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("out/loader_bench"))
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="a LeRobot data set")
     parser.add_argument("--cache", type=pathlib.Path, help="a latent cache, for its rate too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clips", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--video-backend", help="of LeRobot; its own choice where it is left out")
     options = parser.parse_args()
-    make_data(options.bin, options.data)
-    root = options.data / "lerobot"
+    root = options.data
     fps = json.loads((root / "meta/info.json").read_text())["fps"]
     cameras = LeRobotDataset("bench/loader", root=root).meta.camera_keys
     more = {"video_backend": options.video_backend} if options.video_backend else {}
