@@ -55,12 +55,18 @@ size_t EndOfString(std::string_view text, size_t at) {
   return text.size();
 }
 
+// Whether a quote at `at` begins a string: in the middle of a word it does not.
+bool BeginsString(std::string_view text, size_t at) {
+  if (text[at] != '"' && text[at] != '\'') return false;
+  return at == 0 || std::string_view(" \t\r\n=,[{.").find(text[at - 1]) != std::string_view::npos;
+}
+
 // Calls visit(i) for the place of every character that is in no string and no comment until it
 // returns false.
 template <class Visit>
 void VisitSyntax(std::string_view text, Visit&& visit) {
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"' || text[i] == '\'') {
+    if (BeginsString(text, i)) {
       i = EndOfString(text, i) - 1;
     } else if (text[i] == '#') {
       i = std::min(text.find('\n', i), text.size()) - 1;

@@ -280,9 +280,11 @@ TEST(ReadTomlTest, DeepNestingIsRefused) {
 // toml++ runs into undefined behaviour on some of these; none is TOML. In quotes all is well.
 TEST(ReadTomlTest, CharactersOutsideQuotesAreAscii) {
   const TemporaryFolder folder;
-  std::ofstream(folder / "a.toml") << "a = 1\n\u2dfe-";
-  ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "a.toml"); },
-                                {"a.toml, line 2", "not ASCII", "in quotes"});
+  for (const char* text : {"a = 1\n\u2dfe-", "a = 1\nz=+Z'7\u02b988", "a = 1\n[b\"\u2dfe\"]"}) {
+    std::ofstream(folder / "a.toml") << text;
+    ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "a.toml"); },
+                                  {"a.toml, line 2", "not ASCII", "in quotes"});
+  }
   std::ofstream(folder / "b.toml") << "# \u2dfe\n\"\u2dfe\" = '\u2dfe'\n";
   EXPECT_EQ(ReadToml(folder / "b.toml"), (nlohmann::json{{"\u2dfe", "\u2dfe"}}));
 }
