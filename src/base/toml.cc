@@ -47,6 +47,8 @@ size_t EndOfString(std::string_view text, size_t at) {
     if (text[i] == '\\' && quote == '"') {
       ++i;
     } else if (text.substr(i, width) == std::string(width, quote)) {
+      // One or two quotes may stand before the three that end it.
+      while (is_long && text.substr(i + 1, width) == std::string(width, quote)) ++i;
       return i + width;
     } else if (text[i] == '\n' && !is_long) {
       return i;
@@ -93,16 +95,24 @@ bool IsTooDeep(std::string_view text) {
   return dots > kMaxDepth || depth > kMaxDepth;
 }
 
+struct Oddity {
+  int64_t line = 0;  // 0: none
+  const char* what = "";
+};
+
 // TOML's own characters and bare keys are ASCII; toml++ runs into undefined behaviour on some
-// others. The line of the first, or 0.
-int64_t LineOfForeignCharacter(std::string_view text) {
-  int64_t line = 0;
+// others, wherever it takes them for a part of a word.
+Oddity FirstOddity(std::string_view text) {
+  Oddity odd;
   VisitSyntax(text, [&](size_t i) {
-    if (static_cast<unsigned char>(text[i]) < 0x80) return true;
-    line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+    const bool is_quote = text[i] == '"' || text[i] == '\'';
+    if (static_cast<unsigned char>(text[i]) < 0x80 && !is_quote) return true;
+    odd.line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n');
+    odd.what = is_quote ? "a quote in the middle of a word"
+                        : "a character outside quotes that is not ASCII";
     return false;
   });
-  return line;
+  return odd;
 }
 
 }  // namespace
@@ -112,10 +122,10 @@ nlohmann::json ReadToml(const std::filesystem::path& path) {
   if (IsTooDeep(text)) {
     throw FormatError({path.string(), "nested deeper than 16 levels", "a TOML file of a few", ""});
   }
-  if (const int64_t line = LineOfForeignCharacter(text); line > 0) {
-    throw FormatError({path.string() + ", line " + std::to_string(line),
-                       "not valid TOML (a character outside quotes that is not ASCII)",
-                       "a TOML file", "put the key or the text in quotes"});
+  if (const Oddity odd = FirstOddity(text); odd.line > 0) {
+    throw FormatError({path.string() + ", line " + std::to_string(odd.line),
+                       std::string("not valid TOML (") + odd.what + ")", "a TOML file",
+                       "put the whole key or text in quotes"});
   }
   try {
     return ToJson(toml::parse(text));

@@ -280,10 +280,15 @@ TEST(ReadTomlTest, DeepNestingIsRefused) {
 // toml++ runs into undefined behaviour on some of these; none is TOML. In quotes all is well.
 TEST(ReadTomlTest, CharactersOutsideQuotesAreAscii) {
   const TemporaryFolder folder;
-  for (const char* text : {"a = 1\n\u2dfe-", "a = 1\nz=+Z'7\u02b988", "a = 1\n[b\"\u2dfe\"]"}) {
+  const auto expect = [&](const char* text, const char* what) {
     std::ofstream(folder / "a.toml") << text;
-    ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "a.toml"); },
-                                  {"a.toml, line 2", "not ASCII", "in quotes"});
+    ExpectThrowsWith<FormatError>([&] { ReadToml(folder / "a.toml"); }, {"a.toml, line 2", what});
+  };
+  expect("a = 1\n\u2dfe-", "not ASCII");
+  expect("a = \"\"\"x\"\"\"\"\n\u2dfe", "not ASCII");
+  for (const char* text :
+       {"a = 1\nz=+Z'7\u02b988", "a = 1\no=2E9\"'.'\u0481", "a = 1\n[b\"\u2dfe\"]"}) {
+    expect(text, "a quote in the middle of a word");
   }
   std::ofstream(folder / "b.toml") << "# \u2dfe\n\"\u2dfe\" = '\u2dfe'\n";
   EXPECT_EQ(ReadToml(folder / "b.toml"), (nlohmann::json{{"\u2dfe", "\u2dfe"}}));
