@@ -27,7 +27,7 @@ include(FindAimTorch)
 if(NOT AIM_CORE_ONLY)
   find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs video)
   find_package(PkgConfig REQUIRED)
-  pkg_check_modules(LIBAV REQUIRED IMPORTED_TARGET libavcodec libavformat libavutil libswscale)
+  pkg_check_modules(AIM_VIDEO REQUIRED IMPORTED_TARGET libavcodec libavformat libavutil libswscale zimg)
   find_package(spdlog REQUIRED)
   find_package(yaml-cpp REQUIRED)
   set(AIM_YAML_TARGET yaml-cpp)  # before version 0.8

@@ -5,23 +5,10 @@
 #include <cstdlib>
 
 #include "aim/base/error.h"
+#include "media/planar_yuv.h"
 
 namespace aim {
 namespace {
-
-// The old formats of JPEG's range say so by their name.
-bool HasFullRange(const AVFrame& frame) {
-  switch (frame.format) {
-    case AV_PIX_FMT_YUVJ420P:
-    case AV_PIX_FMT_YUVJ422P:
-    case AV_PIX_FMT_YUVJ444P:
-    case AV_PIX_FMT_YUVJ440P:
-    case AV_PIX_FMT_YUVJ411P:
-      return true;
-    default:
-      return frame.color_range == AVCOL_RANGE_JPEG;
-  }
-}
 
 void CopyTurned(const AVFrame& frame, const PictureTurn& turn, uint8_t* rgb) {
   const int out_width = turn.transposed ? frame.height : frame.width;
@@ -64,12 +51,10 @@ bool TurnFromMatrix(const int32_t* matrix, PictureTurn& turn) {
   return true;
 }
 
+FramePixels::FramePixels() = default;
+FramePixels::~FramePixels() = default;
+
 std::string FramePixels::Open(const AVFrame& frame) {
-  const auto format = static_cast<AVPixelFormat>(frame.format);
-  scaler_.reset(sws_getContext(
-      frame.width, frame.height, format, frame.width, frame.height, AV_PIX_FMT_RGB24,
-      SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nullptr, nullptr, nullptr));
-  if (scaler_ == nullptr) return "a video of an unknown pixel format";
   format_ = frame.format;
   converted_.reset(av_frame_alloc());
   AIM_CHECK(converted_ != nullptr);
@@ -77,6 +62,15 @@ std::string FramePixels::Open(const AVFrame& frame) {
   converted_->width = frame.width;
   converted_->height = frame.height;
   if (av_frame_get_buffer(converted_.get(), 0) < 0) return "too large for the memory";
+  if (PlanarYuv::Takes(frame)) {
+    yuv_ = std::make_unique<PlanarYuv>(frame);
+    return "";
+  }
+  scaler_.reset(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
+                               frame.width, frame.height, AV_PIX_FMT_RGB24,
+                               SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nullptr,
+                               nullptr, nullptr));
+  if (scaler_ == nullptr) return "a video of an unknown pixel format";
   // swscale numbers the matrices as the streams do. What is untagged is read as BT.601, as OpenCV
   // and libav's own tools do.
   sws_setColorspaceDetails(scaler_.get(), sws_getCoefficients(frame.colorspace),
@@ -85,16 +79,21 @@ std::string FramePixels::Open(const AVFrame& frame) {
   return "";
 }
 
+bool FramePixels::Scale(const AVFrame& frame) {
+  return sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, converted_->data,
+                   converted_->linesize) == frame.height;
+}
+
 std::string FramePixels::Convert(const AVFrame& frame, const PictureTurn& turn, uint8_t* rgb) {
-  if (scaler_ == nullptr) {
+  if (converted_ == nullptr) {
     const std::string problem = Open(frame);
     if (!problem.empty()) return problem;
   }
   if (frame.format != format_) return "a video whose pixel format changes";
-  if (sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, converted_->data,
-                converted_->linesize) != frame.height) {
-    return "damaged";
-  }
+  const bool is_converted =
+      yuv_ != nullptr ? yuv_->Convert(frame, converted_->data[0], converted_->linesize[0])
+                      : Scale(frame);
+  if (!is_converted) return "damaged";
   CopyTurned(*converted_, turn, rgb);
   return "";
 }
