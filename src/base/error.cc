@@ -29,6 +29,11 @@ void ThrowNotWritable(const std::string& where, const std::string& path,
   throw IoError(problem);
 }
 
+void ThrowFormatError(const std::string& where, const std::string& got,
+                      const std::string& expected) {
+  throw FormatError({.where = where, .got = got, .expected = expected, .fix = ""});
+}
+
 void FailCheck(const char* condition, const char* file, int line) {
   throw InternalError(std::string("check failed: ") + condition + " (" + file + ":" +
                       std::to_string(line) + ")");

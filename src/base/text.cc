@@ -43,13 +43,15 @@ std::string HexText(uint64_t value) {
   return text;
 }
 
+std::string Printable(std::string_view text, size_t max_bytes) {
+  std::string clean;
+  for (const char c : text.substr(0, max_bytes)) clean += c >= ' ' && c <= '~' ? c : '?';
+  return clean;
+}
+
 std::string Excerpt(std::string_view text) {
   constexpr size_t kLongest = 60;
-  std::string excerpt = "\"";
-  for (const char c : text.substr(0, kLongest)) {
-    excerpt += static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) > 126 ? '?' : c;
-  }
-  return excerpt + (text.size() > kLongest ? "...\"" : "\"");
+  return '"' + Printable(text, kLongest) + (text.size() > kLongest ? "...\"" : "\"");
 }
 
 std::string DumpJson(const nlohmann::json& json, int indent) {

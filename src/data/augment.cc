@@ -13,11 +13,10 @@ namespace aim {
 namespace {
 
 constexpr double kLeastTurnRad = 1e-4;
-constexpr double kRadPerDeg = 0.017453292519943295;
 
 CameraTurn DrawTurn(const AugmentOptions& options, Rng& rng) {
-  const double turn_rad = options.turn_deg * kRadPerDeg;
-  const double roll_rad = options.roll_deg * kRadPerDeg;
+  const double turn_rad = options.turn_deg * kDegree;
+  const double roll_rad = options.roll_deg * kDegree;
   CameraTurn turn;
   turn.rotation_rad.x() = rng.Uniform(-turn_rad, turn_rad);
   turn.rotation_rad.y() = rng.Uniform(-turn_rad, turn_rad);
@@ -32,7 +31,7 @@ LightChange DrawLight(const AugmentOptions& options, Rng& rng) {
   change.brightness = factor(options.brightness);
   change.contrast = factor(options.contrast);
   change.saturation = factor(options.saturation);
-  change.hue_rad = rng.Uniform(-options.hue_deg, options.hue_deg) * kRadPerDeg;
+  change.hue_rad = rng.Uniform(-options.hue_deg, options.hue_deg) * kDegree;
   return change;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <numbers>
 #include <string>
 #include <vector>
 
@@ -14,7 +13,6 @@ namespace aim {
 
 inline constexpr int kNumViews = 2;
 inline constexpr double kFovy_deg = 42;
-inline constexpr double kDegree = std::numbers::pi / 180.0;
 
 struct Rgb {
   float r = 0;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/format/byte_reader.h"
 #include "format/pickle_calls.h"
 #include "format/pickle_globals.h"
@@ -15,13 +16,6 @@ namespace {
 
 // A file of the released models has 30 000 values, one with its optimizer 100 000.
 constexpr size_t kMaxValues = 1'000'000;
-
-// For messages: text of a pickle may be anything.
-std::string Printable(std::string_view text) {
-  std::string clean;
-  for (const char c : text.substr(0, 100)) clean += c >= ' ' && c <= '~' ? c : '?';
-  return clean;
-}
 
 double BigEndianDouble(std::string_view bytes) {
   std::string reversed(bytes.rbegin(), bytes.rend());

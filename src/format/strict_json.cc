@@ -14,11 +14,6 @@ using nlohmann::json;
 
 constexpr size_t kMaxDepth = 8;
 
-[[noreturn]] void Fail(const std::string& where, const std::string& got,
-                       const std::string& expected) {
-  throw FormatError({.where = where, .got = got, .expected = expected, .fix = ""});
-}
-
 // Reads a text for the keys of its objects alone. The parser's own callback would do, but walks
 // through an object anew for each of its values.
 class KeyWatch : public nlohmann::json_sax<json> {
@@ -35,7 +30,7 @@ class KeyWatch : public nlohmann::json_sax<json> {
   }
   bool key(string_t& name) override {
     if (!keys_.back().insert(name).second) {
-      Fail(where_ + ": key " + name, "named twice", "one entry a name");
+      ThrowFormatError(where_ + ": key " + name, "named twice", "one entry a name");
     }
     return true;
   }
@@ -59,13 +54,14 @@ class KeyWatch : public nlohmann::json_sax<json> {
 }  // namespace
 
 json ParseJsonObject(std::string_view text, const std::string& where) {
-  if (JsonDepth(text) > kMaxDepth) Fail(where, "nested deeper than 8 levels", "a flat JSON object");
+  if (JsonDepth(text) > kMaxDepth)
+    ThrowFormatError(where, "nested deeper than 8 levels", "a flat JSON object");
   KeyWatch watch(where);
   if (json::sax_parse(text, &watch)) {
     json object = json::parse(text, nullptr, false);
     if (object.is_object()) return object;
   }
-  Fail(where, "not a JSON object", "an object of names");
+  ThrowFormatError(where, "not a JSON object", "an object of names");
 }
 
 }  // namespace aim

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/format/byte_reader.h"
 
 namespace aim {
@@ -109,13 +110,6 @@ Directory FindDirectory(Bytes bytes, const std::string& file) {
             "at most " + std::to_string(directory.size_bytes / kCentralBytes) + ", all that fit");
   }
   return directory;
-}
-
-// For messages: names come from the file and may hold anything.
-std::string Printable(std::string_view name) {
-  std::string text;
-  for (const char c : name.substr(0, 100)) text += c >= ' ' && c <= '~' ? c : '?';
-  return text;
 }
 
 void CheckName(std::string_view name, const std::string& file) {

@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <numbers>
 #include <span>
 #include <vector>
 
@@ -57,8 +56,8 @@ Projector FromAbove() {
 
 // Turned about z by 35 degrees, seen from 25 degrees above.
 Projector FromACorner() {
-  const double turn_rad = 35 * std::numbers::pi / 180;
-  const double tilt_rad = 25 * std::numbers::pi / 180;
+  const double turn_rad = 35 * kDegree;
+  const double tilt_rad = 25 * kDegree;
   Projector projector;
   projector << std::cos(turn_rad), std::sin(turn_rad), 0, -std::sin(tilt_rad) * std::sin(turn_rad),
       std::sin(tilt_rad) * std::cos(turn_rad), std::cos(tilt_rad);

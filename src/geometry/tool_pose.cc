@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "aim/base/error.h"
 #include "aim/base/options.h"
@@ -57,7 +56,7 @@ void Validate(const ToolPose& pose, const std::string& where) {
   CheckNumbers(ToNumbers(pose), where);
 }
 
-double PoseDifference::rotation_deg() const { return rotation_rad * 180.0 / std::numbers::pi; }
+double PoseDifference::rotation_deg() const { return rotation_rad / kDegree; }
 
 PoseDifference Difference(const ToolPose& a, const ToolPose& b) {
   return {(a.world_from_tool.translation - b.world_from_tool.translation).norm(),

@@ -13,7 +13,6 @@
 namespace aim {
 namespace {
 
-constexpr int64_t kColours = 3;
 constexpr int64_t kFramesPerLatent = 4;
 constexpr std::array<const char*, 2> kKindNames = {"video", "action"};
 constexpr std::array<const char*, 2> kPlaceNames = {"first", "rest"};

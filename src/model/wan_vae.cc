@@ -16,11 +16,9 @@
 namespace aim {
 namespace {
 
-constexpr int64_t kColours = 3;
-
 // [B, 3, T, H, W] -> [B, T, h, w, 3 p p], the column within a patch before its row.
 // docs/reference/wan22.md 3.1.
-at::Tensor Patchify(const at::Tensor& video, int64_t patch) {
+at::Tensor PatchifyVideo(const at::Tensor& video, int64_t patch) {
   return video.unflatten(4, {-1, patch})
       .unflatten(3, {-1, patch})  // [B, 3, T, h, row, w, column]
       .permute({0, 2, 3, 5, 1, 6, 4})
@@ -28,7 +26,7 @@ at::Tensor Patchify(const at::Tensor& video, int64_t patch) {
       .contiguous();
 }
 
-at::Tensor Unpatchify(const at::Tensor& frames, int64_t patch) {
+at::Tensor UnpatchifyVideo(const at::Tensor& frames, int64_t patch) {
   return frames
       .unflatten(4, {kColours, patch, patch})  // [B, T, h, w, 3, column, row]
       .permute({0, 4, 1, 2, 6, 3, 5})
@@ -137,7 +135,7 @@ at::Tensor WanVae::EncodeTile(const at::Tensor& video) const {
   for (const int64_t count :
        Pieces(video.size(2), run_.chunk_latents * factor, run_.form == VaeForm::kWhole)) {
     const at::Tensor frames =
-        Patchify(video.narrow(2, begin, count), options_.patch_size).to(parts_->dtype);
+        PatchifyVideo(video.narrow(2, begin, count), options_.patch_size).to(parts_->dtype);
     begin += count;
     cache.last = begin == video.size(2);
     const at::Tensor moments = parts_->encoder.Run(frames, cache);
@@ -165,7 +163,7 @@ at::Tensor WanVae::DecodeTile(const at::Tensor& latent) const {
     const at::Tensor piece =
         parts_->decoder.Run(frames.narrow(1, begin, count).contiguous(), cache);
     begin += count;
-    video.narrow(2, done, piece.size(1)).copy_(Unpatchify(piece, options_.patch_size));
+    video.narrow(2, done, piece.size(1)).copy_(UnpatchifyVideo(piece, options_.patch_size));
     done += piece.size(1);
   }
   return video;

@@ -45,11 +45,6 @@ constexpr DtypeName kDtypes[] = {{"F64", at::kDouble},
                                  {"U8", at::kByte},
                                  {"BOOL", at::kBool}};
 
-[[noreturn]] void Fail(const std::string& where, const std::string& got,
-                       const std::string& expected) {
-  throw FormatError({.where = where, .got = got, .expected = expected, .fix = ""});
-}
-
 // A non-negative integer that fits int64, or nothing.
 std::optional<int64_t> AsCount(const json& value) {
   if (!value.is_number_integer()) return std::nullopt;
@@ -64,11 +59,12 @@ std::optional<int64_t> AsCount(const json& value) {
 
 std::vector<int64_t> ParseShape(const json& value, const std::string& where) {
   const std::string expected = "a list of at most 16 sizes, none below zero";
-  if (!value.is_array() || value.size() > 16) Fail(where + ": shape", value.dump(), expected);
+  if (!value.is_array() || value.size() > 16)
+    ThrowFormatError(where + ": shape", value.dump(), expected);
   std::vector<int64_t> shape;
   for (const json& item : value) {
     const std::optional<int64_t> size = AsCount(item);
-    if (!size) Fail(where + ": shape", value.dump(), expected);
+    if (!size) ThrowFormatError(where + ": shape", value.dump(), expected);
     shape.push_back(*size);
   }
   return shape;
@@ -80,7 +76,7 @@ at::ScalarType ParseDtype(const json& value, const std::string& where) {
   }
   std::vector<std::string> known;
   for (const DtypeName& dtype : kDtypes) known.emplace_back(dtype.name);
-  Fail(where + ": dtype", value.dump(), "one of " + Join(known));
+  ThrowFormatError(where + ": dtype", value.dump(), "one of " + Join(known));
 }
 
 SafetensorsEntry ParseEntry(const std::string& name, const json& value, size_t data_bytes,
@@ -88,7 +84,8 @@ SafetensorsEntry ParseEntry(const std::string& name, const json& value, size_t d
   const std::string where = file + ": tensor " + name;
   if (!value.is_object() || value.size() != 3 || !value.contains("dtype") ||
       !value.contains("shape") || !value.contains("data_offsets")) {
-    Fail(where, "described by " + value.dump().substr(0, 80), "dtype, shape and data_offsets");
+    ThrowFormatError(where, "described by " + value.dump().substr(0, 80),
+                     "dtype, shape and data_offsets");
   }
   SafetensorsEntry entry{.name = name,
                          .type = ParseDtype(value["dtype"], where),
@@ -101,19 +98,19 @@ SafetensorsEntry ParseEntry(const std::string& name, const json& value, size_t d
     end = AsCount(offsets[1]);
   }
   if (!begin || !end || *begin > *end) {
-    Fail(where + ": data_offsets", offsets.dump(), "[begin, end] with begin <= end");
+    ThrowFormatError(where + ": data_offsets", offsets.dump(), "[begin, end] with begin <= end");
   }
   entry.begin = static_cast<size_t>(*begin);
   entry.end = static_cast<size_t>(*end);
   if (entry.end > data_bytes) {
-    Fail(where, "ending at byte " + std::to_string(entry.end) + " of the data",
-         "at most " + std::to_string(data_bytes) + ", all the file has");
+    ThrowFormatError(where, "ending at byte " + std::to_string(entry.end) + " of the data",
+                     "at most " + std::to_string(data_bytes) + ", all the file has");
   }
   const std::optional<size_t> needed = ShapeBytes(entry.shape, entry.type);
   if (!needed || *needed != entry.end - entry.begin) {
-    Fail(where, std::to_string(entry.end - entry.begin) + " bytes long",
-         (needed ? std::to_string(*needed) : std::string("more than 2^63")) + " for shape " +
-             ShapeText(entry.shape));
+    ThrowFormatError(where, std::to_string(entry.end - entry.begin) + " bytes long",
+                     (needed ? std::to_string(*needed) : std::string("more than 2^63")) +
+                         " for shape " + ShapeText(entry.shape));
   }
   return entry;
 }
@@ -128,25 +125,27 @@ void CheckTiling(std::vector<SafetensorsEntry> entries, size_t data_bytes,
   size_t position = 0;
   for (const SafetensorsEntry& entry : entries) {
     if (entry.begin != position) {
-      Fail(file + ": tensor " + entry.name, "starting at byte " + std::to_string(entry.begin),
-           std::to_string(position) + ", where the tensor before it ends");
+      ThrowFormatError(file + ": tensor " + entry.name,
+                       "starting at byte " + std::to_string(entry.begin),
+                       std::to_string(position) + ", where the tensor before it ends");
     }
     position = entry.end;
   }
   if (position != data_bytes) {
-    Fail(file, std::to_string(data_bytes - position) + " bytes longer than its tensors",
-         "data that its tensors cover exactly");
+    ThrowFormatError(file, std::to_string(data_bytes - position) + " bytes longer than its tensors",
+                     "data that its tensors cover exactly");
   }
 }
 
 Metadata ParseMetadata(const json& value, const std::string& file) {
   const std::string expected = "an object of strings";
   if (!value.is_object())
-    Fail(file + ": " + kSafetensorsMetadataKey, value.dump().substr(0, 80), expected);
+    ThrowFormatError(file + ": " + kSafetensorsMetadataKey, value.dump().substr(0, 80), expected);
   Metadata metadata;
   for (const auto& [key, text] : value.items()) {
     if (!text.is_string()) {
-      Fail(file + ": " + kSafetensorsMetadataKey + "." + key, text.dump().substr(0, 80), expected);
+      ThrowFormatError(file + ": " + kSafetensorsMetadataKey + "." + key, text.dump().substr(0, 80),
+                       expected);
     }
     metadata[key] = text.get<std::string>();
   }
@@ -174,19 +173,20 @@ const char* SafetensorsDtypeName(at::ScalarType type) {
 
 SafetensorsHeader ParseSafetensors(std::span<const std::byte> bytes, const std::string& file) {
   if (bytes.size() < kLengthBytes) {
-    Fail(file, std::to_string(bytes.size()) + " bytes long", "a safetensors file");
+    ThrowFormatError(file, std::to_string(bytes.size()) + " bytes long", "a safetensors file");
   }
   const uint64_t header_bytes = ReadNumber<uint64_t>(bytes, 0);
   const size_t rest_bytes = bytes.size() - kLengthBytes;
   if (header_bytes > kMaxHeaderBytes || header_bytes > rest_bytes) {
-    Fail(file + ": header length", std::to_string(header_bytes),
-         "at most " + std::to_string(std::min(kMaxHeaderBytes, rest_bytes)) +
-             "; the file is truncated or no safetensors file");
+    ThrowFormatError(file + ": header length", std::to_string(header_bytes),
+                     "at most " + std::to_string(std::min(kMaxHeaderBytes, rest_bytes)) +
+                         "; the file is truncated or no safetensors file");
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes,
                               header_bytes);
   if (text.empty() || text.front() != '{') {
-    Fail(file + ": header", "not a JSON object", "a safetensors header that begins with {");
+    ThrowFormatError(file + ": header", "not a JSON object",
+                     "a safetensors header that begins with {");
   }
   const json header = ParseJsonObject(text, file + ": header");
   const size_t data_bytes = rest_bytes - header_bytes;

@@ -59,11 +59,6 @@ constexpr TorchType kTypes[] = {{"FloatStorage", "float32", at::kFloat},
                                 {"", "uint64", at::kUInt64}};
 constexpr std::string_view kUntyped = "UntypedStorage";
 
-[[noreturn]] void Fail(const std::string& where, const std::string& got,
-                       const std::string& expected) {
-  throw FormatError({.where = where, .got = got, .expected = expected, .fix = ""});
-}
-
 // The numbers that a tensor rebuilt from `storage` holds.
 at::ScalarType TypeOf(const PickleValue& tensor, const PickleValue& storage,
                       const std::string& where) {
@@ -74,8 +69,9 @@ at::ScalarType TypeOf(const PickleValue& tensor, const PickleValue& storage,
   }
   std::vector<std::string> known;
   for (const TorchType& type : kTypes) known.emplace_back(type.name);
-  Fail(where, "of the type " + (name.empty() ? std::string(kUntyped) : std::string(name)),
-       "one of " + Join(known));
+  ThrowFormatError(where,
+                   "of the type " + (name.empty() ? std::string(kUntyped) : std::string(name)),
+                   "one of " + Join(known));
 }
 
 // A dict below the object, or the object, that holds tensors.
@@ -108,7 +104,7 @@ class TorchZip {
     root_ = FindRoot();
     const auto order = records_.find(root_ + "byteorder");
     if (order != records_.end() && Text(order->second) != "little") {
-      Fail(file_ + ": record " + order->first, "of another byte order", "little");
+      ThrowFormatError(file_ + ": record " + order->first, "of another byte order", "little");
     }
     const ZipRecord& record = records_.at(root_ + "data.pkl");
     const std::string where = file_ + ": record " + record.name;
@@ -120,7 +116,8 @@ class TorchZip {
   TorchZipWeights Read(const std::string& key) const {
     const PickleValue* root = &pickle_[pickle_.root];
     if (root->kind != PickleKind::kDict) {
-      Fail(file_, "holding another object than a dict", "a state dict: names and tensors");
+      ThrowFormatError(file_, "holding another object than a dict",
+                       "a state dict: names and tensors");
     }
     std::vector<std::string> outside;
     if (!key.empty()) root = Follow(*root, key, outside);
@@ -148,11 +145,13 @@ class TorchZip {
     for (const auto& [name, record] : records_) {
       const size_t slash = name.find('/');
       if (slash == std::string::npos || name.substr(slash) != "/data.pkl") continue;
-      if (!root.empty()) Fail(file_ + ": record " + name, "a second pickle", "one data.pkl");
+      if (!root.empty())
+        ThrowFormatError(file_ + ": record " + name, "a second pickle", "one data.pkl");
       root = name.substr(0, slash + 1);
     }
     if (root.empty()) {
-      Fail(file_, "a ZIP archive without a record data.pkl", "a file that torch.save wrote");
+      ThrowFormatError(file_, "a ZIP archive without a record data.pkl",
+                       "a file that torch.save wrote");
     }
     return root;
   }
@@ -168,9 +167,11 @@ class TorchZip {
       const PickleValue& value = pickle_[dict.items[i + 1]];
       if (value.kind != PickleKind::kTensor) continue;
       const PickleValue& key = pickle_[dict.items[i]];
-      if (key.kind != PickleKind::kText) Fail(file_, "holding a tensor without a name", "names");
+      if (key.kind != PickleKind::kText)
+        ThrowFormatError(file_, "holding a tensor without a name", "names");
       if (!IsValidUtf8(key.text)) {
-        Fail(file_ + ": tensor " + Excerpt(key.text), "named with bytes that are no UTF-8", "text");
+        ThrowFormatError(file_ + ": tensor " + Excerpt(key.text),
+                         "named with bytes that are no UTF-8", "text");
       }
       const std::string where = file_ + ": tensor " + key.text;
       const TorchZipTensor& tensor = tensors[key.text] = Resolve(value, where);
@@ -179,8 +180,9 @@ class TorchZip {
       if (count > *SpannedElements(tensor.layout))
         num_repeated += std::min(count, kMaxRepeated + 1);
       if (num_repeated > kMaxRepeated) {
-        Fail(where, "a view that repeats its numbers, to " + std::to_string(count) + " in all",
-             "at most " + std::to_string(kMaxRepeated) + " such numbers in a file");
+        ThrowFormatError(where,
+                         "a view that repeats its numbers, to " + std::to_string(count) + " in all",
+                         "at most " + std::to_string(kMaxRepeated) + " such numbers in a file");
       }
     }
     return tensors;
@@ -242,8 +244,8 @@ class TorchZip {
 
   const StateDict& Choose(const std::vector<StateDict>& found) const {
     if (found.empty()) {
-      Fail(file_, "without tensors",
-           "a state dict, alone or under a key such as state_dict, model or ema");
+      ThrowFormatError(file_, "without tensors",
+                       "a state dict, alone or under a key such as state_dict, model or ema");
     }
     const StateDict& outermost = found.front();
     const auto order = [](const StateDict& state) {
@@ -273,15 +275,17 @@ class TorchZip {
     const at::ScalarType dtype = TypeOf(value, storage, where);
     const auto record = records_.find(root_ + "data/" + storage.text);
     if (record == records_.end()) {
-      Fail(where, "stored in the missing record data/" + storage.text, "a record of the archive");
+      ThrowFormatError(where, "stored in the missing record data/" + storage.text,
+                       "a record of the archive");
     }
     const size_t item_bytes = c10::elementSize(dtype);
     const bool is_untyped = storage.storage_type == kUntyped;
     const size_t room = record->second.size_bytes / (is_untyped ? 1 : item_bytes);
     if (static_cast<uint64_t>(storage.number) > room) {
-      Fail(where,
-           "stored as " + std::to_string(storage.number) + (is_untyped ? " bytes" : " numbers"),
-           "at most " + std::to_string(room) + ", all that its record holds");
+      ThrowFormatError(
+          where,
+          "stored as " + std::to_string(storage.number) + (is_untyped ? " bytes" : " numbers"),
+          "at most " + std::to_string(room) + ", all that its record holds");
     }
     const size_t elements = static_cast<size_t>(storage.number) / (is_untyped ? item_bytes : 1);
     TorchZipTensor tensor{.record = record->second,
@@ -293,8 +297,8 @@ class TorchZip {
     const std::optional<int64_t> span = SpannedElements(tensor.layout);
     const auto offset = static_cast<size_t>(value.number);
     if (!count || !span || !Fits(offset, static_cast<size_t>(*span), elements)) {
-      Fail(where, "reaching beyond its storage",
-           "a view of its " + std::to_string(elements) + " numbers");
+      ThrowFormatError(where, "reaching beyond its storage",
+                       "a view of its " + std::to_string(elements) + " numbers");
     }
     return tensor;
   }

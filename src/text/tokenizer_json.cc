@@ -20,8 +20,8 @@ using nlohmann::json;
 constexpr int kMaxDepth = 8;           // of sequences within sequences
 constexpr size_t kMaxShownBytes = 60;  // of a value in an error
 
-[[noreturn]] void Fail(const std::string& where, const std::string& got,
-                       const std::string& expected) {
+[[noreturn]] void FailJson(const std::string& where, const std::string& got,
+                           const std::string& expected) {
   throw FormatError({.where = where,
                      .got = got,
                      .expected = expected,
@@ -36,37 +36,37 @@ std::string Shown(const json& value) {
 
 // A field of an object that must be there.
 const json& Field(const json& object, const char* name, const std::string& where) {
-  if (!object.is_object()) Fail(where, Shown(object), "an object");
+  if (!object.is_object()) FailJson(where, Shown(object), "an object");
   const auto found = object.find(name);
-  if (found == object.end()) Fail(where + "." + name, "missing", "a value");
+  if (found == object.end()) FailJson(where + "." + name, "missing", "a value");
   return *found;
 }
 
 std::string TextField(const json& object, const char* name, const std::string& where) {
   const json& value = Field(object, name, where);
-  if (!value.is_string()) Fail(where + "." + name, Shown(value), "a text");
+  if (!value.is_string()) FailJson(where + "." + name, Shown(value), "a text");
   return value.get<std::string>();
 }
 
 bool FlagField(const json& object, const char* name, bool otherwise, const std::string& where) {
   const auto found = object.find(name);
   if (found == object.end()) return otherwise;
-  if (!found->is_boolean()) Fail(where + "." + name, Shown(*found), "true or false");
+  if (!found->is_boolean()) FailJson(where + "." + name, Shown(*found), "true or false");
   return found->get<bool>();
 }
 
 const json& ListField(const json& object, const char* name, const std::string& where) {
   const json& value = Field(object, name, where);
-  if (!value.is_array()) Fail(where + "." + name, Shown(value), "a list");
+  if (!value.is_array()) FailJson(where + "." + name, Shown(value), "a list");
   return value;
 }
 
 int64_t ReadId(const json& value, int64_t below, const std::string& where) {
   const std::string expected = "an id from 0 to " + std::to_string(below - 1);
-  if (!value.is_number_integer()) Fail(where, Shown(value), expected);
+  if (!value.is_number_integer()) FailJson(where, Shown(value), expected);
   const bool is_small = value.is_number_unsigned() ? value.get<uint64_t>() < uint64_t{1} << 62
                                                    : value.get<int64_t>() >= 0;
-  if (!is_small || value.get<int64_t>() >= below) Fail(where, Shown(value), expected);
+  if (!is_small || value.get<int64_t>() >= below) FailJson(where, Shown(value), expected);
   return value.get<int64_t>();
 }
 
@@ -86,13 +86,13 @@ Unigram ReadModel(const json& file, const std::string& where) {
   const json& model = Field(file, "model", where);
   const std::string place = where + ": model";
   const std::string type = model.contains("type") ? TextField(model, "type", place) : "Unigram";
-  if (type != "Unigram") Fail(place + ".type", type, "Unigram, the only one known here");
+  if (type != "Unigram") FailJson(place + ".type", type, "Unigram, the only one known here");
   const json& vocab = ListField(model, "vocab", place);
   std::vector<ScoredPiece> pieces;
   pieces.reserve(vocab.size());
   for (const json& entry : vocab) {
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
-      Fail(Element(place + ".vocab", pieces.size()), Shown(entry), "[piece, score]");
+      FailJson(Element(place + ".vocab", pieces.size()), Shown(entry), "[piece, score]");
     }
     pieces.push_back({entry[0].get<std::string>(), entry[1].get<double>()});
   }
@@ -147,14 +147,14 @@ TextStep ReadReplace(const json& step, const std::string& where) {
   const std::string to = TextField(step, "content", where);
   if (pattern.is_object() && pattern.contains("String")) {
     const std::string from = TextField(pattern, "String", where + ".pattern");
-    if (from.empty()) Fail(where + ".pattern.String", "empty", "a text to replace");
+    if (from.empty()) FailJson(where + ".pattern.String", "empty", "a text to replace");
     return [from, to](const std::string& text) { return ReplaceAll(text, from, to); };
   }
   const std::string regex = TextField(pattern, "Regex", where + ".pattern");
   const std::optional<Repeat> repeat = ParseRepeat(regex);
   if (!repeat) {
-    Fail(where + ".pattern.Regex", "\"" + regex + "\"",
-         "one repeated character, \" {2,}\" or \" +\", the only patterns known here");
+    FailJson(where + ".pattern.Regex", "\"" + regex + "\"",
+             "one repeated character, \" {2,}\" or \" +\", the only patterns known here");
   }
   return [repeat = *repeat, to](const std::string& text) { return ReplaceRuns(text, repeat, to); };
 }
@@ -175,7 +175,7 @@ TextStep ReadStrip(const json& step, const std::string& where) {
 TextStep ReadCharsmap(const json& step, const std::string& where) {
   const std::optional<std::string> bytes =
       DecodeBase64(TextField(step, "precompiled_charsmap", where));
-  if (!bytes) Fail(where + ".precompiled_charsmap", "no base64", "base64 text");
+  if (!bytes) FailJson(where + ".precompiled_charsmap", "no base64", "base64 text");
   const auto map = std::make_shared<const Charsmap>(*bytes, where);
   return [map](const std::string& text) { return map->Apply(text); };
 }
@@ -188,7 +188,7 @@ void ReadNormalizer(const json& step, const std::string& where, int depth,
                     std::vector<TextStep>& steps) {
   if (step.is_null()) return;
   const std::string type = TextField(step, "type", where);
-  if (depth > kMaxDepth) Fail(where, "nested too deeply", "a flat sequence");
+  if (depth > kMaxDepth) FailJson(where, "nested too deeply", "a flat sequence");
   if (type == "Sequence") {
     const json& list = ListField(step, "normalizers", where);
     for (size_t i = 0; i < list.size(); ++i) {
@@ -209,7 +209,7 @@ void ReadNormalizer(const json& step, const std::string& where, int depth,
   } else if (type == "NFC") {
     steps.push_back([](const std::string& text) { return EncodeUtf8(ToNfc(DecodeUtf8(text))); });
   } else {
-    Fail(where + ".type", type, "Sequence, Precompiled, Replace, Strip, Prepend or NFC");
+    FailJson(where + ".type", type, "Sequence, Precompiled, Replace, Strip, Prepend or NFC");
   }
 }
 
@@ -218,7 +218,7 @@ SplitStep ReadMetaspace(const json& step, const std::string& where) {
   MetaspaceOptions options;
   options.mark = TextField(step, "replacement", where);
   if (DecodeUtf8(options.mark).size() != 1) {
-    Fail(where + ".replacement", "\"" + options.mark + "\"", "one character");
+    FailJson(where + ".replacement", "\"" + options.mark + "\"", "one character");
   }
   options.split = FlagField(step, "split", true, where);
   options.prepend =
@@ -229,7 +229,7 @@ SplitStep ReadMetaspace(const json& step, const std::string& where) {
         {"always", Prepend::kAlways}, {"first", Prepend::kFirst}, {"never", Prepend::kNever}};
     const auto found = schemes.find(scheme);
     if (found == schemes.end()) {
-      Fail(where + ".prepend_scheme", "\"" + scheme + "\"", "always, first or never");
+      FailJson(where + ".prepend_scheme", "\"" + scheme + "\"", "always, first or never");
     }
     options.prepend = found->second;
   }
@@ -240,7 +240,7 @@ void ReadPreTokenizer(const json& step, const std::string& where, int depth,
                       std::vector<SplitStep>& steps) {
   if (step.is_null()) return;
   const std::string type = TextField(step, "type", where);
-  if (depth > kMaxDepth) Fail(where, "nested too deeply", "a flat sequence");
+  if (depth > kMaxDepth) FailJson(where, "nested too deeply", "a flat sequence");
   if (type == "Sequence") {
     const json& list = ListField(step, "pretokenizers", where);
     for (size_t i = 0; i < list.size(); ++i) {
@@ -251,7 +251,7 @@ void ReadPreTokenizer(const json& step, const std::string& where, int depth,
   } else if (type == "Metaspace") {
     steps.push_back(ReadMetaspace(step, where));
   } else {
-    Fail(where + ".type", type, "Sequence, WhitespaceSplit or Metaspace");
+    FailJson(where + ".type", type, "Sequence, WhitespaceSplit or Metaspace");
   }
 }
 
@@ -269,7 +269,7 @@ void ReadPostProcessor(const json& step, const std::string& where, int depth,
                        TokenizerParts& parts) {
   if (step.is_null()) return;
   const std::string type = TextField(step, "type", where);
-  if (depth > kMaxDepth) Fail(where, "nested too deeply", "a flat sequence");
+  if (depth > kMaxDepth) FailJson(where, "nested too deeply", "a flat sequence");
   if (type == "Sequence") {
     const json& list = ListField(step, "processors", where);
     for (size_t i = 0; i < list.size(); ++i) {
@@ -278,7 +278,7 @@ void ReadPostProcessor(const json& step, const std::string& where, int depth,
     return;
   }
   if (type != "TemplateProcessing") {
-    Fail(where + ".type", type, "Sequence or TemplateProcessing");
+    FailJson(where + ".type", type, "Sequence or TemplateProcessing");
   }
   std::vector<int64_t> before;
   std::vector<int64_t> behind;
@@ -291,7 +291,7 @@ void ReadPostProcessor(const json& step, const std::string& where, int depth,
     }
   }
   if (num_texts != 1) {
-    Fail(where + ".single", "with " + std::to_string(num_texts) + " texts", "one text");
+    FailJson(where + ".single", "with " + std::to_string(num_texts) + " texts", "one text");
   }
   parts.prefix.insert(parts.prefix.begin(), before.begin(), before.end());
   parts.suffix.insert(parts.suffix.end(), behind.begin(), behind.end());
@@ -302,7 +302,7 @@ void ReadAddedTokens(const json& file, const std::string& where, TokenizerParts&
   const auto list = file.find("added_tokens");
   if (list == file.end() || list->is_null()) return;
   const std::string name = where + ": added_tokens";
-  if (!list->is_array()) Fail(name, Shown(*list), "a list");
+  if (!list->is_array()) FailJson(name, Shown(*list), "a list");
   const auto num_pieces = static_cast<int64_t>(parts.model.size());
   const int64_t below = num_pieces + static_cast<int64_t>(list->size());
   std::vector<AddedToken> raw;
@@ -316,13 +316,13 @@ void ReadAddedTokens(const json& file, const std::string& where, TokenizerParts&
     token.takes_space_before = FlagField(entry, "lstrip", false, place);
     token.takes_space_behind = FlagField(entry, "rstrip", false, place);
     if (FlagField(entry, "single_word", false, place)) {
-      Fail(place + ".single_word", "true", "false, the only value known here");
+      FailJson(place + ".single_word", "true", "false, the only value known here");
     }
     const std::optional<int64_t> id = parts.model.Find(token.content);
     if (id ? *id != token.id : token.id < num_pieces) {
-      Fail(place + ".id", std::to_string(token.id),
-           id ? "the id of this piece, " + std::to_string(*id)
-              : "an id behind the vocabulary, from " + std::to_string(num_pieces));
+      FailJson(place + ".id", std::to_string(token.id),
+               id ? "the id of this piece, " + std::to_string(*id)
+                  : "an id behind the vocabulary, from " + std::to_string(num_pieces));
     }
     parts.vocab_size = std::max(parts.vocab_size, token.id + 1);
     if (FlagField(entry, "normalized", true, place)) {
@@ -347,8 +347,8 @@ const json& OptionalField(const json& object, const char* name) {
 Tokenizer Tokenizer::FromJson(std::string_view text, const std::string& where) {
   const json file = ParseJson(text);
   if (!file.is_object()) {
-    Fail(where, file.is_discarded() ? "no JSON, or nested too deeply" : Shown(file),
-         "the object of a tokenizer.json");
+    FailJson(where, file.is_discarded() ? "no JSON, or nested too deeply" : Shown(file),
+             "the object of a tokenizer.json");
   }
   auto parts = std::make_shared<TokenizerParts>(TokenizerParts{.model = ReadModel(file, where),
                                                                .raw_tokens = {},
@@ -366,8 +366,8 @@ Tokenizer Tokenizer::FromJson(std::string_view text, const std::string& where) {
   for (const std::vector<int64_t>* ids : {&parts->prefix, &parts->suffix}) {
     for (const int64_t id : *ids) {
       if (id < parts->vocab_size) continue;
-      Fail(where + ": post_processor", "with the id " + std::to_string(id),
-           "an id below " + std::to_string(parts->vocab_size));
+      FailJson(where + ": post_processor", "with the id " + std::to_string(id),
+               "an id below " + std::to_string(parts->vocab_size));
     }
   }
   return Tokenizer(std::move(parts));

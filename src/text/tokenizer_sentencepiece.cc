@@ -20,8 +20,8 @@ namespace {
 
 enum PieceType : uint64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4 };
 
-[[noreturn]] void Fail(const std::string& where, const std::string& got,
-                       const std::string& expected) {
+[[noreturn]] void FailPieces(const std::string& where, const std::string& got,
+                             const std::string& expected) {
   throw FormatError({.where = where,
                      .got = got,
                      .expected = expected,
@@ -62,7 +62,7 @@ class WireReader {
         field.value = Fixed(4);
         break;
       default:
-        Fail(where_, "with wire type " + std::to_string(tag & 7), "a SentencePiece model");
+        FailPieces(where_, "with wire type " + std::to_string(tag & 7), "a SentencePiece model");
     }
     return field;
   }
@@ -70,10 +70,10 @@ class WireReader {
  private:
   std::string_view Take(uint64_t size) {
     if (size > rest_.size()) {
-      Fail(where_,
-           "a field of " + std::to_string(size) + " bytes where " + std::to_string(rest_.size()) +
-               " are left",
-           "a whole SentencePiece model");
+      FailPieces(where_,
+                 "a field of " + std::to_string(size) + " bytes where " +
+                     std::to_string(rest_.size()) + " are left",
+                 "a whole SentencePiece model");
     }
     const std::string_view bytes = rest_.substr(0, size);
     rest_.remove_prefix(size);
@@ -87,7 +87,7 @@ class WireReader {
       value |= uint64_t{byte & 0x7FU} << shift;
       if (byte < 0x80) return value;
     }
-    Fail(where_, "with a number of more than 64 bits", "a SentencePiece model");
+    FailPieces(where_, "with a number of more than 64 bits", "a SentencePiece model");
   }
 
   uint64_t Fixed(size_t size) {
@@ -126,7 +126,7 @@ Piece ReadPiece(std::string_view message, const std::string& where) {
     if (field->number == 3 && !field->is_bytes) piece.type = field->value;
   }
   if (piece.scored.text.empty() || !IsValidUtf8(piece.scored.text)) {
-    Fail(where, piece.scored.text.empty() ? "empty" : "no UTF-8", "a piece of text");
+    FailPieces(where, piece.scored.text.empty() ? "empty" : "no UTF-8", "a piece of text");
   }
   return piece;
 }
@@ -151,12 +151,12 @@ void ReadNormalizerSpec(std::string_view message, const std::string& where, Spec
 
 void CheckSpec(const Spec& spec, const std::string& where) {
   if (spec.model_type != 1) {
-    Fail(where + ": trainer_spec.model_type", std::to_string(spec.model_type),
-         "1 (unigram), the only one known here");
+    FailPieces(where + ": trainer_spec.model_type", std::to_string(spec.model_type),
+               "1 (unigram), the only one known here");
   }
   if (!spec.escape_spaces) {
-    Fail(where + ": normalizer_spec.escape_whitespaces", "false",
-         "true, the only value known here");
+    FailPieces(where + ": normalizer_spec.escape_whitespaces", "false",
+               "true, the only value known here");
   }
 }
 
@@ -192,7 +192,7 @@ Tokenizer Tokenizer::FromSentencePiece(std::string_view bytes, const std::string
                                        int num_sentinels) {
   Spec spec;
   std::vector<Piece> pieces = ReadPieces(bytes, where, spec);
-  if (pieces.empty()) Fail(where, "without pieces", "a SentencePiece model");
+  if (pieces.empty()) FailPieces(where, "without pieces", "a SentencePiece model");
   CheckSpec(spec, where);
   AppendSentinels(num_sentinels, pieces);
 
@@ -217,7 +217,7 @@ Tokenizer Tokenizer::FromSentencePiece(std::string_view bytes, const std::string
                      .suffix = {}});
   parts->vocab_size = static_cast<int64_t>(parts->model.size());
   const std::optional<int64_t> end = parts->model.Find("</s>");
-  if (!end) Fail(where, "without the piece </s>", "a model that marks the end of a text");
+  if (!end) FailPieces(where, "without the piece </s>", "a model that marks the end of a text");
   parts->suffix = {*end};
   if (!spec.charsmap.empty()) {
     const auto map = std::make_shared<const Charsmap>(spec.charsmap, where);

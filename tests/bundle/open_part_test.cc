@@ -20,7 +20,7 @@ using testing::ExpectThrowsWith;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
-WeightMap SmallDit() {
+WeightMap Transformer() {
   return ReadSafetensors(testing::DiffusersPipeline() /
                          "transformer/diffusion_pytorch_model.safetensors");
 }
@@ -44,12 +44,12 @@ struct UnusableCase {
 
 std::vector<UnusableCase> UnusableCases() {
   WeightMap all;
-  Add(SmallDit(), "model.diffusion_model.", all);
+  Add(Transformer(), "model.diffusion_model.", all);
   Add(Vae(), "first_stage_model.", all);
   Add(Text(), "cond_stage_model.", all);
-  WeightMap quantised = SmallDit();
+  WeightMap quantised = Transformer();
   quantised["blocks.0.attn1.to_q.scale_weight"] = at::ones({1});
-  WeightMap peft = SmallDit();
+  WeightMap peft = Transformer();
   peft["blocks.0.attn1.to_q.lora_A.default.weight"] = at::ones({4, 24});
   return {
       {"all in one",
@@ -73,7 +73,7 @@ std::vector<UnusableCase> UnusableCases() {
       {"quantised", "w.safetensors", quantised, {"quantised: 1 of its", "float16"}},
       {"lone shard",
        "diffusion_pytorch_model-00001-of-00003.safetensors",
-       SmallDit(),
+       Transformer(),
        {"one shard of several", "the folder that holds all of them"}}};
 }
 
@@ -102,11 +102,11 @@ TEST(OpenPartTest, WhatIsNoModelIsNamed) {
 TEST(OpenPartTest, APartOfAnAllInOneFileIsTakenOut) {
   const TemporaryFolder folder;
   WeightMap all;
-  Add(SmallDit(), "model.diffusion_model.", all);
+  Add(Transformer(), "model.diffusion_model.", all);
   Add(Vae(), "first_stage_model.", all);
   WriteSafetensors(folder / "all.safetensors", all);
   for (const auto& [key, architecture, weights] :
-       {std::tuple{"model", "wan_dit", SmallDit()},
+       {std::tuple{"model", "wan_dit", Transformer()},
         std::tuple{"first_stage_model", "wan_vae_2.2", Vae()}}) {
     ConvertOptions options;
     options.source = (folder / "all.safetensors").string();

@@ -17,8 +17,6 @@ namespace {
 
 using namespace testing;  // NOLINT: test support
 
-constexpr double kDegree = std::numbers::pi / 180.0;
-
 // Errors of many decoded frames.
 struct Errors {
   std::vector<double> position_mm, rotation_deg;

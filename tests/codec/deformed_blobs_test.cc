@@ -17,12 +17,11 @@ namespace {
 
 using namespace testing;  // NOLINT: test support
 
-constexpr double kDegree = std::numbers::pi / 180.0;
-constexpr int kSizePx = 256;
-constexpr double kSigmaPx = 0.05 * kSizePx;
-constexpr double kPedestal = 0.25;
+constexpr int kBlobSizePx = 256;
+constexpr double kBlobSigmaPx = 0.05 * kBlobSizePx;
+constexpr double kBlobPedestal = 0.25;
 
-std::vector<Camera> Cameras() { return {FrontCamera(kSizePx), OverheadCamera(kSizePx)}; }
+std::vector<Camera> Cameras() { return {FrontCamera(kBlobSizePx), OverheadCamera(kBlobSizePx)}; }
 
 // How a blob differs from the Gaussian that it should be.
 struct Deformation {
@@ -47,8 +46,8 @@ class Painter {
  public:
   Painter(const Deformation& deformation, Rng& rng)
       : deformation_(deformation),
-        ripple_(kSizePx, kSigmaPx / 3, 1.0, rng),
-        background_(kSizePx, kSigmaPx / 3, std::max(1e-9, deformation.background), rng) {}
+        ripple_(kBlobSizePx, kBlobSigmaPx / 3, 1.0, rng),
+        background_(kBlobSizePx, kBlobSigmaPx / 3, std::max(1e-9, deformation.background), rng) {}
 
   std::vector<Picture> Draw(const ToolPose& pose, const std::vector<Camera>& cameras,
                             Rng& rng) const {
@@ -60,11 +59,11 @@ class Painter {
  private:
   Picture DrawView(const ToolPose& pose, const Camera& camera, Rng& rng) const {
     const auto anchors = AnchorPoints(pose);
-    Picture ripples(3 * kSizePx * kSizePx, 0.0f), picture;
+    Picture ripples(3 * kBlobSizePx * kBlobSizePx, 0.0f), picture;
     if (deformation_.ripple > 0) ripple_.AddTo(ripples, rng);
     for (size_t channel = 0; channel < 3; ++channel) {
       const Eigen::Vector2d uv = Project(camera, anchors[channel])->uv;
-      const float* ripple = ripples.data() + channel * kSizePx * kSizePx;
+      const float* ripple = ripples.data() + channel * kBlobSizePx * kBlobSizePx;
       const std::optional<double> level =
           channel == 2 ? std::optional(pose.gripper_open * deformation_.pedestal_open)
                        : std::nullopt;
@@ -80,20 +79,20 @@ class Painter {
   Channel DrawBlob(const Eigen::Vector2d& exact, std::optional<double> level, const float* ripple,
                    Rng& rng) const {
     const Eigen::Vector2d shift(rng.Normal(), rng.Normal());
-    Blob blob{.uv = exact + deformation_.displaced_sigmas * kSigmaPx * shift,
-              .sigma_px = kSigmaPx,
+    Blob blob{.uv = exact + deformation_.displaced_sigmas * kBlobSigmaPx * shift,
+              .sigma_px = kBlobSigmaPx,
               .stretch = deformation_.stretch,
               .turn_rad = rng.Uniform(0, std::numbers::pi)};
     Blob ghost = blob;
-    ghost.uv += deformation_.ghost_sigmas * kSigmaPx * AnyDirection(rng);
+    ghost.uv += deformation_.ghost_sigmas * kBlobSigmaPx * AnyDirection(rng);
     const double gain = deformation_.gain * (level ? deformation_.blue_gain : 1.0);
-    Channel channel(kSizePx, kSizePx);
+    Channel channel(kBlobSizePx, kBlobSizePx);
     channel.Change([&](double, int column, int row) {
       const double shape = (1 - deformation_.ghost) * ValueAt(blob, column, row) +
                            deformation_.ghost * ValueAt(ghost, column, row);
-      if (level && shape <= kPedestal) return *level;
+      if (level && shape <= kBlobPedestal) return *level;
       const double residual =
-          deformation_.ripple * static_cast<double>(ripple[row * kSizePx + column]);
+          deformation_.ripple * static_cast<double>(ripple[row * kBlobSizePx + column]);
       return std::min(1.0, gain * shape * (1 + residual));
     });
     return channel;

@@ -53,6 +53,10 @@ bool IsTheCallers(const std::error_code& code);
 [[noreturn]] void ThrowNotWritable(const std::string& where, const std::string& path,
                                    const std::error_code& code);
 
+// FormatError of a file that only another one would mend.
+[[noreturn]] void ThrowFormatError(const std::string& where, const std::string& got,
+                                   const std::string& expected);
+
 // A broken invariant of our own: a bug. Exit code 1.
 class InternalError : public std::logic_error {
  public:

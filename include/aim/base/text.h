@@ -28,8 +28,10 @@ std::string CountText(int64_t count, const std::string& noun);
 // "00000000000004d2": sixteen digits of base 16.
 std::string HexText(uint64_t value);
 
-// The text in quotes as a sentence can show it: at most 60 characters, '?' for what is not
-// printable ASCII.
+// At most `max_bytes` of a text that may be anything, '?' for what is not printable ASCII.
+std::string Printable(std::string_view text, size_t max_bytes = 100);
+
+// The same in quotes, as a sentence can show it: at most 60 characters.
 std::string Excerpt(std::string_view text);
 
 // JSON as text. Bytes that are not UTF-8 (a path, an error text of a simulator) are replaced, not

@@ -3,8 +3,11 @@
 
 #include <Eigen/Core>
 #include <Eigen/Geometry>
+#include <numbers>
 
 namespace aim {
+
+inline constexpr double kDegree = std::numbers::pi / 180;  // rad
 
 // Rigid motion between two frames: p_in_b = b_from_a * p_in_a.
 struct Rigid3d {

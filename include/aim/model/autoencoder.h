@@ -11,6 +11,8 @@ namespace aim {
 // What the pixels show. A code may treat the two differently; the VAE of Wan does not.
 enum class ContentKind { kVideo, kAction };
 
+inline constexpr int64_t kColours = 3;  // of a video
+
 // Latent frame 0 holds video frame 0 alone, each later one the next temporal_factor() frames, so a
 // single image is a clip of one frame and its latent is the first of any clip that begins with it.
 // `const` methods are thread-safe.
