@@ -43,9 +43,11 @@ endif()
 # What most sources of a kind read.
 set(AIM_COMMON_HEADERS <algorithm> <array> <cmath> <filesystem> <functional> <map> <optional> <string> <vector>
   <nlohmann/json.hpp>)
-aim_add_precompiled(module
-  LIBRARIES nlohmann_json::nlohmann_json Eigen3::Eigen
-  HEADERS ${AIM_COMMON_HEADERS} <Eigen/Core>)
+foreach(kind module computing_module)
+  aim_add_precompiled(${kind}
+    LIBRARIES nlohmann_json::nlohmann_json Eigen3::Eigen
+    HEADERS ${AIM_COMMON_HEADERS} <Eigen/Core>)
+endforeach()
 aim_add_precompiled(torch_module
   LIBRARIES aim_torch nlohmann_json::nlohmann_json
   HEADERS ${AIM_COMMON_HEADERS} <ATen/ATen.h>)

@@ -90,7 +90,20 @@ std::vector<PointHypothesis> TriangulateAnchor(const FitProblem& problem, size_t
   return kept;
 }
 
-// Rigid motion of the three anchors onto three points (Kabsch, about the centroids).
+// Turns the pairs from `from` onto those of `to` best (Horn 1987): the quaternion of the greatest
+// eigenvalue. The pairs are about their centroids.
+Eigen::Quaterniond BestRotation(const Eigen::Matrix3d& covariance) {
+  const Eigen::Matrix3d& c = covariance;
+  Eigen::Matrix4d lower = Eigen::Matrix4d::Zero();
+  lower.topLeftCorner<3, 3>() = c + c.transpose();
+  lower.diagonal().head<3>().array() -= c.trace();
+  lower.row(3).head<3>() << c(2, 1) - c(1, 2), c(0, 2) - c(2, 0), c(1, 0) - c(0, 1);
+  lower(3, 3) = c.trace();
+  const Eigen::SelfAdjointEigenSolver<Eigen::Matrix4d> solver(lower);
+  return Eigen::Quaterniond(Eigen::Vector4d(solver.eigenvectors().col(3)));
+}
+
+// Rigid motion of the three anchors onto three points.
 Rigid3d AlignPoints(const std::array<Eigen::Vector3d, 3>& anchors_in_tool,
                     const std::array<Eigen::Vector3d, 3>& points_in_world) {
   const Eigen::Vector3d from = (anchors_in_tool[0] + anchors_in_tool[1] + anchors_in_tool[2]) / 3.0;
@@ -98,13 +111,7 @@ Rigid3d AlignPoints(const std::array<Eigen::Vector3d, 3>& anchors_in_tool,
   Eigen::Matrix3d covariance = Eigen::Matrix3d::Zero();
   for (size_t i = 0; i < 3; ++i)
     covariance += (points_in_world[i] - to) * (anchors_in_tool[i] - from).transpose();
-  const Eigen::JacobiSVD<Eigen::Matrix3d> svd(covariance,
-                                              Eigen::ComputeFullU | Eigen::ComputeFullV);
-  Eigen::Matrix3d flip = Eigen::Matrix3d::Identity();
-  flip(2, 2) = (svd.matrixU() * svd.matrixV().transpose()).determinant() < 0 ? -1.0 : 1.0;
-  const Eigen::Quaterniond rotation =
-      Eigen::Quaterniond(Eigen::Matrix3d(svd.matrixU() * flip * svd.matrixV().transpose()))
-          .normalized();
+  const Eigen::Quaterniond rotation = BestRotation(covariance);
   return {rotation, to - rotation * from};
 }
 

@@ -1,7 +1,7 @@
 #include "aim/metrics/frechet.h"
 
+#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
-#include <Eigen/SVD>
 #include <algorithm>
 #include <cmath>
 
@@ -21,6 +21,17 @@ Eigen::MatrixXd CovarianceFactor(const Eigen::MatrixXd& samples) {
   return upper.transpose();
 }
 
+// The sum of the singular values of P: [[0, P], [P^T, 0]] has them and their negatives, and zeros,
+// as its eigenvalues. (A decomposition of P itself takes the compiler half a minute.)
+double SumOfSingularValues(const Eigen::MatrixXd& product) {
+  const Eigen::Index rows = product.rows();
+  const Eigen::Index size = rows + product.cols();
+  Eigen::MatrixXd lower = Eigen::MatrixXd::Zero(size, size);
+  lower.bottomLeftCorner(product.cols(), rows) = product.transpose();
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(lower, Eigen::EigenvaluesOnly);
+  return solver.eigenvalues().cwiseAbs().sum() / 2;
+}
+
 }  // namespace
 
 double FrechetDistance(const Eigen::MatrixXd& first, const Eigen::MatrixXd& second) {
@@ -28,7 +39,7 @@ double FrechetDistance(const Eigen::MatrixXd& first, const Eigen::MatrixXd& seco
   const Eigen::MatrixXd first_factor = CovarianceFactor(first);
   const Eigen::MatrixXd second_factor = CovarianceFactor(second);
   const Eigen::MatrixXd product = first_factor.transpose() * second_factor;
-  const double root_trace = Eigen::BDCSVD<Eigen::MatrixXd>(product).singularValues().sum();
+  const double root_trace = SumOfSingularValues(product);
   const double mean_term = (first.colwise().mean() - second.colwise().mean()).squaredNorm();
   const double traces = first_factor.squaredNorm() + second_factor.squaredNorm();
   return std::max(0.0, mean_term + traces - 2 * root_trace);

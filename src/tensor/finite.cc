@@ -4,25 +4,17 @@
 
 #include <algorithm>
 
+#include "tensor/finite_loops.h"
+
 namespace aim {
 namespace {
 
 // Elements of an eight-bit type that are widened in one go.
 constexpr int64_t kChunk = 1 << 18;
 
-// NaN and Inf are the numbers whose exponent bits are all set. One pass, no temporaries, no threads
-// to wait for: it is as fast as memory is read.
 template <class Word>
-bool NoneHasBits(const void* data, int64_t count, Word exponent) {
-  const Word* words = static_cast<const Word*>(data);
-  constexpr int64_t kBlock = 4096;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t end = std::min(begin + kBlock, count);
-    bool is_broken = false;
-    for (int64_t i = begin; i < end; ++i) is_broken |= (words[i] & exponent) == exponent;
-    if (is_broken) return false;
-  }
-  return true;
+bool NoneOfThemHasBits(const void* data, int64_t count, Word exponent) {
+  return NoneHasBits(static_cast<const Word*>(data), count, exponent);
 }
 
 }  // namespace
@@ -34,20 +26,20 @@ bool HasOnlyFinite(const at::Tensor& weight) {
   const void* data = flat.const_data_ptr();
   switch (flat.scalar_type()) {
     case at::kDouble:
-      return NoneHasBits<uint64_t>(data, flat.numel(), 0x7ff0000000000000);
+      return NoneOfThemHasBits<uint64_t>(data, flat.numel(), 0x7ff0000000000000);
     case at::kFloat:
-      return NoneHasBits<uint32_t>(data, flat.numel(), 0x7f800000);
+      return NoneOfThemHasBits<uint32_t>(data, flat.numel(), 0x7f800000);
     case at::kHalf:
-      return NoneHasBits<uint16_t>(data, flat.numel(), 0x7c00);
+      return NoneOfThemHasBits<uint16_t>(data, flat.numel(), 0x7c00);
     case at::kBFloat16:
-      return NoneHasBits<uint16_t>(data, flat.numel(), 0x7f80);
+      return NoneOfThemHasBits<uint16_t>(data, flat.numel(), 0x7f80);
     default:
       break;
   }
   for (int64_t begin = 0; begin < flat.numel(); begin += kChunk) {
     const at::Tensor chunk = flat.slice(0, begin, std::min(begin + kChunk, flat.numel()));
     const at::Tensor wide = chunk.to(at::kFloat);
-    if (!NoneHasBits<uint32_t>(wide.const_data_ptr(), wide.numel(), 0x7f800000)) return false;
+    if (!NoneOfThemHasBits<uint32_t>(wide.const_data_ptr(), wide.numel(), 0x7f800000)) return false;
   }
   return true;
 }
