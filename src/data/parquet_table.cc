@@ -3,21 +3,11 @@
 #include <cmath>
 
 #include "aim/base/error.h"
+#include "aim/base/overloaded.h"
 #include "aim/base/text.h"
 #include "data/parquet.h"
 
 namespace aim {
-namespace {
-
-template <class... Visitors>
-struct Overloaded : Visitors... {
-  using Visitors::operator()...;
-};
-template <class... Visitors>
-Overloaded(Visitors...) -> Overloaded<Visitors...>;
-
-}  // namespace
-
 void FailParquetColumn(const std::string& where, const std::string& got,
                        const std::string& expected) {
   throw InputError({.where = where, .got = got, .expected = expected, .fix = ""});
