@@ -16,12 +16,20 @@ struct MsgpackBin {
   std::string bytes;
 };
 
-struct MsgpackEntry;
+// Keys are text or bytes: NumPy's array maps in the form of openpi have bytes. (A template, because
+// a value holds entries and an entry a value.)
+template <class Value>
+struct MsgpackEntryOf {
+  std::string key;
+  Value value;
+  bool is_bin_key = false;
+};
 
 // Integers are int64_t where that holds them; std::string is UTF-8.
 struct MsgpackValue {
   using List = std::vector<MsgpackValue>;
-  using Map = std::vector<MsgpackEntry>;  // in the order of the message, no key twice
+  // In the order of the message, no key twice.
+  using Map = std::vector<MsgpackEntryOf<MsgpackValue>>;
 
   std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string, MsgpackBin, List, Map>
       value = {};
@@ -38,12 +46,7 @@ struct MsgpackValue {
   }
 };
 
-// Keys are text or bytes: NumPy's array maps in the form of openpi have bytes.
-struct MsgpackEntry {
-  std::string key;
-  MsgpackValue value;
-  bool is_bin_key = false;
-};
+using MsgpackEntry = MsgpackEntryOf<MsgpackValue>;
 
 // The value under `key`, text or bytes; null if there is none or `map` is no map.
 const MsgpackValue* Find(const MsgpackValue& map, std::string_view key);
@@ -53,8 +56,8 @@ std::string ShownMsgpack(const MsgpackValue& value);
 
 struct MsgpackLimits {
   size_t max_depth = 16;  // lists and maps in one another
-  size_t max_values =
-      100'000;  // all together: a value takes 80 bytes of memory, and 1 of a message
+  // All together: a value takes some 80 bytes of memory, but may be one byte of a message.
+  size_t max_values = 100'000;
 };
 
 // The one value that `bytes` are. Throws FormatError, naming `where` and the byte, for a message

@@ -1,0 +1,214 @@
+#include "wire/observation_fields.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "aim/base/error.h"
+#include "aim/base/options.h"
+#include "aim/base/text.h"
+#include "aim/geometry/checked_camera.h"
+#include "wire/numpy_value.h"
+
+namespace aim {
+namespace {
+
+constexpr size_t kMaxPictures = 16;
+constexpr size_t kMaxTextBytes = 4096;
+
+// Of a key that may hold anything: is it the array of a picture?
+bool LooksLikePicture(const MsgpackValue& value) {
+  const MsgpackValue* dtype = Find(value, "dtype");
+  const MsgpackValue* shape = Find(value, "shape");
+  if (dtype == nullptr || shape == nullptr) return false;
+  const auto* type_name = dtype->As<std::string>();
+  const auto* sizes = shape->As<MsgpackValue::List>();
+  if (type_name == nullptr || *type_name != "|u1") return false;
+  if (sizes == nullptr || sizes->size() != 3) return false;
+  const auto* channels = sizes->back().As<int64_t>();
+  return channels != nullptr && *channels == 3;
+}
+
+bool IsPictureShape(const std::vector<int64_t>& shape) {
+  return shape.size() == 3 && shape[2] == 3 && shape[0] >= 1 && shape[1] >= 1 &&
+         shape[0] <= kMaxPictureSidePx && shape[1] <= kMaxPictureSidePx;
+}
+
+SentPicture PictureOf(const NpyArray& array, std::string name) {
+  SentPicture picture;
+  picture.name = std::move(name);
+  picture.height = static_cast<int>(array.shape[0]);
+  picture.width = static_cast<int>(array.shape[1]);
+  picture.rgb.resize(array.bytes.size());
+  std::memcpy(picture.rgb.data(), array.bytes.data(), array.bytes.size());
+  return picture;
+}
+
+template <int kRows, int kColumns>
+Eigen::Matrix<double, kRows, kColumns> MatrixOf(const MsgpackValue& value,
+                                                const std::string& where) {
+  const std::vector<double> numbers = FiniteNumbersOf(value, kRows * kColumns, where);
+  return Eigen::Map<const Eigen::Matrix<double, kRows, kColumns, Eigen::RowMajor>>(numbers.data());
+}
+
+// Whether the axes of the cameras are RLBench's.
+bool IsRlbenchConvention(const MsgpackValue& map) {
+  const std::string origin = OptionalText(map, "pixel_origin");
+  if (!origin.empty() && origin != "edge") {
+    throw InputError({.where = "pixel_origin",
+                      .got = Excerpt(origin),
+                      .expected = "\"edge\": the picture covers [0, W] x [0, H]",
+                      .fix = "add half a pixel to cx and cy that count from pixel centres"});
+  }
+  const std::string convention = OptionalText(map, "camera_convention");
+  if (convention.empty() || convention == "opencv") return false;
+  if (convention == "rlbench") return true;
+  throw InputError({.where = "camera_convention",
+                    .got = Excerpt(convention),
+                    .expected = "\"opencv\" (x right, y down, z forward) or \"rlbench\" (x left, y "
+                                "up, negative focal lengths)",
+                    .fix = "convert other axes before they are sent"});
+}
+
+// The sign of the focal lengths and the convention tell on each other.
+void CheckFocalSigns(const Eigen::Matrix3d& intrinsics, bool is_rlbench, const std::string& where) {
+  const double fx = intrinsics(0, 0);
+  const double fy = intrinsics(1, 1);
+  if (is_rlbench ? fx < 0 && fy < 0 : fx > 0 && fy > 0) return;
+  throw InputError({.where = where,
+                    .got = "with focal lengths " + ToText(fx) + " and " + ToText(fy),
+                    .expected = is_rlbench
+                                    ? "negative ones, as the camera_convention \"rlbench\" has them"
+                                    : "positive ones, as the camera_convention \"opencv\" has them",
+                    .fix = "say which convention the extrinsics are in: camera_convention"});
+}
+
+Camera CameraOf(const SentPicture& picture, const Eigen::Matrix3d& intrinsics,
+                const Eigen::Matrix4d& world_from_camera, bool is_rlbench,
+                const std::string& prefix) {
+  RequirePinholeMatrix(intrinsics, prefix + "intrinsics");
+  CheckFocalSigns(intrinsics, is_rlbench, prefix + "intrinsics");
+  Camera camera;
+  if (is_rlbench) {
+    RigidFromMatrix(world_from_camera, prefix + "extrinsics_c2w");  // names it in errors
+    camera = CameraFromRlbench(intrinsics, world_from_camera, picture.width, picture.height);
+  } else {
+    camera = {picture.width,
+              picture.height,
+              intrinsics(0, 0),
+              intrinsics(1, 1),
+              intrinsics(0, 2),
+              intrinsics(1, 2),
+              RigidFromMatrix(world_from_camera, prefix + "extrinsics_c2w")};
+  }
+  Validate(camera, prefix + "intrinsics");
+  return camera;
+}
+
+double OpennessOf(const MsgpackValue& map, const std::string& key) {
+  const MsgpackValue& value =
+      Required(map, key, "how far the gripper is, beside the pose of the tool");
+  const double openness = FiniteNumbersOf(value, 1, std::string(key))[0];
+  if (openness >= -kPoseTolerance && openness <= 1 + kPoseTolerance) return openness;
+  throw InputError(
+      {.where = key, .got = ToText(openness), .expected = "a number in [0, 1]", .fix = ""});
+}
+
+}  // namespace
+
+MsgpackValue ParseMessageMap(std::string_view message) {
+  MsgpackValue value = ParseMsgpack(message, "message");
+  if (value.As<MsgpackValue::Map>() != nullptr) return value;
+  throw FormatError(
+      {.where = "message", .got = ShownMsgpack(value), .expected = "a map", .fix = ""});
+}
+
+std::string OptionalText(const MsgpackValue& map, const std::string& key) {
+  const MsgpackValue* value = Find(map, key);
+  if (value == nullptr || value->As<std::monostate>() != nullptr) return "";
+  const auto* text = value->As<std::string>();
+  if (text != nullptr && text->size() <= kMaxTextBytes) return *text;
+  throw InputError({.where = key,
+                    .got = ShownMsgpack(*value),
+                    .expected = "text of at most " + std::to_string(kMaxTextBytes) + " bytes",
+                    .fix = ""});
+}
+
+const MsgpackValue& Required(const MsgpackValue& map, const std::string& key,
+                             const std::string& expected) {
+  if (const MsgpackValue* value = Find(map, key)) return *value;
+  throw InputError({.where = key, .got = "missing", .expected = expected, .fix = ""});
+}
+
+void ReadPictures(const MsgpackValue& map, PolicyRequest& request) {
+  for (const MsgpackEntry& entry : *map.As<MsgpackValue::Map>()) {
+    if (!entry.key.starts_with(kObservationPrefix)) continue;
+    std::string_view name = std::string_view(entry.key).substr(kObservationPrefix.size());
+    const bool must_be_picture = name == "image" || name.starts_with(kImagePrefix);
+    if (name.starts_with(kImagePrefix)) name.remove_prefix(kImagePrefix.size());
+    if (!must_be_picture && !LooksLikePicture(entry.value)) continue;
+    const auto array = NumpyArrayOf(entry.value, entry.key);
+    if (!array || array->type != NpyType::kUint8 || !IsPictureShape(array->shape)) {
+      throw InputError({.where = entry.key,
+                        .got = array ? "an array of shape " + ShapeText(array->shape)
+                                     : ShownMsgpack(entry.value),
+                        .expected = "a picture: uint8 [height, width, 3], RGB",
+                        .fix = ""});
+    }
+    if (request.pictures.size() == kMaxPictures) {
+      throw InputError({.where = entry.key,
+                        .got = "picture " + std::to_string(kMaxPictures + 1),
+                        .expected = "at most " + std::to_string(kMaxPictures),
+                        .fix = ""});
+    }
+    request.pictures.push_back(PictureOf(*array, std::string(name)));
+  }
+}
+
+void ReadCalibration(const MsgpackValue& map, PolicyRequest& request) {
+  const bool is_rlbench = IsRlbenchConvention(map);
+  for (SentPicture& picture : request.pictures) {
+    const std::string prefix = "camera/" + picture.name + "/";
+    const MsgpackValue* intrinsics = Find(map, prefix + "intrinsics");
+    const MsgpackValue* extrinsics = Find(map, prefix + "extrinsics_c2w");
+    if (intrinsics == nullptr && extrinsics == nullptr) continue;
+    if (intrinsics == nullptr || extrinsics == nullptr) {
+      throw InputError({.where = prefix + (intrinsics == nullptr ? "intrinsics" : "extrinsics_c2w"),
+                        .got = "missing",
+                        .expected = "both intrinsics [3, 3] and extrinsics_c2w [4, 4] of a camera",
+                        .fix = ""});
+    }
+    picture.camera =
+        CameraOf(picture, MatrixOf<3, 3>(*intrinsics, prefix + "intrinsics"),
+                 MatrixOf<4, 4>(*extrinsics, prefix + "extrinsics_c2w"), is_rlbench, prefix);
+  }
+}
+
+void ReadPose(const MsgpackValue& map, PolicyRequest& request) {
+  const std::string pose_key = "observation/gripper_pose";
+  const std::string euler_key = "observation/cartesian_position";
+  if (const MsgpackValue* pose = Find(map, pose_key)) {
+    std::vector<double> numbers = FiniteNumbersOf(*pose, 7, pose_key);
+    numbers.push_back(OpennessOf(map, "observation/gripper_open"));
+    request.pose = ToolPoseFromNumbers(numbers, pose_key);
+  } else if (const MsgpackValue* euler = Find(map, euler_key)) {
+    const std::vector<double> numbers = FiniteNumbersOf(*euler, 6, euler_key);
+    const double closed = OpennessOf(map, "observation/gripper_position");
+    request.pose = ToolPose{{RotationFromEuler({numbers[3], numbers[4], numbers[5]}),
+                             {numbers[0], numbers[1], numbers[2]}},
+                            std::clamp(1 - closed, 0.0, 1.0)};
+  }
+}
+
+void ReadIdentity(const MsgpackValue& map, PolicyRequest& request) {
+  request.request_id = OptionalText(map, "request_id");
+  request.episode_id = OptionalText(map, "episode_id");
+  if (request.episode_id.empty()) request.episode_id = OptionalText(map, "session_id");
+  if (const MsgpackValue* seed = Find(map, "seed")) {
+    request.seed = WholeNumberOf(*seed, UINT64_MAX, "seed");
+  }
+  if (const MsgpackValue* step = Find(map, "step")) {
+    request.replan = static_cast<int>(WholeNumberOf(*step, INT32_MAX, "step"));
+  }
+}
+
+}  // namespace aim
