@@ -35,6 +35,7 @@ if(NOT AIM_CORE_ONLY)
     set(AIM_YAML_TARGET yaml-cpp::yaml-cpp)
   endif()
   include(FindAimArrow)
+  find_package(Boost 1.74 REQUIRED)  # Beast and Asio: headers alone
 endif()
 if(AIM_MUJOCO)
   include(FindAimMujoco)

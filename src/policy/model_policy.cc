@@ -22,7 +22,9 @@ class ModelPolicy : public Policy {
     const BundleConfig& config = generator_.config();
     const bool square = config.image_height == config.image_width;
     return {.image_size = square ? config.image_height : 0,
-            .frame_period_s = generator_.period_s()};
+            .frame_period_s = generator_.period_s(),
+            .num_views = config.num_views,
+            .num_frames = config.num_frames};
   }
 
   void Reset(uint64_t) override {}  // nothing is kept between plans

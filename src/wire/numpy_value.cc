@@ -114,4 +114,15 @@ MsgpackValue NumpyArray(const std::vector<int64_t>& shape, std::span<const uint8
   return MakeNumpyArray(shape, "|u1", std::as_bytes(values));
 }
 
+MsgpackValue NumpyMatrix(const Eigen::MatrixXd& matrix) {
+  const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows = matrix;
+  return NumpyArray({rows.rows(), rows.cols()},
+                    std::span<const double>(rows.data(), static_cast<size_t>(rows.size())));
+}
+
+MsgpackValue NumpyIntrinsics(const Camera& camera) {
+  return NumpyMatrix(
+      Eigen::Matrix3d{{camera.fx, 0, camera.cx}, {0, camera.fy, camera.cy}, {0, 0, 1}});
+}
+
 }  // namespace aim

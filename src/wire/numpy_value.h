@@ -2,6 +2,7 @@
 // __npgeneric__), data, dtype and shape, which openpi writes as bytes and others as text.
 #pragma once
 
+#include <Eigen/Core>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,7 +11,7 @@
 
 #include "aim/format/msgpack.h"
 #include "aim/format/npy.h"
-#include "aim/geometry/tool_pose.h"
+#include "aim/geometry/camera.h"
 
 namespace aim {
 
@@ -30,5 +31,8 @@ uint64_t WholeNumberOf(const MsgpackValue& value, uint64_t largest, const std::s
 MsgpackValue NumpyArray(const std::vector<int64_t>& shape, std::span<const double> values);
 MsgpackValue NumpyArray(const std::vector<int64_t>& shape, std::span<const float> values);
 MsgpackValue NumpyArray(const std::vector<int64_t>& shape, std::span<const uint8_t> values);
+MsgpackValue NumpyMatrix(const Eigen::MatrixXd& matrix);  // float64
+// fx 0 cx; 0 fy cy; 0 0 1.
+MsgpackValue NumpyIntrinsics(const Camera& camera);
 
 }  // namespace aim

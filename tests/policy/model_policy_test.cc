@@ -75,6 +75,8 @@ TEST_F(ModelPolicyTest, NeedsWhatTheModelWasTrainedFor) {
   const PolicyNeeds needs = MakeModelPolicy(Options())->Needs();
   EXPECT_EQ(needs.image_size, testing::kTinySize);
   EXPECT_EQ(needs.frame_period_s, 1.0 / 8);
+  EXPECT_EQ(needs.num_views, 2);
+  EXPECT_EQ(needs.num_frames, testing::kTinyFrames);
 }
 
 TEST_F(ModelPolicyTest, PlanBeginsAtThePresentPose) {

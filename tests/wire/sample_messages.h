@@ -18,24 +18,8 @@ inline MsgpackValue PictureValue(int height, int width, uint8_t shade = 100) {
   return NumpyArray({height, width, 3}, std::span<const uint8_t>(rgb));
 }
 
-inline MsgpackValue MatrixValue(const Eigen::MatrixXd& matrix) {
-  std::vector<double> numbers;
-  for (Eigen::Index row = 0; row < matrix.rows(); ++row) {
-    for (Eigen::Index column = 0; column < matrix.cols(); ++column) {
-      numbers.push_back(matrix(row, column));
-    }
-  }
-  return NumpyArray({matrix.rows(), matrix.cols()}, std::span<const double>(numbers));
-}
-
 inline MsgpackValue NumbersValue(const std::vector<double>& numbers) {
   return NumpyArray({static_cast<int64_t>(numbers.size())}, std::span<const double>(numbers));
-}
-
-inline Eigen::Matrix3d IntrinsicsOf(const Camera& camera) {
-  Eigen::Matrix3d intrinsics;
-  intrinsics << camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1;
-  return intrinsics;
 }
 
 // An observation of two calibrated cameras, with all that this project reads.
@@ -48,9 +32,9 @@ inline MsgpackValue::Map SampleObservation(int size_px = 16) {
     const std::string name = names[view];
     map.push_back({"observation/image/" + name,
                    PictureValue(size_px, size_px, static_cast<uint8_t>(100 + view))});
-    map.push_back({"camera/" + name + "/intrinsics", MatrixValue(IntrinsicsOf(rig[view]))});
+    map.push_back({"camera/" + name + "/intrinsics", NumpyIntrinsics(rig[view])});
     map.push_back(
-        {"camera/" + name + "/extrinsics_c2w", MatrixValue(ToMatrix(rig[view].world_from_camera))});
+        {"camera/" + name + "/extrinsics_c2w", NumpyMatrix(ToMatrix(rig[view].world_from_camera))});
   }
   const auto pose = ToNumbers(RandomToolPose(rng));
   map.push_back({"observation/gripper_pose", NumbersValue({pose.begin(), pose.end() - 1})});

@@ -15,7 +15,6 @@ namespace aim {
 namespace {
 
 using testing::ExpectThrowsWith;
-using testing::MatrixValue;
 using testing::NumbersValue;
 using testing::PictureValue;
 using testing::RigidNear;
@@ -128,9 +127,9 @@ TEST(OpenpiWireTest, RlbenchConventionGivesTheSameCamera) {
   map = With(map, "camera_convention", "rlbench");
   for (const SentPicture& picture : ReadBy("openpi", SampleObservation()).pictures) {
     const RlbenchCamera camera = ToRlbench(*picture.camera);
-    map = With(map, "camera/" + picture.name + "/intrinsics", MatrixValue(camera.intrinsics));
+    map = With(map, "camera/" + picture.name + "/intrinsics", NumpyMatrix(camera.intrinsics));
     map = With(map, "camera/" + picture.name + "/extrinsics_c2w",
-               MatrixValue(camera.world_from_camera));
+               NumpyMatrix(camera.world_from_camera));
   }
   const Camera read = *ReadBy("openpi", map).pictures[0].camera;
   EXPECT_NEAR(read.fx, expected.fx, 1e-9);
@@ -315,12 +314,12 @@ std::vector<BadObservation> BadObservations() {
       {"extrinsics_missing", e, {}, {e + " is missing", "both"}},
       {"intrinsics_nan", k, NumbersValue({nan, 0, 8, 0, 20, 8, 0, 0, 1}), {k, "nan", "finite"}},
       {"intrinsics_eight", k, NumbersValue({20, 0, 8, 0, 20, 8, 0, 0}), {k + " is 8 numbers", "9"}},
-      {"intrinsics_skew", k, MatrixValue(skewed), {k, "skew"}},
-      {"focal_negative", k, MatrixValue(negative), {k, "-20", "\"opencv\""}},
-      {"principal_point_far", k, MatrixValue(far), {k, "principal point"}},
-      {"extrinsics_mirrored", e, MatrixValue(mirrored), {e}},
-      {"extrinsics_scaled", e, MatrixValue(Eigen::Matrix4d::Identity() * 2), {e}},
-      {"extrinsics_inf", e, MatrixValue(Eigen::Matrix4d::Identity() * inf), {e, "finite"}},
+      {"intrinsics_skew", k, NumpyMatrix(skewed), {k, "skew"}},
+      {"focal_negative", k, NumpyMatrix(negative), {k, "-20", "\"opencv\""}},
+      {"principal_point_far", k, NumpyMatrix(far), {k, "principal point"}},
+      {"extrinsics_mirrored", e, NumpyMatrix(mirrored), {e}},
+      {"extrinsics_scaled", e, NumpyMatrix(Eigen::Matrix4d::Identity() * 2), {e}},
+      {"extrinsics_inf", e, NumpyMatrix(Eigen::Matrix4d::Identity() * inf), {e, "finite"}},
       {"convention_unknown", "camera_convention", "opengl", {"\"opengl\"", "\"rlbench\""}},
       {"convention_contradicts", "camera_convention", "rlbench", {"focal lengths", "negative"}},
       {"pixel_origin", "pixel_origin", "center", {"pixel_origin", "half a pixel"}},

@@ -21,6 +21,8 @@ struct PlanRequest {
 struct PolicyNeeds {
   int image_size = 0;         // square pictures, pixels
   double frame_period_s = 0;  // time between two poses of its plans
+  int num_views = 0;          // cameras
+  int num_frames = 0;         // of its plans, frame 0 included
 };
 
 class Policy {

@@ -1,0 +1,87 @@
+#include "aim/serve/run_serve.h"
+
+#include <filesystem>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/wire/wire.h"
+#include "serve/api_key.h"
+#include "serve/service.h"
+#include "serve/socket_server.h"
+
+namespace aim {
+namespace {
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+SocketServerOptions SocketOptions(const ServeOptions& options) {
+  const ServeLimits& limits = options.limits;
+  SocketServerOptions sockets{.host = options.host,
+                              .port = options.port,
+                              .api_key = "",
+                              .root_wire = &FindWire(options.wire),
+                              .max_clients = limits.clients,
+                              .idle_timeout_s = limits.idle_s,
+                              .read_timeout_s = limits.read_s,
+                              .write_timeout_s = limits.write_s,
+                              .drain_timeout_s = limits.drain_s};
+  if (!options.api_key_file.empty()) sockets.api_key = ReadApiKey(options.api_key_file);
+  if (sockets.api_key.empty() && !IsLoopback(options.host)) {
+    LogWarning("--host " + options.host +
+               " without --api-key-file: whoever reaches this machine can use the model");
+  }
+  return sockets;
+}
+
+ViewOptions ViewsOf(const ServeOptions& options) {
+  ViewOptions views{.views = options.views, .cameras = {}, .stretched = options.stretched};
+  if (!options.cameras.empty()) views.cameras = ReadCamerasJson(options.cameras);
+  for (const CameraTrack& camera : views.cameras) {
+    if (camera.frames.size() == 1) continue;
+    throw InputError({.where = options.cameras + ": view " + camera.name,
+                      .got = "one camera a frame",
+                      .expected = "one that stands still",
+                      .fix = "let the clients send the calibration of cameras that move"});
+  }
+  return views;
+}
+
+}  // namespace
+
+void ServeOptions::Validate() const {
+  CheckRanges(*this);
+  if (!stretched || !cameras.empty()) return;
+  throw ConfigError({.where = "stretched",
+                     .got = "given without cameras",
+                     .expected = "--cameras, whose pictures are squeezed",
+                     .fix = ""});
+}
+
+ServeReport RunServe(const ServeOptions& options, RunContext& run, const ServeParts& parts) {
+  if (!run.out().empty()) {
+    throw ConfigError({.where = "--out",
+                       .got = "given",
+                       .expected = "none: a server writes no files",
+                       .fix = "its report goes to stdout when it ends"});
+  }
+  ViewOptions views = ViewsOf(options);
+  const SocketServerOptions sockets = SocketOptions(options);
+  Service service(
+      std::make_unique<Planner>(parts.make_policy(), std::move(views), options.min_confidence),
+      {.policy_name = std::filesystem::path(options.model.model).lexically_normal().filename(),
+       .seed = run.seed(),
+       .plan_timeout_s = options.limits.plan_s,
+       .max_waiting = options.limits.waiting,
+       .max_message_bytes = static_cast<uint64_t>(options.limits.message_mib) << 20});
+  SocketServer server(sockets, service);
+  LogInfo("listening on ws://" + options.host + ":" + std::to_string(server.port()) + " (" +
+          options.wire + ")");
+  if (parts.on_listening) parts.on_listening(server.port());
+  server.Run([&run] { return run.stop_requested(); });
+  run.MarkUnfinished();
+  return service.Report();
+}
+
+}  // namespace aim

@@ -1,0 +1,293 @@
+#include "serve/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/options.h"
+#include "aim/base/rng.h"
+#include "aim/base/text.h"
+
+namespace aim {
+namespace {
+
+constexpr size_t kMaxStored = 256;  // answers, some kilobytes each
+
+double SecondsBetween(Service::Clock::time_point from, Service::Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+// What tells a request that is sent again: its id and every byte of it, on the same wire.
+std::string StoreKey(const Wire& wire, const PolicyRequest& request, std::string_view message) {
+  if (request.request_id.empty()) return "";
+  return wire.name + "/" + HexText(StableHash(message, message.size())) + "/" + request.request_id;
+}
+
+ServedPolicy Describe(const PolicyNeeds& needs, const ServiceOptions& options) {
+  return {.name = options.policy_name,
+          .num_views = needs.num_views,
+          .image_width = needs.image_size,
+          .image_height = needs.image_size,
+          .num_actions = std::max(0, needs.num_frames - 1),
+          .period_s = needs.frame_period_s,
+          .max_message_bytes = options.max_message_bytes};
+}
+
+}  // namespace
+
+Service::Service(std::unique_ptr<Planner> planner, const ServiceOptions& options)
+    : planner_(std::move(planner)),
+      options_(options),
+      served_(Describe(planner_->needs(), options)),
+      thread_([this] { Work(); }) {}
+
+Service::~Service() { Stop(); }
+
+uint64_t Service::Open(const Wire& wire, Send send) {
+  const std::lock_guard lock(mutex_);
+  send(wire.greet(served_));
+  const uint64_t id = ++last_client_;
+  clients_[id] = {.wire = &wire,
+                  .send = std::move(send),
+                  .seed = options_.seed,
+                  .episode_id = "",
+                  .num_plans = 0,
+                  .prev_total_ms = {}};
+  ++report_.clients;
+  return id;
+}
+
+void Service::Receive(uint64_t id, std::string_view message, bool is_text) {
+  PolicyRequest request;
+  std::optional<PolicyFault> fault;
+  const Wire* wire = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = clients_.find(id);
+    if (found == clients_.end()) return;
+    wire = found->second.wire;
+  }
+  if (is_text) {
+    if (wire->ignores_text) return;
+    fault = {FaultCode::kBadRequest, "the message is text; expected binary msgpack"};
+  } else {
+    try {
+      wire->read(message, request);
+    } catch (const InputError& error) {
+      fault = {FaultCode::kBadRequest, error.what()};
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) return;
+  Client& client = found->second;
+  if (fault) {
+    Refuse(client, request, *fault);
+  } else if (request.kind == RequestKind::kPlan) {
+    AcceptPlan(id, client, std::move(request), message);
+  } else {
+    if (request.kind == RequestKind::kReset) BeginTrial(client, request);
+    if (auto frame = wire->acknowledge(request)) client.send(std::move(*frame));
+  }
+}
+
+void Service::Close(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  clients_.erase(id);
+  std::erase_if(pending_, [&](const std::shared_ptr<Pending>& pending) {
+    if (pending->client != id || pending->planning) return false;
+    pending->answered = true;  // its job has nothing left to do
+    return true;
+  });
+}
+
+void Service::RefuseLate(Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<Pending>& pending : pending_) {
+    if (pending->answered || SecondsBetween(pending->received, now) < options_.plan_timeout_s) {
+      continue;
+    }
+    pending->answered = true;
+    const auto found = clients_.find(pending->client);
+    if (found == clients_.end()) continue;
+    Refuse(found->second, pending->request,
+           {FaultCode::kDeadline,
+            "no plan within " + ToText(options_.plan_timeout_s) + " s; send the request again"});
+  }
+  std::erase_if(pending_, [](const std::shared_ptr<Pending>& pending) {
+    return pending->answered && !pending->planning;
+  });
+}
+
+void Service::Drain() {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
+}
+
+bool Service::IsIdle() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(
+      pending_, [](const std::shared_ptr<Pending>& pending) { return pending->answered; });
+}
+
+void Service::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    for (const std::shared_ptr<Pending>& pending : pending_) {
+      if (std::exchange(pending->answered, true)) continue;
+      const auto found = clients_.find(pending->client);
+      if (found == clients_.end()) continue;
+      Refuse(found->second, pending->request, {FaultCode::kClosing, "the server ends"});
+    }
+  }
+  queue_.Close();
+  if (thread_.joinable()) thread_.join();
+}
+
+ServeReport Service::Report() const {
+  const std::lock_guard lock(mutex_);
+  ServeReport report = report_;
+  report.open_clients = static_cast<int64_t>(clients_.size());
+  report.waiting = std::ranges::count_if(
+      pending_, [](const std::shared_ptr<Pending>& pending) { return !pending->answered; });
+  return report;
+}
+
+void Service::BeginTrial(Client& client, const PolicyRequest& request) const {
+  client.seed = request.seed.value_or(options_.seed);
+  client.episode_id = request.episode_id;
+  client.num_plans = 0;
+}
+
+void Service::Refuse(const Client& client, const PolicyRequest& request, const PolicyFault& fault) {
+  ++report_.faults_of(fault.code);
+  LogWarning("refused (" + ToWord(fault.code) + "): " + fault.message);
+  client.send(client.wire->refuse(request, fault));
+}
+
+void Service::SendReply(Client& client, const Pending& pending, PolicyReply reply) {
+  reply.prev_total_ms = client.prev_total_ms;
+  client.send(client.wire->answer(pending.request, reply));
+  client.prev_total_ms = 1000 * SecondsBetween(pending.received, Clock::now());
+  ++report_.plans;
+}
+
+// A request that is known: answered from the store, or tied to the plan that is being made for it.
+bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
+                          const std::string& key) {
+  if (key.empty()) return false;
+  const auto stored = std::ranges::find(store_, key, &Stored::key);
+  if (stored != store_.end()) {
+    Pending again;
+    again.request = request;
+    again.received = Clock::now();
+    SendReply(client, again, stored->reply);
+    ++report_.repeated;
+    return true;
+  }
+  for (const std::shared_ptr<Pending>& pending : pending_) {
+    if (pending->key != key) continue;
+    pending->client = id;
+    pending->received = Clock::now();
+    pending->answered = false;
+    ++report_.repeated;
+    return true;
+  }
+  return false;
+}
+
+void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest request,
+                         std::string_view message) {
+  ++report_.requests;
+  const std::string key = StoreKey(*client.wire, request, message);
+  if (AnswerAgain(id, client, request, key)) return;
+  if (draining_) {
+    return Refuse(client, request, {FaultCode::kClosing, "the server ends; ask another one"});
+  }
+  const auto waiting = std::ranges::count_if(
+      pending_, [&](const std::shared_ptr<Pending>& each) { return each->client == id; });
+  if (waiting >= options_.max_waiting) {
+    return Refuse(
+        client, request,
+        {FaultCode::kBusy, std::to_string(waiting) +
+                               " requests of this client wait already; expected at most " +
+                               std::to_string(options_.max_waiting)});
+  }
+  // Another episode begins without a word where a client sends no resets.
+  if (!request.episode_id.empty() && request.episode_id != client.episode_id) {
+    const uint64_t seed = client.seed;
+    BeginTrial(client, request);
+    if (!request.seed) client.seed = seed;
+  }
+  auto pending = std::make_shared<Pending>();
+  pending->client = id;
+  pending->plan_request = {.seed = request.seed.value_or(client.seed),
+                           .replan = request.replan.value_or(client.num_plans)};
+  ++client.num_plans;
+  pending->request = std::move(request);
+  pending->key = key;
+  pending->received = Clock::now();
+  pending_.push_back(pending);
+  queue_.Push(id, [this, pending] { PlanOne(pending); });
+}
+
+void Service::Work() {
+  while (const std::optional<FairQueue::Job> job = queue_.Pop()) (*job)();
+}
+
+void Service::PlanOne(const std::shared_ptr<Pending>& pending) {
+  const Clock::time_point begin = Clock::now();
+  double queue_ms = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (pending->answered) {
+      pending_.remove(pending);
+      return;
+    }
+    pending->planning = true;
+    queue_ms = 1000 * SecondsBetween(pending->received, begin);
+  }
+  // One request that fails must not end the server for the others.
+  try {
+    PolicyReply reply = planner_->MakePlan(pending->request, pending->plan_request);
+    reply.queue_ms = queue_ms;
+    reply.infer_ms = 1000 * SecondsBetween(begin, Clock::now());
+    Settle(pending, reply);
+  } catch (const InputError& error) {
+    Settle(pending, PolicyFault{FaultCode::kBadRequest, error.what()});
+  } catch (const ConfigError& error) {
+    Settle(pending, PolicyFault{FaultCode::kBadRequest, error.what()});
+  } catch (const std::exception& error) {
+    LogError(std::string("a plan failed: ") + error.what());
+    Settle(pending,
+           PolicyFault{FaultCode::kInternal, "the plan failed; the server's log says how"});
+  }
+}
+
+void Service::Settle(const std::shared_ptr<Pending>& pending, const PolicyReply& reply) {
+  const std::lock_guard lock(mutex_);
+  pending_.remove(pending);
+  report_.plan_s += reply.infer_ms / 1000;
+  report_.longest_plan_s = std::max(report_.longest_plan_s, reply.infer_ms / 1000);
+  if (!pending->key.empty()) {
+    store_.push_back({pending->key, reply});
+    if (store_.size() > kMaxStored) store_.pop_front();
+  }
+  const auto found = clients_.find(pending->client);
+  if (pending->answered || found == clients_.end()) return;
+  pending->answered = true;
+  SendReply(found->second, *pending, reply);
+}
+
+void Service::Settle(const std::shared_ptr<Pending>& pending, const PolicyFault& fault) {
+  const std::lock_guard lock(mutex_);
+  pending_.remove(pending);
+  const auto found = clients_.find(pending->client);
+  if (pending->answered || found == clients_.end()) return;
+  pending->answered = true;
+  Refuse(found->second, pending->request, fault);
+}
+
+}  // namespace aim

@@ -1,0 +1,117 @@
+// The policy server without its sockets: messages of clients in, messages to them out.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "aim/serve/serve_report.h"
+#include "aim/wire/wire.h"
+#include "serve/fair_queue.h"
+#include "serve/planner.h"
+
+namespace aim {
+
+struct ServiceOptions {
+  std::string policy_name;
+  uint64_t seed = 0;            // of clients that send none
+  double plan_timeout_s = 120;  // from a request to its plan
+  int max_waiting = 4;          // requests of one client
+  uint64_t max_message_bytes = 64 << 20;
+};
+
+// One thread plans, a client after another. Thread-safe.
+class Service {
+ public:
+  using Clock = std::chrono::steady_clock;
+  // Called from any thread, and never after Stop().
+  using Send = std::function<void(WireFrame)>;
+
+  Service(std::unique_ptr<Planner> planner, const ServiceOptions& options);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  const ServiceOptions& options() const { return options_; }
+
+  // A client is there: it is greeted, and known by the number returned.
+  uint64_t Open(const Wire& wire, Send send);
+  // Whatever it sends is answered, sooner or later, and never thrown at.
+  void Receive(uint64_t client, std::string_view message, bool is_text);
+  // It is gone: what it waited for is not planned any more, unless that has begun.
+  void Close(uint64_t client);
+
+  // Refuses what has waited too long; to be called a few times a second.
+  void RefuseLate(Clock::time_point now);
+
+  // From now on requests for plans are refused; those accepted are still answered.
+  void Drain();
+  bool IsIdle() const;
+  // Ends the thread once its plan is made; refuses what waits.
+  void Stop();
+
+  ServeReport Report() const;
+
+ private:
+  struct Client {
+    const Wire* wire = nullptr;
+    Send send;
+    uint64_t seed = 0;
+    std::string episode_id;
+    int num_plans = 0;  // since the trial began
+    std::optional<double> prev_total_ms;
+  };
+
+  // A request for a plan on its way.
+  struct Pending {
+    uint64_t client = 0;
+    PolicyRequest request;
+    PlanRequest plan_request;
+    std::string key;  // of the answer in the store; empty without an id
+    Clock::time_point received;
+    bool answered = false;
+    bool planning = false;
+  };
+  using PendingList = std::list<std::shared_ptr<Pending>>;
+
+  struct Stored {
+    std::string key;
+    PolicyReply reply;
+  };
+
+  void Work();
+  void PlanOne(const std::shared_ptr<Pending>& pending);
+  void Settle(const std::shared_ptr<Pending>& pending, const PolicyReply& reply);
+  void Settle(const std::shared_ptr<Pending>& pending, const PolicyFault& fault);
+  // The rest holds mutex_.
+  void AcceptPlan(uint64_t id, Client& client, PolicyRequest request, std::string_view message);
+  bool AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
+                   const std::string& key);
+  void Refuse(const Client& client, const PolicyRequest& request, const PolicyFault& fault);
+  void SendReply(Client& client, const Pending& pending, PolicyReply reply);
+  void BeginTrial(Client& client, const PolicyRequest& request) const;
+
+  std::unique_ptr<Planner> planner_;  // of the thread alone
+  ServiceOptions options_;
+  ServedPolicy served_;
+  FairQueue queue_;
+  mutable std::mutex mutex_;
+  std::map<uint64_t, Client> clients_;
+  uint64_t last_client_ = 0;
+  PendingList pending_;
+  std::deque<Stored> store_;  // the newest last
+  bool draining_ = false;
+  ServeReport report_;
+  std::thread thread_;
+};
+
+}  // namespace aim

@@ -1,0 +1,75 @@
+// A policy without a network whose plans tell what it was asked, and that waits when it is told to.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "aim/control/policy.h"
+
+namespace aim::testing {
+
+// What tests of several threads share with their policy.
+class Gate {
+ public:
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  void Open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  // Returns once `count` plans have begun.
+  void WaitForPlans(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return prompts_.size() >= count; });
+  }
+  void Pass(const std::string& prompt) {
+    std::unique_lock lock(mutex_);
+    prompts_.push_back(prompt);
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  std::vector<std::string> prompts() {
+    const std::lock_guard lock(mutex_);
+    return prompts_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  std::vector<std::string> prompts_;
+};
+
+// Plans two actions: x is the seed, then the replan; y counts the views, z is the picture's width.
+class GatedPolicy : public Policy {
+ public:
+  explicit GatedPolicy(Gate& gate, PolicyNeeds needs = {.image_size = 16,
+                                                        .frame_period_s = 0.25,
+                                                        .num_views = 2,
+                                                        .num_frames = 3})
+      : gate_(gate), needs_(needs) {}
+  PolicyNeeds Needs() const override { return needs_; }
+  void Reset(uint64_t) override {}
+  Plan Act(const Clip& seen, const PlanRequest& request) override {
+    gate_.Pass(seen.prompt);
+    if (seen.prompt == "crash") throw std::runtime_error("secret of the server");
+    std::vector<ToolPose> poses(3, seen.poses[0]);
+    const auto views = static_cast<double>(seen.views.size());
+    poses[1].world_from_tool.translation = {static_cast<double>(request.seed), views,
+                                            static_cast<double>(seen.width)};
+    poses[2].world_from_tool.translation = {static_cast<double>(request.replan), 0, 0};
+    return PlanFromPoses(poses, needs_.frame_period_s);
+  }
+
+ private:
+  Gate& gate_;
+  PolicyNeeds needs_;
+};
+
+}  // namespace aim::testing
