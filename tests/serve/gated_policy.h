@@ -46,7 +46,8 @@ class Gate {
   std::vector<std::string> prompts_;
 };
 
-// Plans two actions: x is the seed, then the replan; y counts the views, z is the picture's width.
+// Plans actions that stand still but for the first two: there x is the seed, then the replan; y
+// counts the views, z is the picture's width.
 class GatedPolicy : public Policy {
  public:
   explicit GatedPolicy(Gate& gate, PolicyNeeds needs = {.image_size = 16,
@@ -59,7 +60,7 @@ class GatedPolicy : public Policy {
   Plan Act(const Clip& seen, const PlanRequest& request) override {
     gate_.Pass(seen.prompt);
     if (seen.prompt == "crash") throw std::runtime_error("secret of the server");
-    std::vector<ToolPose> poses(3, seen.poses[0]);
+    std::vector<ToolPose> poses(static_cast<size_t>(needs_.num_frames), seen.poses[0]);
     const auto views = static_cast<double>(seen.views.size());
     poses[1].world_from_tool.translation = {static_cast<double>(request.seed), views,
                                             static_cast<double>(seen.width)};

@@ -106,10 +106,14 @@ TEST_F(ServiceTest, PlansWithTheSeedAndTheCountOfTheTrial) {
 
 TEST_F(ServiceTest, AnotherEpisodeCountsFromItsBeginning) {
   const uint64_t client = Open(inbox_);
-  for (const char* episode : {"a", "a", "b"}) Send(client, With(Ask("go"), "episode_id", episode));
-  gate_.WaitForPlans(2);
+  for (const char* episode : {"a", "a", "b"}) {
+    const size_t num_frames = inbox_.count();
+    Send(client, With(Ask("go"), "episode_id", episode));
+    inbox_.Wait(num_frames);
+  }
   EXPECT_EQ(AskedWith(inbox_.WaitMap(1)).second, 0.0);
   EXPECT_EQ(AskedWith(inbox_.WaitMap(2)).second, 1.0);
+  EXPECT_EQ(AskedWith(inbox_.WaitMap(3)).second, 0.0);
 }
 
 // A client that lost the reply asks again, over another connection, and nothing is planned twice.

@@ -10,12 +10,14 @@
 
 namespace aim::testing {
 
-// A Python that can import `modules` ("torch, safetensors.torch"): AIM_TEST_PYTHON, or that of
-// .venv-dev in the repository (requirements-dev.txt). Empty if there is none.
-inline std::string PythonWith(const std::string& modules) {
+// A Python that can import `modules` ("torch, safetensors.torch"): AIM_TEST_PYTHON, or that of an
+// environment in the repository: .venv-dev (requirements-dev.txt) or .venv-interop
+// (requirements-interop.txt). Empty if there is none.
+inline std::string PythonWith(const std::string& modules,
+                              const std::string& environment = ".venv-dev") {
   const char* chosen = std::getenv("AIM_TEST_PYTHON");
   const std::string python =
-      chosen != nullptr ? chosen : (SourceDir() / ".venv-dev/bin/python").string();
+      chosen != nullptr ? chosen : (SourceDir() / environment / "bin/python").string();
   if (!std::filesystem::exists(python)) return "";
   return RunCommand({python, "-c", "import " + modules}).exit_code == 0 ? python : "";
 }

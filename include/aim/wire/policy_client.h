@@ -10,8 +10,8 @@
 namespace aim {
 
 struct PolicyClientOptions {
-  std::string url;      // ws://host:port, or ws://host:port/path
-  std::string api_key;  // empty: none is sent
+  std::string url;           // ws://host:port, or ws://host:port/path
+  std::string api_key = {};  // empty: none is sent
   double connect_timeout_s = 10;
   double reply_timeout_s = 120;  // for a plan, from the request to the reply
   int max_retries = 2;           // of a plan: connections anew, or requests again
