@@ -7,8 +7,8 @@ Needs numpy, msgpack and websockets 11 or later, nothing else. docs/serving.md h
         --view view0.png --view view1.png --cameras cameras.json --prompt "lift the block" \\
         --first-pose "x y z qx qy qz qw open"
 
-prints the plan as CSV: a pose target a line, in metres, xyzw quaternions, 1 = open. Exit code 2 is a
-wrong call or a request that the server refused, 1 a server that failed or is not there.
+prints the plan as CSV: a pose target a line, in metres, xyzw quaternions, 1 = open. Exit code 2 is
+a wrong call or a request that the server refused, 1 a server that failed or is not there.
 """
 
 import argparse
@@ -102,7 +102,8 @@ class PolicyClient:
             intrinsics, world_from_camera = cameras[name]
             message[f"observation/image/{name}"] = np.asarray(picture, dtype=np.uint8)
             message[f"camera/{name}/intrinsics"] = np.asarray(intrinsics, dtype=np.float64)
-            message[f"camera/{name}/extrinsics_c2w"] = np.asarray(world_from_camera, dtype=np.float64)
+            message[f"camera/{name}/extrinsics_c2w"] = np.asarray(world_from_camera,
+                                                                  dtype=np.float64)
         if step is not None:
             message["step"] = step
         return self._ask(message)
@@ -135,7 +136,7 @@ class PolicyClient:
                 if self._socket is None:
                     self._connect()
                 return self._exchange(packed, request_id)
-            except (OSError, websockets.exceptions.WebSocketException):  # TimeoutError is an OSError
+            except (OSError, websockets.exceptions.WebSocketException):
                 self.close()
                 if attempts_left == 0:
                     raise
@@ -157,7 +158,7 @@ class PolicyClient:
 
 
 def read_png(path):
-    """uint8 [H, W, 3] of a PNG of 8 bits a channel, not interlaced: grey, RGB, with alpha or not."""
+    """uint8 [H, W, 3] of a PNG of 8 bits a channel, not interlaced: grey or RGB, alpha or not."""
     with open(path, "rb") as file:
         data = file.read()
     if data[:8] != b"\x89PNG\r\n\x1a\n":
@@ -172,9 +173,9 @@ def read_png(path):
     width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
     channels = {0: 1, 2: 3, 4: 2, 6: 4}.get(header[9])
     if header[8] != 8 or channels is None or header[12] != 0:
-        raise ValueError(f"{path} is a PNG with a palette, 16 bits or interlacing; save it as plain RGB")
+        raise ValueError(f"{path} has a palette, 16 bits or interlacing; save it as plain RGB")
     raw = np.frombuffer(zlib.decompress(pixels), np.uint8).reshape(height, 1 + width * channels)
-    rows = np.zeros((height + 1, width + 1, channels), np.int32)  # a row and a column of zeros before
+    rows = np.zeros((height + 1, width + 1, channels), np.int32)  # zeros before
     for y in range(height):
         kind, line = raw[y, 0], raw[y, 1:].reshape(width, channels)
         above, row = rows[y], rows[y + 1]
@@ -205,6 +206,17 @@ def read_cameras(path):
             for view in views}
 
 
+def connect_within(wait_s, url, api_key):
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            return PolicyClient(url, api_key)
+        except ConnectionRefusedError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.2)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--url", default="ws://127.0.0.1:8000", help="of the server")
@@ -214,6 +226,7 @@ def main():
     parser.add_argument("--prompt", required=True, help="what to do")
     parser.add_argument("--first-pose", required=True, help='"x y z qx qy qz qw open"')
     parser.add_argument("--seed", type=int, default=0, help="of the plan's noise")
+    parser.add_argument("--wait", type=float, default=0.0, help="seconds for a server that starts")
     arguments = parser.parse_args()
     try:
         pose = [float(number) for number in arguments.first_pose.split()]
@@ -225,7 +238,7 @@ def main():
         print(f"policy_client.py: {error}", file=sys.stderr)
         return 2
     try:
-        client = PolicyClient(arguments.url, arguments.api_key)
+        client = connect_within(arguments.wait, arguments.url, arguments.api_key)
         client.reset(arguments.seed)
         plan = client.plan(pictures, cameras, pose[:7], pose[7], arguments.prompt)
         client.close()

@@ -59,6 +59,9 @@ class ChildProcess {
     return true;
   }
 
+  // What was read of stderr so far.
+  const std::string& messages() const { return err_; }
+
   // Whether it has not ended yet; Wait() still tells how it did.
   bool IsRunning() const {
     siginfo_t info = {};

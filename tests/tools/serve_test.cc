@@ -1,0 +1,157 @@
+// aim-serve as a user meets it: the tool, its clients, docs/serving.md.
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "aim/geometry/camera.h"
+#include "aim/media/image.h"
+#include "aim/wire/policy_client.h"
+#include "support/child_process.h"
+#include "support/python.h"
+#include "support/source_dir.h"
+
+namespace aim::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kInteropModules = "openpi_client.websocket_client_policy, msgpack";
+
+// aim-serve with the shipped model, on a port that is free.
+class ServedModel {
+ public:
+  ServedModel()
+      : child_({Binary("aim-serve"), "--model", (SourceDir() / "assets/tiny").string(), "--port",
+                "0"}) {
+    const std::string before = "listening on ws://127.0.0.1:";
+    EXPECT_TRUE(child_.WaitForMessage(" (openpi)")) << child_.messages();
+    const std::string& messages = child_.messages();
+    port_ = messages.substr(messages.find(before) + before.size());
+    port_ = port_.substr(0, port_.find(' '));
+  }
+  const std::string& port() const { return port_; }
+  CommandResult Terminate() {
+    child_.Send(SIGTERM);
+    return child_.Wait();
+  }
+
+ private:
+  ChildProcess child_;
+  std::string port_;
+};
+
+Clip ExampleClip() {
+  const std::filesystem::path folder = SourceDir() / "assets/example";
+  Clip clip;
+  clip.prompt = "grasp the red block and lift it";
+  for (const CameraTrack& track : ReadCamerasJson(folder / "cameras.json")) {
+    const std::string file = "view" + std::to_string(clip.views.size()) + ".png";
+    Image image = ReadImage(folder / file);
+    clip.height = image.height;
+    clip.width = image.width;
+    clip.views.push_back({.camera = track, .num_frames = 1, .rgb = std::move(image.rgb)});
+  }
+  const std::vector<double> pose = {0.422,    -0.086,   0.2199,   -0.975791,
+                                    0.213675, 0.018254, 0.042907, 1};
+  clip.poses = {ToolPoseFromNumbers(pose, "pose")};
+  return clip;
+}
+
+TEST(ServeToolTest, ServesTheShippedModelUntilItIsTold) {
+  ServedModel served;
+  {
+    PolicyClient client({.url = "ws://127.0.0.1:" + served.port()});
+    EXPECT_EQ(client.served().name, "tiny");
+    const Plan plan = client.Act(ExampleClip(), {.seed = 3});
+    ASSERT_EQ(static_cast<int>(plan.frames.size()), client.Needs().num_frames);
+    EXPECT_GT(MedianConfidence(plan.frames), 0.5);
+    const Plan again = client.Act(ExampleClip(), {.seed = 3});
+    EXPECT_EQ(again.frames.back().pose.world_from_tool.translation,
+              plan.frames.back().pose.world_from_tool.translation);
+  }
+  const CommandResult result = served.Terminate();
+  EXPECT_EQ(result.exit_code, 128 + SIGTERM) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("\"plans\":2"));
+}
+
+TEST(ServeToolTest, OpenpisOwnClientDrivesTheShippedModel) {
+  const std::string python = PythonWith(kInteropModules, ".venv-interop");
+  if (python.empty()) GTEST_SKIP() << "openpi-client is not there; scripts/setup --interop";
+  ServedModel served;
+  const CommandResult check = RunCommand(
+      {python, SourceDir() / "tests/tools/openpi_check.py", served.port(), SourceDir().string()});
+  EXPECT_EQ(check.out, "ok\n") << check.err;
+  EXPECT_EQ(served.Terminate().exit_code, 128 + SIGTERM);
+}
+
+// The first block of commands of docs/serving.md, at another port.
+TEST(ServeToolTest, TheExampleOfItsPageWorks) {
+  const std::string python = PythonWith("numpy, msgpack, websockets.sync.client", ".venv-interop");
+  if (python.empty())
+    GTEST_SKIP() << "msgpack and websockets are not there; scripts/setup --interop";
+  const std::string page = ReadFile(SourceDir() / "docs/serving.md");
+  const std::string begin = "```bash\n";
+  std::string block = page.substr(page.find(begin) + begin.size());
+  block = block.substr(0, block.find("```"));
+  ASSERT_THAT(block, HasSubstr("scripts/policy_client.py"));
+  // A port that was free a moment ago.
+  std::string port;
+  {
+    ServedModel served;
+    port = served.port();
+    served.Terminate();
+  }
+  for (size_t at = block.find("8000"); at != std::string::npos; at = block.find("8000", at)) {
+    block.replace(at, 4, port);
+  }
+  const std::string folder = std::filesystem::path(python).parent_path().string();
+  const CommandResult run = RunCommand(
+      {"/bin/bash", "-c",
+       "set -m; cd '" + SourceDir().string() + "' && export PATH='" + folder + "':'" +
+           std::getenv("AIM_BIN_DIR") + "':$PATH PYTHONDONTWRITEBYTECODE=1\n" + block + "wait\n"});
+  EXPECT_THAT(run.out, HasSubstr("time_s,x,y,z,qx,qy,qz,qw,gripper_open,confidence\n0.12,"))
+      << run.err;
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 1 + 16 + 1) << run.out;
+  EXPECT_THAT(run.out, HasSubstr("\"plans\":1"));
+}
+
+struct WrongCall {
+  std::vector<std::string> words;
+  std::string sentence;
+};
+
+TEST(ServeToolTest, WrongCallsAreSaid) {
+  const std::string model = (SourceDir() / "assets/tiny").string();
+  const WrongCall calls[] = {
+      {{}, "--model is not given"},
+      {{"--model", "nowhere"}, "nowhere is missing"},
+      {{"--model", model, "--port", "70000"}, "port is 70000; expected [0, 65535]"},
+      {{"--model", model, "--host", "nowhere.invalid"}, "--host is \"nowhere.invalid\""},
+      {{"--model", model, "--wire", "grpc"}, "openpi|roboarena|vllm-omni"},
+      {{"--model", model, "--mode", "v2a"}, "i2a|i2va"},
+      {{"--model", model, "--api-key-file", "nowhere"}, "nowhere is missing"},
+      {{"--model", model, "--cameras", "nowhere.json"}, "nowhere.json is missing"},
+      {{"--model", model, "--stretched"}, "expected --cameras"},
+      {{"--model", model, "--out", "out/serve"}, "a server writes no files"},
+  };
+  for (const WrongCall& call : calls) {
+    std::vector<std::string> words = {Binary("aim-serve")};
+    words.insert(words.end(), call.words.begin(), call.words.end());
+    const CommandResult result = RunCommand(words);
+    EXPECT_EQ(result.exit_code, 2) << call.sentence;
+    EXPECT_THAT(result.err, HasSubstr(call.sentence));
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+// The help fits a terminal, and its example is the one that the tests above run.
+TEST(ServeToolTest, HelpEndsWithItsExample) {
+  const CommandResult help = RunCommand({Binary("aim-serve"), "--help"});
+  EXPECT_THAT(help.out, HasSubstr("Example: aim-serve --model assets/tiny --port 8000"));
+  std::istringstream lines(help.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+}
+
+}  // namespace
+}  // namespace aim::testing
