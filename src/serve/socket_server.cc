@@ -14,8 +14,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
-#include "aim/base/run_context.h"
-#include "serve/api_key.h"
+#include "aim/wire/api_key.h"
 
 namespace aim {
 namespace {

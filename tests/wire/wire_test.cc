@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "aim/base/error.h"
+#include "aim/base/rng.h"
 #include "support/case_name.h"
 #include "support/matchers.h"
 #include "support/throws.h"
@@ -272,7 +273,7 @@ MsgpackValue NumpyOf(const char* dtype, MsgpackValue::List shape, const std::str
                            {"shape", std::move(shape), true}};
 }
 
-std::vector<BadObservation> BadObservations() {
+std::vector<BadObservation> BadPictures() {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double inf = std::numeric_limits<double>::infinity();
   const std::string image = "observation/image/front";
@@ -323,6 +324,12 @@ std::vector<BadObservation> BadObservations() {
       {"convention_unknown", "camera_convention", "opengl", {"\"opengl\"", "\"rlbench\""}},
       {"convention_contradicts", "camera_convention", "rlbench", {"focal lengths", "negative"}},
       {"pixel_origin", "pixel_origin", "center", {"pixel_origin", "half a pixel"}},
+  };
+}
+
+std::vector<BadObservation> BadStates() {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  return {
       {"pose_six",
        "observation/gripper_pose",
        NumbersValue({0, 0, 0, 0, 0, 1}),
@@ -351,7 +358,9 @@ TEST_P(BadObservationTest, IsRefusedInWords) {
       [&] { ReadBy("openpi", With(SampleObservation(), bad.key, bad.value)); }, bad.words);
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, BadObservationTest, ::testing::ValuesIn(BadObservations()),
+INSTANTIATE_TEST_SUITE_P(Pictures, BadObservationTest, ::testing::ValuesIn(BadPictures()),
+                         testing::CaseName());
+INSTANTIATE_TEST_SUITE_P(States, BadObservationTest, ::testing::ValuesIn(BadStates()),
                          testing::CaseName());
 
 TEST(WireTest, EveryWireRefusesAnObservationCutAnywhere) {
@@ -366,6 +375,41 @@ TEST(WireTest, EveryWireRefusesAnObservationCutAnywhere) {
           << wire.name << " " << size;
     }
   }
+}
+
+// Bytes changed, taken away and repeated anywhere: what is read has passed every check, what is not
+// is refused as an InputError (tests/fuzz/wire_fuzz.cc searches on from here).
+TEST(WireTest, MutatedObservationsAreReadOrRefused) {
+  const std::string message = ToMsgpack(SampleObservation(2));
+  Rng rng(23);
+  const auto place = [&] {
+    return static_cast<size_t>(rng.UniformInt(static_cast<int64_t>(message.size())));
+  };
+  int num_read = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string mutated = message;
+    switch (rng.UniformInt(3)) {
+      case 0:
+        mutated[place()] = static_cast<char>(rng.UniformInt(256));
+        break;
+      case 1:
+        mutated.erase(place(), 1 + static_cast<size_t>(rng.UniformInt(9)));
+        break;
+      default:
+        mutated.insert(place(), message.substr(place(), 9));
+    }
+    PolicyRequest request;
+    try {
+      AllWires()[static_cast<size_t>(i) % AllWires().size()].read(mutated, request);
+      ++num_read;
+    } catch (const InputError&) {
+    }
+    for (const SentPicture& picture : request.pictures) {
+      EXPECT_EQ(picture.rgb.size(), static_cast<size_t>(picture.width * picture.height * 3));
+    }
+  }
+  EXPECT_GT(num_read, 100);
+  EXPECT_LT(num_read, 2000);
 }
 
 // The id of a request that is wrong elsewhere is known, so that the refusal can carry it.

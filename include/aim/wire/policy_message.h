@@ -14,11 +14,10 @@
 namespace aim {
 
 enum class RequestKind {
-  kPlan,     // what is seen, to be acted on
-  kReset,    // a trial begins
-  kPing,     // is the server there?
-  kGoodbye,  // the client leaves
-  kIgnored   // nothing to do and nothing to answer
+  kPlan,    // what is seen, to be acted on
+  kReset,   // a trial begins
+  kPing,    // is the server there?
+  kGoodbye  // the client leaves
 };
 
 // A picture of one camera, as it was sent: RGB, row-major [height, width, 3].

@@ -1,4 +1,4 @@
-// The key that clients of a server have to know.
+// The key that clients of a policy server have to know.
 #pragma once
 
 #include <filesystem>

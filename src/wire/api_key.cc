@@ -1,4 +1,4 @@
-#include "serve/api_key.h"
+#include "aim/wire/api_key.h"
 
 #include <algorithm>
 
