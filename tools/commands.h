@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "aim/base/run_context.h"
+#include "aim/control/policy.h"
 #include "tools/cli/cli.h"
 
 namespace aim::cli {
@@ -41,5 +43,9 @@ void AddMeasurements(CLI::App& app, Commands& commands);    // aim-model: evalua
 void AddLayoutCommands(CLI::App& app, Commands& commands);  // aim-data: inspect and those below
 void AddSetCommands(CLI::App& app, Commands& commands);     // validate, merge, split, view
 void AddCompareCommand(CLI::App& app, Commands& commands);  // aim-data: compare
+
+// Connects aim-rollout to a policy server; empty in a core build. The file may be "": no key.
+std::function<std::unique_ptr<Policy>(const std::string& url)> PolicyServerClient(
+    const std::string& api_key_file);
 
 }  // namespace aim::cli

@@ -5,6 +5,7 @@
 
 #include "aim/policy/model_policy.h"
 #include "tools/cli/cli.h"
+#include "tools/commands.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Roll a policy out in a simulator: success with intervals, report, videos.",
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
       policy.device = run.device();
       return aim::MakeModelPolicy(policy);
     };
+    parts.connect = aim::cli::PolicyServerClient(options.api_key_file);
     std::cout << aim::ReportTable(aim::RunRollout(options, run, parts));
   });
 }

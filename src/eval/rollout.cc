@@ -49,7 +49,8 @@ class Rollout {
   Rollout(const RolloutOptions& options, RunContext& run, const RolloutParts& parts)
       : options_(options), run_(run) {
     options_.Validate();
-    if (options_.policy == PolicyKind::kModel) MakeModel(parts);
+    asked_ = options_.Kind();
+    if (asked_ == PolicyKind::kModel || asked_ == PolicyKind::kServer) MakeModel(parts);
     MakeEnvironment(parts);
     ReadComparisons();
   }
@@ -73,13 +74,15 @@ class Rollout {
 
  private:
   void MakeModel(const RolloutParts& parts) {
-    if (!parts.make_model_policy) {
+    const bool is_server = asked_ == PolicyKind::kServer;
+    if (is_server ? !parts.connect : !parts.make_model_policy) {
       throw ConfigError({.where = "--policy",
-                         .got = "\"model\"",
-                         .expected = "replay, null or still: this build has no model policy",
+                         .got = '"' + options_.policy + '"',
+                         .expected = std::string("replay, null or still: this build has no ") +
+                                     (is_server ? "client of policy servers" : "model policy"),
                          .fix = ""});
     }
-    model_ = parts.make_model_policy();
+    model_ = is_server ? parts.connect(options_.policy) : parts.make_model_policy();
   }
 
   void MakeEnvironment(const RolloutParts& parts) {
@@ -137,7 +140,7 @@ class Rollout {
       settings.erase(free);
     }
     settings["seed"] = run_.seed();
-    if (model_) settings["model_content"] = FileStamp(options_.model.model);
+    if (asked_ == PolicyKind::kModel) settings["model_content"] = FileStamp(options_.model.model);
     return settings;
   }
 
@@ -211,22 +214,21 @@ class Rollout {
 
     ReplayPolicy gate(demo->commands, period_s_);
     StillPolicy still(static_cast<int>(demo->commands.size()), period_s_);
-    const PolicyKind asked = options_.policy;
-    if (options_.references || asked == PolicyKind::kReplay) {
+    if (options_.references || asked_ == PolicyKind::kReplay) {
       record.references["gate"] = Act(gate, record.spec, rules);
     }
-    if (options_.references || asked == PolicyKind::kNull) {
+    if (options_.references || asked_ == PolicyKind::kNull) {
       ReplayPolicy null_policy(Demo(other)->commands, period_s_);
       record.references["null"] = Act(null_policy, record.spec, rules);
     }
-    if (options_.references || asked == PolicyKind::kStill) {
+    if (options_.references || asked_ == PolicyKind::kStill) {
       record.references["still"] = Act(still, record.spec, rules);
     }
     if (model_) {
       rules.execution.ramp_frames = options_.ramp_frames;
       record.result = Act(*model_, record.spec, rules);
     } else {
-      record.result = record.references.at(asked == PolicyKind::kReplay ? "gate" : ToWord(asked));
+      record.result = record.references.at(asked_ == PolicyKind::kReplay ? "gate" : ToWord(asked_));
     }
     record.distance = DistanceToExpert(record.result.plans.front(), *demo, period_s_);
     return record;
@@ -283,17 +285,18 @@ class Rollout {
 
   RolloutReport WriteResults(double elapsed_s) {
     const fs::path& out = run_.out();
-    WriteFileAtomic(out / "episodes.csv", TrialsCsv(trials_, ToWord(options_.policy)));
+    WriteFileAtomic(out / "episodes.csv", TrialsCsv(trials_, options_.policy));
     if (options_.references) {
       for (const char* reference : {"gate", "null", "still"}) {
         WriteFileAtomic(out / (std::string(reference) + ".csv"), ReferenceCsv(trials_, reference));
       }
     }
     ReportSubject subject;
-    subject.title = (options_.policy == PolicyKind::kModel ? options_.model.model
-                                                           : ToWord(options_.policy) + " policy") +
+    subject.title = (asked_ == PolicyKind::kModel    ? options_.model.model
+                     : asked_ == PolicyKind::kServer ? options_.policy
+                                                     : options_.policy + " policy") +
                     " in " + options_.env;
-    subject.policy = ToWord(options_.policy);
+    subject.policy = options_.policy;
     subject.seed = run_.seed();
     subject.replan = options_.replan;
     subject.options = OptionsToJson(options_);
@@ -322,6 +325,7 @@ class Rollout {
   RunContext& run_;
   std::unique_ptr<Policy> model_;
   std::unique_ptr<Env> env_;
+  PolicyKind asked_ = PolicyKind::kModel;
   double period_s_ = 0;
   std::vector<std::string> tasks_;
   std::vector<std::pair<std::string, TrialTable>> comparisons_;
@@ -332,13 +336,24 @@ class Rollout {
 
 }  // namespace
 
+PolicyKind RolloutOptions::Kind() const {
+  if (policy.starts_with("ws://")) return PolicyKind::kServer;
+  return FromWord<PolicyKind>(policy, "policy");
+}
+
 void RolloutOptions::Validate() const {
   CheckRanges(*this);
-  if (policy == PolicyKind::kModel && model.model.empty()) {
+  if (!api_key_file.empty() && Kind() != PolicyKind::kServer) {
+    throw ConfigError({.where = "api_key_file",
+                       .got = "given with --policy " + policy,
+                       .expected = "--policy ws://HOST:PORT, whose server asks for it",
+                       .fix = ""});
+  }
+  if (Kind() == PolicyKind::kModel && model.model.empty()) {
     throw ConfigError({.where = "--model",
                        .got = "not given",
                        .expected = "the folder of a model bundle",
-                       .fix = "give one, or choose --policy replay, null or still"});
+                       .fix = "give one, or choose --policy replay, null, still or a server"});
   }
 }
 

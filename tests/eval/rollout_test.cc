@@ -61,7 +61,7 @@ class RolloutTest : public ::testing::Test {
 
 RolloutOptions SmallOptions(const std::string& policy) {
   RolloutOptions options;
-  options.policy = FromWord<PolicyKind>(policy, "policy");
+  options.policy = policy;
   options.model.model = "bundle";
   options.episodes = 4;
   options.num_videos = 0;
@@ -237,7 +237,7 @@ TEST_F(RolloutTest, CompareTestsPairedScenes) {
   RolloutOptions options = SmallOptions("null");
   options.episodes = 6;
   Roll("null", options);
-  options.policy = PolicyKind::kReplay;
+  options.policy = "replay";
   options.compare = {(folder_ / "null").string()};
   const nlohmann::json report = Roll("replay", options);
   ASSERT_EQ(report["compare"].size(), 1u);
@@ -314,10 +314,23 @@ INSTANTIATE_TEST_SUITE_P(
                    {"--variation is 1", "variations of stay"}},
         BadOptions{"NoModelGiven",
                    [](RolloutOptions& options, const fs::path&) {
-                     OnPoint(options).policy = PolicyKind::kModel;
+                     OnPoint(options).policy = "model";
                      options.model.model = "";
                    },
                    {"--model is not given"}},
+        BadOptions{
+            "UnknownPolicy",
+            [](RolloutOptions& options, const fs::path&) { OnPoint(options).policy = "modle"; },
+            {"policy is \"modle\"", "ws://HOST:PORT", "did you mean model?"}},
+        BadOptions{
+            "KeyForNoServer",
+            [](RolloutOptions& options, const fs::path&) { OnPoint(options).api_key_file = "key"; },
+            {"api_key_file is given", "ws://HOST:PORT"}},
+        BadOptions{"ServerInABuildWithoutClient",
+                   [](RolloutOptions& options, const fs::path&) {
+                     OnPoint(options).policy = "ws://localhost:8000";
+                   },
+                   {"\"ws://localhost:8000\"", "no client of policy servers"}},
         BadOptions{"OutNotEmpty",
                    [](RolloutOptions& options, const fs::path& folder) {
                      OnPoint(options);

@@ -75,6 +75,36 @@ TEST(ServeToolTest, ServesTheShippedModelUntilItIsTold) {
   EXPECT_THAT(result.out, HasSubstr("\"plans\":2"));
 }
 
+// The first columns of each row: task to termination.
+std::string TrialsOf(const std::filesystem::path& folder) {
+  std::string kept;
+  std::istringstream lines(ReadFile(folder / "episodes.csv"));
+  for (std::string line; std::getline(lines, line);) {
+    size_t end = 0;
+    for (int column = 0; column < 8; ++column) end = line.find(',', end) + 1;
+    kept += line.substr(0, end) + "\n";
+  }
+  return kept;
+}
+
+// A model behind a server acts in the simulator as the model itself.
+TEST(ServeToolTest, ARolloutOverTheWireIsTheRolloutOfTheModel) {
+  const TemporaryFolder folder;
+  const std::string model = (SourceDir() / "assets/tiny").string();
+  const auto roll_out = [&](const std::string& policy, const std::string& name) {
+    return RunCommand({Binary("aim-rollout"), "--policy", policy, "--model", model, "--task",
+                       "reach_target", "--episodes", "2", "--replan", "8", "--no-references",
+                       "--num-videos", "0", "--out", folder / name});
+  };
+  ServedModel served;
+  const CommandResult there = roll_out("ws://127.0.0.1:" + served.port(), "there");
+  ASSERT_EQ(there.exit_code, 0) << there.err;
+  ASSERT_EQ(roll_out("model", "here").exit_code, 0);
+  EXPECT_EQ(TrialsOf(folder / "there"), TrialsOf(folder / "here"));
+  EXPECT_THAT(TrialsOf(folder / "here"), HasSubstr("reach_target,"));
+  EXPECT_THAT(served.Terminate().out, ::testing::Not(HasSubstr("\"plans\":0")));
+}
+
 TEST(ServeToolTest, OpenpisOwnClientDrivesTheShippedModel) {
   const std::string python = PythonWith(kInteropModules, ".venv-interop");
   if (python.empty()) GTEST_SKIP() << "openpi-client is not there; scripts/setup --interop";

@@ -17,12 +17,15 @@
 
 namespace aim {
 
-// Who acts: the model, or a policy that needs none.
-enum class PolicyKind { kModel, kReplay, kNull, kStill };
+// Who acts: the model, a policy that needs none, or one behind a server at any such URL.
+enum class PolicyKind { kModel, kReplay, kNull, kStill, kServer };
 constexpr auto WordsOf(PolicyKind) {
   using enum PolicyKind;
-  return WordTable<PolicyKind, 4>{
-      {{kModel, "model"}, {kReplay, "replay"}, {kNull, "null"}, {kStill, "still"}}};
+  return WordTable<PolicyKind, 5>{{{kModel, "model"},
+                                   {kReplay, "replay"},
+                                   {kNull, "null"},
+                                   {kStill, "still"},
+                                   {kServer, "ws://HOST:PORT"}}};
 }
 
 struct RolloutOptions {
@@ -32,7 +35,8 @@ struct RolloutOptions {
   std::vector<std::string> task;
   int episodes = 20;
   int variation = -1;
-  PolicyKind policy = PolicyKind::kModel;
+  std::string policy = "model";
+  std::string api_key_file;
   int replan = 0;
   int ramp_frames = 0;
   double min_confidence = 0;
@@ -59,7 +63,9 @@ struct RolloutOptions {
     visit("variation", self.variation, Range{-1, 1e6},
           "variation of the task; -1 = trial number modulo their count");
     visit("policy", self.policy, Any{},
-          "model, replay (the scene's own demonstration), null (another scene's) or still");
+          "model, replay (the scene's own demonstration), null (another scene's), still, or "
+          "ws://HOST:PORT of a policy server (aim-serve)");
+    visit("api_key_file", self.api_key_file, Any{}, "file with the key that this server asks for");
     visit("replan", self.replan, Range{0, 10000},
           "frames executed before looking again; 0 = one plan, executed whole");
     visit("ramp_frames", self.ramp_frames, Range{0, 100},
@@ -88,13 +94,15 @@ struct RolloutOptions {
           "successes and failures of each task that get videos and a filmstrip");
     visit("picture_size", self.picture_size, Range{32, 2048}, "side of those pictures, pixels");
   }
-  void Validate() const;  // throws ConfigError
+  PolicyKind Kind() const;  // of `policy`; throws ConfigError if it is none
+  void Validate() const;    // throws ConfigError
 };
 
 // How a rollout gets what it does not know: a simulator by options, and the model's policy.
 struct RolloutParts {
   std::function<std::unique_ptr<Env>(const EnvOptions&)> make_env;  // empty: chosen by options.env
   std::function<std::unique_ptr<Policy>()> make_model_policy;       // empty: none is built
+  std::function<std::unique_ptr<Policy>(const std::string& url)> connect;  // the same
 };
 
 // Plays `episodes` trials of each task and writes to run.out(): episodes.csv, gate.csv, null.csv,
