@@ -5,7 +5,6 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/wire/api_key.h"
-#include "aim/wire/wire.h"
 #include "serve/service.h"
 #include "serve/socket_server.h"
 

@@ -131,7 +131,6 @@ WireFrame RefuseOpenpi(const PolicyRequest& request, const PolicyFault& fault) {
 Wire OpenpiWire() {
   return {.name = "openpi",
           .path = "/openpi",
-          .help = "openpi's, with calibration and poses beside its keys",
           .greet = GreetOpenpi,
           .read = ReadOpenpi,
           .ignores_text = false,

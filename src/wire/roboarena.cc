@@ -30,7 +30,6 @@ WireFrame RefuseRoboArena(const PolicyRequest&, const PolicyFault& fault) {
 Wire RoboArenaWire() {
   return {.name = "roboarena",
           .path = "/roboarena",
-          .help = "RoboArena's: endpoints infer and reset, cartesian positions",
           .greet = GreetRoboArena,
           .read = ReadRoboArenaRequest,
           .ignores_text = false,

@@ -34,7 +34,6 @@ WireFrame RefuseVllmOmni(const PolicyRequest&, const PolicyFault& fault) {
 Wire VllmOmniWire() {
   return {.name = "vllm-omni",
           .path = "/v1/realtime/robot/openpi",
-          .help = "vLLM-Omni's robot endpoint: RoboArena's keys, bare arrays back",
           .greet = GreetVllmOmni,
           .read = ReadRoboArenaRequest,
           .ignores_text = true,

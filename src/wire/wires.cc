@@ -9,13 +9,17 @@ const std::vector<Wire>& AllWires() {
   return wires;
 }
 
+std::vector<std::string> WireNames() {
+  std::vector<std::string> names;
+  for (const Wire& wire : AllWires()) names.push_back(wire.name);
+  return names;
+}
+
 const Wire& FindWire(const std::string& name) {
-  std::vector<std::string> known;
   for (const Wire& wire : AllWires()) {
     if (wire.name == name) return wire;
-    known.push_back(wire.name);
   }
-  ThrowUnknownWord(name, known, "wire");
+  ThrowUnknownWord(name, WireNames(), "wire");
 }
 
 }  // namespace aim

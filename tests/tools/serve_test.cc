@@ -157,7 +157,7 @@ TEST(ServeToolTest, WrongCallsAreSaid) {
       {{}, "--model is not given"},
       {{"--model", "nowhere"}, "nowhere is missing"},
       {{"--model", model, "--port", "70000"}, "port is 70000; expected [0, 65535]"},
-      {{"--model", model, "--host", "nowhere.invalid"}, "--host is \"nowhere.invalid\""},
+      {{"--model", model, "--host", "203.0.113.1"}, "203.0.113.1:8000, which cannot be used"},
       {{"--model", model, "--wire", "grpc"}, "openpi|roboarena|vllm-omni"},
       {{"--model", model, "--mode", "v2a"}, "i2a|i2va"},
       {{"--model", model, "--api-key-file", "nowhere"}, "nowhere is missing"},

@@ -12,6 +12,7 @@
 #include "aim/control/policy.h"
 #include "aim/recipe/model_options.h"
 #include "aim/serve/serve_report.h"
+#include "aim/wire/wire.h"
 
 namespace aim {
 
@@ -58,7 +59,6 @@ struct ServeOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    ModelOptions::ForEachField(self.model, visit);
     visit("mode", self.mode, Limits{"i2a", "i2va"},
           "what the model generates: act, or imagine and act");
     visit("host", self.host, Any{},
@@ -66,7 +66,7 @@ struct ServeOptions {
     visit("port", self.port, Range{0, 65535}, "port to listen at; 0 = one that is free");
     visit("api_key_file", self.api_key_file, Any{},
           "file with the key that clients must send: Authorization: Api-Key <key>");
-    visit("wire", self.wire, Limits{"openpi", "roboarena", "vllm-omni"},
+    visit("wire", self.wire, Limits(WireNames()),
           "what ws://HOST:PORT/ speaks; each has a path of its own as well");
     visit(
         "views", self.views, Any{},
@@ -77,6 +77,7 @@ struct ServeOptions {
           "clients squeeze the whole picture of those cameras into another shape");
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "actions of frames below it repeat the one before");
+    ModelOptions::ForEachField(self.model, visit);
     visit("limits", self.limits, Any{}, "");
   }
   void Validate() const;  // throws ConfigError

@@ -21,7 +21,6 @@ struct WireFrame {
 struct Wire {
   std::string name;
   std::string path;  // of the URL that speaks it
-  std::string help;
 
   // The frame that a server begins with.
   WireFrame (*greet)(const ServedPolicy& policy);
@@ -40,6 +39,7 @@ struct Wire {
 
 // openpi, roboarena, vllm-omni.
 const std::vector<Wire>& AllWires();
+std::vector<std::string> WireNames();
 
 // Throws ConfigError naming the wires there are.
 const Wire& FindWire(const std::string& name);
