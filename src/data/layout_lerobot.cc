@@ -15,6 +15,7 @@
 #include "data/lerobot_writer.h"
 #include "data/padded_number.h"
 #include "data/parquet.h"
+#include "data/stored_pictures.h"
 #include "data/video_part.h"
 #include "data/view_videos.h"
 
@@ -182,10 +183,17 @@ class LeRobotSource : public EpisodeSource {
     std::vector<ViewFrames> views;
     for (size_t view = 0; view < episode.videos.size(); ++view) {
       const LeRobotVideo& video = episode.videos[view];
+      const std::string& key = index_.cameras[view];
+      if (!index_.HasVideo(key)) {
+        views.push_back({LeRobotCameraName(key), video.path,
+                         std::make_unique<StoredPictures>(video.path, key, episode.first_row,
+                                                          episode.num_frames, index_.fps)});
+        continue;
+      }
       std::unique_ptr<FrameReader> whole =
           index_.shares_files ? shelf_.Open(video.path) : std::make_unique<VideoReader>(video.path);
       const FrameRange part = PartOf(whole->info(), video, times_s);
-      views.push_back({LeRobotCameraName(index_.cameras[view]), video.path,
+      views.push_back({LeRobotCameraName(key), video.path,
                        std::make_unique<VideoPart>(std::move(whole), part.begin, part.end)});
     }
     return views;

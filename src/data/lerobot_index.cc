@@ -65,7 +65,7 @@ LeRobotFeature ReadFeature(const std::string& key, const JsonReader& feature) {
                       .names = {},
                       .is_depth = false};
   if (feature.Has("names")) read.names = NamesOf(feature.At("names"));
-  read.is_depth = read.dtype == "video" && IsDepth(feature);
+  read.is_depth = (read.is_video() || read.is_pictures()) && IsDepth(feature);
   return read;
 }
 
@@ -96,7 +96,9 @@ class IndexReader {
                  "convert the data set with a LeRobot that knows it");
     }
     data_path_ = info_.Text("data_path");
-    video_path_ = info_.Text("video_path");
+    const bool has_videos = std::ranges::any_of(
+        index_.cameras, [this](const std::string& camera) { return index_.HasVideo(camera); });
+    if (has_videos) video_path_ = info_.Text("video_path");
     if (index_.shares_files) {
       ReadTasks();
       ReadEpisodes();
@@ -117,19 +119,18 @@ class IndexReader {
       keys.clear();
       for (const auto& [key, value] : features.object().items()) keys.push_back(key);
     }
-    bool has_pictures = false;
     for (const std::string& key : keys) {
       index_.features.push_back(
           ReadFeature(key, JsonReader(features.At(key), features.Where(key))));
       const LeRobotFeature& feature = index_.features.back();
-      if (feature.dtype == "video" && !feature.is_depth) index_.cameras.push_back(key);
-      has_pictures = has_pictures || feature.dtype == "image";
+      const bool is_camera = feature.is_video() || feature.is_pictures();
+      if (is_camera && !feature.is_depth) index_.cameras.push_back(key);
     }
     if (!index_.cameras.empty()) return;
     throw InputError({.where = Where("features"),
-                      .got = has_pictures ? "pictures inside of parquet files" : "without videos",
-                      .expected = "at least one feature with dtype video",
-                      .fix = has_pictures ? "write the data set again with use_videos=True" : ""});
+                      .got = "without videos and pictures",
+                      .expected = "at least one feature with dtype video or image",
+                      .fix = ""});
   }
 
   fs::path Path(const std::string& text, const char* key, const LeRobotPlace& place) const {
@@ -187,6 +188,7 @@ class IndexReader {
     std::vector<std::string> names = {"episode_index",    "tasks",           "length",
                                       "data/chunk_index", "data/file_index", "dataset_from_index"};
     for (const std::string& camera : index_.cameras) {
+      if (!index_.HasVideo(camera)) continue;
       for (const char* part : {"/chunk_index", "/file_index", "/from_timestamp"}) {
         names.push_back("videos/" + camera + part);
       }
@@ -210,6 +212,10 @@ class IndexReader {
                            .camera = {}});
       from.push_back(count("dataset_from_index", row, 0));
       for (const std::string& camera : index_.cameras) {
+        if (!index_.HasVideo(camera)) {
+          episode.videos.push_back({episode.data, 0});
+          continue;
+        }
         const std::string key = "videos/" + camera;
         episode.videos.push_back({Path(video_path_, "video_path",
                                        {.chunk = count(key + "/chunk_index", row, 0),
@@ -271,7 +277,8 @@ class IndexReader {
       episode.data = Path(data_path_, "data_path", place);
       for (const std::string& camera : index_.cameras) {
         place.camera = camera;
-        episode.videos.push_back({Path(video_path_, "video_path", place), 0});
+        episode.videos.push_back(
+            {index_.HasVideo(camera) ? Path(video_path_, "video_path", place) : episode.data, 0});
       }
       index_.episodes.push_back(std::move(episode));
     });

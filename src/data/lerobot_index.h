@@ -16,12 +16,15 @@ struct LeRobotFeature {
   std::vector<int> shape;          // empty if it is not said
   std::vector<std::string> names;  // of its numbers; empty if they have none
   bool is_depth = false;
+
+  bool is_video() const { return dtype == "video"; }
+  bool is_pictures() const { return dtype == "image"; }  // in the rows themselves
 };
 
 // Where an episode's pictures of a camera lie.
 struct LeRobotVideo {
-  std::filesystem::path path;
-  double begin_s = 0;  // of its frame 0 in the file
+  std::filesystem::path path;  // of pictures in the rows: its rows' file
+  double begin_s = 0;          // of its frame 0 in the file; of a video
 };
 
 struct LeRobotEpisode {
@@ -39,12 +42,13 @@ struct LeRobotEpisode {
 struct LeRobotIndex {
   double fps = 0;
   std::vector<LeRobotFeature> features;  // in the order of info.json
-  std::vector<std::string> cameras;      // keys of the video features, without depth
+  std::vector<std::string> cameras;      // keys of videos and pictures, without depth
   std::vector<std::string> prompts;      // by task_index
   std::vector<LeRobotEpisode> episodes;
   bool shares_files = false;  // many episodes a file: v3.0
 
   const LeRobotFeature* Find(const std::string& key) const;  // null if there is none
+  bool HasVideo(const std::string& camera) const { return Find(camera)->is_video(); }
 };
 
 // The columns that this project adds to meta/episodes.

@@ -8,7 +8,6 @@
 #include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
-#include <parquet/exception.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,20 +15,12 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "data/parquet_reading.h"
 
 namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t kMaxTableBytes = int64_t{2} << 30;
-
-[[noreturn]] void FailDamaged(const fs::path& path, const std::string& what) {
-  throw FormatError({.where = path.string(),
-                     .got = "damaged or no Parquet file (" + Excerpt(what) + ")",
-                     .expected = "a whole Parquet file",
-                     .fix = "copy or write it again"});
-}
 
 [[noreturn]] void FailWriting(const fs::path& path, const std::string& what) {
   throw IoError({.where = path.string(),
@@ -38,32 +29,9 @@ constexpr int64_t kMaxTableBytes = int64_t{2} << 30;
                  .fix = "check the disk and try again"});
 }
 
-// Runs `work`, which returns an arrow::Status or Result; Arrow throws as well as returning.
-template <class Work, class Fail>
-auto Checked(const fs::path& path, Fail&& fail, Work&& work) {
-  try {
-    auto result = work();
-    if constexpr (std::is_same_v<decltype(result), arrow::Status>) {
-      if (!result.ok()) fail(path, result.message());
-      return;
-    } else {
-      if (!result.ok()) fail(path, result.status().message());
-      return std::move(result).ValueUnsafe();
-    }
-  } catch (const parquet::ParquetException& error) {
-    fail(path, error.what());
-  }
-  FailCheck("Arrow's failure is thrown", __FILE__, __LINE__);
-}
-
-template <class Work>
-auto Reading(const fs::path& path, Work&& work) {
-  return Checked(path, FailDamaged, std::forward<Work>(work));
-}
-
 template <class Work>
 auto Writing(const fs::path& path, Work&& work) {
-  return Checked(path, FailWriting, std::forward<Work>(work));
+  return CheckedArrow(path, FailWriting, std::forward<Work>(work));
 }
 
 // Values [begin, end) of an array, appended to `values`.
@@ -246,19 +214,11 @@ ArrayResult ToArray(const ParquetColumn& column) {
 class ParquetFile::Impl {
  public:
   explicit Impl(const fs::path& path)
-      : path_(path), counted_(arrow::default_memory_pool()), pool_(&counted_, kMaxTableBytes) {
-    std::error_code error;
-    if (!fs::is_regular_file(path, error)) {
-      throw InputError({.where = path.string(),
-                        .got = fs::exists(path, error) ? "not a file" : "missing",
-                        .expected = "a Parquet file",
-                        .fix = "copy the data set again"});
-    }
-    const auto file =
-        Reading(path_, [&] { return arrow::io::ReadableFile::Open(path.string(), &pool_); });
+      : path_(path), counted_(arrow::default_memory_pool()), pool_(&counted_, kMaxParquetBytes) {
+    const auto file = OpenParquet(path_, pool_);
     parquet::ReaderProperties properties(&pool_);
     properties.set_page_checksum_verification(true);
-    Reading(path_, [&]() -> arrow::Status {
+    ReadingParquet(path_, [&]() -> arrow::Status {
       parquet::arrow::FileReaderBuilder builder;
       ARROW_RETURN_NOT_OK(builder.Open(file, properties));
       builder.memory_pool(&pool_);
@@ -268,7 +228,7 @@ class ParquetFile::Impl {
       ARROW_ASSIGN_OR_RAISE(reader_, builder.Build());
       return arrow::Status::OK();
     });
-    Reading(path_, [&] { return ReadNames(); });
+    ReadingParquet(path_, [&] { return ReadNames(); });
   }
 
   int64_t num_rows() const { return group_ends_.empty() ? 0 : group_ends_.back(); }
@@ -288,14 +248,14 @@ class ParquetFile::Impl {
       groups.push_back(static_cast<int>(group));
     }
     const std::shared_ptr<arrow::Table> table =
-        Reading(path_, [&] { return reader_->ReadRowGroups(groups, leaves); });
-    Reading(path_, [&] { return table->ValidateFull(); });
-    if (first_row + table->num_rows() < end) FailDamaged(path_, "fewer rows than it says");
+        ReadingParquet(path_, [&] { return reader_->ReadRowGroups(groups, leaves); });
+    ReadingParquet(path_, [&] { return table->ValidateFull(); });
+    if (first_row + table->num_rows() < end) FailParquetFile(path_, "fewer rows than it says");
     const auto wanted = table->Slice(begin - first_row, end - begin);
     std::vector<ParquetColumn> columns;
     for (const std::string& name : names) {
       const std::shared_ptr<arrow::ChunkedArray> chunks = wanted->GetColumnByName(name);
-      if (chunks == nullptr) FailDamaged(path_, "two columns called " + name);
+      if (chunks == nullptr) FailParquetFile(path_, "two columns called " + name);
       columns.push_back(ColumnReader(path_.string() + ": " + name, name).Take(*chunks));
     }
     return {path_.string(), std::move(columns)};

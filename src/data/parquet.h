@@ -1,5 +1,5 @@
-// Tables in Parquet files, of the few kinds of columns that LeRobot's data sets have. The one place
-// that knows Arrow is parquet.cc.
+// Tables in Parquet files, of the few kinds of columns that LeRobot's data sets have. Arrow is
+// known to parquet.cc and parquet_bytes.cc alone.
 #pragma once
 
 #include <cstdint>

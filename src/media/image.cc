@@ -49,10 +49,13 @@ std::string Encode(const Image& image, const std::string& extension, int jpeg_qu
 }  // namespace
 
 Image ReadImage(const std::filesystem::path& path) {
-  const std::string bytes = ReadFile(path);
+  return DecodeImage(ReadFile(path), path.string());
+}
+
+Image DecodeImage(const std::string& bytes, const std::string& where) {
   const cv::Mat bgr = DecodeBgr(bytes);
   if (bgr.empty()) {
-    throw FormatError({.where = path.string(),
+    throw FormatError({.where = where,
                        .got = std::to_string(bytes.size()) + " bytes that are no whole picture",
                        .expected = "a PNG or JPEG picture",
                        .fix = "write or copy the file again"});

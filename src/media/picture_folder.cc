@@ -14,40 +14,46 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void Refuse(const fs::path& path, const std::string& got) {
+[[noreturn]] void Refuse(const fs::path& path, const PictureNames& names, const std::string& got) {
+  const auto name = [&](const char* number) { return names.prefix + number + names.extension; };
   throw InputError({.where = path.string(),
                     .got = got,
-                    .expected = "frames 0.png, 1.png, ... (or 000000.png, ...) without gaps",
+                    .expected = "frames " + name("0") + ", " + name("1") + ", ... (or " +
+                                name("000000") + ", ...) without gaps",
                     .fix = ""});
 }
 
-int FrameNumber(const fs::path& file) {
+int FrameNumber(const fs::path& file, const PictureNames& names) {
   const std::string stem = file.stem().string();
   int number = -1;
-  const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), number);
-  if (error != std::errc() || end != stem.data() + stem.size() || number < 0) {
-    Refuse(file, "a picture whose name is no frame number");
+  if (stem.starts_with(names.prefix)) {
+    const char* const last = stem.data() + stem.size();
+    const auto [end, error] = std::from_chars(stem.data() + names.prefix.size(), last, number);
+    if (error == std::errc() && end == last && number >= 0) return number;
   }
-  return number;
+  Refuse(file, names, "a picture whose name is no frame number");
 }
 
-std::vector<fs::path> NumberedPictures(const fs::path& folder) {
-  if (!fs::is_directory(folder)) Refuse(folder, fs::exists(folder) ? "not a folder" : "missing");
+std::vector<fs::path> NumberedPictures(const fs::path& folder, const PictureNames& names) {
+  if (!fs::is_directory(folder)) {
+    Refuse(folder, names, fs::exists(folder) ? "not a folder" : "missing");
+  }
   std::map<int, fs::path> by_number;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const fs::path& path = entry.path();
-    if (IsHidden(path) || LowerExtension(path) != ".png") continue;
-    const int number = FrameNumber(path);
+    if (IsHidden(path) || LowerExtension(path) != names.extension) continue;
+    const int number = FrameNumber(path, names);
     if (!by_number.emplace(number, path).second) {
-      Refuse(folder, "two pictures of frame " + std::to_string(number));
+      Refuse(folder, names, "two pictures of frame " + std::to_string(number));
     }
   }
-  if (by_number.empty()) Refuse(folder, "a folder without PNG pictures");
+  if (by_number.empty()) Refuse(folder, names, "a folder without " + names.extension + " pictures");
   std::vector<fs::path> files;
   for (const auto& [number, path] : by_number) {
     if (static_cast<size_t>(number) != files.size()) {
-      Refuse(folder, "a gap: " + std::to_string(by_number.size()) + " pictures, frame " +
-                         std::to_string(files.size()) + " is missing");
+      Refuse(folder, names,
+             "a gap: " + std::to_string(by_number.size()) + " pictures, frame " +
+                 std::to_string(files.size()) + " is missing");
     }
     files.push_back(path);
   }
@@ -56,8 +62,17 @@ std::vector<fs::path> NumberedPictures(const fs::path& folder) {
 
 }  // namespace
 
-PictureFolder::PictureFolder(const fs::path& folder, double fps)
-    : files_(NumberedPictures(folder)) {
+void RequireFrameSize(const Image& image, const VideoFormat& format, const std::string& where) {
+  if (image.width == format.width && image.height == format.height) return;
+  throw InputError(
+      {.where = where,
+       .got = SizeText(image.width, image.height),
+       .expected = SizeText(format.width, format.height) + ", the size of the first frame",
+       .fix = ""});
+}
+
+PictureFolder::PictureFolder(const fs::path& folder, double fps, const PictureNames& names)
+    : files_(NumberedPictures(folder, names)) {
   AIM_CHECK(fps > 0);
   const Image first = ReadImage(files_[0]);
   info_.format = {first.width, first.height, fps};
@@ -72,13 +87,7 @@ void PictureFolder::VisitFrames(int begin, int end, int stride, const Visit& vis
   for (int frame = begin; frame < end; frame += stride) {
     const fs::path& file = files_[static_cast<size_t>(frame)];
     const Image image = ReadImage(file);
-    if (image.width != info_.format.width || image.height != info_.format.height) {
-      throw InputError({.where = file.string(),
-                        .got = SizeText(image.width, image.height),
-                        .expected = SizeText(info_.format.width, info_.format.height) +
-                                    ", the size of the first frame",
-                        .fix = ""});
-    }
+    RequireFrameSize(image, info_.format, file.string());
     visit(frame, image.rgb);
   }
 }

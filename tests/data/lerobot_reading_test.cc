@@ -269,13 +269,14 @@ INSTANTIATE_TEST_SUITE_P(
                {"timestamp", "0.1 s in frame 1", "0.05 s, at 20 frames a second"}),
         InInfo("place", "{chunk_index:03d}", "{chunk:03d}", {"info.json: data_path", "places"}),
         InInfo("way_out", "data/chunk", "../chunk", {"data_path", "within the data set"}),
-        LeRobotDamage{"pictures",
-                      [](const fs::path& root) {
-                        for (int view = 0; view < 2; ++view) {
-                          Replace(root / "meta/info.json", "\"video\"", "\"image\"");
-                        }
-                      },
-                      {"info.json: features", "pictures inside of parquet", "use_videos=True"}},
+        LeRobotDamage{
+            "pictures",
+            [](const fs::path& root) {
+              for (int view = 0; view < 2; ++view) {
+                Replace(root / "meta/info.json", "\"video\"", "\"image\"");
+              }
+            },
+            {"file-000.parquet: observation.images.view0", "missing", "bytes in each row"}},
         InColumn("unsorted", kData, "frame_index", 2, 3, {"frame_index is 3", "expected 2"}),
         InColumn("far_task", kTasks, "task_index", 1, 1 << 28, {"task_index", "numbers in a row"}),
         InColumn("negative_task", kTasks, "task_index", 1, -1, {"task_index is -1"}),

@@ -58,6 +58,22 @@ TEST(PictureFolderTest, PaddedNamesAndCapitalsAreTheSame) {
   EXPECT_THAT(GreysOf(pictures, 0, 2, 1), ElementsAre(1, 2));
 }
 
+TEST(PictureFolderTest, NamesMayBeginAndEndOtherwise) {
+  const testing::TemporaryFolder folder;
+  WritePicture(folder / "im_0.png", 1);
+  WritePicture(folder / "im_1.png", 2);
+  for (const char* name : {"im_0", "im_1"}) {
+    fs::rename(folder / (std::string(name) + ".png"), folder / (std::string(name) + ".jpg"));
+  }
+  PictureFolder pictures(folder.path(), 5, {.prefix = "im_", .extension = ".jpg"});
+  EXPECT_THAT(GreysOf(pictures, 0, 2, 1), ElementsAre(1, 2));
+  WritePicture(folder / "2.png", 3);
+  fs::rename(folder / "2.png", folder / "2.jpg");
+  testing::ExpectThrowsWith<InputError>(
+      [&] { PictureFolder(folder.path(), 5, {.prefix = "im_", .extension = ".jpg"}); },
+      {"2.jpg", "no frame number", "im_0.jpg"});
+}
+
 TEST(PictureFolderTest, WhatCannotBeAVideoIsRefused) {
   const testing::TemporaryFolder folder;
   const auto open = [&](const char* name) { return PictureFolder(folder / name, 5); };
@@ -68,7 +84,7 @@ TEST(PictureFolderTest, WhatCannotBeAVideoIsRefused) {
   WritePicture(folder / "twice" / "00.png", 0);
   WritePicture(folder / "named" / "front.png", 0);
   testing::ExpectThrowsWith<InputError>([&] { open("none"); }, {"none", "missing"});
-  testing::ExpectThrowsWith<InputError>([&] { open("empty"); }, {"empty", "without PNG"});
+  testing::ExpectThrowsWith<InputError>([&] { open("empty"); }, {"empty", "without .png pictures"});
   testing::ExpectThrowsWith<InputError>([&] { open("gap"); }, {"2 pictures", "frame 1"});
   testing::ExpectThrowsWith<InputError>([&] { open("twice"); }, {"two pictures of frame 0"});
   testing::ExpectThrowsWith<InputError>([&] { open("named"); }, {"front.png", "no frame number"});

@@ -29,6 +29,9 @@ using Rgb = std::array<uint8_t, 3>;
 // Throws InputError if the file is missing, FormatError if its bytes are no picture.
 Image ReadImage(const std::filesystem::path& path);
 
+// The same of the bytes of a file. Throws FormatError naming `where`.
+Image DecodeImage(const std::string& bytes, const std::string& where);
+
 // The extension chooses the format: .png is lossless, .jpg has quality 95. Atomic; makes folders.
 // Throws ConfigError for another extension, IoError if the system fails.
 void WriteImage(const std::filesystem::path& path, const Image& image);
