@@ -28,6 +28,9 @@ if(NOT AIM_CORE_ONLY)
   find_package(OpenCV 4 REQUIRED COMPONENTS core imgproc imgcodecs video)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(AIM_VIDEO REQUIRED IMPORTED_TARGET libavcodec libavformat libavutil libswscale zimg)
+  if(AIM_TESTS)  # files as the library writes them
+    pkg_search_module(AIM_HDF5 REQUIRED IMPORTED_TARGET hdf5 hdf5-serial)
+  endif()
   find_package(spdlog REQUIRED)
   find_package(yaml-cpp REQUIRED)
   set(AIM_YAML_TARGET yaml-cpp)  # before version 0.8

@@ -26,8 +26,6 @@ struct Mark {
 constexpr std::array kMarks = {
     Mark{"cache.json", "", "a latent cache (cache.json)",
          "train from it with --set clips.dir=DIR, without --data"},
-    Mark{"obs_dict.pkl", "", "raw Bridge recordings (obs_dict.pkl)"},
-    Mark{"trajectory.h5", "", "raw DROID recordings (trajectory.h5)"},
     Mark{"dataset_info.json", "", "an RLDS data set (dataset_info.json)"},
     Mark{"*.tfrecord", "", "an RLDS data set (.tfrecord files)"},
     Mark{"*.hdf5", "", "HDF5 demonstrations, as robomimic and LIBERO write them"},

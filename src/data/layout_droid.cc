@@ -10,7 +10,6 @@
 //
 // The world is the robot's base. Actions may be more than frames, by a whole number.
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <span>
 #include <string>
@@ -23,7 +22,7 @@
 #include "aim/format/npz.h"
 #include "aim/media/file_names.h"
 #include "data/action_images_files.h"
-#include "data/camera_matrices.h"
+#include "data/droid_files.h"
 #include "data/processed_folders.h"
 #include "data/view_videos.h"
 
@@ -33,11 +32,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kActionFile = "action.npz";
-constexpr const char* kCameraFile = "camera.json";
 
 bool IsDroid(const fs::path& folder) {
   return fs::is_directory(folder / "video") &&
-         (fs::exists(folder / kActionFile) || fs::exists(folder / kCameraFile));
+         (fs::exists(folder / kActionFile) || fs::exists(folder / kDroidCameraFile));
 }
 
 // By name: ext1 before ext2.
@@ -69,14 +67,6 @@ NpyArray ReadActionArray(const fs::path& path) {
                     .fix = ""});
 }
 
-ToolPose PoseOf(std::span<const double> row, const std::string& where) {
-  const Eigen::Quaterniond q = RotationFromEuler({row[3], row[4], row[5]});
-  const double open = row.size() > 6 ? 1 - row[6] : 1;
-  return ToolPoseFromNumbers(
-      std::array<double, kPoseNumbers>{row[0], row[1], row[2], q.x(), q.y(), q.z(), q.w(), open},
-      where);
-}
-
 std::vector<ToolPose> PosesOf(const NpyArray& array, const fs::path& path, int num_frames) {
   const std::vector<double> values = ToDoubles(array);
   const auto columns = static_cast<size_t>(array.shape[1]);
@@ -92,8 +82,10 @@ std::vector<ToolPose> PosesOf(const NpyArray& array, const fs::path& path, int n
   std::vector<ToolPose> poses;
   for (size_t row = 0; row < count && poses.size() < static_cast<size_t>(num_frames);
        row += static_cast<size_t>(stride)) {
-    poses.push_back(PoseOf(std::span(values).subspan(row * columns, columns),
-                           path.string() + " row " + std::to_string(row)));
+    const std::span<const double> numbers = std::span(values).subspan(row * columns, columns);
+    const double gripper = columns > kEulerPoseNumbers ? numbers.back() : 0;
+    poses.push_back(DroidPose(numbers.first(kEulerPoseNumbers), gripper,
+                              path.string() + " row " + std::to_string(row)));
   }
   return poses;
 }
@@ -101,20 +93,8 @@ std::vector<ToolPose> PosesOf(const NpyArray& array, const fs::path& path, int n
 void ReadDroidCameras(const fs::path& path, CameraTrust trust, Clip& clip) {
   const nlohmann::json cameras = ReadJsonFile(path);
   for (ClipView& view : clip.views) {
-    const std::string where = path.string() + " \"" + view.camera.name + '"';
-    if (!cameras.is_object() || !cameras.contains(view.camera.name)) {
-      throw InputError(
-          {.where = where,
-           .got = "missing",
-           .expected = "the calibration of every video",
-           .fix = "leave the episode out: without cameras there are no action images"});
-    }
-    const nlohmann::json& entry = cameras[view.camera.name];
-    const Eigen::Matrix3d intrinsics = ReadJsonMatrix(entry, "intrinsics", 3, 3, where);
-    const Eigen::Matrix4d extrinsics = ReadJsonMatrix(entry, "extrinsics", 4, 4, where);
-    const Rigid3d world_from_camera = RigidFromMatrix(extrinsics, where + ".extrinsics");
     view.camera.frames = {
-        CheckedOpenCvCamera(intrinsics, world_from_camera, clip.width, clip.height, where, trust)};
+        DroidFileCamera(cameras, path, view.camera.name, clip.width, clip.height, trust)};
   }
 }
 
@@ -138,7 +118,7 @@ class DroidSource : public EpisodeSource {
     Episode episode;
     episode.times_s = videos->times_s();
     Clip& clip = episode.clip = videos->EmptyClip();
-    ReadDroidCameras(ref.path / kCameraFile, trust, clip);
+    ReadDroidCameras(ref.path / kDroidCameraFile, trust, clip);
     const NpyArray actions = ReadActionArray(ref.path / kActionFile);
     if (actions.shape[1] == 6) WarnOfGripper(ref);
     clip.poses = PosesOf(actions, ref.path / kActionFile, videos->num_frames());

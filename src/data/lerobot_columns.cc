@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
@@ -14,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kPositionNumbers = 3;
-constexpr size_t kEulerPoseNumbers = 6;
 
 size_t WidthOf(const LeRobotFeature& feature) {
   size_t width = 1;
@@ -29,9 +29,9 @@ std::array<double, 7> QuaternionPose(const std::vector<double>& numbers) {
     std::copy(numbers.begin(), numbers.end(), pose.begin());
     return pose;
   }
-  const Eigen::Quaterniond rotation = RotationFromEuler({numbers[3], numbers[4], numbers[5]});
-  std::copy_n(numbers.begin(), kPositionNumbers, pose.begin());
-  std::copy_n(rotation.coeffs().data(), 4, pose.begin() + kPositionNumbers);
+  const Rigid3d moved = RigidFromEulerPose(numbers);
+  std::copy_n(moved.translation.data(), kPositionNumbers, pose.begin());
+  std::copy_n(moved.rotation.coeffs().data(), 4, pose.begin() + kPositionNumbers);
   return pose;
 }
 
@@ -239,8 +239,8 @@ void LeRobotColumns::FillCamera(const ParquetTable& rows, size_t num_frames,
       camera.world_from_camera = RigidFromMatrix(
           Eigen::Map<const Eigen::Matrix<double, 4, 4, Eigen::RowMajor>>(at), where_frame);
     } else if (!euler.empty()) {
-      const double* at = euler.data() + frame * kEulerPoseNumbers;
-      camera.world_from_camera = {RotationFromEuler({at[3], at[4], at[5]}), {at[0], at[1], at[2]}};
+      camera.world_from_camera = RigidFromEulerPose(
+          std::span(euler).subspan(frame * kEulerPoseNumbers, kEulerPoseNumbers));
     }
     Validate(camera, where_frame);
     frames.push_back(camera);

@@ -53,6 +53,8 @@ TEST_P(ConvertTest, KeepsWhatBothCanHold) {
   for (const std::string& to : writable.choices) {
     SCOPED_TRACE(to);
     if (!source.layout().Limits().poses && !FindLayout(to).Limits().no_poses) continue;
+    // Clips and the released layout have a camera for every view.
+    if (!source.layout().Limits().cameras && to != "lerobot") continue;
     const fs::path out = folder / ("to " + to);
     const ConvertReport report =
         Convert({.source = (folder / "source").string(), .destination = out.string(), .to = to});
@@ -62,8 +64,8 @@ TEST_P(ConvertTest, KeepsWhatBothCanHold) {
     EXPECT_EQ(data.layout().Name(), to);
     ASSERT_EQ(data.episodes().size(), 2u);
     for (size_t i = 0; i < 2; ++i) {
-      const Clip read = data.Read(data.episodes()[i]).clip;
-      const Clip expected = source.Read(source.episodes()[i]).clip;
+      const Clip read = data.Open(data.episodes()[i])->Read({}).clip;
+      const Clip expected = source.Open(source.episodes()[i])->Read({}).clip;
       EXPECT_EQ(read.prompt, expected.prompt);
       EXPECT_EQ(read.views[1].camera.frames.size(), expected.views[1].camera.frames.size());
       EXPECT_NEAR(read.fps, expected.fps, 1e-9);

@@ -14,6 +14,7 @@
 #include "data/change_parquet.h"
 #include "data/make_episode.h"
 #include "data/project_files.h"
+#include "data/recorded_files.h"
 #include "data/rlbench_files.h"
 
 namespace aim::testing {
@@ -110,6 +111,31 @@ inline MissingPart MissingVideoOfLabels() {
           .words = {"video.mp4", "missing"}};
 }
 
+// Of a file of the episode the second half.
+inline MissingPart CutFile(const std::string& file, std::vector<std::string> words) {
+  return {.name = file + " cut",
+          .remove =
+              [file](const std::filesystem::path&, const EpisodeRef& ref) {
+                std::filesystem::resize_file(ref.path / file,
+                                             std::filesystem::file_size(ref.path / file) / 2);
+              },
+          .words = std::move(words)};
+}
+
+inline MissingPart MissingMetadata() {
+  return {.name = "metadata",
+          .remove =
+              [](const std::filesystem::path&, const EpisodeRef& ref) {
+                std::vector<std::filesystem::path> files;
+                for (const auto& entry : std::filesystem::directory_iterator(ref.path)) {
+                  if (entry.path().extension() == ".json") files.push_back(entry.path());
+                }
+                EXPECT_EQ(files.size(), 1u);
+                std::filesystem::remove(files.at(0));
+              },
+          .words = {"without metadata_<episode>.json"}};
+}
+
 inline MissingPart MissingSharedFile(const std::string& file, std::vector<std::string> words) {
   return {.name = file,
           .remove =
@@ -192,6 +218,20 @@ inline std::vector<LayoutCase> LayoutCases() {
        .parts = {MissingFile("camera.json", {"camera.json", "missing"}),
                  MissingFile("instruction.txt", {"instruction.txt", "missing"}),
                  MissingFile("action.npz", {"action.npz", "missing"})}},
+      {.name = "bridge_raw",
+       .layout = "bridge-raw",
+       .fps = 5,
+       .make = WriteBridgeRaw,
+       .parts = {MissingFile("images1/im_3.jpg", {"images1", "a gap", "frame 3"}),
+                 MissingFile("images0/im_7.jpg", {"obs_dict.pkl: time_stamp", "8 times", "7"}),
+                 CutFile("obs_dict.pkl", {"obs_dict.pkl"})}},
+      {.name = "droid_raw",
+       .layout = "droid-raw",
+       .fps = 15,
+       .can_move_cameras = false,
+       .make = WriteDroidRaw,
+       .parts = {MissingMetadata(), MissingFile("recordings/MP4", {"MP4", "without a video"}),
+                 CutFile("trajectory.h5", {"trajectory.h5", "damaged, cut off"})}},
   };
 }
 
