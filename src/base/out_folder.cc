@@ -17,7 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRecord = "run.json";
-constexpr const char* kClaimed = "run";  // stands for the whole folder
+constexpr const char* kSettings = "settings.json";  // of a run that can be gone on with
+constexpr const char* kClaimed = "run";             // stands for the whole folder
 
 bool HoldsOrIs(const fs::path& above, const fs::path& below) {
   for (fs::path folder = below;; folder = folder.parent_path()) {
@@ -44,13 +45,16 @@ nlohmann::json Record(const fs::path& folder) {
   return is_ours ? record : nlohmann::json();
 }
 
-// Something besides what a run leaves that was refused or killed before it wrote anything.
-bool IsUsed(const fs::path& folder) {
+// Something besides what a run leaves that was refused or killed before it wrote anything. Where
+// several processes fill a folder, its settings are something: another has begun.
+bool IsUsed(const fs::path& folder, OutUse use) {
   if (!fs::exists(folder)) return false;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (name == PathClaim::LockPath(folder / kClaimed).filename()) continue;
-    if (name != kRecord || Record(folder).value("finished", true)) return true;
+    const bool is_beginning = name == kRecord || (name == kSettings && use != OutUse::kShared);
+    const nlohmann::json record = Record(folder);
+    if (!is_beginning || record.is_null() || record.value("finished", true)) return true;
   }
   return false;
 }
@@ -108,7 +112,7 @@ OutFolder::OutFolder(const CommonOptions& common, OutUse use, std::span<const fs
         {"--out", "the file " + target_.string(), "a folder", "choose another --out"});
   }
   if (use == OutUse::kNew) RefuseResume(common);
-  const bool replaces = IsUsed(target_) && !common.resume;
+  const bool replaces = IsUsed(target_, use) && !common.resume;
   if (replaces && !common.overwrite) {
     throw ConfigError({"--out", "a folder that is not empty (" + target_.string() + ")",
                        "a new or empty folder",
@@ -121,9 +125,12 @@ OutFolder::OutFolder(const CommonOptions& common, OutUse use, std::span<const fs
   }
   MakeFolder(target_);
   Claim(use);
-  if (!replaces && !common.resume && IsUsed(target_)) {
-    throw ConfigError({"--out", target_.string() + ", which another run has just filled",
-                       "a folder of its own", "choose another --out"});
+  if (!replaces && !common.resume) {
+    if (IsUsed(target_, use)) {
+      throw ConfigError({"--out", target_.string() + ", which another run has just filled",
+                         "a folder of its own", "choose another --out"});
+    }
+    if (use != OutUse::kShared) fs::remove(target_ / kSettings);  // of the run that wrote nothing
   }
   if (replaces) Stage();
   if (Record(path()).is_null()) {

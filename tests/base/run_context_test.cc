@@ -185,6 +185,23 @@ TEST(RunContextTest, ARunThatWroteNothingLeavesNoUsedFolder) {
   EXPECT_NO_THROW(RunContext({.out = folder / "run"}).PrepareOutFolder(OutUse::kNew));
 }
 
+// A call that is refused after its settings were kept, and one that is right.
+TEST(RunContextTest, SettingsOfARunThatWroteNothingAreForgotten) {
+  const TemporaryFolder folder;
+  const auto begin = [&](OutUse use) {
+    RunContext run({.out = folder / "run"});
+    run.PrepareOutFolder(use);
+    const bool is_fresh = !std::filesystem::exists(folder / "run/settings.json");
+    WriteFileAtomic(folder / "run/settings.json", "{}");
+    return is_fresh;
+  };
+  EXPECT_TRUE(begin(OutUse::kResumable));
+  EXPECT_TRUE(begin(OutUse::kResumable));
+  ExpectThrowsWith<ConfigError>([&] { begin(OutUse::kShared); }, {"not empty"});
+  WriteFileAtomic(folder / "run/result", "");
+  ExpectThrowsWith<ConfigError>([&] { begin(OutUse::kResumable); }, {"not empty"});
+}
+
 TEST(RunContextTest, DevicesAreNotReplaced) {
   RunContext run({.out = "/dev/null", .overwrite = true});
   ExpectThrowsWith<ConfigError>([&] { run.PrepareOutFile(); }, {"/dev/null", "device"});
