@@ -184,7 +184,9 @@ void PlaceViews(const CamerasOptions& options, std::vector<ForeignView> others,
 }
 
 [[noreturn]] void FailWithoutPlace(const ForeignView& view, const std::string& extrinsics) {
-  const std::string fix = "write its world_from_camera as docs/data.md shows";
+  const std::string fix =
+      "give --extrinsics with its pose (docs/data.md), or write world_from_camera, 4x4, into its "
+      "file";
   if (!extrinsics.empty()) {
     throw InputError({.where = extrinsics,
                       .got = "without the view " + view.name,
@@ -256,7 +258,20 @@ void RequireEachOnce(const std::vector<std::string>& asked) {
 }
 
 void WarnOfUnits(const ForeignCameras& cameras, const std::string& from) {
-  if (cameras.is_metric) return;
+  constexpr double kFarM = 20;  // from what a robot reaches
+  if (cameras.is_metric) {
+    double farthest_m = 0;
+    for (const ForeignView& view : cameras.views) {
+      for (const Rigid3d& pose : view.world_from_camera) {
+        farthest_m = std::max(farthest_m, pose.translation.norm());
+      }
+    }
+    if (farthest_m <= kFarM) return;
+    LogWarning(
+        "a camera is " + std::to_string(std::lround(farthest_m)) +
+        " m from where its world begins: if positions are in millimetres, give --scale 0.001");
+    return;
+  }
   LogWarning("positions are in units of " + from +
              "'s own, no metres: measure one distance and give --scale METRES_PER_UNIT, or the "
              "poses with --extrinsics");

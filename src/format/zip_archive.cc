@@ -182,7 +182,9 @@ Entry ReadEntry(Bytes directory, size_t& at, const std::string& file) {
     FailZip(where, "encrypted", "a record stored as it is");
   }
   if (ReadNumber<uint16_t>(directory, at + 10) != 0 || packed_bytes != entry.record.size_bytes) {
-    FailZip(where, "compressed", "a record stored as it is, as torch.save does");
+    FailZip(where, "compressed",
+            "a record stored as it is, as numpy.savez and torch.save write it (not "
+            "numpy.savez_compressed)");
   }
   at += kCentralBytes + name_bytes + extra_bytes + comment_bytes;
   return entry;

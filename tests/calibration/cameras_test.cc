@@ -306,6 +306,29 @@ TEST(CamerasTest, CamerasOfAnotherSizeAreScaled) {
                                 {"--width and --height", "160x160", "320x240"});
 }
 
+// A board whose squares were measured in millimetres.
+TEST(CamerasTest, CamerasThatStandTooFarAwayAreDoubted) {
+  TemporaryFolder folder;
+  const ForeignRig rig = MakeForeignRig({"camera1", "camera2"}, {});
+  const std::string file = (folder / "stereo.yml").string();
+  {
+    cv::FileStorage stereo(file, cv::FileStorage::WRITE);
+    stereo << "M1" << CvMatrix(rig.cameras[0]) << "D1" << cv::Mat::zeros(1, 5, CV_64F) << "M2"
+           << CvMatrix(rig.cameras[1]) << "D2" << cv::Mat::zeros(1, 5, CV_64F) << "R"
+           << cv::Mat::eye(3, 3, CV_64F) << "T" << cv::Mat(cv::Vec3d(-120, 0, 0));
+  }
+  CamerasOptions options{.files = {file}, .from = "opencv", .width = 320, .height = 240};
+  ::testing::internal::CaptureStderr();
+  Convert(options, folder / "far.json");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::HasSubstr("120 m from where its world begins"));
+  options.scale = 0.001;
+  ::testing::internal::CaptureStderr();
+  Convert(options, folder / "near.json");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::Not(::testing::HasSubstr("120")));
+}
+
 TEST(CamerasTest, AStereoPairIsInOneFileOrTwo) {
   TemporaryFolder folder;
   const ForeignRig rig = MakeForeignRig({"camera1", "camera2"}, {});
