@@ -113,8 +113,7 @@ const std::vector<ColmapModelName>& ColmapModelNames() {
 
 ForeignCameras ReadColmapCameras(const CamerasOptions& options) {
   const ColmapModel model = ReadColmapModel(options.files);
-  ForeignCameras cameras{
-      .views = {}, .world = "COLMAP's own", .is_metric = false};
+  ForeignCameras cameras{.views = {}, .world = "COLMAP's own", .is_metric = false};
   std::vector<std::string> names = options.view;
   if (names.empty()) {
     for (const ColmapImage& image : model.images) names.push_back(image.name);

@@ -156,6 +156,7 @@ class Hdf5ArrayReader {
       chunk_bytes *= chunk_[i];
     }
     if (values_.empty()) return;
+    filled_.assign(values_.size(), false);
     const uint64_t key_bytes = 8 + 8 * (rank + 1);
     size_t num_filled = 0;
     uint64_t num_bytes = 0;
@@ -189,6 +190,8 @@ class Hdf5ArrayReader {
         stride *= shape_[dim];
       }
       if (!is_within) continue;
+      if (filled_[to]) FailHdf5(file_.where(), "with rows in two places");
+      filled_[to] = true;
       values_[to] = type_.At(bytes.data() + i * type_.size_bytes);
       ++num_taken;
     }
@@ -200,6 +203,7 @@ class Hdf5ArrayReader {
   Hdf5Type type_;
   std::vector<uint64_t> chunk_;
   std::vector<double> values_;
+  std::vector<bool> filled_;  // by a chunk
 };
 
 std::string ReadBounded(const fs::path& path) {

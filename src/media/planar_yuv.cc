@@ -189,8 +189,10 @@ bool PlanarYuv::Takes(const AVFrame& frame) {
     const int bytes = component.depth == 8 ? 1 : 2;
     if (component.plane != i || component.step != bytes || component.shift != 0) return false;
   }
-  return described->log2_chroma_w <= 2 && described->log2_chroma_h <= 2 &&
-         KnowsMatrix(frame.colorspace);
+  const int chroma_w = described->log2_chroma_w;
+  const int chroma_h = described->log2_chroma_h;
+  const bool is_whole = frame.width % (1 << chroma_w) == 0 && frame.height % (1 << chroma_h) == 0;
+  return chroma_w <= 2 && chroma_h <= 2 && is_whole && KnowsMatrix(frame.colorspace);
 }
 
 PlanarYuv::PlanarYuv(const AVFrame& like) : graph_(std::make_unique<Graph>(like)) {

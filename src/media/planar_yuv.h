@@ -1,5 +1,5 @@
-// Pictures of planar YUV in RGB, by zimg: five times as fast as swscale, and as near to the formulas.
-// For the sources of media only.
+// Pictures of planar YUV in RGB, by zimg: five times as fast as swscale, and as near to the
+// formulas. For the sources of media only.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,8 @@
 namespace aim {
 
 // One of all frames of a video. Knows the matrices of H.273 but for those of constant luminance,
-// full and limited range, 8 to 16 bits and subsampling by powers of two.
+// full and limited range, 8 to 16 bits, and
+// subsampling by powers of two of pictures whose sides they divide.
 class PlanarYuv {
  public:
   // Whether frames of this kind are its.

@@ -18,10 +18,13 @@ double SecondsBetween(Service::Clock::time_point from, Service::Clock::time_poin
   return std::chrono::duration<double>(to - from).count();
 }
 
-// What tells a request that is sent again: its id and every byte of it, on the same wire.
-std::string StoreKey(const Wire& wire, const PolicyRequest& request, std::string_view message) {
+// What tells a request that is sent again: its id, every byte of it and the seed that it leaves to
+// the trial, on the same wire.
+std::string StoreKey(const Wire& wire, const PolicyRequest& request, std::string_view message,
+                     uint64_t trial_seed) {
   if (request.request_id.empty()) return "";
-  return wire.name + "/" + HexText(StableHash(message, message.size())) + "/" + request.request_id;
+  return wire.name + "/" + HexText(StableHash(message, message.size())) + "/" +
+         std::to_string(request.seed.value_or(trial_seed)) + "/" + request.request_id;
 }
 
 ServedPolicy Describe(const PolicyNeeds& needs, const ServiceOptions& options) {
@@ -76,6 +79,9 @@ void Service::Receive(uint64_t id, std::string_view message, bool is_text) {
       wire->read(message, request);
     } catch (const InputError& error) {
       fault = {FaultCode::kBadRequest, error.what()};
+    } catch (const std::exception& error) {  // out of memory, a fault of ours
+      LogError(std::string("a message could not be read: ") + error.what());
+      fault = {FaultCode::kInternal, "the message could not be read; the server's log says how"};
     }
   }
   const std::lock_guard lock(mutex_);
@@ -92,12 +98,18 @@ void Service::Receive(uint64_t id, std::string_view message, bool is_text) {
   }
 }
 
+// Its job has nothing left to do, and waits in the queue without its pictures.
+void Service::Forget(Pending& pending) {
+  pending.answered = true;
+  if (!pending.planning) pending.request.pictures = {};
+}
+
 void Service::Close(uint64_t id) {
   const std::lock_guard lock(mutex_);
   clients_.erase(id);
   std::erase_if(pending_, [&](const std::shared_ptr<Pending>& pending) {
     if (pending->client != id || pending->planning) return false;
-    pending->answered = true;  // its job has nothing left to do
+    Forget(*pending);
     return true;
   });
 }
@@ -108,7 +120,7 @@ void Service::RefuseLate(Clock::time_point now) {
     if (pending->answered || SecondsBetween(pending->received, now) < options_.plan_timeout_s) {
       continue;
     }
-    pending->answered = true;
+    Forget(*pending);
     const auto found = clients_.find(pending->client);
     if (found == clients_.end()) continue;
     Refuse(found->second, pending->request,
@@ -188,7 +200,9 @@ bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& requ
     return true;
   }
   for (const std::shared_ptr<Pending>& pending : pending_) {
-    if (pending->key != key) continue;
+    // That of another client which still waits stays that one's.
+    const bool is_anothers = pending->client != id && clients_.contains(pending->client);
+    if (pending->key != key || is_anothers) continue;
     pending->client = id;
     pending->received = Clock::now();
     pending->answered = false;
@@ -201,7 +215,7 @@ bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& requ
 void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest request,
                          std::string_view message) {
   ++report_.requests;
-  const std::string key = StoreKey(*client.wire, request, message);
+  const std::string key = StoreKey(*client.wire, request, message, client.seed);
   if (AnswerAgain(id, client, request, key)) return;
   if (draining_) {
     return Refuse(client, request, {FaultCode::kClosing, "the server ends; ask another one"});

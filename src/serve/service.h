@@ -96,6 +96,7 @@ class Service {
   void AcceptPlan(uint64_t id, Client& client, PolicyRequest request, std::string_view message);
   bool AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
                    const std::string& key);
+  static void Forget(Pending& pending);
   void Refuse(const Client& client, const PolicyRequest& request, const PolicyFault& fault);
   void SendReply(Client& client, const Pending& pending, PolicyReply reply);
   void BeginTrial(Client& client, const PolicyRequest& request) const;

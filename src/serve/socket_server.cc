@@ -28,7 +28,7 @@ using boost::system::error_code;
 
 constexpr size_t kReadAtOnceBytes = size_t{1} << 18;
 constexpr size_t kKeptBufferBytes = size_t{1} << 22;
-constexpr size_t kMaxFramesOut = 64;  // of a client that does not take them
+constexpr size_t kSpareFramesOut = 64;  // beside those of the requests that may wait
 constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr auto kGoodbyeTime = std::chrono::seconds(2);
 
@@ -183,10 +183,12 @@ class Session : public std::enable_shared_from_this<Session> {
       return Read();
     }
     is_reading_ = false;
-    read_timer_.cancel();
+    Unlimit(read_timer_);
     const auto bytes = buffer_.cdata();
-    server_.service.Receive(client_, {static_cast<const char*>(bytes.data()), bytes.size()},
-                            socket_.got_text());
+    if (is_open_) {  // what comes behind its end is not planned
+      server_.service.Receive(client_, {static_cast<const char*>(bytes.data()), bytes.size()},
+                              socket_.got_text());
+    }
     buffer_.consume(buffer_.size());
     if (buffer_.capacity() > kKeptBufferBytes) buffer_.shrink_to_fit();
     Read();
@@ -195,16 +197,26 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends the connection unless the timer is cancelled within the time.
   void Limit(asio::steady_timer& timer, double seconds) {
     timer.expires_after(Duration(seconds));
-    timer.async_wait([weak = weak_from_this()](error_code error) {
-      if (error) return;  // cancelled
+    timer.async_wait([weak = weak_from_this(), &timer](error_code error) {
+      if (error || weak.expired()) return;                                 // cancelled
+      if (timer.expiry() > asio::steady_timer::clock_type::now()) return;  // while this waited
       if (const auto self = weak.lock()) self->End();
     });
+  }
+
+  // Also where the time is up in this same turn.
+  static void Unlimit(asio::steady_timer& timer) {
+    timer.expires_at(asio::steady_timer::time_point::max());
   }
 
   void Enqueue(WireFrame frame) {
     if (ended_ || !is_open_) return;
     frames_.push_back(std::move(frame));
-    if (frames_.size() > kMaxFramesOut) return End();
+    const auto most = static_cast<size_t>(server_.service.options().max_waiting) + kSpareFramesOut;
+    if (frames_.size() > most) {
+      LogWarning("a client that takes no replies is cut off");
+      return End();
+    }
     if (frames_.size() == 1) WriteFront();
   }
 
@@ -219,7 +231,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void OnWritten() {
-    write_timer_.cancel();
+    Unlimit(write_timer_);
     const bool closes = frames_.front().closes;
     frames_.pop_front();
     if (closes) return CloseWith(websocket::close_code::internal_error);
@@ -284,6 +296,11 @@ class SocketServer::Sockets {
                        .expected = "a free port of this machine",
                        .fix = "choose another --port; 0 takes one that is free"});
   }
+
+  // Nothing is sent into a context that is gone, whatever ended Run().
+  ~Sockets() { state_.service.Stop(); }
+  Sockets(const Sockets&) = delete;
+  Sockets& operator=(const Sockets&) = delete;
 
   int port() const { return acceptor_.local_endpoint().port(); }
 

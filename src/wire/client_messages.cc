@@ -13,6 +13,7 @@ namespace aim {
 namespace {
 
 constexpr size_t kMostActions = 100'000;
+constexpr uint64_t kMostOfAGreeting = kMostActions;  // pixels, views, actions
 
 void AppendView(MsgpackValue::Map& map, const std::string& name, const ClipView& view, int height,
                 int width) {
@@ -100,8 +101,9 @@ uint64_t WholeOr(const MsgpackValue& map, const std::string& key, uint64_t fallb
 
 int FirstOfPair(const MsgpackValue& map, const std::string& key) {
   const MsgpackValue* value = Find(map, key);
-  if (value == nullptr || value->As<MsgpackValue::List>() == nullptr) return 0;
-  return static_cast<int>(FiniteNumbersOf(*value, 2, key)[0]);
+  const auto* list = value == nullptr ? nullptr : value->As<MsgpackValue::List>();
+  if (list == nullptr || list->empty()) return 0;
+  return static_cast<int>(WholeNumberOf(list->front(), kMostOfAGreeting, key));
 }
 
 void RequireOurProtocol(const MsgpackValue& map) {
@@ -157,7 +159,9 @@ ServedPolicy ReadGreeting(std::string_view message) {
   served.name = OptionalText(map, "policy");
   served.num_views = FirstOfPair(map, "views");
   served.image_height = served.image_width = FirstOfPair(map, "image_resolution");
-  served.num_actions = static_cast<int>(WholeOr(map, "horizon", 0));
+  if (const MsgpackValue* horizon = Find(map, "horizon")) {
+    served.num_actions = static_cast<int>(WholeNumberOf(*horizon, kMostOfAGreeting, "horizon"));
+  }
   const MsgpackValue* rate = Find(map, "action_hz");
   const double action_hz = rate == nullptr ? 0 : FiniteNumbersOf(*rate, 1, "action_hz")[0];
   served.period_s = action_hz > 0 ? 1 / action_hz : 0;

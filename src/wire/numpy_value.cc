@@ -4,6 +4,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/base/text.h"
 
 namespace aim {
 namespace {
@@ -35,14 +36,27 @@ const MsgpackValue& WithoutScalar(const MsgpackValue& value) {
   return data == nullptr ? value : *data;
 }
 
-void AppendNumbers(const MsgpackValue& value, const std::string& where,
+// Stops beyond `most` numbers, whatever a message holds.
+void AppendNumbers(const MsgpackValue& value, size_t most, const std::string& where,
                    std::vector<double>& numbers) {
   const MsgpackValue& plain = WithoutScalar(value);
   if (const auto array = NumpyArrayOf(plain, where)) {
+    int64_t count = 1;
+    for (const int64_t size : array->shape) count *= size;
+    if (static_cast<size_t>(count) > most - numbers.size()) {
+      RefuseValue(where, "an array of shape " + ShapeText(array->shape),
+                  CountText(static_cast<int64_t>(most), "number"));
+    }
     const std::vector<double> more = ToDoubles(*array);
     numbers.insert(numbers.end(), more.begin(), more.end());
   } else if (const auto* list = plain.As<MsgpackValue::List>()) {
-    for (const MsgpackValue& item : *list) AppendNumbers(item, where, numbers);
+    if (list->size() > most)
+      RefuseValue(where, CountText(static_cast<int64_t>(list->size()), "number"),
+                  std::to_string(most));
+    for (const MsgpackValue& item : *list) {
+      AppendNumbers(item, most, where, numbers);
+      if (numbers.size() > most) break;
+    }
   } else if (const auto* number = plain.As<double>()) {
     numbers.push_back(*number);
   } else if (const auto* whole = plain.As<int64_t>()) {
@@ -81,7 +95,7 @@ std::optional<NpyArray> NumpyArrayOf(const MsgpackValue& value, const std::strin
 std::vector<double> FiniteNumbersOf(const MsgpackValue& value, size_t count,
                                     const std::string& where) {
   std::vector<double> numbers;
-  AppendNumbers(value, where, numbers);
+  AppendNumbers(value, count, where, numbers);
   if (numbers.size() != count) {
     RefuseValue(where, std::to_string(numbers.size()) + " numbers", std::to_string(count));
   }

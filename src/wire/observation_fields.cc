@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxPictures = 16;
 constexpr size_t kMaxTextBytes = 4096;
+constexpr size_t kMostOfAKey = 128;  // bytes: it comes back in messages
 
 // Of a key that may hold anything: is it the array of a picture?
 bool LooksLikePicture(const MsgpackValue& value) {
@@ -146,6 +147,12 @@ void ReadPictures(const MsgpackValue& map, PolicyRequest& request) {
     const bool must_be_picture = name == "image" || name.starts_with(kImagePrefix);
     if (name.starts_with(kImagePrefix)) name.remove_prefix(kImagePrefix.size());
     if (!must_be_picture && !LooksLikePicture(entry.value)) continue;
+    if (entry.key.size() > kMostOfAKey || entry.key != Printable(entry.key, kMostOfAKey)) {
+      throw InputError({.where = "the key " + Excerpt(entry.key),
+                        .got = CountText(static_cast<int64_t>(entry.key.size()), "byte") + " long",
+                        .expected = "at most " + std::to_string(kMostOfAKey) + " printable ones",
+                        .fix = ""});
+    }
     const auto array = NumpyArrayOf(entry.value, entry.key);
     if (!array || array->type != NpyType::kUint8 || !IsPictureShape(array->shape)) {
       throw InputError({.where = entry.key,
@@ -158,6 +165,13 @@ void ReadPictures(const MsgpackValue& map, PolicyRequest& request) {
       throw InputError({.where = entry.key,
                         .got = "picture " + std::to_string(kMaxPictures + 1),
                         .expected = "at most " + std::to_string(kMaxPictures),
+                        .fix = ""});
+    }
+    const auto has_name = [&](const auto& picture) { return picture.name == name; };
+    if (std::ranges::any_of(request.pictures, has_name)) {
+      throw InputError({.where = std::string(kObservationPrefix) + std::string(name),
+                        .got = "a picture that is there twice",
+                        .expected = "each view once",
                         .fix = ""});
     }
     request.pictures.push_back(PictureOf(*array, std::string(name)));

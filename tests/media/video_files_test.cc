@@ -108,6 +108,26 @@ INSTANTIATE_TEST_SUITE_P(Table, VideoColors,
                                            ColorCase{"untagged", AVCOL_SPC_UNSPECIFIED}),
                          testing::CaseName());
 
+// Chroma then covers a column and a row that are not there.
+TEST(OddVideos, AreShownWhole) {
+  const TemporaryFolder folder;
+  Image image(kWidth - 1, kHeight - 1);
+  const Image whole = Patches();
+  for (int row = 0; row < image.height; ++row) {
+    std::copy_n(whole.rgb.begin() + static_cast<std::ptrdiff_t>(row) * kWidth * 3, image.width * 3,
+                image.rgb.begin() + static_cast<std::ptrdiff_t>(row) * image.width * 3);
+  }
+  MakeVideo(folder / "v.avi", {.container = "avi", .encoder = "mjpeg", .range = AVCOL_RANGE_JPEG},
+            {image});
+  const Image shown = FrameImage(ReadVideo(folder / "v.avi"), 0);
+  EXPECT_EQ(shown.width, image.width);
+  EXPECT_EQ(shown.height, image.height);
+  const std::vector<Rgb> colors = QuarterColors(shown);
+  for (size_t i = 0; i < kPatches.size(); ++i) {
+    EXPECT_LE(FarthestApart(colors[i], kPatches[i]), 8) << "patch " << i;
+  }
+}
+
 // All eight ways in which a camera is held or a picture mirrored: a point (x, y) of the stored
 // picture, counted from its middle, is shown at (a x + c y, b x + d y).
 TEST(TurnedVideos, AreShownAsTheFileSays) {

@@ -147,6 +147,28 @@ TEST_F(ServiceTest, ARequestRepeatedWhileItIsPlannedIsPlannedOnce) {
 }
 
 // One client's crowd does not keep another waiting.
+TEST_F(ServiceTest, TwoClientsThatSendTheSameAreBothAnswered) {
+  gate_.Close();
+  Send(Open(inbox_), Ask("go", "r1"));
+  gate_.WaitForPlans(1);
+  Inbox other;
+  Send(Open(other), Ask("go", "r1"));
+  gate_.Open();
+  EXPECT_NE(Find(inbox_.WaitMap(1), "actions"), nullptr);
+  EXPECT_NE(Find(other.WaitMap(1), "actions"), nullptr);
+}
+
+// Ids begin anew with a trial, and its first pictures may be those of the one before.
+TEST_F(ServiceTest, AnAnswerOfAnotherSeedIsNotRepeated) {
+  const uint64_t client = Open(inbox_);
+  Send(client, Ask("go", "r1"));
+  inbox_.Wait(1);
+  Send(client, MsgpackValue::Map{{"op", "reset"}, {"seed", 77}, {"request_id", "reset"}});
+  Send(client, Ask("go", "r1"));
+  EXPECT_EQ(AskedWith(inbox_.WaitMap(1)).first, 5.0);
+  EXPECT_EQ(AskedWith(inbox_.WaitMap(3)).first, 77.0);
+}
+
 TEST_F(ServiceTest, ClientsTakeTurns) {
   gate_.Close();
   Inbox second;
