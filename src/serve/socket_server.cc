@@ -15,6 +15,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/wire/api_key.h"
+#include "wire/milliseconds.h"
 
 namespace aim {
 namespace {
@@ -31,10 +32,6 @@ constexpr size_t kKeptBufferBytes = size_t{1} << 22;
 constexpr size_t kSpareFramesOut = 64;  // beside those of the requests that may wait
 constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr auto kGoodbyeTime = std::chrono::seconds(2);
-
-std::chrono::milliseconds Duration(double seconds) {
-  return std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds));
-}
 
 class Session;
 
@@ -56,7 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
         write_timer_(socket_.get_executor()) {}
 
   void Start() {
-    beast::get_lowest_layer(socket_).expires_after(Duration(server_.options.read_timeout_s));
+    beast::get_lowest_layer(socket_).expires_after(InMilliseconds(server_.options.read_timeout_s));
     http::async_read(socket_.next_layer(), buffer_, request_,
                      [self = shared_from_this()](error_code error, size_t) {
                        if (error) return self->End();
@@ -146,8 +143,9 @@ class Session : public std::enable_shared_from_this<Session> {
     is_client_ = true;
     ++server_.num_clients;
     beast::get_lowest_layer(socket_).expires_never();
-    socket_.set_option(websocket::stream_base::timeout{
-        Duration(server_.options.read_timeout_s), Duration(server_.options.idle_timeout_s), true});
+    socket_.set_option(
+        websocket::stream_base::timeout{InMilliseconds(server_.options.read_timeout_s),
+                                        InMilliseconds(server_.options.idle_timeout_s), true});
     socket_.set_option(websocket::stream_base::decorator(
         [](websocket::response_type& response) { response.set(http::field::server, "aim"); }));
     socket_.read_message_max(server_.service.options().max_message_bytes);
@@ -196,7 +194,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Ends the connection unless the timer is cancelled within the time.
   void Limit(asio::steady_timer& timer, double seconds) {
-    timer.expires_after(Duration(seconds));
+    timer.expires_after(InMilliseconds(seconds));
     timer.async_wait([weak = weak_from_this(), &timer](error_code error) {
       if (error || weak.expired()) return;                                 // cancelled
       if (timer.expiry() > asio::steady_timer::clock_type::now()) return;  // while this waited
@@ -350,7 +348,7 @@ class SocketServer::Sockets {
 
   void BeginDrain() {
     draining_ = true;
-    drain_end_ = Service::Clock::now() + Duration(state_.options.drain_timeout_s);
+    drain_end_ = Service::Clock::now() + InMilliseconds(state_.options.drain_timeout_s);
     LogInfo("ending; plans under way are finished");
     error_code ignored;
     acceptor_.close(ignored);

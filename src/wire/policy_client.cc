@@ -8,6 +8,7 @@
 #include "aim/base/log.h"
 #include "aim/base/text.h"
 #include "wire/client_messages.h"
+#include "wire/milliseconds.h"
 #include "wire/socket_connection.h"
 
 namespace aim {
@@ -106,9 +107,7 @@ class PolicyClient::Exchange {
   }
 
   ServerAnswer WaitFor(const std::string& request_id, const ToolPose& present) {
-    const auto end =
-        SteadyClock::now() +
-        std::chrono::milliseconds(static_cast<int64_t>(1000 * options_.reply_timeout_s));
+    const auto end = SteadyClock::now() + InMilliseconds(options_.reply_timeout_s);
     while (const auto message = connection_->Receive(SecondsUntil(end))) {
       if (message->is_text) throw NoPlan(options_.url, Excerpt(message->bytes));
       // Answers to requests before it, which came too late, are passed over.

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "wire/milliseconds.h"
 
 namespace aim {
 namespace {
@@ -28,10 +29,6 @@ using boost::system::error_code;
 
 constexpr auto kGoodbyeTime = std::chrono::seconds(2);
 constexpr uint64_t kMaxMessageBytes = uint64_t{64} << 20;
-
-std::chrono::milliseconds InMilliseconds(double seconds) {
-  return std::chrono::milliseconds(static_cast<int64_t>(1000 * seconds));
-}
 
 std::string TextOf(const WebSocketUrl& url) {
   return "ws://" + url.host + ":" + url.port + url.path;
