@@ -1,10 +1,12 @@
 #include "codec/pose_search.h"
 
-#include <Eigen/Dense>
+#include <Eigen/Geometry>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
+
+#include "aim/geometry/symmetric_eigen.h"
 
 namespace aim {
 namespace {
@@ -99,8 +101,7 @@ Eigen::Quaterniond BestRotation(const Eigen::Matrix3d& covariance) {
   lower.diagonal().head<3>().array() -= c.trace();
   lower.row(3).head<3>() << c(2, 1) - c(1, 2), c(0, 2) - c(2, 0), c(1, 0) - c(0, 1);
   lower(3, 3) = c.trace();
-  const Eigen::SelfAdjointEigenSolver<Eigen::Matrix4d> solver(lower);
-  return Eigen::Quaterniond(Eigen::Vector4d(solver.eigenvectors().col(3)));
+  return Eigen::Quaterniond(Eigen::Vector4d(DecomposeSymmetric(lower).vectors.col(3)));
 }
 
 // Rigid motion of the three anchors onto three points.
@@ -141,8 +142,7 @@ std::vector<Rigid3d> SpinStarts(const FitProblem& problem, size_t a, const Eigen
                                 size_t b, const Eigen::Vector3d& q) {
   const Eigen::Vector3d axis_in_tool = problem.anchors_in_tool[b] - problem.anchors_in_tool[a];
   const Eigen::Vector3d axis_in_world = (q - p).normalized();
-  const Eigen::Quaterniond aligned =
-      Eigen::Quaterniond::FromTwoVectors(axis_in_tool, axis_in_world);
+  const Eigen::Quaterniond aligned = RotationBetween(axis_in_tool, axis_in_world);
   const Eigen::Vector3d middle_in_world = 0.5 * (p + q);
   const Eigen::Vector3d middle_in_tool =
       0.5 * (problem.anchors_in_tool[a] + problem.anchors_in_tool[b]);

@@ -41,8 +41,8 @@ Rigid3d ToolDown(const Eigen::Vector3d& tip_in_world, double yaw_rad) {
 }
 
 Rigid3d ToolDownNear(const Eigen::Vector3d& tip_in_world, const Eigen::Quaterniond& rotation) {
-  const Eigen::Quaterniond upright = Eigen::Quaterniond::FromTwoVectors(
-      rotation * Eigen::Vector3d::UnitZ(), -Eigen::Vector3d::UnitZ());
+  const Eigen::Quaterniond upright =
+      RotationBetween(rotation * Eigen::Vector3d::UnitZ(), -Eigen::Vector3d::UnitZ());
   return {(upright * rotation).normalized(), tip_in_world};
 }
 

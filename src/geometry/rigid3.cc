@@ -1,5 +1,6 @@
 #include "aim/geometry/rigid3.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -63,6 +64,18 @@ Eigen::Vector3d LogRotation(const Eigen::Quaterniond& rotation) {
 double AngleBetween(const Eigen::Quaterniond& a, const Eigen::Quaterniond& b) {
   const Eigen::Quaterniond difference = a.conjugate() * b;
   return 2.0 * std::atan2(difference.vec().norm(), std::abs(difference.w()));
+}
+
+Eigen::Quaterniond RotationBetween(const Eigen::Vector3d& from, const Eigen::Vector3d& to) {
+  const Eigen::Vector3d a = from.normalized(), b = to.normalized();
+  const double cosine = a.dot(b);
+  const double doubled_w = std::sqrt(std::max(0.0, 2.0 * (1.0 + cosine)));
+  if (doubled_w < 1e-6) {
+    const Eigen::Vector3d across = a.unitOrthogonal();
+    return Eigen::Quaterniond(0, across.x(), across.y(), across.z());
+  }
+  const Eigen::Vector3d vector = a.cross(b) / doubled_w;
+  return Eigen::Quaterniond(doubled_w / 2, vector.x(), vector.y(), vector.z());
 }
 
 Eigen::Quaterniond CanonicalSign(const Eigen::Quaterniond& rotation) {

@@ -1,11 +1,11 @@
 #include "aim/metrics/frechet.h"
 
-#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 
 #include "aim/base/error.h"
+#include "aim/geometry/symmetric_eigen.h"
 
 namespace aim {
 namespace {
@@ -28,8 +28,7 @@ double SumOfSingularValues(const Eigen::MatrixXd& product) {
   const Eigen::Index size = rows + product.cols();
   Eigen::MatrixXd lower = Eigen::MatrixXd::Zero(size, size);
   lower.bottomLeftCorner(product.cols(), rows) = product.transpose();
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(lower, Eigen::EigenvaluesOnly);
-  return solver.eigenvalues().cwiseAbs().sum() / 2;
+  return SymmetricEigenvalues(lower).cwiseAbs().sum() / 2;
 }
 
 }  // namespace

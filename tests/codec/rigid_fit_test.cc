@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <Eigen/Eigenvalues>
-#include <Eigen/LU>
-
+#include "aim/geometry/symmetric_eigen.h"
 #include "codec/fit_problem.h"
 #include "codec/rlbench_scene.h"
 #include "support/matchers.h"
@@ -215,10 +213,7 @@ TEST(RigidFit, InformationIsThatOfTheErrors) {
   EXPECT_LE(squares / kDraws, 6.6);  // 6 numbers of one deviation each
 }
 
-double SmallestEigenvalue(const RigidFit& fit) {
-  return Eigen::SelfAdjointEigenSolver<Eigen::Matrix<double, 6, 6>>(fit.information)
-      .eigenvalues()[0];
-}
+double SmallestEigenvalue(const RigidFit& fit) { return SymmetricEigenvalues(fit.information)[0]; }
 
 // Where blobs leave a motion free, the information says so.
 TEST(RigidFit, DegenerateConfigurationHasNoInformation) {

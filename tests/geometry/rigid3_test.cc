@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <numbers>
 
@@ -65,6 +66,20 @@ TEST_P(RotationTest, AngleBetweenIsTheAngleTurned) {
     const Eigen::Quaterniond b = a * Eigen::AngleAxisd(GetParam(), RandomUnitVector(rng));
     EXPECT_NEAR(AngleBetween(a, b), expected_rad, 2e-15 + 1e-14);
     EXPECT_NEAR(AngleBetween(b, Eigen::Quaterniond(-a.coeffs())), expected_rad, 1e-14);
+  }
+}
+
+TEST_P(RotationTest, RotationBetweenTurnsOneDirectionIntoTheOther) {
+  Rng rng(12);
+  for (int i = 0; i < 20; ++i) {
+    const Eigen::Vector3d from = RandomUnitVector(rng);
+    const Eigen::AngleAxisd turn(GetParam(), from.unitOrthogonal());
+    const Eigen::Vector3d to = turn * from;
+    const Eigen::Quaterniond between = RotationBetween(3.0 * from, 0.2 * to);
+    EXPECT_NEAR(between.norm(), 1.0, 1e-9);
+    EXPECT_LT((between * from - to).norm(), 1e-8);
+    EXPECT_NEAR(AngleBetween(between, Eigen::Quaterniond::Identity()),
+                std::acos(std::clamp(from.dot(to), -1.0, 1.0)), 1e-6);
   }
 }
 

@@ -40,6 +40,11 @@ Eigen::Vector3d LogRotation(const Eigen::Quaterniond& rotation);
 // Angle between two rotations, radians in [0, pi].
 double AngleBetween(const Eigen::Quaterniond& a, const Eigen::Quaterniond& b);
 
+// The shortest rotation that turns the direction of `from` into that of `to`; neither is zero.
+// Directions that are opposite to 1e-6 rad are half a turn about some axis across apart. (As
+// Eigen's FromTwoVectors, which decomposes a matrix for it: ten seconds of compiling.)
+Eigen::Quaterniond RotationBetween(const Eigen::Vector3d& from, const Eigen::Vector3d& to);
+
 // The same rotation with qw >= 0 (the sign used in files and on the wire).
 Eigen::Quaterniond CanonicalSign(const Eigen::Quaterniond& rotation);
 
