@@ -21,7 +21,8 @@ constexpr double kSwapMargin = 0.08;    // the same for swapped views,
 constexpr double kOrderMargin = 0.05;   // the order of quaternions,
 constexpr double kSlightMargin = 0.02;  // a shift in time or of the principal point
 constexpr double kCentreContradicts = -0.05;  // gains below which an off-centre principal point,
-constexpr double kOrderContradicts = -0.03;   // and quaternions as given, are right
+constexpr double kOrderContradicts = -0.03;   // quaternions as given, and
+constexpr double kSwapContradicts = -0.08;    // views as given, are right
 constexpr int kLeastLagFrames = 2;            // a command leads what the robot does by one
 constexpr int kLeastLagPairs = 8;             // that a shift in time must be seen in
 constexpr double kTurnedEvidence = -0.03;     // below it the tool is turned,
@@ -104,15 +105,16 @@ class Judgement {
     return best;
   }
 
-  // Whether the pictures do not speak against a fault that is no clear improvement either.
-  bool IsDoubtful(Verdict verdict, double contradicting_gain) const {
+  // A fault against which the pictures do not speak, and that is no clear improvement either.
+  std::optional<Trial> Doubt(Verdict verdict, double contradicting_gain) const {
     for (size_t index = 1; index < hypotheses_.size(); ++index) {
       const Hypothesis& hypothesis = hypotheses_[index];
       if (hypothesis.verdict != verdict) continue;
       if (std::abs(hypothesis.lag_frames) == 1) continue;  // no fault
-      if (Try(index).gain > contradicting_gain) return true;
+      const Trial trial = Try(index);
+      if (trial.gain > contradicting_gain) return trial;
     }
-    return false;
+    return std::nullopt;
   }
 
  private:
@@ -186,11 +188,12 @@ class Judgement {
 
 std::string ScoreText(double score) { return ToText(std::round(100 * score) / 100); }
 
-std::string NamesOf(const std::vector<CameraTrack>& cameras, const std::vector<size_t>& views) {
+std::string NamesOf(const std::vector<CameraTrack>& cameras, const std::vector<size_t>& views,
+                    std::string_view separator = ", ") {
   std::vector<std::string> names;
   names.reserve(views.size());
   for (const size_t view : views) names.push_back(NameOfView(cameras[view], view));
-  return Join(names);
+  return Join(names, separator);
 }
 
 void ConcludeFault(const std::vector<Hypothesis>& hypotheses, const Trial& trial,
@@ -279,6 +282,43 @@ void ConcludeTool(double finger_evidence, Diagnosis& diagnosis) {
       (is_right ? "" : "whether gripper_open is inverted (the fingers move too little)");
 }
 
+// What the pictures leave open about cameras and times that fit. Says so, and what would decide.
+bool ConcludeDoubt(const Judgement& judgement, Diagnosis& diagnosis) {
+  if (judgement.Doubt(Verdict::kPrincipalPoint, kCentreContradicts)) {
+    diagnosis.sentence =
+        "a principal point is far from the middle of the picture, and the pictures do not show "
+        "whether that is right";
+    return true;
+  }
+  if (const std::optional<Trial> swap = judgement.Doubt(Verdict::kSwappedViews, kSwapContradicts)) {
+    diagnosis.views = swap->views;
+    diagnosis.sentence = "the cameras of " +
+                         NamesOf(diagnosis.corrected.cameras, swap->views, " and ") +
+                         " would fit as well the other way round (agreement " +
+                         ScoreText(swap->score) + ", as given " + ScoreText(diagnosis.given_score) +
+                         "); a clip in which the tool comes nearer to one of them would tell, or "
+                         "overlay.png: the tool must be drawn on the hand in both";
+    return true;
+  }
+  if (judgement.Doubt(Verdict::kTimeOffset, kSlightMargin)) {
+    diagnosis.sentence =
+        "the poses fit as well some frames earlier or later: the clip is too short, or moves too "
+        "evenly, to tell";
+    return true;
+  }
+  return false;
+}
+
+// Both orders put the hand in the same place, but not the fingers: who trusts one may be wrong.
+void DoubtOrder(Diagnosis& diagnosis) {
+  diagnosis.verdict = Verdict::kUndecided;
+  diagnosis.usable = false;
+  diagnosis.sentence +=
+      "; but quaternions in the order w x y z would fit as well: this tool points the same way "
+      "either way; a clip in which it is tilted, or turned about the vertical by 90 degrees, would "
+      "tell";
+}
+
 double OpeningAxis(const Hypothesis& given, const MotionPlan& plan,
                    const std::vector<ViewMotion>& motion, const std::vector<bool>& seen) {
   std::vector<double> evidence;
@@ -331,23 +371,10 @@ Diagnosis Diagnose(const std::vector<Hypothesis>& hypotheses, const MotionPlan& 
   }
   diagnosis.opening_axis_evidence = OpeningAxis(hypotheses[0], plan, motion, diagnosis.seen);
   if (ConcludeStoredSigns(diagnosis) || ConcludeDeclaredSize(given, diagnosis)) return diagnosis;
-  if (judgement.IsDoubtful(Verdict::kPrincipalPoint, kCentreContradicts)) {
-    diagnosis.sentence =
-        "a principal point is far from the middle of the picture, and the pictures do not show "
-        "whether that is right";
-    return diagnosis;
-  }
-  if (judgement.IsDoubtful(Verdict::kTimeOffset, kSlightMargin)) {
-    diagnosis.sentence =
-        "the poses fit as well some frames earlier or later: the clip is too short, or moves too "
-        "evenly, to tell";
-    return diagnosis;
-  }
+  if (ConcludeDoubt(judgement, diagnosis)) return diagnosis;
   ConcludeTool(finger_evidence, diagnosis);
-  if (diagnosis.usable && judgement.IsDoubtful(Verdict::kQuaternionOrder, kOrderContradicts)) {
-    diagnosis.verdict = Verdict::kUndecided;
-    diagnosis.sentence +=
-        "; quaternions in the order w x y z would fit as well: this tool points the same way";
+  if (diagnosis.usable && judgement.Doubt(Verdict::kQuaternionOrder, kOrderContradicts)) {
+    DoubtOrder(diagnosis);
   }
   return diagnosis;
 }

@@ -207,7 +207,25 @@ TEST(DoctorTest, AnOrderOfQuaternionsThatCannotBeSeenIsNotDecided) {
     Eigen::Quaterniond& q = pose.world_from_tool.rotation;
     q = Eigen::Quaterniond(q.z(), q.w(), q.x(), q.y());
   }
-  EXPECT_NE(ExamineClip(clip).verdict, Verdict::kOk);
+  const DoctorReport report = ExamineClip(clip);
+  EXPECT_EQ(ToWord(report.verdict), "undecided");
+  EXPECT_FALSE(report.usable) << report.sentence;
+  EXPECT_THAT(report.sentence, HasSubstr("w x y z"));
+  EXPECT_THAT(report.sentence, HasSubstr("would tell"));
+}
+
+// Cameras that stand together see the same: right or swapped, nobody is told to go on.
+TEST(DoctorTest, ViewsThatCannotBeToldApartAreNotDecided) {
+  DrawnClip clip = DrawClip({.side_by_side = true});
+  for (const bool swapped : {false, true}) {
+    if (swapped) std::swap(clip.cameras[0].frames, clip.cameras[1].frames);
+    const DoctorReport report = ExamineClip(clip);
+    EXPECT_EQ(ToWord(report.verdict), "undecided") << report.sentence;
+    EXPECT_FALSE(report.usable) << report.sentence;
+    EXPECT_THAT(report.views, ElementsAre(0, 1));
+    EXPECT_THAT(report.sentence, HasSubstr("cam0 and view cam1 would fit as well the other way"));
+    EXPECT_THAT(report.sentence, HasSubstr("would tell"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DoctorFaultTest, ::testing::ValuesIn(Faults()), CaseName());

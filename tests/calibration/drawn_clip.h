@@ -22,9 +22,10 @@ struct DrawnClipOptions {
   int num_views = 2;
   int size_px = 128;
   bool moves = true;
-  bool grips = true;         // the gripper closes in the middle of the clip
-  bool wide_along_y = true;  // the hand; otherwise it is as deep as wide
-  double yaw_rad = 0.6;      // at 0.6 both views see the fingers from the side
+  bool grips = true;          // the gripper closes in the middle of the clip
+  bool wide_along_y = true;   // the hand; otherwise it is as deep as wide
+  double yaw_rad = 0.6;       // at 0.6 both views see the fingers from the side
+  bool side_by_side = false;  // the second camera stands a centimetre beside the first
 };
 
 struct DrawnClip {
@@ -142,8 +143,12 @@ inline std::vector<std::pair<Eigen::Vector3d, std::array<uint8_t, 3>>> TablePoin
 
 inline DrawnClip DrawPoses(const std::vector<ToolPose>& poses, const DrawnClipOptions& options) {
   Rng rng(11);
-  const std::vector<Camera> rig =
+  std::vector<Camera> rig =
       MakeCameraRig({.num_views = std::max(2, options.num_views), .size_px = options.size_px}, rng);
+  if (options.side_by_side) {
+    rig[1] = rig[0];
+    rig[1].world_from_camera.translation = rig[0].world_from_camera * Eigen::Vector3d(0.01, 0, 0);
+  }
   DrawnClip clip{.size_px = options.size_px, .cameras = {}, .poses = poses, .views = {}};
   const auto table = TablePoints();
   for (int view = 0; view < options.num_views; ++view) {

@@ -80,7 +80,8 @@ struct ReadingScore {
 
 struct DoctorReport {
   Verdict verdict = Verdict::kUndecided;
-  bool usable = false;  // as the data are: nothing that can be seen contradicts them
+  bool usable = false;  // as the data are: nothing that can be seen contradicts them, and of what
+                        // all else rests on (views, orders, times) nothing is left open
   std::string sentence;
   int num_frames = 0;
   std::vector<std::string> view_names;
