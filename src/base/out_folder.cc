@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/out_place.h"
 #include "aim/base/parse_json.h"
 
 namespace aim {
@@ -19,14 +20,6 @@ namespace fs = std::filesystem;
 constexpr const char* kRecord = "run.json";
 constexpr const char* kSettings = "settings.json";  // of a run that can be gone on with
 constexpr const char* kClaimed = "run";             // stands for the whole folder
-
-bool HoldsOrIs(const fs::path& above, const fs::path& below) {
-  for (fs::path folder = below;; folder = folder.parent_path()) {
-    std::error_code error;
-    if (fs::equivalent(above, folder, error)) return true;
-    if (folder == folder.parent_path()) return false;
-  }
-}
 
 // Removing one of these would take more than an earlier run with it.
 bool HoldsMoreThanARun(const fs::path& folder) {

@@ -6,6 +6,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/out_place.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -272,6 +273,26 @@ TEST(RunContextTest, WrongKindOfOutIsAConfigError) {
       {"--out is the folder"});
   EXPECT_THROW(RunContext({.out = folder / "file/below"}).PrepareOutFolder(OutUse::kResumable),
                ConfigError);
+}
+
+TEST(OutPlaceTest, ResultsDoNotGoWhereInputsAreRead) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "data/episode0");
+  fs::create_directory_symlink(folder / "data", folder / "link");
+  for (const fs::path& out : {folder / "data", folder / "data/out", folder / "data/episode0/a/b",
+                              folder / "link/out", folder / "data/../data/out"}) {
+    ExpectThrowsWith<ConfigError>([&] { RefuseOutInside(out, folder / "data", "OUT"); },
+                                  {"OUT is", "which is read", "apart"});
+  }
+  EXPECT_NO_THROW(RefuseOutInside(folder / "out", folder / "data"));
+  EXPECT_NO_THROW(RefuseOutInside(folder / "data2", folder / "data"));
+  EXPECT_NO_THROW(RefuseOutInside(folder / "data/out", folder / "data/episode0"));
+  EXPECT_NO_THROW(RefuseOutInside(folder / "data/out", folder / "nowhere"));
+  EXPECT_NO_THROW(RefuseOutInside("", folder / "data"));  // said by who needs an output
+  const fs::path before = fs::current_path();
+  fs::current_path(folder / "data");
+  EXPECT_THROW(RefuseOutInside("out", "."), ConfigError);
+  fs::current_path(before);
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 #include "aim/base/text.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "aim/base/name_list.h"
 
 namespace aim {
 namespace {
@@ -41,6 +44,13 @@ TEST(TextTest, JsonOfBytesThatAreNotUtf8IsWritten) {
 TEST(HexText, IsSixteenDigits) {
   EXPECT_EQ(HexText(0), "0000000000000000");
   EXPECT_EQ(HexText(0xFEDCBA9876543210U), "fedcba9876543210");
+}
+
+TEST(NameListTest, CommasAndRepetitionAreOne) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(SplitNames({"front,overhead", "wrist"}), ElementsAre("front", "overhead", "wrist"));
+  EXPECT_THAT(SplitNames({"a,", ",b", ""}), ElementsAre("a", "b"));
+  EXPECT_TRUE(SplitNames({}).empty());
 }
 
 }  // namespace
