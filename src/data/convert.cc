@@ -19,10 +19,10 @@ class Converter {
         layout_(FindLayout(options.to)) {
     report_.from = data_.layout().Name();
     report_.to = layout_.Name();
-    report_.lost = LostBetween(data_.layout().Limits(), layout_.Limits());
   }
 
   ConvertReport Run() {
+    RequireFitting(data_, options_.edit);
     Prepare();
     SetWriter writer(layout_, run_.out(), options_.lossless, shard_.FileStem("written") + ".jsonl");
     const std::vector<EpisodeRef>& refs = data_.episodes();
@@ -37,6 +37,8 @@ class Converter {
     report_.num_episodes = writer.num_episodes();
     report_.num_resumed = writer.num_resumed();
     report_.num_frames = writer.num_frames();
+    report_.lost = {writer.lost().begin(), writer.lost().end()};
+    WarnOfLost(writer.lost(), layout_);
     if (run_.stop_requested()) {
       run_.MarkUnfinished();
       return report_;
@@ -52,8 +54,10 @@ class Converter {
   void Prepare() {
     nlohmann::json settings = OptionsToJson(options_);
     for (const char* free : {"shard", "destination", "source", "from"}) settings.erase(free);
-    PrepareSetFolder(run_, layout_, {.folder = options_.destination, .shard = options_.shard},
-                     settings, report_.lost);
+    PrepareSetFolder(
+        run_, layout_,
+        {.sources = {options_.source}, .folder = options_.destination, .shard = options_.shard},
+        settings);
   }
 
   void ConvertGuarded(size_t number, SetWriter& writer) {
@@ -95,13 +99,14 @@ void ConvertOptions::Validate() const {
 }
 
 nlohmann::json ToJson(const ConvertReport& report) {
-  return {{"from", report.from},
-          {"to", report.to},
-          {"episodes", report.num_episodes},
-          {"resumed", report.num_resumed},
-          {"frames", report.num_frames},
-          {"lost", report.lost},
-          {"damaged", ToJson(report.skipped)}};
+  nlohmann::json json = {{"from", report.from},
+                         {"to", report.to},
+                         {"episodes", report.num_episodes},
+                         {"resumed", report.num_resumed},
+                         {"frames", report.num_frames},
+                         {"lost", report.lost}};
+  AddSkipped(report.skipped, json);
+  return json;
 }
 
 ConvertReport RunConvert(const ConvertOptions& options, RunContext& run) {

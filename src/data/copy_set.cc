@@ -23,7 +23,6 @@ void CopyDataSet(const DataSet& data, const Layout& to, const std::filesystem::p
                  Progress& progress, std::vector<Skipped>& skipped) {
   const size_t count = data.episodes().size();
   std::vector<Skipped> left_out;
-  WarnOfLost(LostBetween(data.layout().Limits(), to.Limits()), to);
   WriteFolderAtomic(folder, [&](const std::filesystem::path& temporary) {
     SetWriter writer(to, temporary, false, "");
     progress.Start("write " + std::string(to.Name()), static_cast<int64_t>(count));
@@ -32,6 +31,7 @@ void CopyDataSet(const DataSet& data, const Layout& to, const std::filesystem::p
     }
     progress.Finish();
     RequireOneRead(data.root().string(), count, left_out);
+    WarnOfLost(writer.lost(), to);
     writer.Finish();
   });
   skipped.insert(skipped.end(), left_out.begin(), left_out.end());

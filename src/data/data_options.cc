@@ -1,6 +1,7 @@
 #include "aim/data/data_options.h"
 
 #include "aim/base/error.h"
+#include "aim/data/episode_edit.h"
 
 namespace aim {
 
@@ -16,6 +17,12 @@ std::string InAnyLayout(std::string_view what) {
     text += (i > 0 ? ", " : "") + std::string(Layouts()[i]->Name());
   }
   return text;
+}
+
+DataSet DataOptions::Open() const {
+  const DataSet data = OpenDataSet(path, layout);
+  RequireFitting(data, {.views = views});
+  return data.WithViews(views);
 }
 
 void DataOptions::Validate() const {

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
+#include <optional>
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
 #include "aim/data/cut_clip.h"
+#include "aim/data/data_set.h"
 #include "aim/media/video.h"
 #include "data/frame_range.h"
 
@@ -65,10 +68,38 @@ std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit
   }
   std::vector<int> frames = SampleFrames(episode.facts().times_s, edit.fps);
   if (!frames.empty()) return frames;
-  throw InputError({.where = episode.where(),
-                    .got = ToText(episode.facts().clip.fps) + " frames a second",
+  const std::string rate = RateText(episode.facts().clip.fps);
+  throw UnfitError({.where = episode.where(),
+                    .got = "recorded at " + rate + " frames a second",
                     .expected = "at least " + ToText(edit.fps) + ", the rate asked for",
-                    .fix = "ask for fewer: frames are not invented"});
+                    .fix = "ask for fewer: frames are not invented"},
+                   {.where = "--fps",
+                    .got = ToText(edit.fps),
+                    .expected = "at most " + rate + " frames a second",
+                    .fix = "frames are not invented"});
+}
+
+void RequireFitting(const DataSet& data, const EpisodeEdit& edit, const std::string& views_flag) {
+  if (edit.views.empty() && edit.fps == 0) return;
+  std::optional<Problem> asked;
+  for (const EpisodeRef& ref : data.episodes()) {
+    try {
+      const std::unique_ptr<OpenEpisode> episode = data.OpenAsIs(ref);
+      if (!edit.views.empty()) episode->KeepViews(edit.views);
+      FramesTaken(*episode, edit);
+      return;
+    } catch (const UnfitError& error) {
+      if (asked || error.asked().where.empty()) continue;
+      asked = error.asked();
+      asked->expected += ", as in " + ref.name;
+    } catch (const InputError&) {  // damaged: said when it is left out
+    }
+  }
+  if (!asked) return;
+  if (asked->where == "--views") asked->where = views_flag;
+  const std::string all = "no episode of " + data.root().string() + " has that";
+  asked->fix = asked->fix.empty() ? all : all + ", and " + asked->fix;
+  throw ConfigError(*asked);
 }
 
 Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRange& range) {

@@ -6,7 +6,7 @@ nlohmann::json ToJson(const InspectReport& report) {
   nlohmann::json document = ToJson(report.statistics);
   document["layout"] = report.layout;
   document["path"] = report.path.string();
-  document["damaged"] = ToJson(report.skipped);
+  AddSkipped(report.skipped, document);
   return document;
 }
 

@@ -14,6 +14,7 @@
 #include "aim/base/path_claim.h"
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
+#include "aim/data/skipped.h"
 #include "aim/media/video.h"
 #include "data/camera_matrices.h"
 #include "data/lerobot_columns.h"
@@ -77,7 +78,7 @@ Shared SharedOf(const Episode& episode) {
 
 [[noreturn]] void RefuseEpisode(const EpisodeRef& ref, const std::string& got,
                                 const std::string& expected, const std::string& fix = "") {
-  throw InputError({.where = ref.name, .got = got, .expected = expected, .fix = fix});
+  throw UnfitError({.where = ref.name, .got = got, .expected = expected, .fix = fix});
 }
 
 void CheckEpisodeWhole(const EpisodeRef& ref, const Episode& episode) {

@@ -37,6 +37,7 @@ std::vector<MergeSource> OpenSources(const MergeOptions& options) {
       prefix = name + "-" + std::to_string(number);
     }
     sources.push_back({OpenDataSet(options.paths[i], options.from), prefix});
+    RequireFitting(sources.back().data, options.edit);
   }
   return sources;
 }
@@ -98,17 +99,11 @@ class Merger {
         layout_(FindLayout(options.to)),
         sources_(OpenSources(options)) {
     report_.to = layout_.Name();
-    std::set<std::string> lost;
     for (const MergeSource& source : sources_) {
-      const Layout& layout = source.data.layout();
-      for (const std::string& part : LostBetween(layout.Limits(), layout_.Limits())) {
-        lost.insert(part);
-      }
       report_.sets.push_back({.path = source.data.root().string(),
-                              .layout = std::string(layout.Name()),
+                              .layout = std::string(source.data.layout().Name()),
                               .prefix = source.prefix});
     }
-    report_.lost = {lost.begin(), lost.end()};
   }
 
   MergeReport Run() {
@@ -117,7 +112,10 @@ class Merger {
       run_.MarkUnfinished();
       return report_;
     }
-    PrepareSetFolder(run_, layout_, {.folder = options_.paths.back()}, Settings(), report_.lost);
+    PrepareSetFolder(run_, layout_,
+                     {.sources = {options_.paths.begin(), options_.paths.end() - 1},
+                      .folder = options_.paths.back()},
+                     Settings());
     SetWriter writer(layout_, run_.out(), options_.lossless);
     size_t number = 0;
     size_t count = 0;
@@ -130,6 +128,8 @@ class Merger {
     report_.num_episodes = writer.num_episodes();
     report_.num_resumed = writer.num_resumed();
     report_.num_frames = writer.num_frames();
+    report_.lost = {writer.lost().begin(), writer.lost().end()};
+    WarnOfLost(writer.lost(), layout_);
     if (run_.stop_requested()) {
       run_.MarkUnfinished();
       return report_;
@@ -278,15 +278,16 @@ nlohmann::json ToJson(const MergeReport& report) {
                     {"prefix", set.prefix},
                     {"episodes", set.num_episodes}});
   }
-  return {{"to", report.to},
-          {"sets", sets},
-          {"episodes", report.num_episodes},
-          {"resumed", report.num_resumed},
-          {"frames", report.num_frames},
-          {"lost", report.lost},
-          {"renamed", ToJson(report.renamed)},
-          {"repeated", ToJson(report.repeated)},
-          {"damaged", ToJson(report.skipped)}};
+  nlohmann::json json = {{"to", report.to},
+                         {"sets", sets},
+                         {"episodes", report.num_episodes},
+                         {"resumed", report.num_resumed},
+                         {"frames", report.num_frames},
+                         {"lost", report.lost},
+                         {"renamed", ToJson(report.renamed)},
+                         {"repeated", ToJson(report.repeated)}};
+  AddSkipped(report.skipped, json);
+  return json;
 }
 
 MergeReport RunMerge(const MergeOptions& options, RunContext& run) {

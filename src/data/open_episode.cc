@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/name_list.h"
 #include "aim/base/text.h"
 #include "aim/data/fit_view.h"
+#include "aim/data/skipped.h"
 #include "aim/media/video.h"
 #include "data/frame_range.h"
 #include "data/view_videos.h"
@@ -24,10 +26,12 @@ size_t NumberOfView(const Clip& clip, const std::string& name, const std::string
     if (view.camera.name == name) return names.size();
     names.push_back(view.camera.name);
   }
-  throw InputError({.where = where,
-                    .got = "no view called " + name,
-                    .expected = "one of " + Join(names, ", "),
-                    .fix = ""});
+  throw UnfitError(
+      {.where = where,
+       .got = "without a view called " + name,
+       .expected = "one of " + Join(names),
+       .fix = ""},
+      {.where = "--views", .got = Excerpt(name), .expected = "one of " + Join(names), .fix = ""});
 }
 
 }  // namespace
@@ -35,7 +39,7 @@ size_t NumberOfView(const Clip& clip, const std::string& name, const std::string
 void RequireCameras(const Clip& clip, const std::string& where) {
   for (const ClipView& view : clip.views) {
     if (!view.camera.frames.empty()) continue;
-    throw InputError(
+    throw UnfitError(
         {.where = where + ": " + view.camera.name,
          .got = "without calibration",
          .expected = "a calibrated camera for each view",
@@ -81,13 +85,13 @@ EpisodeShape OpenEpisode::shape() const {
 void OpenEpisode::KeepViews(const std::vector<std::string>& names) {
   std::vector<ClipView> kept;
   std::vector<size_t> numbers;
-  for (const std::string& name : names) {
+  for (const std::string& name : SplitNames(names)) {
     const size_t number = NumberOfView(facts_.clip, name, where_);
     if (std::find(numbers.begin(), numbers.end(), number) != numbers.end()) {
-      throw InputError({.where = where_,
-                        .got = "the view " + name + " asked for twice",
-                        .expected = "each once",
-                        .fix = ""});
+      throw ConfigError({.where = "--views",
+                         .got = "the view " + name + " asked for twice",
+                         .expected = "each once",
+                         .fix = ""});
     }
     numbers.push_back(number);
     kept.push_back(facts_.clip.views[number]);

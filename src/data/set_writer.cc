@@ -6,6 +6,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/out_place.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/shard.h"
@@ -22,6 +23,7 @@ nlohmann::json ToJson(const std::string& key, const WrittenEpisode& written) {
   return {{"episode", key},
           {"stamp", written.stamp},
           {"content", written.content},
+          {"lost", written.lost},
           {"frames", written.num_frames},
           {"name", written.target.name},
           {"task", written.target.task},
@@ -43,32 +45,40 @@ std::optional<std::pair<std::string, WrittenEpisode>> ReadLine(const std::string
                          .path = {},
                          .task = one.at("task"),
                          .variation = one.at("variation"),
-                         .index = one.at("index")}}}};
+                         .index = one.at("index")},
+              .lost = one.value("lost", std::set<std::string>())}}};
   } catch (const nlohmann::json::exception&) {
     return std::nullopt;
   }
 }
 
-}  // namespace
-
-std::vector<std::string> LostBetween(const LayoutLimits& from, const LayoutLimits& to) {
-  const std::vector<std::pair<const char*, bool LayoutLimits::*>> kParts = {
-      {"cameras", &LayoutLimits::cameras},
-      {"poses", &LayoutLimits::poses},
-      {"measured poses", &LayoutLimits::measured},
-      {"confidence", &LayoutLimits::confidence},
-      {"instructions", &LayoutLimits::prompt},
-      {"tasks", &LayoutLimits::task},
-      {"seeds", &LayoutLimits::seed}};
-  std::vector<std::string> lost;
-  for (const auto& [name, part] : kParts) {
-    if (from.*part && !(to.*part)) lost.emplace_back(name);
+// What the episode has and the layout does not hold.
+std::set<std::string> LostOf(const Episode& episode, const LayoutLimits& to) {
+  const Clip& clip = episode.clip;
+  const bool has_cameras = std::any_of(clip.views.begin(), clip.views.end(), [](const auto& view) {
+    return !view.camera.frames.empty();
+  });
+  struct Part {
+    const char* name;
+    bool is_there;
+    bool is_held;
+  };
+  std::set<std::string> lost;
+  for (const Part& part :
+       {Part{"cameras", has_cameras, to.cameras}, Part{"poses", clip.poses.size() > 1, to.poses},
+        Part{"measured poses", !episode.measured.empty(), to.measured},
+        Part{"confidence", !episode.confidence.empty(), to.confidence},
+        Part{"instructions", !clip.prompt.empty(), to.prompt},
+        Part{"tasks", !episode.task.empty(), to.task}, Part{"seeds", episode.seed != 0, to.seed}}) {
+    if (part.is_there && !part.is_held) lost.insert(part.name);
   }
   return lost;
 }
 
+}  // namespace
+
 void PrepareSetFolder(RunContext& run, const Layout& layout, const SetPlace& place,
-                      const nlohmann::json& settings, const std::vector<std::string>& lost) {
+                      const nlohmann::json& settings) {
   const bool is_apart = layout.Limits().apart;
   const bool is_shared = ParseShard(place.shard).count > 1;
   const std::string name(layout.Name());
@@ -80,19 +90,25 @@ void PrepareSetFolder(RunContext& run, const Layout& layout, const SetPlace& pla
                        .fix = "leave it out"});
   }
   const OutUse use = !is_apart ? OutUse::kNew : is_shared ? OutUse::kShared : OutUse::kResumable;
+  for (const fs::path& source : place.sources) {
+    if (place.folder.empty()) {
+      RefuseOutInside(run.out(), source);
+    } else {
+      RefuseOutInside(place.folder, source, "the folder to write");
+    }
+  }
   if (place.folder.empty()) {
     run.PrepareOutFolder(use);
   } else {
     run.PrepareOutFolder(use, place.folder);
   }
   KeepSettings(run.out() / "settings.json", settings);
-  WarnOfLost(lost, layout);
 }
 
-void WarnOfLost(const std::vector<std::string>& lost, const Layout& to) {
+void WarnOfLost(const std::set<std::string>& lost, const Layout& to) {
   if (lost.empty()) return;
-  LogWarning("the layout " + std::string(to.Name()) + " cannot hold " + Join(lost, ", ") +
-             ": left out");
+  LogWarning("the layout " + std::string(to.Name()) + " cannot hold " +
+             Join({lost.begin(), lost.end()}) + ": left out");
 }
 
 WrittenEpisodes::WrittenEpisodes(const fs::path& folder, const std::string& file)
@@ -173,7 +189,7 @@ bool SetWriter::IsTaken(const std::string& key, const EpisodeRef& target) const 
 void SetWriter::RequireFree(const std::string& key, const EpisodeRef& target,
                             const std::string& where) const {
   if (!IsTaken(key, target)) return;
-  throw InputError({.where = where,
+  throw UnfitError({.where = where,
                     .got = "a second episode that becomes " + NameOf(target),
                     .expected = "names that differ",
                     .fix = "convert the parts of the data set one by one"});
@@ -183,13 +199,16 @@ void SetWriter::Write(const std::string& key, const WrittenEpisode& written,
                       const Episode& episode) {
   sink_->Write(written.target, episode);
   names_.insert(NameOf(written.target));
-  if (written_) written_->Add(key, written);
-  Count(written);
+  WrittenEpisode noted = written;
+  noted.lost = LostOf(episode, layout_.Limits());
+  if (written_) written_->Add(key, noted);
+  Count(noted);
 }
 
 void SetWriter::Count(const WrittenEpisode& written) {
   ++num_episodes_;
   num_frames_ += written.num_frames;
+  lost_.insert(written.lost.begin(), written.lost.end());
 }
 
 }  // namespace aim

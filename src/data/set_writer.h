@@ -16,21 +16,21 @@
 
 namespace aim {
 
-// What the one layout holds and the other does not.
-std::vector<std::string> LostBetween(const LayoutLimits& from, const LayoutLimits& to);
-void WarnOfLost(const std::vector<std::string>& lost, const Layout& to);
+// Logs what episodes had and the layout could not hold (SetWriter::lost).
+void WarnOfLost(const std::set<std::string>& lost, const Layout& to);
 
-// Where a run writes.
+// Where a run writes, and what it reads.
 struct SetPlace {
+  std::vector<std::filesystem::path> sources = {};
   std::filesystem::path folder = {};  // an argument of the tool; empty: --out
   std::string shard = {};             // of a run by several processes
 };
 
-// Prepares the run's folder for episodes of `layout`; `settings` are kept there for --resume, and
-// what will be lost is logged. Throws ConfigError for a shard where the layout's episodes share
-// files.
+// Prepares the run's folder for episodes of `layout`; `settings` are kept there for --resume.
+// Throws ConfigError for a shard where the layout's episodes share files, and for a folder in one
+// of the sources.
 void PrepareSetFolder(RunContext& run, const Layout& layout, const SetPlace& place,
-                      const nlohmann::json& settings, const std::vector<std::string>& lost);
+                      const nlohmann::json& settings);
 
 // An episode that was written, and from what.
 struct WrittenEpisode {
@@ -38,6 +38,7 @@ struct WrittenEpisode {
   std::string content;  // of its pictures, before they were written (data/content.h); may be empty
   int64_t num_frames = 0;
   EpisodeRef target;
+  std::set<std::string> lost = {};  // what it had and the layout cannot hold
 };
 
 // A line an episode in a file of each process. One that is killed leaves its last line cut at most.
@@ -95,6 +96,7 @@ class SetWriter {
   int64_t num_episodes() const { return num_episodes_; }
   int64_t num_resumed() const { return num_resumed_; }  // of them written by an earlier start
   int64_t num_frames() const { return num_frames_; }
+  const std::set<std::string>& lost() const { return lost_; }  // "seeds", ..., of any of them
 
  private:
   void Count(const WrittenEpisode& written);
@@ -106,6 +108,7 @@ class SetWriter {
   int64_t num_episodes_ = 0;
   int64_t num_resumed_ = 0;
   int64_t num_frames_ = 0;
+  std::set<std::string> lost_;
 };
 
 }  // namespace aim

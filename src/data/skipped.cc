@@ -12,16 +12,24 @@ nlohmann::json ToJson(const std::vector<Skipped>& skipped) {
   return list;
 }
 
-void Skip(const std::string& episode, const std::string& problem, std::vector<Skipped>& skipped) {
-  LogWarning("left out " + episode + ": " + problem);
-  skipped.push_back({episode, problem});
+void AddSkipped(const std::vector<Skipped>& skipped, nlohmann::json& report) {
+  std::vector<Skipped> damaged, unfit;
+  for (const Skipped& one : skipped) (one.is_damaged ? damaged : unfit).push_back(one);
+  report["damaged"] = ToJson(damaged);
+  report["unfit"] = ToJson(unfit);
+}
+
+void Skip(Skipped one, std::vector<Skipped>& skipped) {
+  LogWarning("left out " + one.episode + ": " + one.problem);
+  skipped.push_back(std::move(one));
 }
 
 void RequireOneRead(const std::string& where, size_t count, const std::vector<Skipped>& skipped) {
   if (skipped.empty() || skipped.size() < count) return;
   throw InputError({.where = where,
-                    .got = "without an episode that can be read (" + skipped[0].episode + ": " +
-                           skipped[0].problem + ")",
+                    .got = std::string("without an episode that ") +
+                           (skipped[0].is_damaged ? "can be read" : "is as asked for") + " (" +
+                           skipped[0].episode + ": " + skipped[0].problem + ")",
                     .expected = "at least one",
                     .fix = ""});
 }

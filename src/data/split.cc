@@ -91,17 +91,17 @@ class Splitter {
         layout_(LayoutToWrite(options, data_)) {
     report_.from = data_.layout().Name();
     report_.to = layout_.Name();
-    report_.lost = LostBetween(data_.layout().Limits(), layout_.Limits());
   }
 
   SplitReport Run() {
+    RequireFitting(data_, options_.edit);
     LookAtEpisodes();
     if (run_.stop_requested()) {
       run_.MarkUnfinished();
       return report_;
     }
     Plan();
-    PrepareSetFolder(run_, layout_, {}, Settings(), report_.lost);
+    PrepareSetFolder(run_, layout_, {.sources = {options_.path}}, Settings());
     for (const SplitPart& part : report_.parts) {
       std::filesystem::create_directories(run_.out() / part.name);
       writers_.push_back(
@@ -199,11 +199,15 @@ class Splitter {
   }
 
   void CountParts() {
+    std::set<std::string> lost;
     for (size_t i = 0; i < writers_.size(); ++i) {
+      lost.insert(writers_[i]->lost().begin(), writers_[i]->lost().end());
       report_.parts[i].num_episodes = writers_[i]->num_episodes();
       report_.parts[i].num_resumed = writers_[i]->num_resumed();
       report_.parts[i].num_frames = writers_[i]->num_frames();
     }
+    report_.lost = {lost.begin(), lost.end()};
+    WarnOfLost(lost, layout_);
   }
 
   void Finish() {
@@ -263,11 +267,10 @@ nlohmann::json ToJson(const SplitReport& report) {
                         {"resumed", part.num_resumed},
                         {"frames", part.num_frames}};
   }
-  return {{"from", report.from},
-          {"to", report.to},
-          {"parts", parts},
-          {"lost", report.lost},
-          {"damaged", ToJson(report.skipped)}};
+  nlohmann::json json = {
+      {"from", report.from}, {"to", report.to}, {"parts", parts}, {"lost", report.lost}};
+  AddSkipped(report.skipped, json);
+  return json;
 }
 
 SplitReport RunSplit(const SplitOptions& options, RunContext& run) {

@@ -8,6 +8,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/out_place.h"
 #include "aim/base/text.h"
 #include "aim/data/set_statistics.h"
 #include "aim/media/filmstrip.h"
@@ -119,7 +120,8 @@ json Ranges(const SetStatistics& statistics) {
   ranges.push_back(Range("path of the tip", poses.path_m, "m"));
   ranges.push_back({{"name", "gripper open"},
                     {"value", PercentText(poses.open_sum / static_cast<double>(poses.num_poses)) +
-                                  " % of all frames; it opens or closes " +
+                                  " % on average over the " + CountText(poses.num_poses, "frame") +
+                                  " with poses; it opens or closes " +
                                   NumberText(static_cast<double>(poses.num_gripper_changes) /
                                                  static_cast<double>(poses.num_episodes),
                                              1) +
@@ -127,7 +129,8 @@ json Ranges(const SetStatistics& statistics) {
   for (const auto& [name, view] : statistics.sight) {
     ranges.push_back({{"name", "tool seen in " + name},
                       {"value", PercentText(view.num_seen / static_cast<double>(view.num_frames)) +
-                                    " % of all frames"}});
+                                    " % of its " + CountText(view.num_frames, "frame") +
+                                    " with poses and calibration"}});
   }
   return ranges;
 }
@@ -175,6 +178,7 @@ class Gallery {
       : options_(options), run_(run), data_(options.data.Open()) {}
 
   GalleryReport Run() {
+    RefuseOutInside(run_.out(), data_.root());
     run_.PrepareOutFolder(OutUse::kNew);
     const std::vector<EpisodeRef>& refs = data_.episodes();
     run_.progress().Start("view", static_cast<int64_t>(refs.size()));
@@ -242,11 +246,12 @@ class Gallery {
 void GalleryOptions::Validate() const { CheckRanges(*this); }
 
 json ToJson(const GalleryReport& report) {
-  return {{"page", report.page},
-          {"episodes", report.num_episodes},
-          {"shown", report.num_shown},
-          {"bytes", report.size_bytes},
-          {"damaged", ToJson(report.skipped)}};
+  json object = {{"page", report.page},
+                 {"episodes", report.num_episodes},
+                 {"shown", report.num_shown},
+                 {"bytes", report.size_bytes}};
+  AddSkipped(report.skipped, object);
+  return object;
 }
 
 GalleryReport RunGallery(const GalleryOptions& options, RunContext& run) {

@@ -8,6 +8,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/name_list.h"
 #include "aim/base/text.h"
 #include "aim/metrics/frechet.h"
 #include "aim/tensor/device.h"
@@ -48,7 +49,10 @@ class Comparison {
     const DataSet judged = options_.judged.Open();
     const std::vector<std::string>& views =
         options_.truth.views.empty() ? options_.judged.views : options_.truth.views;
-    const DataSet truth = OpenDataSet(options_.truth.path, options_.truth.layout).WithViews(views);
+    const DataSet truth = OpenDataSet(options_.truth.path, options_.truth.layout);
+    RequireFitting(judged, options_.edit);
+    RequireFitting(truth, {.views = views, .fps = options_.edit.fps},
+                   options_.truth.views.empty() ? "--views" : "--truth-views");
     EpisodePairs pairs = PairEpisodes(judged, truth, options_.pair);
     if (!run_.out().empty()) run_.PrepareOutFile();
     const at::InferenceMode guard;
@@ -57,7 +61,7 @@ class Comparison {
       const std::string& name = pair.first->name;
       TryOrSkip(name, report_.skipped, [&] {
         const std::unique_ptr<OpenEpisode> episode = judged.Open(*pair.first);
-        const std::unique_ptr<OpenEpisode> counterpart = truth.Open(*pair.second);
+        const std::unique_ptr<OpenEpisode> counterpart = truth.WithViews(views).Open(*pair.second);
         EpisodeComparison comparison =
             CompareEpisode(options_, networks_, *episode, *counterpart, features_);
         comparison.episode = name;
@@ -117,12 +121,8 @@ class Comparison {
 
 std::set<Metric> CompareOptions::Metrics() const {
   std::set<Metric> chosen;
-  for (const std::string& words : metrics) {
-    size_t begin = 0;
-    for (size_t comma = 0; comma != std::string::npos; begin = comma + 1) {
-      comma = words.find(',', begin);
-      chosen.insert(FromWord<Metric>(words.substr(begin, comma - begin), "--metrics"));
-    }
+  for (const std::string& name : SplitNames(metrics)) {
+    chosen.insert(FromWord<Metric>(name, "--metrics"));
   }
   return chosen;
 }
@@ -135,12 +135,12 @@ void CompareOptions::Validate() const {
                        .expected = "one or more of " + Join(AllWords<Metric>()),
                        .fix = ""});
   }
-  if (truth.views.empty() || judged.views.empty() || truth.views.size() == judged.views.size()) {
-    return;
-  }
+  const size_t num_views = SplitNames(judged.views).size();
+  const size_t num_true = SplitNames(truth.views).size();
+  if (num_true == 0 || num_views == 0 || num_true == num_views) return;
   throw ConfigError({.where = "--truth-views",
-                     .got = CountText(static_cast<int64_t>(truth.views.size()), "name"),
-                     .expected = "as many as --views has (" + std::to_string(judged.views.size()) +
+                     .got = CountText(static_cast<int64_t>(num_true), "name"),
+                     .expected = "as many as --views has (" + std::to_string(num_views) +
                                  "): they belong together in order",
                      .fix = ""});
 }

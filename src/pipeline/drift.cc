@@ -115,17 +115,18 @@ void DriftOptions::Validate() const {
 
 nlohmann::json ToJson(const DriftReport& report) {
   const auto& [first, second] = report.settings;
-  return {{"model", report.model},
-          {"mode", report.mode},
-          {"clips", report.num_clips},
-          {"frames", report.num_frames},
-          {"position_mm", ToJson(report.position_mm)},
-          {"rotation_deg", ToJson(report.rotation_deg)},
-          {"gripper_differs", report.gripper_differs},
-          {"decodable_differs", report.decodable_differs},
-          {"settings", {OptionsToJson(first), OptionsToJson(second)}},
-          {"seconds_per_clip", report.seconds_per_clip},
-          {"damaged", ToJson(report.skipped)}};
+  nlohmann::json json = {{"model", report.model},
+                         {"mode", report.mode},
+                         {"clips", report.num_clips},
+                         {"frames", report.num_frames},
+                         {"position_mm", ToJson(report.position_mm)},
+                         {"rotation_deg", ToJson(report.rotation_deg)},
+                         {"gripper_differs", report.gripper_differs},
+                         {"decodable_differs", report.decodable_differs},
+                         {"settings", {OptionsToJson(first), OptionsToJson(second)}},
+                         {"seconds_per_clip", report.seconds_per_clip}};
+  AddSkipped(report.skipped, json);
+  return json;
 }
 
 DriftReport RunDrift(const DriftOptions& options, RunContext& run) {

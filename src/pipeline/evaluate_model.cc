@@ -170,9 +170,12 @@ void EvaluateModelOptions::Validate() const {
 }
 
 nlohmann::json ToJson(const EvaluationReport& report) {
-  nlohmann::json json = {{"model", report.model},       {"fingerprint", report.fingerprint},
-                         {"data", report.data},         {"steps", report.steps},
-                         {"guidance", report.guidance}, {"damaged", ToJson(report.skipped)}};
+  nlohmann::json json = {{"model", report.model},
+                         {"fingerprint", report.fingerprint},
+                         {"data", report.data},
+                         {"steps", report.steps},
+                         {"guidance", report.guidance}};
+  AddSkipped(report.skipped, json);
   for (const auto& [name, mode] : report.modes) {
     nlohmann::json& entry = json["modes"][name];
     entry = ToJson(mode.quality);

@@ -367,8 +367,8 @@ nlohmann::json ToJson(const LabelReport& report) {
                          {"frames", report.num_frames},
                          {"decoded", report.num_decoded},
                          {"low_confidence", report.num_low},
-                         {"median_confidence", report.median_confidence},
-                         {"damaged", ToJson(report.skipped)}};
+                         {"median_confidence", report.median_confidence}};
+  AddSkipped(report.skipped, json);
   if (report.errors) json["errors"] = ToJson(*report.errors);
   return json;
 }

@@ -7,6 +7,7 @@
 #include "aim/base/text.h"
 #include "aim/data/cut_clip.h"
 #include "aim/data/fit_view.h"
+#include "aim/data/skipped.h"
 #include "pipeline/clip_rate.h"
 
 namespace aim {
@@ -20,7 +21,7 @@ Clip ReadStart(const DataSet& data, const EpisodeRef& ref, const BundleConfig& c
   const Clip& clip = episode.clip;
   CheckViews(ref, clip, config);
   if (clip.poses.size() != static_cast<size_t>(clip.views[0].num_frames)) {
-    throw InputError({ref.path.string(), std::to_string(clip.poses.size()) + " poses",
+    throw InputError({ref.path.string(), "with " + std::to_string(clip.poses.size()) + " poses",
                       "one for each of " + std::to_string(data.Shape(ref).num_frames) + " frames",
                       ""});
   }
@@ -33,9 +34,10 @@ void CheckViews(const EpisodeRef& ref, const Clip& clip, const BundleConfig& con
   if (clip.views.size() == static_cast<size_t>(config.num_views)) return;
   std::vector<std::string> names;
   for (const ClipView& view : clip.views) names.push_back(view.camera.name);
-  throw InputError(
+  throw UnfitError(
       {.where = ref.path.string(),
-       .got = CountText(static_cast<int64_t>(names.size()), "view") + " (" + Join(names) + ")",
+       .got = "with " + CountText(static_cast<int64_t>(names.size()), "view") + " (" + Join(names) +
+              ")",
        .expected = std::to_string(config.num_views) + ", the number this model was trained for",
        .fix = "choose them by name with --views"});
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/data/data_set.h"
@@ -154,15 +156,87 @@ TEST_F(ConvertRunTest, DamagedEpisodesAreLeftOutAndNamed) {
   EXPECT_EQ(report.skipped[0].episode, "reach_target/all_variations/episode1");
 }
 
-TEST_F(ConvertRunTest, WhatCannotBeDoneIsRefused) {
+// Once, before anything is written, not once an episode.
+TEST_F(ConvertRunTest, WhatNoEpisodeHasIsRefusedAtOnce) {
   ConvertOptions options = To("folder");
   options.edit.fps = 50;
-  ExpectThrowsWith<InputError>([&] { Convert(options); },
-                               {"episode0", "20 frames a second", "at least 50"});
-  options.edit = {.views = {"wrist"}};
-  options.destination = (folder_ / "other").string();
-  ExpectThrowsWith<InputError>([&] { Convert(options); },
-                               {"no view called wrist", "front, left_shoulder"});
+  ExpectThrowsWith<ConfigError>(
+      [&] { Convert(options); },
+      {"--fps is 50", "at most 20 frames a second", "episode0", "no episode of", "not invented"});
+  options.edit = {.views = {"front,wrist"}};
+  ExpectThrowsWith<ConfigError>([&] { Convert(options); },
+                                {"--views is \"wrist\"", "front, left_shoulder", "episode0"});
+  options.edit = {.views = {"front", "front"}};
+  ExpectThrowsWith<ConfigError>([&] { Convert(options); }, {"--views", "front asked for twice"});
+  EXPECT_FALSE(fs::exists(Out()));
+}
+
+TEST_F(ConvertRunTest, ViewsMayBeGivenWithCommas) {
+  ConvertOptions options = To("folder");
+  options.edit.views = {"left_shoulder,front"};
+  Convert(options);
+  const DataSet data = OpenDataSet(Out());
+  const Clip clip = data.Read(data.episodes().at(0)).clip;
+  ASSERT_EQ(clip.views.size(), 2u);
+  EXPECT_EQ(clip.views[0].camera.name, "left_shoulder");
+}
+
+TEST_F(ConvertRunTest, TheDestinationIsNotInTheSource) {
+  ConvertOptions options = To("folder");
+  options.destination = (folder_ / "source/clips").string();
+  ExpectThrowsWith<ConfigError>([&] { Convert(options); },
+                                {"the folder to write", "source/clips", "which is read"});
+  EXPECT_FALSE(fs::exists(folder_ / "source/clips"));
+}
+
+// Sound episodes that do not fit are no damage, and are named with what does not fit.
+TEST(ConvertMixedTest, EpisodesOfOtherViewsAreNotDamaged) {
+  const TemporaryFolder folder;
+  std::vector<Episode> episodes = MakeEpisodes(3, 20, false);
+  episodes[1].clip.views.pop_back();
+  testing::WriteThroughSink("folder", folder / "source", episodes);
+  const auto convert = [&](const std::string& to, const std::vector<std::string>& views) {
+    return Convert({.source = (folder / "source").string(),
+                    .destination = (folder / ("to " + to)).string(),
+                    .to = to,
+                    .edit = {.views = views}});
+  };
+  for (const auto& [to, views, word] :
+       {std::tuple{"lerobot", std::vector<std::string>{}, "of the views view0 of"},
+        std::tuple{"folder", std::vector<std::string>{"view1"}, "without a view called view1"}}) {
+    const ConvertReport report = convert(to, views);
+    EXPECT_EQ(report.num_episodes, 2);
+    const nlohmann::json written = ToJson(report);
+    EXPECT_TRUE(written["damaged"].empty()) << written;
+    ASSERT_EQ(written["unfit"].size(), 1u) << written;
+    EXPECT_EQ(written["unfit"][0]["episode"], "reach_target_variation3_episode1");
+    EXPECT_THAT(std::string(written["unfit"][0]["problem"]), HasSubstr(word));
+  }
+}
+
+// What is lost is what was there: nothing else is said to be left out.
+TEST(ConvertMixedTest, OnlyWhatIsThereIsLost) {
+  const TemporaryFolder folder;
+  std::vector<Episode> episodes = MakeEpisodes(2, 20);
+  const auto lost = [&](const std::string& name) {
+    testing::WriteThroughSink("action-images", folder / name, episodes);
+    return Convert({.source = (folder / name).string(),
+                    .destination = (folder / (name + " out")).string()})
+        .lost;
+  };
+  EXPECT_THAT(lost("full"), ElementsAre("measured poses", "seeds", "tasks"));
+  for (Episode& episode : episodes) {
+    episode.measured.clear();
+    episode.seed = 0;
+  }
+  EXPECT_THAT(lost("bare"), ElementsAre("tasks"));
+}
+
+// The same is said by a run that finds all of it written.
+TEST_F(ConvertRunTest, AResumedRunSaysWhatWasLost) {
+  const std::vector<std::string> lost = Convert(To("folder")).lost;
+  EXPECT_FALSE(lost.empty());
+  EXPECT_EQ(Convert(To("folder"), true).lost, lost);
 }
 
 TEST(SampleFramesTest, TakesTheNearestFrames) {

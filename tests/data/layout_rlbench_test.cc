@@ -146,7 +146,7 @@ TEST_F(RlbenchTest, ViewsAreChosenByName) {
     other.Read(other.episodes().at(0));
   };
   ExpectThrowsWith<InputError>([&] { read({"wrist"}); }, {"called wrist", "front, left_shoulder"});
-  ExpectThrowsWith<InputError>([&] { read({"front", "front"}); }, {"front asked for twice"});
+  ExpectThrowsWith<ConfigError>([&] { read({"front", "front"}); }, {"front asked for twice"});
 }
 
 TEST_F(RlbenchTest, PicturesOfAnotherSizeThanTheCamerasAreRefused) {

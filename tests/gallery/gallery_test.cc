@@ -144,5 +144,18 @@ TEST_F(GalleryTest, SmallPicturesAreEnlargedUnderTheTool) {
   EXPECT_EQ(CountParts(page, "width=\"256\" height=\"256\""), 3U * 2 * 4);
 }
 
+TEST_F(GalleryTest, SharesSayOfWhat) {
+  episodes_[2].clip.poses.clear();
+  const std::string page = PageOf(Write());
+  EXPECT_THAT(page, HasSubstr("% on average over the 18 frames with poses"));
+  EXPECT_THAT(page, HasSubstr("% of its 18 frames with poses and calibration"));
+}
+
+TEST_F(GalleryTest, ThePageIsNotMadeInTheData) {
+  const fs::path path = Write();
+  ExpectThrowsWith<ConfigError>([&] { Show(path, path / "page"); }, {"--out", "which is read"});
+  EXPECT_FALSE(fs::exists(path / "page"));
+}
+
 }  // namespace
 }  // namespace aim

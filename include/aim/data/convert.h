@@ -52,7 +52,7 @@ struct ConvertReport {
   std::vector<std::string> lost;  // what the new layout cannot hold: "seed", ...
   std::vector<Skipped> skipped;
 };
-// {"from", "to", "episodes", "resumed", "frames", "lost", "damaged"}
+// {"from", "to", "episodes", "resumed", "frames", "lost", "damaged", "unfit"}
 nlohmann::json ToJson(const ConvertReport& report);
 
 // Writes every episode, as `edit` wants it, into the run's folder; whole or absent, so that

@@ -28,10 +28,10 @@ struct DataOptions {
     visit("data", self.path, Any{}, InAnyLayout(what));
     visit("layout", self.layout, LayoutChoices(), "of the data; auto: found by the files there");
     visit("views", self.views, Any{},
-          "names of the views to take, in this order; none: all of them");
+          "names of the views to take, in this order, also with commas; none: all of them");
   }
   void Validate() const;  // throws ConfigError if no path is given
-  DataSet Open() const { return OpenDataSet(path, layout).WithViews(views); }
+  DataSet Open() const;   // throws ConfigError if no episode has the views
 };
 
 }  // namespace aim

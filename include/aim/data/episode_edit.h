@@ -9,6 +9,8 @@
 
 namespace aim {
 
+class DataSet;
+
 struct EpisodeEdit {
   std::vector<std::string> views = {};
   int width = 0;
@@ -18,7 +20,7 @@ struct EpisodeEdit {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("views", self.views, Any{},
-          "names of the views to take, in this order; none: all of them");
+          "names of the views to take, in this order, also with commas; none: all of them");
     visit("width", self.width, Range{0, 8192},
           "of the pictures, pixels: the middle is cut to the new aspect and resized, the cameras "
           "follow; 0 = as recorded");
@@ -32,12 +34,17 @@ struct EpisodeEdit {
 // rise. Empty if frames would have to be repeated, `fps` being more than theirs.
 std::vector<int> SampleFrames(const std::vector<double>& times_s, double fps);
 
-// Those of an episode that `edit` takes. Throws InputError for a rate above its own.
+// Those of an episode that `edit` takes. Throws UnfitError for a rate above its own.
 std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit);
 
+// Throws ConfigError, before a run begins, where no episode that can be opened has the views (which
+// `views_flag` named) or the rate that `edit` asks for.
+void RequireFitting(const DataSet& data, const EpisodeEdit& edit,
+                    const std::string& views_flag = "--views");
+
 // An episode, as `edit` wants it; poses are those of the frames taken; of the frames that come out,
-// those of `range`. Throws InputError for a view that it has not, a rate above its own, pictures
-// beyond 8 GiB, and what OpenEpisode::Read throws.
+// those of `range`. Throws UnfitError for a view that it has not and a rate above its own,
+// InputError for pictures beyond 8 GiB, and what OpenEpisode::Read throws.
 Episode ReadEdited(OpenEpisode& episode, const EpisodeEdit& edit, const FrameRange& range = {});
 
 // The poses of all of that, without its pictures.

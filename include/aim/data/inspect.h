@@ -19,7 +19,8 @@ struct InspectReport {
   std::vector<Skipped> skipped;
 };
 
-// {"layout", "path", those of SetStatistics, "damaged": [{"episode", "problem"}]}
+// {"layout", "path", those of SetStatistics, "damaged": [{"episode", "problem"}], "unfit": the
+// same}
 nlohmann::json ToJson(const InspectReport& report);
 
 // Reads every episode whole. A damaged one is counted and named, the others go on.

@@ -58,7 +58,7 @@ struct MergeReport {
   std::vector<Skipped> skipped;
 };
 // {"to", "sets": [{"path", "layout", "prefix", "episodes"}], "episodes", "resumed", "frames",
-// "lost", "renamed", "repeated": [{"set", "episode", "name"}], "damaged"}
+// "lost", "renamed", "repeated": [{"set", "episode", "name"}], "damaged", "unfit"}
 nlohmann::json ToJson(const MergeReport& report);
 
 // Writes the episodes of all sets, in their order, into the run's folder, like RunConvert: whole or

@@ -14,7 +14,7 @@ namespace aim {
 
 class ViewVideos;
 
-// Throws InputError naming `where` and the view unless every view has its camera: drawing, fitting
+// Throws UnfitError naming `where` and the view unless every view has its camera: drawing, fitting
 // and training need it, looking at pictures does not.
 void RequireCameras(const Clip& clip, const std::string& where);
 
@@ -44,8 +44,9 @@ class OpenEpisode {
   EpisodeShape shape() const;
   const std::string& where() const { return where_; }  // what messages call it
 
-  // Its views are those named, in this order. Throws InputError for a name that it has not, or that
-  // is there twice. Before the first picture is read.
+  // Its views are those named (base/name_list.h), in this order. Throws UnfitError (data/skipped.h)
+  // for a name that it has not, ConfigError for one that is there twice. Before the first picture
+  // is read.
   void KeepViews(const std::vector<std::string>& names);
 
   // Other poses, one a frame, in place of those recorded, with their confidence.

@@ -59,7 +59,7 @@ struct SplitReport {
   std::vector<std::string> lost;  // what the new layout cannot hold
   std::vector<Skipped> skipped;
 };
-// {"from", "to", "parts": {name: {"episodes", "resumed", "frames"}}, "lost", "damaged"}
+// {"from", "to", "parts": {name: {"episodes", "resumed", "frames"}}, "lost", "damaged", "unfit"}
 nlohmann::json ToJson(const SplitReport& report);
 
 // Writes each part as a data set of its own, <out>/<name>, like RunConvert: whole or absent,

@@ -22,7 +22,7 @@ struct GalleryOptions {
     visit("path", self.data.path, Any{}, InAnyLayout("data set, task, or one episode"));
     visit("layout", self.data.layout, LayoutChoices(), "auto: found by the files there");
     visit("views", self.data.views, Any{},
-          "names of the views to show, in this order; none: all of them");
+          "names of the views to show, in this order, also with commas; none: all of them");
     visit("episodes", self.episodes, Range{1, 1000},
           "episodes to show, the first ones; all are counted");
     visit("page_mib", self.page_mib, Range{1, 1024},
@@ -38,7 +38,7 @@ struct GalleryReport {
   int64_t size_bytes = 0;  // of the page
   std::vector<Skipped> skipped;
 };
-// {"page", "episodes", "shown", "bytes", "damaged"}
+// {"page", "episodes", "shown", "bytes", "damaged", "unfit"}
 nlohmann::json ToJson(const GalleryReport& report);
 
 // Writes index.html into the run's folder, which holds all that it shows: numbers of the whole set,

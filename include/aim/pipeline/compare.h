@@ -56,7 +56,8 @@ struct CompareOptions {
     visit("pair", self.pair, Any{},
           "episodes belong together by name, or by their order where names were lost (LeRobot)");
     visit("views", self.judged.views, Any{},
-          "names of the views to compare, in this order; none: all of them, by name");
+          "names of the views to compare, in this order, also with commas; none: all of them, by "
+          "name");
     visit("truth_views", self.truth.views, Any{},
           "what these are called in the truth, in the same order; none: the same");
     visit(
@@ -83,7 +84,7 @@ using Missing = std::map<std::string, std::string>;
 struct EpisodeComparison {
   std::string episode;
   int num_frames = 0;
-  std::string size;  // of the true pictures, as recorded: where errors in pixels are measured
+  std::string size;  // as recorded or asked for, of the true pictures: errors in pixels are theirs
   Scores scores;
   Missing missing;
 };
@@ -121,9 +122,10 @@ struct CompareReport {
 // [low, high]}, "fvd": {"value", "clips_judged", "clips_truth", "frames", "note"}},
 // "missing": [{"metric", "reason", "episodes", "first"}], "episodes": [{"episode", "frames",
 // "size", "scores": {score: {"n", "value"}}, "missing": {metric: reason}}], "only_judged",
-// "only_truth", "damaged"}. Scores of poses are those of ScorePoses (metrics/pose_scores.h); of
-// pictures psnr_db (equal pictures left out), equal_pictures (their share), ssim, lpips. What could
-// not be measured has no key among the scores and a line among what is missing.
+// "only_truth", "damaged", "unfit"}. Scores of poses are those of ScorePoses
+// (metrics/pose_scores.h); of pictures psnr_db (equal pictures left out), equal_pictures (their
+// share), ssim, lpips. What could not be measured has no key among the scores and a line among what
+// is missing.
 nlohmann::json ToJson(const CompareReport& report);
 
 // As a Markdown table, a line a score, and what is missing below.

@@ -56,7 +56,7 @@ struct DriftReport {
 };
 // {"model", "mode", "clips", "frames", "settings": [a, b], "position_mm", "rotation_deg" (each
 // "median", "p90", "max"), "gripper_differs", "decodable_differs", "seconds_per_clip": [a, b],
-// "damaged"}
+// "damaged", "unfit"}
 nlohmann::json ToJson(const DriftReport& report);
 
 // Generates every clip twice from the same noise: as `model` says, and with the settings of

@@ -50,7 +50,7 @@ struct EvaluationReport {
   std::vector<Skipped> skipped;
 };
 // {"model", "fingerprint", "data", "steps", "guidance", "modes": {name: what ToJson of a
-// QualitySummary gives, "seconds_per_clip", "tasks": {task: the same}}, "damaged"}
+// QualitySummary gives, "seconds_per_clip", "tasks": {task: the same}}, "damaged", "unfit"}
 nlohmann::json ToJson(const EvaluationReport& report);
 
 // Measures and writes the report as JSON to run.out() (a file) if one is given. Beside the

@@ -71,7 +71,7 @@ struct LabelReport {
   std::vector<Skipped> skipped;
 };
 // {"model", "data", "first_pose", "episodes", "resumed", "frames", "decoded", "low_confidence",
-// "median_confidence", "damaged", "errors"}
+// "median_confidence", "damaged", "unfit", "errors"}
 nlohmann::json ToJson(const LabelReport& report);
 
 // Labels every episode of `data`. A video longer than the model's clip is cut into overlapping
