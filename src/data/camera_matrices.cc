@@ -108,11 +108,6 @@ Eigen::MatrixXd ReadJsonMatrix(const nlohmann::json& object, const std::string& 
   return matrix;
 }
 
-Rigid3d RigidFromEulerPose(std::span<const double> n) {
-  AIM_CHECK(n.size() == kEulerPoseNumbers);
-  return {RotationFromEuler({n[3], n[4], n[5]}), {n[0], n[1], n[2]}};
-}
-
 bool IsSameCamera(const Camera& a, const Camera& b) {
   return a.fx == b.fx && a.fy == b.fy && a.cx == b.cx && a.cy == b.cy &&
          a.world_from_camera.translation == b.world_from_camera.translation &&

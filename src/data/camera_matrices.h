@@ -1,12 +1,11 @@
 // Cameras out of the matrices that data sets hold.
 #pragma once
 
-#include <cstddef>
 #include <nlohmann/json_fwd.hpp>
-#include <span>
 #include <string>
 
 #include "aim/geometry/camera.h"
+#include "aim/geometry/euler_pose.h"
 
 namespace aim {
 
@@ -28,10 +27,6 @@ Camera CheckedOpenCvCamera(const Eigen::Matrix3d& intrinsics, const Rigid3d& wor
 // key.
 Eigen::MatrixXd ReadJsonMatrix(const nlohmann::json& object, const std::string& key, int rows,
                                int cols, const std::string& where);
-
-// x y z (metres) and extrinsic xyz Euler angles (radians), as DROID has every pose.
-inline constexpr size_t kEulerPoseNumbers = 6;
-Rigid3d RigidFromEulerPose(std::span<const double> numbers);
 
 // Of one place and lens, bit for bit.
 bool IsSameCamera(const Camera& a, const Camera& b);

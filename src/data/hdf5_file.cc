@@ -13,6 +13,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "data/fail_input.h"
 #include "data/hdf5_parts.h"
 
 namespace aim {
@@ -73,8 +74,8 @@ Hdf5Type TypeOf(const Hdf5Bytes& message, uint64_t at = 0) {
     const auto num_bits = message.Number<uint16_t>(at + 10);
     if (has_size && is_little && first_bit == 0 && num_bits == 8 * size_bytes) return type;
   }
-  FailHdf5Array(message.where(), "no array of numbers",
-                "whole numbers, floats, or true and false, little-endian");
+  FailInput(message.where(), "no array of numbers",
+            "whole numbers, floats, or true and false, little-endian");
 }
 
 std::vector<uint64_t> ShapeOf(const Hdf5Bytes& message) {
@@ -97,8 +98,8 @@ size_t CountOf(const std::vector<uint64_t>& shape, size_t width, const std::stri
     shown.push_back(static_cast<int64_t>(std::min<uint64_t>(shape[i], INT64_MAX)));
   }
   if (shape.empty() || in_row != static_cast<double>(width)) {
-    FailHdf5Array(where, "of shape " + ShapeText(shown),
-                  "rows of " + CountText(static_cast<int64_t>(width), "number"));
+    FailInput(where, "of shape " + ShapeText(shown),
+              "rows of " + CountText(static_cast<int64_t>(width), "number"));
   }
   if (in_row * static_cast<double>(shape[0]) > static_cast<double>(kMaxNumbers)) {
     FailHdf5(where, "of the impossible shape " + ShapeText(shown));
@@ -135,8 +136,8 @@ class Hdf5ArrayReader {
 
  private:
   [[noreturn]] void FailLayout() const {
-    FailHdf5Array(file_.where(), "stored in a way that is not read", "as h5py writes by itself",
-                  kRepackHdf5);
+    FailInput(file_.where(), "stored in a way that is not read", "as h5py writes by itself",
+              kRepackHdf5);
   }
 
   void Take(std::string_view bytes) {
@@ -230,9 +231,9 @@ class Hdf5File::Impl {
     }
     const int version = file.Number<uint8_t>(8);
     if (version > 1 || file.Number<uint8_t>(13) != 8 || file.Number<uint8_t>(14) != 8) {
-      FailHdf5Array(path_.string(),
-                    "of a newer or rarer kind of HDF5 (superblock " + std::to_string(version) + ")",
-                    "what h5py writes by itself", kRepackHdf5);
+      FailInput(path_.string(),
+                "of a newer or rarer kind of HDF5 (superblock " + std::to_string(version) + ")",
+                "what h5py writes by itself", kRepackHdf5);
     }
     const uint64_t at = version == 0 ? 24 : 28;
     if (file.Number<uint64_t>(at) != 0 || file.Number<uint64_t>(at + 16) > bytes_.size()) {
@@ -251,18 +252,18 @@ class Hdf5File::Impl {
     const std::string where = Where(name);
     const Hdf5Bytes file(bytes_, where);
     const std::optional<uint64_t> address = Find(file, name);
-    if (!address) FailHdf5Array(where, "missing", "an array of that name");
+    if (!address) FailInput(where, "missing", "an array of that name");
     const Hdf5Header header(file, *address);
     const auto space = header.Find(Hdf5Message::kDataspace);
     const auto type = header.Find(Hdf5Message::kDatatype);
     const auto layout = header.Find(Hdf5Message::kLayout);
-    if (!space || !type || !layout) FailHdf5Array(where, "no array", "an array of numbers");
+    if (!space || !type || !layout) FailInput(where, "no array", "an array of numbers");
     if (header.Find(Hdf5Message::kExternalFiles)) {
-      FailHdf5Array(where, "stored in other files", "an array in the file itself");
+      FailInput(where, "stored in other files", "an array in the file itself");
     }
     if (header.Find(Hdf5Message::kFilters)) {
-      FailHdf5Array(where, "compressed", "plain numbers, as DROID's recorder writes them",
-                    "rewrite it: h5repack -f NONE OLD NEW");
+      FailInput(where, "compressed", "plain numbers, as DROID's recorder writes them",
+                "rewrite it: h5repack -f NONE OLD NEW");
     }
     const std::vector<uint64_t> shape = ShapeOf(*space);
     const size_t count = CountOf(shape, width, where);
@@ -271,7 +272,7 @@ class Hdf5File::Impl {
                                   [](double value) { return !std::isfinite(value); });
     if (bad != values.end()) {
       const auto row = static_cast<size_t>(bad - values.begin()) / width;
-      FailHdf5Array(where, "not a finite number in row " + std::to_string(row), "finite numbers");
+      FailInput(where, "not a finite number in row " + std::to_string(row), "finite numbers");
     }
     return values;
   }

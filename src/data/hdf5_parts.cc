@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "aim/base/error.h"
+#include "data/fail_input.h"
 
 namespace aim {
 namespace {
@@ -16,15 +17,10 @@ void FailHdf5(const std::string& where, const std::string& got) {
       {.where = where, .got = got, .expected = "a whole HDF5 file", .fix = "copy it again"});
 }
 
-void FailHdf5Array(const std::string& where, const std::string& got, const std::string& expected,
-                   const std::string& fix) {
-  throw InputError({.where = where, .got = got, .expected = expected, .fix = fix});
-}
-
 Hdf5Header::Hdf5Header(const Hdf5Bytes& file, uint64_t address) : where_(file.where()) {
   if (file.Number<uint8_t>(address) != 1) {
-    FailHdf5Array(where_, "damaged, or written for newer readers alone (libver=\"latest\")",
-                  "what h5py writes by itself", kRepackHdf5);
+    FailInput(where_, "damaged, or written for newer readers alone (libver=\"latest\")",
+              "what h5py writes by itself", kRepackHdf5);
   }
   const uint64_t begin = address + 16;
   ReadBlocks(file, begin, begin + file.Number<uint32_t>(address + 8));

@@ -17,8 +17,6 @@ inline constexpr int kMaxHdf5Parts = 100'000;  // of a header, group or array: w
 inline constexpr const char* kRepackHdf5 = "rewrite it: h5repack --low=0 --high=0 OLD NEW";
 
 [[noreturn]] void FailHdf5(const std::string& where, const std::string& got);
-[[noreturn]] void FailHdf5Array(const std::string& where, const std::string& got,
-                                const std::string& expected, const std::string& fix = "");
 
 enum class Hdf5Message : uint16_t {
   kDataspace = 1,

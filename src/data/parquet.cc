@@ -15,6 +15,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "data/fail_input.h"
 #include "data/parquet_reading.h"
 
 namespace aim {
@@ -139,8 +140,8 @@ class ColumnReader {
           column_.values = std::move(values);
         });
     if (!is_known) {
-      FailParquetColumn(where_, "of the type " + Excerpt(chunks.type()->ToString()),
-                        "numbers, true and false, texts, or lists of those");
+      FailInput(where_, "of the type " + Excerpt(chunks.type()->ToString()),
+                "numbers, true and false, texts, or lists of those");
     }
     return std::move(column_);
   }
@@ -148,8 +149,7 @@ class ColumnReader {
  private:
   void RequireFilled(const arrow::Array& array) const {
     if (array.null_count() > 0) {
-      FailParquetColumn(where_, "empty in " + CountText(array.null_count(), "row"),
-                        "a value in each");
+      FailInput(where_, "empty in " + CountText(array.null_count(), "row"), "a value in each");
     }
   }
 
@@ -283,7 +283,7 @@ class ParquetFile::Impl {
   int LeafOf(const std::string& name) const {
     const auto found = std::find(names_.begin(), names_.end(), name);
     if (found == names_.end()) {
-      FailParquetColumn(path_.string() + ": " + name, "missing", "a column of that name");
+      FailInput(path_.string() + ": " + name, "missing", "a column of that name");
     }
     return static_cast<int>(found - names_.begin());
   }

@@ -37,10 +37,6 @@ ParquetColumn ListColumn(std::string name, std::vector<Value> values, size_t wid
   return column;
 }
 
-// Throws InputError about a column, `where` it is.
-[[noreturn]] void FailParquetColumn(const std::string& where, const std::string& got,
-                                    const std::string& expected);
-
 // Rows that were read, asked for by the name of their column. Throws InputError naming the file and
 // the column where there is none of that kind.
 class ParquetTable {

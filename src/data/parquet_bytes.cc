@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/fail_input.h"
 #include "data/parquet.h"
 #include "data/parquet_reading.h"
 
@@ -46,7 +47,7 @@ class ParquetBytes::Impl {
       leaf_ = BytesLeaf(*reader_->metadata()->schema(), column);
       return arrow::Status::OK();
     });
-    if (leaf_ < 0) FailParquetColumn(where_, "missing or of another kind", "bytes in each row");
+    if (leaf_ < 0) FailInput(where_, "missing or of another kind", "bytes in each row");
     int64_t rows = 0;
     for (int group = 0; group < reader_->metadata()->num_row_groups(); ++group) {
       const int64_t count = reader_->metadata()->RowGroup(group)->num_rows();
@@ -64,8 +65,8 @@ class ParquetBytes::Impl {
     std::string bytes;
     const bool has_value = ReadingParquet(path_, [&] { return Read(row, bytes); });
     if (!has_value) {
-      FailParquetColumn(where_, "empty in row " + std::to_string(row),
-                        "the bytes of a picture (one in a file of its own is not read)");
+      FailInput(where_, "empty in row " + std::to_string(row),
+                "the bytes of a picture (one in a file of its own is not read)");
     }
     return bytes;
   }

@@ -5,14 +5,10 @@
 #include "aim/base/error.h"
 #include "aim/base/overloaded.h"
 #include "aim/base/text.h"
+#include "data/fail_input.h"
 #include "data/parquet.h"
 
 namespace aim {
-void FailParquetColumn(const std::string& where, const std::string& got,
-                       const std::string& expected) {
-  throw InputError({.where = where, .got = got, .expected = expected, .fix = ""});
-}
-
 int64_t ParquetColumn::num_rows() const {
   if (is_list) return static_cast<int64_t>(row_ends.size());
   return std::visit([](const auto& all) { return static_cast<int64_t>(all.size()); }, values);
@@ -27,29 +23,27 @@ const ParquetColumn& ParquetTable::At(const std::string& name) const {
   for (const ParquetColumn& column : columns_) {
     if (column.name == name) return column;
   }
-  FailParquetColumn(Where(name), "missing", "a column of that name");
+  FailInput(Where(name), "missing", "a column of that name");
 }
 
 const std::vector<int64_t>& ParquetTable::Ints(const std::string& name) const {
   const ParquetColumn& column = At(name);
   const auto* values = std::get_if<std::vector<int64_t>>(&column.values);
-  if (values == nullptr || column.is_list)
-    FailParquetColumn(Where(name), "no whole number a row", "one");
+  if (values == nullptr || column.is_list) FailInput(Where(name), "no whole number a row", "one");
   return *values;
 }
 
 const std::vector<std::string>& ParquetTable::Texts(const std::string& name) const {
   const ParquetColumn& column = At(name);
   const auto* values = std::get_if<std::vector<std::string>>(&column.values);
-  if (values == nullptr || column.is_list) FailParquetColumn(Where(name), "no text a row", "one");
+  if (values == nullptr || column.is_list) FailInput(Where(name), "no text a row", "one");
   return *values;
 }
 
 std::vector<std::vector<std::string>> ParquetTable::TextLists(const std::string& name) const {
   const ParquetColumn& column = At(name);
   const auto* values = std::get_if<std::vector<std::string>>(&column.values);
-  if (values == nullptr || !column.is_list)
-    FailParquetColumn(Where(name), "no list of texts a row", "one");
+  if (values == nullptr || !column.is_list) FailInput(Where(name), "no list of texts a row", "one");
   std::vector<std::vector<std::string>> lists;
   auto begin = values->begin();
   for (const int64_t row_end : column.row_ends) {
@@ -65,28 +59,28 @@ std::vector<double> ParquetTable::Numbers(const std::string& name, size_t width)
   std::vector<double> numbers = std::visit(
       Overloaded{
           [&](const std::vector<std::string>&) -> std::vector<double> {
-            FailParquetColumn(Where(name), "texts", "numbers");
+            FailInput(Where(name), "texts", "numbers");
           },
           [](const auto& values) { return std::vector<double>(values.begin(), values.end()); }},
       column.values);
   int64_t begin = 0;
   for (const int64_t end : column.row_ends) {
     if (static_cast<size_t>(end - begin) != width) {
-      FailParquetColumn(Where(name), CountText(end - begin, "number") + " in a row",
-                        std::to_string(width) + " in each");
+      FailInput(Where(name), CountText(end - begin, "number") + " in a row",
+                std::to_string(width) + " in each");
     }
     begin = end;
   }
   if (!column.is_list && width != 1) {
-    FailParquetColumn(Where(name), "one number a row", std::to_string(width) + " in each");
+    FailInput(Where(name), "one number a row", std::to_string(width) + " in each");
   }
   const auto bad = std::find_if(numbers.begin(), numbers.end(),
                                 [](double value) { return !std::isfinite(value); });
   if (bad != numbers.end()) {
-    FailParquetColumn(Where(name),
-                      "not a finite number in row " +
-                          std::to_string(static_cast<size_t>(bad - numbers.begin()) / width),
-                      "finite numbers");
+    FailInput(Where(name),
+              "not a finite number in row " +
+                  std::to_string(static_cast<size_t>(bad - numbers.begin()) / width),
+              "finite numbers");
   }
   return numbers;
 }

@@ -4,6 +4,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/geometry/value_error.h"
 
 namespace aim {
 namespace {
@@ -49,14 +50,14 @@ Camera CropAndResize(const Camera& camera, double x0, double y0, double w, doubl
 
 void Validate(const Camera& camera, const std::string& where) {
   if (camera.width <= 0 || camera.height <= 0) {
-    throw InputError({where + ".width x height",
-                      std::to_string(camera.width) + " x " + std::to_string(camera.height),
-                      "a positive size in pixels", ""});
+    throw CameraError({where + ".width x height",
+                       std::to_string(camera.width) + " x " + std::to_string(camera.height),
+                       "a positive size in pixels", ""});
   }
   const auto check_focal = [&](double focal, const char* name) {
     if (!std::isfinite(focal) || focal <= 0) {
-      throw InputError({where + "." + name, ToText(focal), "a positive focal length in pixels",
-                        "convert RLBench cameras with CameraFromRlbench"});
+      throw CameraError({where + "." + name, ToText(focal), "a positive focal length in pixels",
+                         "convert RLBench cameras with CameraFromRlbench"});
     }
   };
   check_focal(camera.fx, "fx");
@@ -64,12 +65,12 @@ void Validate(const Camera& camera, const std::string& where) {
   if (!std::isfinite(camera.cx) || !std::isfinite(camera.cy) ||
       !camera.world_from_camera.translation.allFinite() ||
       !camera.world_from_camera.rotation.coeffs().allFinite()) {
-    throw InputError({where, "not finite", "finite cx, cy and world_from_camera",
-                      "check the file for NaN or Inf"});
+    throw CameraError({where, "not finite", "finite cx, cy and world_from_camera",
+                       "check the file for NaN or Inf"});
   }
   const auto is_far = [](double c, int size) { return !(c >= -0.5 * size && c <= 1.5 * size); };
   if (is_far(camera.cx, camera.width) || is_far(camera.cy, camera.height)) {
-    throw InputError(
+    throw CameraError(
         {where, "with the principal point (" + ToText(camera.cx) + ", " + ToText(camera.cy) + ")",
          "one in or near the " + std::to_string(camera.width) + " x " +
              std::to_string(camera.height) + " picture",

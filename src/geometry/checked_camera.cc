@@ -5,6 +5,7 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/geometry/tool_pose.h"
+#include "aim/geometry/value_error.h"
 
 namespace aim {
 namespace {
@@ -23,14 +24,18 @@ void RequirePinholeMatrix(const Eigen::Matrix3d& intrinsics, const std::string& 
                            "intrinsics of the result"});
 }
 
+Eigen::Matrix3d PinholeMatrix(const Camera& camera) {
+  return Eigen::Matrix3d{{camera.fx, 0, camera.cx}, {0, camera.fy, camera.cy}, {0, 0, 1}};
+}
+
 Eigen::Quaterniond CheckedRotation(const Eigen::Quaterniond& rotation, const std::string& where,
                                    const std::string& fix) {
   const double norm = rotation.norm();
   if (std::abs(norm - 1.0) <= kPoseTolerance) return rotation.normalized();
-  throw InputError({.where = where,
-                    .got = "a quaternion of length " + ToText(norm),
-                    .expected = "length 1 within 0.001",
-                    .fix = fix});
+  throw PoseError({.where = where,
+                   .got = "a quaternion of length " + ToText(norm),
+                   .expected = "length 1 within 0.001",
+                   .fix = fix});
 }
 
 std::optional<Camera> ForResizedPictures(const Camera& camera, double w, double h, int width,

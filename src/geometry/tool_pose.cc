@@ -6,31 +6,32 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/geometry/checked_camera.h"
+#include "aim/geometry/value_error.h"
 
 namespace aim {
 namespace {
 
 void CheckNumbers(std::span<const double> numbers, const std::string& where) {
   if (numbers.size() != kPoseNumbers) {
-    throw InputError({.where = where,
-                      .got = std::to_string(numbers.size()) + " numbers",
-                      .expected = "8: x y z qx qy qz qw gripper_open",
-                      .fix = ""});
+    throw PoseError({.where = where,
+                     .got = "of " + std::to_string(numbers.size()) + " numbers",
+                     .expected = "8: x y z qx qy qz qw gripper_open",
+                     .fix = ""});
   }
   for (size_t i = 0; i < kPoseNumbers; ++i) {
     if (std::isfinite(numbers[i])) continue;
-    throw InputError({.where = where + ", " + kPoseNumberNames[i],
-                      .got = std::isnan(numbers[i]) ? "NaN" : "infinite",
-                      .expected = "a finite number",
-                      .fix = "remove the frame or repair its recording"});
+    throw PoseError({.where = where + ", " + kPoseNumberNames[i],
+                     .got = std::isnan(numbers[i]) ? "NaN" : "infinite",
+                     .expected = "a finite number",
+                     .fix = "remove the frame or repair its recording"});
   }
   CheckedRotation(Eigen::Quaterniond(numbers[6], numbers[3], numbers[4], numbers[5]),
                   where + ", qx qy qz qw", "check that the order is x, y, z, w");
   if (!(numbers[7] >= -kPoseTolerance && numbers[7] <= 1.0 + kPoseTolerance)) {
-    throw InputError({.where = where + ", gripper_open",
-                      .got = ToText(numbers[7]),
-                      .expected = "a number in [0, 1], 1 = open",
-                      .fix = ""});
+    throw PoseError({.where = where + ", gripper_open",
+                     .got = ToText(numbers[7]),
+                     .expected = "a number in [0, 1], 1 = open",
+                     .fix = ""});
   }
 }
 

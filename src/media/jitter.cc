@@ -4,6 +4,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "aim/base/error.h"
+#include "aim/geometry/checked_camera.h"
 #include "media/image_mat.h"
 
 namespace aim {
@@ -12,17 +13,12 @@ namespace {
 constexpr double kMostZoom = 2;  // more than what was asked for
 constexpr double kMiddleGrey = 127.5;
 
-Eigen::Matrix3d Intrinsics(const Camera& camera) {
-  Eigen::Matrix3d matrix;
-  matrix << camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1;
-  return matrix;
-}
-
 // Edge coordinates in the picture of `camera`, up to scale, from those in that of `turned`.
 Eigen::Matrix3d OldFromTurned(const Camera& turned, const Camera& camera) {
   const Eigen::Quaterniond camera_from_turned =
       camera.world_from_camera.rotation.conjugate() * turned.world_from_camera.rotation;
-  return Intrinsics(camera) * camera_from_turned.toRotationMatrix() * Intrinsics(turned).inverse();
+  return PinholeMatrix(camera) * camera_from_turned.toRotationMatrix() *
+         PinholeMatrix(turned).inverse();
 }
 
 // Whether every point of the turned picture lies in the old one: it is convex, so that its corners

@@ -5,6 +5,7 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
+#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
@@ -134,9 +135,6 @@ MsgpackValue NumpyMatrix(const Eigen::MatrixXd& matrix) {
                     std::span<const double>(rows.data(), static_cast<size_t>(rows.size())));
 }
 
-MsgpackValue NumpyIntrinsics(const Camera& camera) {
-  return NumpyMatrix(
-      Eigen::Matrix3d{{camera.fx, 0, camera.cx}, {0, camera.fy, camera.cy}, {0, 0, 1}});
-}
+MsgpackValue NumpyIntrinsics(const Camera& camera) { return NumpyMatrix(PinholeMatrix(camera)); }
 
 }  // namespace aim

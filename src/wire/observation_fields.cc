@@ -7,6 +7,7 @@
 #include "aim/base/options.h"
 #include "aim/base/text.h"
 #include "aim/geometry/checked_camera.h"
+#include "aim/geometry/euler_pose.h"
 #include "wire/numpy_value.h"
 
 namespace aim {
@@ -205,11 +206,9 @@ void ReadPose(const MsgpackValue& map, PolicyRequest& request) {
     numbers.push_back(OpennessOf(map, "observation/gripper_open"));
     request.pose = ToolPoseFromNumbers(numbers, pose_key);
   } else if (const MsgpackValue* euler = Find(map, euler_key)) {
-    const std::vector<double> numbers = FiniteNumbersOf(*euler, 6, euler_key);
+    const std::vector<double> numbers = FiniteNumbersOf(*euler, kEulerPoseNumbers, euler_key);
     const double closed = OpennessOf(map, "observation/gripper_position");
-    request.pose = ToolPose{{RotationFromEuler({numbers[3], numbers[4], numbers[5]}),
-                             {numbers[0], numbers[1], numbers[2]}},
-                            std::clamp(1 - closed, 0.0, 1.0)};
+    request.pose = ToolPose{RigidFromEulerPose(numbers), std::clamp(1 - closed, 0.0, 1.0)};
   }
 }
 

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/geometry/euler_pose.h"
 #include "support/throws.h"
 #include "support/tolerance.h"
 
@@ -74,6 +76,32 @@ TEST(CheckedCameraTest, PicturesOfAnotherShapeAreNoResizedOnes) {
   EXPECT_FALSE(ForResizedPictures(camera, 640, 480, 320, 320).has_value());
   EXPECT_FALSE(ForResizedPictures(camera, 640, 480, 640, 500).has_value());
   EXPECT_FALSE(ForResizedPictures(camera, std::nan(""), 480, 320, 240).has_value());
+}
+
+// The matrix is read back as it is, and projects as the camera does.
+TEST(CheckedCameraTest, ThePinholeMatrixIsTheCameras) {
+  const Camera camera{.width = 640,
+                      .height = 480,
+                      .fx = 500,
+                      .fy = 510,
+                      .cx = 320,
+                      .cy = 240,
+                      .world_from_camera = {}};
+  const Eigen::Matrix3d matrix = PinholeMatrix(camera);
+  EXPECT_NO_THROW(RequirePinholeMatrix(matrix, "here"));
+  const Eigen::Vector3d point(0.3, -0.2, 2);
+  const Eigen::Vector2d uv = Project(camera, point)->uv;
+  EXPECT_NEAR(((matrix * point).hnormalized() - uv).norm(), 0, testing::kRoundTripRad);
+}
+
+TEST(EulerPoseTest, IsAPositionAndExtrinsicAngles) {
+  const Rigid3d pose = RigidFromEulerPose(std::array{1.0, 2.0, 3.0, 0.1, -0.2, 0.3});
+  EXPECT_EQ(pose.translation, Eigen::Vector3d(1, 2, 3));
+  const Eigen::Matrix3d turned = (Eigen::AngleAxisd(0.3, Eigen::Vector3d::UnitZ()) *
+                                  Eigen::AngleAxisd(-0.2, Eigen::Vector3d::UnitY()) *
+                                  Eigen::AngleAxisd(0.1, Eigen::Vector3d::UnitX()))
+                                     .toRotationMatrix();
+  EXPECT_NEAR((pose.rotation.toRotationMatrix() - turned).norm(), 0, testing::kRoundTripRad);
 }
 
 }  // namespace

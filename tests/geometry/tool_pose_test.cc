@@ -62,7 +62,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 INSTANTIATE_TEST_SUITE_P(
     Poses, BadPoseTest,
     ::testing::Values(
-        BadPose{"Seven", {0, 0, 0, 0, 0, 0, 1}, {"row 3 is 7 numbers", "x y z qx qy qz qw"}},
+        BadPose{"Seven", {0, 0, 0, 0, 0, 0, 1}, {"row 3 is of 7 numbers", "x y z qx qy qz qw"}},
         BadPose{"Nan", {0, kNotANumber, 0, 0, 0, 0, 1, 1}, {"row 3, y is NaN", "a finite number"}},
         BadPose{"Infinite", {0, 0, 0, 0, 0, kInf, 1, 1}, {"row 3, qz is infinite"}},
         BadPose{"Short", {0, 0, 0, 0, 0, 0, 0.998, 1}, {"qx qy qz qw is a quaternion of length"}},

@@ -18,8 +18,11 @@ inline constexpr const char* kPictureSideText = "a whole number of pixels in [1,
 // the principal point are not judged.
 void RequirePinholeMatrix(const Eigen::Matrix3d& intrinsics, const std::string& where);
 
-// The rotation of a quaternion of length 1 within kPoseTolerance, normalised. Throws InputError
-// naming `where`.
+// That matrix of a camera.
+Eigen::Matrix3d PinholeMatrix(const Camera& camera);
+
+// The rotation of a quaternion of length 1 within kPoseTolerance, normalised. Throws PoseError
+// (value_error.h) naming `where`.
 Eigen::Quaterniond CheckedRotation(const Eigen::Quaterniond& rotation, const std::string& where,
                                    const std::string& fix);
 
