@@ -10,6 +10,7 @@
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
 #include "aim/format/csv.h"
+#include "aim/geometry/value_error.h"
 
 namespace aim {
 namespace {
@@ -25,7 +26,7 @@ class Row {
   Row(std::string_view line, const std::vector<std::string>& columns, std::string where)
       : columns_(columns), fields_(SplitCsvLine(line, where)), where_(std::move(where)) {
     if (fields_.size() != columns.size()) {
-      throw InputError({where_, std::to_string(fields_.size()) + " fields",
+      throw InputError({where_, "with " + std::to_string(fields_.size()) + " fields",
                         std::to_string(columns.size()) + " as in the header", ""});
     }
   }
@@ -38,7 +39,7 @@ class Row {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-      throw InputError({Where(column), Excerpt(text), "a finite number", ""});
+      throw PoseError({Where(column), Excerpt(text), "a finite number", ""});
     }
     return value;
   }
@@ -151,9 +152,9 @@ std::vector<PoseRow> ReadPosesCsv(const std::filesystem::path& path) {
 void RequireEveryFrame(std::span<const PoseRow> rows, const std::string& where) {
   for (size_t k = 0; k < rows.size(); ++k) {
     if (rows[k].frame == static_cast<int64_t>(k)) continue;
-    throw InputError({where + ": row " + std::to_string(k) + ", frame",
-                      std::to_string(rows[k].frame), std::to_string(k) + ", a row for every frame",
-                      ""});
+    throw PoseCountError({where + ": row " + std::to_string(k) + ", frame",
+                          std::to_string(rows[k].frame),
+                          std::to_string(k) + ", a row for every frame", ""});
   }
 }
 

@@ -9,7 +9,9 @@
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/data/action_images.h"
+#include "aim/data/skipped.h"
 #include "aim/format/npy.h"
+#include "aim/geometry/value_error.h"
 #include "data/action_images_files.h"
 #include "data/task_folders.h"
 #include "data/variation_prompt.h"
@@ -108,9 +110,9 @@ int MatchActions(const fs::path& path, size_t num_actions, size_t num_frames, co
   const bool mismatch =
       meta.num_frames && (num_actions != *meta.num_frames || num_frames != *meta.num_frames);
   if (stride != 0 && !mismatch) return stride;
-  throw InputError(
+  throw PoseCountError(
       {.where = path.string(),
-       .got = std::to_string(num_actions) + " actions for " + std::to_string(num_frames) +
+       .got = "with " + std::to_string(num_actions) + " actions for " + std::to_string(num_frames) +
               " video frames",
        .expected = meta.num_frames
                        ? std::to_string(*meta.num_frames) + " of each (meta.json)"
@@ -137,10 +139,10 @@ void ReadPoses(const fs::path& folder, int num_frames, const Meta& meta, Episode
   if (!fs::exists(measured_path)) return;
   const std::vector<ToolPose> measured = ReadActions(measured_path);
   if (measured.size() != actions.size()) {
-    throw InputError({.where = measured_path.string(),
-                      .got = std::to_string(measured.size()) + " poses",
-                      .expected = std::to_string(actions.size()) + " as in actions.npy",
-                      .fix = "leave the episode out, or record it again"});
+    throw PoseCountError({.where = measured_path.string(),
+                          .got = "with " + std::to_string(measured.size()) + " poses",
+                          .expected = std::to_string(actions.size()) + " as in actions.npy",
+                          .fix = "leave the episode out, or record it again"});
   }
   episode.measured = EveryNth(measured, stride, num_frames);
 }
@@ -206,11 +208,12 @@ class ActionImagesSink : public EpisodeSink {
   void Write(const EpisodeRef& ref, const Episode& episode) override {
     const auto num_frames = static_cast<size_t>(episode.clip.views.at(0).num_frames);
     if (episode.clip.poses.size() != num_frames) {
-      throw InputError({.where = ref.name,
-                        .got = std::to_string(episode.clip.poses.size()) + " poses",
-                        .expected = "one for each of " + std::to_string(num_frames) +
-                                    " frames, or action-images cannot hold it",
-                        .fix = "label the videos first (aim-label)"});
+      throw UnfitError(
+          {.where = ref.name,
+           .got = "with " + CountText(static_cast<int64_t>(episode.clip.poses.size()), "pose"),
+           .expected = "one for each of " + std::to_string(num_frames) +
+                       " frames, or action-images cannot hold it",
+           .fix = "label the videos first (aim-label)"});
     }
     RequireCameras(episode.clip, ref.name);
     WriteEpisode(FolderOf(ref), episode, options_);

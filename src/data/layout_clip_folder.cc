@@ -13,6 +13,7 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
 #include "aim/geometry/camera.h"
+#include "aim/geometry/value_error.h"
 #include "aim/media/file_names.h"
 #include "data/camera_matrices.h"
 #include "data/normal_path.h"
@@ -57,7 +58,7 @@ void ReadCameras(const fs::path& path, int num_frames, CameraTrust trust, Clip& 
       is_checked ? ReadCamerasJson(path) : ReadSuspectCamerasJson(path);
   if (tracks.size() != clip.views.size()) {
     throw InputError({.where = path.string(),
-                      .got = std::to_string(tracks.size()) + " views",
+                      .got = "with " + CountText(static_cast<int64_t>(tracks.size()), "view"),
                       .expected = std::to_string(clip.views.size()) + ", one for each video",
                       .fix = clip.views.size() < tracks.size()
                                  ? "view" + std::to_string(clip.views.size()) + ".mp4 is missing"
@@ -70,7 +71,7 @@ void ReadCameras(const fs::path& path, int num_frames, CameraTrust trust, Clip& 
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(
           {.where = where + ".world_from_camera",
-           .got = std::to_string(count) + " transforms",
+           .got = "a list of " + std::to_string(count) + " transforms",
            .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
            .fix = ""});
     }
@@ -82,10 +83,10 @@ void ReadPoses(const fs::path& path, int num_frames, Clip& clip) {
   const std::vector<PoseRow> rows = ReadPosesCsv(path);
   RequireEveryFrame(rows, path.string());
   if (rows.size() != 1 && rows.size() != static_cast<size_t>(num_frames)) {
-    throw InputError(
+    throw PoseCountError(
         {.where = path.string(),
-         .got = std::to_string(rows.size()) + " rows, of frames " + std::to_string(rows[0].frame) +
-                " to " + std::to_string(rows.back().frame),
+         .got = "with " + CountText(static_cast<int64_t>(rows.size()), "row") + ", of frames " +
+                std::to_string(rows[0].frame) + " to " + std::to_string(rows.back().frame),
          .expected = "frame 0 alone, or all of " + std::to_string(num_frames) + " video frames",
          .fix = ""});
   }

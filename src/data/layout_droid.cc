@@ -20,6 +20,7 @@
 #include "aim/data/layout.h"
 #include "aim/format/json_reader.h"
 #include "aim/format/npz.h"
+#include "aim/geometry/value_error.h"
 #include "aim/media/file_names.h"
 #include "data/action_images_files.h"
 #include "data/droid_files.h"
@@ -73,11 +74,11 @@ std::vector<ToolPose> PosesOf(const NpyArray& array, const fs::path& path, int n
   const auto count = static_cast<size_t>(array.shape[0]);
   const int stride = ActionStride(count, static_cast<size_t>(num_frames));
   if (stride == 0) {
-    throw InputError({.where = path.string(),
-                      .got = std::to_string(count) + " actions for " + std::to_string(num_frames) +
-                             " video frames",
-                      .expected = "a whole number of actions a frame (within one at the end)",
-                      .fix = "leave the episode out, or cut its videos to its actions"});
+    throw PoseCountError({.where = path.string(),
+                          .got = "with " + std::to_string(count) + " actions for " +
+                                 std::to_string(num_frames) + " video frames",
+                          .expected = "a whole number of actions a frame (within one at the end)",
+                          .fix = "leave the episode out, or cut its videos to its actions"});
   }
   std::vector<ToolPose> poses;
   for (size_t row = 0; row < count && poses.size() < static_cast<size_t>(num_frames);

@@ -10,8 +10,10 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
+#include "aim/base/shard.h"
 #include "aim/base/text.h"
 #include "aim/data/data_set.h"
+#include "aim/geometry/value_error.h"
 #include "data/content.h"
 #include "data/episode_checks.h"
 #include "data/set_shape.h"
@@ -69,14 +71,23 @@ void LookAtPictures(OpenEpisode& episode, Look& look) {
 }
 
 void LookAt(Look& look) {
+  const auto add = [&look](FindingKind kind, const InputError& error) {
+    look.Add(kind, Severity::kError, error.what());
+  };
   try {
     const std::unique_ptr<OpenEpisode> episode = look.data->OpenAsIs(*look.ref);
     look.num_frames = episode->num_frames();
     look.shape = ShapeInWords(*episode);
     look.findings = CheckFacts(episode->facts(), episode->num_frames());
     LookAtPictures(*episode, look);
+  } catch (const PoseError& error) {
+    add(FindingKind::kBadPose, error);
+  } catch (const PoseCountError& error) {
+    add(FindingKind::kPoseCount, error);
+  } catch (const CameraError& error) {
+    add(FindingKind::kBadCamera, error);
   } catch (const InputError& error) {
-    look.Add(FindingKind::kUnreadable, Severity::kError, error.what());
+    add(FindingKind::kUnreadable, error);
   }
 }
 
@@ -156,6 +167,7 @@ void LogFinding(const Finding& finding) {
 
 void ValidateOptions::Validate() const {
   CheckRanges(*this);
+  ParseShard(shard);
   if (!paths.empty()) return;
   throw ConfigError({.where = "paths", .got = "not given", .expected = "a data set", .fix = ""});
 }
@@ -195,9 +207,13 @@ ValidateReport RunValidate(const ValidateOptions& options, RunContext& run) {
   std::vector<DataSet> sets;
   for (const std::string& path : options.paths) sets.push_back(OpenDataSet(path, options.layout));
   if (!run.common().out.empty()) run.PrepareOutFile();
+  const Shard shard = ParseShard(options.shard);
   std::vector<Look> looks;
+  size_t number = 0;
   for (const DataSet& set : sets) {
-    for (const EpisodeRef& ref : set.episodes()) looks.push_back({.data = &set, .ref = &ref});
+    for (const EpisodeRef& ref : set.episodes()) {
+      if (number++ % shard.count == shard.index) looks.push_back({.data = &set, .ref = &ref});
+    }
   }
   const auto count = static_cast<int64_t>(looks.size());
   run.progress().Start("validate", count);

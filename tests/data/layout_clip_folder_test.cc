@@ -200,7 +200,7 @@ INSTANTIATE_TEST_SUITE_P(
                    [](const fs::path& path) {
                      WriteCamerasJson(path / "cameras.json", {TwoCameras()[0]});
                    },
-                   {"cameras.json is 1 views", "2, one for each video"}},
+                   {"cameras.json is with 1 view", "2, one for each video"}},
         ClipDamage{"camera_of_another_size",
                    [](const fs::path& path) {
                      std::vector<CameraTrack> cameras = TwoCameras();
@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(
                      cameras[0].frames.resize(3, cameras[0].frames[0]);
                      WriteCamerasJson(path / "cameras.json", cameras);
                    },
-                   {"views[0].world_from_camera is 3 transforms", "each of 4 frames"}},
+                   {"views[0].world_from_camera is a list of 3 transforms", "each of 4 frames"}},
         ClipDamage{"views_of_two_lengths",
                    [](const fs::path& path) {
                      WriteVideos(path / "short", 3);
@@ -226,7 +226,7 @@ INSTANTIATE_TEST_SUITE_P(
                    {"view0.MOV and view0.mp4", "one video of view0"}},
         ClipDamage{"poses_of_another_length",
                    [](const fs::path& path) { WritePosesCsv(path / "poses.csv", Poses(3), 0.2); },
-                   {"poses.csv is 3 rows", "frame 0 alone, or all of 4"}},
+                   {"poses.csv is with 3 rows", "frame 0 alone, or all of 4"}},
         ClipDamage{"truncated_video",
                    [](const fs::path& path) { fs::resize_file(path / "view0.mp4", 300); },
                    {"view0.mp4"}}),

@@ -77,7 +77,10 @@ TEST_P(ValidateLayoutTest, NamesWhatIsMissing) {
     const EpisodeRef ref = OpenDataSet(folder / "set").episodes().at(1);
     part.remove(folder / "set", ref);
     const ValidateReport report = ValidateSets({folder / "set"});
-    const std::vector<Finding> found = OfKind(report.findings, FindingKind::kUnreadable);
+    std::vector<Finding> found = OfKind(report.findings, FindingKind::kUnreadable);
+    for (const Finding& finding : OfKind(report.findings, FindingKind::kPoseCount)) {
+      found.push_back(finding);
+    }
     ASSERT_EQ(found.size(), part.hits_all ? 2u : 1u);
     EXPECT_EQ(found.back().episode, ref.name);
     EXPECT_EQ(found.back().severity, Severity::kError);
@@ -359,6 +362,45 @@ TEST_F(ValidateTest, TheReportHasARowAFinding) {
                                {"1 error, 1 warning", "unreadable", "episode2"});
   ExpectThrowsWith<ConfigError>([&] { ValidateSets({path}, folder_ / "findings.json"); },
                                 {"--out", "exists"});
+}
+
+// Numbers that a reader refuses have the kinds of those that are found in what can be read.
+TEST_F(ValidateTest, WrongNumbersOfFilesHaveTheirKind) {
+  const fs::path path = Write("set") / "reach_target_variation3_episode1";
+  const std::string poses = ReadFile(path / "poses.csv");
+  const std::string cameras = ReadFile(path / "cameras.json");
+  const auto kind = [&] { return ToWord(OnlyOne(ValidateSets({folder_ / "set"}).findings).kind); };
+  const size_t last = poses.rfind('\n', poses.size() - 2);
+  WriteFileAtomic(path / "poses.csv", poses.substr(0, last + 1));
+  EXPECT_EQ(kind(), "pose_count");
+  const size_t comma = poses.rfind(',');
+  WriteFileAtomic(path / "poses.csv", poses.substr(0, comma) + ",nan\n");
+  EXPECT_EQ(kind(), "bad_pose");
+  WriteFileAtomic(path / "poses.csv", poses.substr(0, comma) + ",7\n");
+  EXPECT_EQ(kind(), "bad_pose");
+  WriteFileAtomic(path / "poses.csv", poses.substr(0, comma) + "\n");
+  EXPECT_EQ(kind(), "unreadable");
+  WriteFileAtomic(path / "poses.csv", poses);
+  nlohmann::json wrong = ParseJson(cameras);
+  wrong["views"][1]["fx"] = -20;
+  WriteFileAtomic(path / "cameras.json", wrong.dump());
+  EXPECT_EQ(kind(), "bad_camera");
+}
+
+TEST_F(ValidateTest, ShardsReadEveryEpisodeOnce) {
+  const fs::path path = Write("set");
+  fs::remove(path / "reach_target_variation3_episode2/view0.mp4");
+  int64_t num_errors = 0;
+  for (const auto& [shard, count] : {std::pair("0/2", 2), std::pair("1/2", 1)}) {
+    RunContext run;
+    const ValidateReport report = RunValidate({.paths = {path.string()}, .shard = shard}, run);
+    EXPECT_EQ(report.num_episodes, count) << shard;
+    num_errors += report.NumOf(Severity::kError);
+  }
+  EXPECT_EQ(num_errors, 1);
+  RunContext run;
+  ExpectThrowsWith<ConfigError>(
+      [&] { RunValidate({.paths = {path.string()}, .shard = "2/2"}, run); }, {"--shard", "2/2"});
 }
 
 }  // namespace

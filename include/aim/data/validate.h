@@ -16,11 +16,15 @@ namespace aim {
 struct ValidateOptions {
   std::vector<std::string> paths = {};
   std::string layout = "auto";
+  std::string shard = {};
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("paths", self.paths, Any{}, InAnyLayout("data sets, tasks, or single episodes"));
     visit("layout", self.layout, LayoutChoices(), "auto: of each, found by the files there");
+    visit("shard", self.shard, Any{},
+          "i/n: read only episodes i, i + n, ... (i from 0), as one of n processes; copies and "
+          "other shapes are found among these alone");
   }
   void Validate() const;  // throws ConfigError
 };
