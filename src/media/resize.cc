@@ -33,6 +33,14 @@ void CheckSize(int width, int height) {
   AIM_CHECK(width > 0 && height > 0 && width <= 16384 && height <= 16384);
 }
 
+// The largest with the aspect of the new size.
+cv::Rect CentredWindow(int width, int height, int new_width, int new_height) {
+  const double aspect = static_cast<double>(new_width) / new_height;
+  const int w = std::clamp(static_cast<int>(std::lround(height * aspect)), 1, width);
+  const int h = std::clamp(static_cast<int>(std::lround(width / aspect)), 1, height);
+  return {(width - w) / 2, (height - h) / 2, w, h};
+}
+
 }  // namespace
 
 void RequirePictureSize(const Camera& camera, const Image& image) {
@@ -53,12 +61,13 @@ CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int wid
   CheckSize(width, height);
   CheckSize(image.width, image.height);
   RequirePictureSize(camera, image);
-  const double aspect = static_cast<double>(width) / height;
-  const int w = std::clamp(static_cast<int>(std::lround(image.height * aspect)), 1, image.width);
-  const int h = std::clamp(static_cast<int>(std::lround(image.width / aspect)), 1, image.height);
-  const cv::Rect window((image.width - w) / 2, (image.height - h) / 2, w, h);
-  return {ResizeMat(MatOf(image)(window), width, height),
-          CropAndResize(camera, window.x, window.y, window.width, window.height, width, height)};
+  const cv::Mat window = MatOf(image)(CentredWindow(image.width, image.height, width, height));
+  return {ResizeMat(window, width, height), FitCamera(camera, width, height)};
+}
+
+Camera FitCamera(const Camera& camera, int width, int height) {
+  const cv::Rect window = CentredWindow(camera.width, camera.height, width, height);
+  return CropAndResize(camera, window.x, window.y, window.width, window.height, width, height);
 }
 
 }  // namespace aim

@@ -9,6 +9,8 @@
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
+#include "aim/data/skipped.h"
+#include "aim/media/resize.h"
 #include "aim/metrics/picture_quality.h"
 #include "aim/metrics/pose_scores.h"
 #include "pipeline/clip_rate.h"
@@ -65,9 +67,8 @@ class EpisodeMeasurement {
   EpisodeComparison Run(ClipFeatures& features) {
     CheckRates();
     CheckLengths();
-    const Clip& clip = truth_.clip();
     result_.num_frames = static_cast<int>(truth_.frames.size());
-    result_.size = SizeText(clip.width, clip.height);
+    result_.size = SizeText(truth_.width(options_.edit), truth_.height(options_.edit));
     if (AsksForPictures()) {
       PairViews();
       CheckSizes();
@@ -88,7 +89,7 @@ class EpisodeMeasurement {
 
   [[noreturn]] void FailPair(const std::string& judged, const std::string& truth,
                              const std::string& expected, const std::string& fix) const {
-    throw InputError({.where = judged_.episode.where(),
+    throw UnfitError({.where = judged_.episode.where(),
                       .got = judged + " where the truth has " + truth,
                       .expected = expected,
                       .fix = fix});
@@ -289,7 +290,8 @@ class EpisodeMeasurement {
     return frames;
   }
 
-  // The true ones, at the size of their recording; those of the judged where these are not known.
+  // The true ones, at the size asked for or that of their recording; those of the judged where
+  // these are not known.
   std::vector<CameraTrack> Cameras() const {
     std::vector<CameraTrack> cameras = CamerasOf(truth_.clip());
     const std::vector<CameraTrack> others = CamerasOf(judged_.clip());
@@ -297,6 +299,9 @@ class EpisodeMeasurement {
       CameraTrack& camera = cameras[view];
       const ComparedSide& side = camera.frames.empty() ? judged_ : truth_;
       if (camera.frames.empty()) camera.frames = AtTrueSize(others.at(view).frames);
+      for (Camera& frame : camera.frames) {
+        frame = FitCamera(frame, truth_.width(options_.edit), truth_.height(options_.edit));
+      }
       if (camera.frames.size() < 2) continue;
       std::vector<Camera> taken;
       for (const int frame : side.frames) taken.push_back(camera.at(static_cast<size_t>(frame)));

@@ -16,6 +16,7 @@ struct ScoreText {
   const char* text;  // how a table calls it
   int digits;
   double scale = 1;
+  bool is_of_size = false;  // counts pixels of pictures of one size
 };
 constexpr ScoreText kScoreTexts[] = {{"psnr_db", "PSNR, dB", 2},
                                      {"equal_pictures", "equal pictures, %", 1, 100},
@@ -26,9 +27,9 @@ constexpr ScoreText kScoreTexts[] = {{"psnr_db", "PSNR, dB", 2},
                                      {"gripper_accuracy", "gripper, %", 1, 100},
                                      {"gripper_f1", "gripper F1 (closed), %", 1, 100},
                                      {"not_decodable", "not decodable, %", 1, 100},
-                                     {"trajectory_px", "trajectory, px", 2},
-                                     {"jaccard_4", "Jaccard at 4 px, %", 1, 100},
-                                     {"jaccard", "Jaccard, 1 to 16 px, %", 1, 100},
+                                     {"trajectory_px", "trajectory, px", 2, 1, true},
+                                     {"jaccard_4", "Jaccard at 4 px, %", 1, 100, true},
+                                     {"jaccard", "Jaccard, 1 to 16 px, %", 1, 100, true},
                                      {"behind_camera", "behind the camera, %", 1, 100}};
 constexpr std::string_view kError2d = "error_2d_px/";
 
@@ -128,8 +129,8 @@ nlohmann::json ToJson(const CompareReport& report) {
                            {"missing", missing},
                            {"episodes", episodes},
                            {"only_judged", report.only_judged},
-                           {"only_truth", report.only_true},
-                           {"damaged", ToJson(report.skipped)}};
+                           {"only_truth", report.only_true}};
+  AddSkipped(report.skipped, object);
   if (!report.lpips.empty()) object["lpips_network"] = report.lpips;
   return object;
 }
@@ -140,9 +141,10 @@ std::string CompareTable(const CompareReport& report) {
   for (const ScoreText& style : kScoreTexts) {
     const auto found = report.overall.find(style.name);
     if (found == report.overall.end()) continue;
-    const bool is_lpips = found->first == "lpips";
-    table +=
-        Row(is_lpips ? style.text + (" (" + report.lpips + ")") : style.text, found->second, style);
+    const std::string of = found->first == "lpips" ? report.lpips
+                           : style.is_of_size      ? "at " + Sizes(report)
+                                                   : "";
+    table += Row(style.text + (of.empty() ? "" : " (" + of + ")"), found->second, style);
   }
   if (report.fvd) {
     table += Row("FVD", CountText(report.fvd->num_judged, "clip"),

@@ -271,6 +271,26 @@ TEST_F(CompareTest, BringsBothToOneRateAndSizeWhenAsked) {
   EXPECT_EQ(report.overall.at("position_mm").num_values, kComparedFrames - 1);
 }
 
+// Errors in pixels are those of the pictures that are compared: half as large, half the pixels.
+TEST_F(CompareTest, PixelsOfPosesAreOfTheSizeAskedFor) {
+  const Clip clip = MakeSyntheticClip(kComparedFrames, 70);
+  CompareOptions options = OnePair(Disturbed(clip), clip);
+  options.metrics = {"pose"};
+  RunContext run;
+  const CompareReport whole = RunCompare(options, run);
+  options.edit.width = options.edit.height = 16;
+  const CompareReport half = RunCompare(options, run);
+  EXPECT_EQ(half.episodes[0].size, "16x16");
+  for (const char* score : {"error_2d_px/view0/tip", "trajectory_px"}) {
+    ASSERT_GT(whole.overall.at(score).value, 0) << score;
+    EXPECT_NEAR(half.overall.at(score).value, whole.overall.at(score).value / 2, 1e-9) << score;
+  }
+  const std::string table = CompareTable(half);
+  EXPECT_THAT(table, HasSubstr("| trajectory, px (at 16x16) |"));
+  EXPECT_THAT(table, HasSubstr("| Jaccard at 4 px, % (at 16x16) |"));
+  EXPECT_THAT(table, HasSubstr("2-D error of view0/tip, px at 16x16"));
+}
+
 TEST_F(CompareTest, ViewsArePairedByNameOrAsTold) {
   const Clip clip = MakeSyntheticClip(kComparedFrames, 70);
   Clip swapped = clip;

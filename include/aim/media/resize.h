@@ -22,4 +22,7 @@ struct CameraImage {
 // InputError unless the camera has the image's size.
 CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height);
 
+// Its camera alone.
+Camera FitCamera(const Camera& camera, int width, int height);
+
 }  // namespace aim
