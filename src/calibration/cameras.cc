@@ -7,6 +7,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/out_place.h"
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
 #include "aim/geometry/checked_camera.h"
@@ -277,12 +278,27 @@ void WarnOfUnits(const ForeignCameras& cameras, const std::string& from) {
              "poses with --extrinsics");
 }
 
-void RequireNewFolder(const std::string& path) {
-  if (!fs::exists(path) || (fs::is_directory(path) && fs::is_empty(path))) return;
-  throw ConfigError({.where = "--undistorted",
-                     .got = path + ", which exists",
-                     .expected = "a new folder",
-                     .fix = "choose another one"});
+// Of what an earlier run left there, --overwrite may remove pictures of views and their cameras,
+// nothing else, and nothing that is read now.
+void RequireNewFolder(const CamerasOptions& options, bool overwrite) {
+  const fs::path folder = options.undistorted;
+  const auto refuse = [&](const std::string& got, const std::string& fix) {
+    throw ConfigError({"--undistorted", folder.string() + ", " + got, "a new folder", fix});
+  };
+  for (const std::string& path : options.undistort) {
+    if (HoldsOrIs(folder, fs::weakly_canonical(fs::absolute(path)))) {
+      refuse("where " + path + " is read from", "choose another one");
+    }
+  }
+  if (!fs::exists(folder)) return;
+  if (!fs::is_directory(folder)) refuse("which is a file", "choose another one");
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!overwrite) refuse("which exists", "choose another one, or give --overwrite");
+    if (name.starts_with("view") || name == "cameras.json") continue;
+    refuse("which exists and holds " + name + ", which this command does not write",
+           "choose another one");
+  }
 }
 
 // Pictures without their cameras are of no use: the folder goes if what comes after it throws.
@@ -334,7 +350,7 @@ nlohmann::json ToJson(const CamerasReport& report) {
   for (const CamerasReport::View& view : report.views) {
     nlohmann::json entry = {{"name", view.name},
                             {"size", SizeText(view.width, view.height)},
-                            {"frames", view.num_frames},
+                            {"poses", view.num_frames},
                             {"lens_px", Rounded(view.corner_shift_px, 10)}};
     if (!view.file.empty()) {
       entry["undistorted"] = view.file;
@@ -364,7 +380,7 @@ CamerasReport RunCameras(const CamerasOptions& options, RunContext& run) {
     RefuseLenses(cameras);
   } else {
     CheckPictures(options, cameras.views);
-    RequireNewFolder(options.undistorted);
+    RequireNewFolder(options, run.common().overwrite);
   }
   CamerasReport report{
       .from = options.from, .world = cameras.world, .is_metric = cameras.is_metric, .views = {}};

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "aim/base/log.h"
 #include "aim/media/file_names.h"
 #include "data/normal_path.h"
 
@@ -25,7 +26,7 @@ class MarkSearch {
     std::error_code error;
     if (fs::exists(folder / mark_.file, error)) return visit_(folder);
     if (depth == mark_.max_depth) return false;
-    fs::directory_iterator walk(folder, fs::directory_options::skip_permission_denied, error);
+    fs::directory_iterator walk(folder, error);
     for (; !error && walk != fs::directory_iterator(); walk.increment(error)) {
       if (--names_left_ < 0) return false;
       std::error_code ignored;  // a link to nothing is no folder
@@ -36,16 +37,21 @@ class MarkSearch {
         return true;
       }
     }
+    if (error) unreadable_.push_back(folder.string() + " (" + error.message() + ")");
     return false;
   }
 
   std::vector<fs::path> TakeLeftOut() { return std::move(left_out_); }
+
+  // "folder (why)" of those that could not be listed to their end.
+  const std::vector<std::string>& unreadable() const { return unreadable_; }
 
  private:
   FolderMark mark_;
   int64_t names_left_;
   std::function<bool(const fs::path&)> visit_;
   std::vector<fs::path> left_out_;
+  std::vector<std::string> unreadable_;
 };
 
 }  // namespace
@@ -63,6 +69,9 @@ MarkedFolders ListMarkedFolders(const fs::path& root, const FolderMark& mark) {
     return false;
   });
   search.Run(root);
+  for (const std::string& folder : search.unreadable()) {
+    LogWarning("left out " + folder + ": the folder cannot be read, nor episodes in it found");
+  }
   std::ranges::sort(found.episodes, {}, &EpisodeRef::name);
   found.left_out = search.TakeLeftOut();
   std::ranges::sort(found.left_out);

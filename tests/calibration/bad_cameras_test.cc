@@ -314,5 +314,33 @@ TEST(CamerasOptionsTest, PicturesGoIfTheirCamerasCannotBeWritten) {
   EXPECT_FALSE(fs::exists(folder / "same"));
 }
 
+// --overwrite covers the pictures, too; not files of others, and not what is read.
+TEST(CamerasOptionsTest, OverwriteReplacesUndistortedPictures) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "a.yaml", Kalibr());
+  WriteImage(folder / "a.png", Image(320, 240));
+  CamerasOptions options{.files = {(folder / "a.yaml").string()},
+                         .from = "kalibr",
+                         .view = {"cam0"},
+                         .undistort = {(folder / "a.png").string()},
+                         .undistorted = (folder / "flat").string()};
+  ConvertTo(options, folder / "out.json");
+  WriteFileAtomic(folder / "flat/view1.png", "of an earlier run");
+  const auto again = [&] {
+    RunContext run({.out = folder / "out.json", .overwrite = true});
+    RunCameras(options, run);
+  };
+  again();
+  EXPECT_TRUE(fs::exists(folder / "flat/view0.png"));
+  EXPECT_FALSE(fs::exists(folder / "flat/view1.png"));
+  WriteFileAtomic(folder / "flat/notes.txt", "mine");
+  ExpectThrowsWith<ConfigError>(again, {"--undistorted", "notes.txt"});
+  EXPECT_EQ(ReadFile(folder / "flat/notes.txt"), "mine");
+  fs::remove(folder / "flat/notes.txt");
+  options.undistort = {(folder / "flat/view0.png").string()};
+  ExpectThrowsWith<ConfigError>(again, {"--undistorted", "is read from"});
+  EXPECT_TRUE(fs::exists(folder / "flat/view0.png"));
+}
+
 }  // namespace
 }  // namespace aim

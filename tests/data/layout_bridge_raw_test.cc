@@ -1,11 +1,15 @@
 // What is special to BridgeData's own files; the suite of all layouts is layout_test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/data/data_set.h"
 #include "aim/data/inspect.h"
 #include "data/make_episode.h"
+#include "data/marked_folders.h"
 #include "data/recorded_files.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
@@ -104,6 +108,29 @@ TEST_F(BridgeRawTest, WhatIsWrongIsNamed) {
   fs::remove_all(traj_ / "images0");
   fs::remove_all(traj_ / "images1");
   ExpectThrowsWith<InputError>([&] { Read(); }, {"traj3", "without pictures"});
+}
+
+// One more file may be opened: that is the root, and what lies in it cannot be listed.
+TEST(MarkedFoldersTest, FoldersThatCannotBeReadAreNamed) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "lab/day");
+  const FolderMark mark{.file = "mark", .max_depth = 3, .left_out = ""};
+  std::string said;
+  SetLogSink([&said](LogLevel, const std::string& text) { said += text + "\n"; });
+  EXPECT_TRUE(ListMarkedFolders(folder.path(), mark).episodes.empty());
+  EXPECT_EQ(said, "");
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const int next = ::dup(STDOUT_FILENO);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &one_more), 0);
+  ListMarkedFolders(folder.path(), mark);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  SetLogSink(nullptr);
+  EXPECT_THAT(said, HasSubstr("left out " + (folder / "lab").string()));
+  EXPECT_THAT(said, HasSubstr("cannot be read"));
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ struct CamerasReport {
   bool is_metric = true;
   std::vector<View> views;
 };
-// {"from", "world", "metric", "views": [{"name", "size", "frames", "lens_px", "undistorted",
+// {"from", "world", "metric", "views": [{"name", "size", "poses", "lens_px", "undistorted",
 // "blank"}]}
 nlohmann::json ToJson(const CamerasReport& report);
 
