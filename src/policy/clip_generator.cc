@@ -61,14 +61,6 @@ void StateDecodeMemory(const BundleConfig& config, const LoadOptions& load) {
   }
 }
 
-ModeInputs InputsOf(const Mode& mode) {
-  ModeInputs inputs;
-  inputs.whole_video = mode.first_view_video == Given::kAll && !mode.video.first_only;
-  inputs.first_pose = mode.action.present && mode.action.given == Given::kFirst;
-  inputs.all_poses = mode.action.present && mode.action.given == Given::kAll;
-  return inputs;
-}
-
 ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mode,
                              const std::string& device) {
   options.Validate();
@@ -77,13 +69,21 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   CheckTrained(mode, config.trained_modes, options.allow_untrained);
   sampler_ = SamplerFor(config, options);
   const LoadOptions load = LoadOptionsFor(options, device);
-  bundle_ = LoadBundle(options.model, load);
+  bundle_ = std::make_shared<const Bundle>(LoadBundle(options.model, load));
   offload_ = load.offload;
-  StateDecodeMemory(bundle_.config, load);
+  allow_untrained_ = options.allow_untrained;
+  StateDecodeMemory(bundle_->config, load);
+}
+
+ClipGenerator ClipGenerator::ForMode(const std::string& mode) const {
+  ClipGenerator other = *this;
+  other.mode_ = FindMode(mode);
+  CheckTrained(mode, config().trained_modes, allow_untrained_);
+  return other;
 }
 
 void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const {
-  const BundleConfig& config = bundle_.config;
+  const BundleConfig& config = bundle_->config;
   if (clip.views.size() != static_cast<size_t>(config.num_views)) {
     throw ConfigError(
         {.where = where,
@@ -102,11 +102,11 @@ void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const
 
 std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
                                               const ClipRequest& request, const Rng& rng) const {
-  const BundleConfig& config = bundle_.config;
+  const BundleConfig& config = bundle_->config;
   for (const Clip& clip : clips) CheckShape(clip, "clip");
-  const GeneratorModel model{&bundle_.dit,
-                             bundle_.autoencoder.get(),
-                             bundle_.text.get(),
+  const GeneratorModel model{&bundle_->dit,
+                             bundle_->autoencoder.get(),
+                             bundle_->text.get(),
                              config.action_image,
                              config.num_frames,
                              cameras_.get(),

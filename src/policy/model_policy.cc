@@ -1,19 +1,28 @@
 #include "aim/policy/model_policy.h"
 
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+
 #include "aim/base/error.h"
+#include "aim/base/rng.h"
+#include "aim/diffusion/clip_encoding.h"
 #include "aim/policy/clip_generator.h"
 
 namespace aim {
 namespace {
 
+// The noise of a plan, and of what else is asked for with the same numbers.
+Rng PlanNoise(const PlanRequest& request) {
+  return Rng(request.seed).Derive(static_cast<uint64_t>(request.replan), "plan");
+}
+
 class ModelPolicy : public Policy {
  public:
-  explicit ModelPolicy(const ModelPolicyOptions& options)
-      : generator_(options.model, options.mode, options.device) {
-    const ModeInputs inputs = InputsOf(generator_.mode());
-    if (inputs.first_pose && !inputs.whole_video) return;
+  explicit ModelPolicy(const ClipGenerator& generator) : generator_(generator) {
+    if (InputsOf(generator_.mode()).acts()) return;
     throw ConfigError({.where = "mode",
-                       .got = '"' + options.mode + '"',
+                       .got = '"' + generator_.mode().name + '"',
                        .expected = "i2a or i2va, the modes that act from first frames",
                        .fix = ""});
   }
@@ -33,11 +42,10 @@ class ModelPolicy : public Policy {
     Clip clip = seen;
     clip.fps = generator_.config().fps;
     generator_.CheckShape(clip, "observation");
-    const Rng rng = Rng(request.seed).Derive(static_cast<uint64_t>(request.replan), "plan");
     const ClipRequest clip_request{.decode_video = false};
     Plan plan;
     plan.period_s = generator_.period_s();
-    plan.frames = std::move(generator_.Run({clip}, clip_request, rng)[0].poses);
+    plan.frames = std::move(generator_.Run({clip}, clip_request, PlanNoise(request))[0].poses);
     return plan;
   }
 
@@ -45,10 +53,53 @@ class ModelPolicy : public Policy {
   ClipGenerator generator_;
 };
 
+class ModelJobs : public ClipJobs {
+ public:
+  ModelJobs(const ClipGenerator& generator, bool allow_untrained)
+      : generator_(generator), allow_untrained_(allow_untrained) {}
+
+  std::vector<std::string> Jobs() const override {
+    const std::vector<std::string>& trained = generator_.config().trained_modes;
+    std::vector<std::string> jobs;
+    for (const char* job : {"i2a", "i2va", "v2a", "a2v", "i2v"}) {
+      if (allow_untrained_ || std::ranges::find(trained, job) != trained.end()) jobs.push_back(job);
+    }
+    return jobs;
+  }
+
+  MadeClip Run(const std::string& job, const Clip& given, const PlanRequest& request) override {
+    const ClipGenerator generator = generator_.ForMode(job);
+    Clip clip = given;
+    clip.fps = generator.config().fps;
+    generator.CheckShape(clip, "observation");
+    const ClipRequest clip_request{.first_pose_given = !clip.poses.empty()};
+    GeneratedClip generated = std::move(generator.Run({clip}, clip_request, PlanNoise(request))[0]);
+    MadeClip made;
+    made.plan = {.period_s = generator.period_s(), .frames = std::move(generated.poses)};
+    for (const at::Tensor& video : generated.videos) {
+      std::vector<uint8_t>& bytes = made.videos.emplace_back();
+      for (const std::vector<uint8_t>& frame : VideoBytes(video)) {
+        bytes.insert(bytes.end(), frame.begin(), frame.end());
+      }
+    }
+    return made;
+  }
+
+ private:
+  ClipGenerator generator_;
+  bool allow_untrained_;
+};
+
 }  // namespace
 
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options) {
-  return std::make_unique<ModelPolicy>(options);
+  return std::make_unique<ModelPolicy>(ClipGenerator(options.model, options.mode, options.device));
+}
+
+ServedModel MakeServedModel(const ModelPolicyOptions& options) {
+  const ClipGenerator generator(options.model, options.mode, options.device);
+  return {.policy = std::make_unique<ModelPolicy>(generator),
+          .jobs = std::make_unique<ModelJobs>(generator, options.model.allow_untrained)};
 }
 
 }  // namespace aim

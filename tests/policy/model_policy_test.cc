@@ -170,6 +170,50 @@ INSTANTIATE_TEST_SUITE_P(
                    {"\"i2a\"", "not trained for", "v2a, i2v", "--allow-untrained"}}),
     testing::CaseName());
 
+// What each job starts from, of a whole clip.
+Clip GivenTo(const std::string& job, const Clip& clip) {
+  if (job == "v2a") return clip;
+  Clip given = FirstFrame(clip);
+  if (job == "a2v") given.poses = clip.poses;
+  if (job == "i2v") given.poses.clear();
+  return given;
+}
+
+// One model, loaded once, does all jobs, and what it makes of a plan's request is the plan.
+TEST_F(ModelPolicyTest, AServedModelDoesAllJobs) {
+  const Clip clip = MakeSyntheticClip(testing::kTinyFrames, 26);
+  const ServedModel model = MakeServedModel(Options());
+  EXPECT_THAT(model.jobs->Jobs(), ::testing::ElementsAre("i2a", "i2va", "v2a", "a2v", "i2v"));
+  const size_t frame_bytes = 3u * testing::kTinySize * testing::kTinySize;
+  for (const std::string& job : model.jobs->Jobs()) {
+    const MadeClip made = model.jobs->Run(job, GivenTo(job, clip), kRequest);
+    const bool has_video = job == "i2va" || job == "a2v" || job == "i2v";
+    const bool has_poses = job == "i2a" || job == "i2va" || job == "v2a";
+    ASSERT_EQ(made.videos.size(), has_video ? 2u : 0u) << job;
+    if (has_video) {
+      EXPECT_EQ(made.videos[1].size(), testing::kTinyFrames * frame_bytes);
+    }
+    ASSERT_EQ(made.plan.frames.size(), has_poses ? size_t{testing::kTinyFrames} : 0u) << job;
+  }
+  ExpectSamePlan(model.jobs->Run("i2a", FirstFrame(clip), kRequest).plan,
+                 model.policy->Act(FirstFrame(clip), kRequest));
+  ExpectThrowsWith<ConfigError>([&] { model.jobs->Run("v2a", MakeSyntheticClip(2, 26, 48), {}); },
+                                {"pictures of 48x48"});
+}
+
+TEST_F(ModelPolicyTest, AServedModelDoesWhatItWasTrainedFor) {
+  BundleConfig config = testing::TinyConfig();
+  config.trained_modes = {"i2a", "i2v"};
+  testing::WriteTinyBundle(*folder_ / "two_jobs", config);
+  ModelPolicyOptions options = Options();
+  options.model.model = (*folder_ / "two_jobs").string();
+  const ServedModel model = MakeServedModel(options);
+  EXPECT_THAT(model.jobs->Jobs(), ::testing::ElementsAre("i2a", "i2v"));
+  const Clip clip = MakeSyntheticClip(testing::kTinyFrames, 27);
+  ExpectThrowsWith<ConfigError>([&] { model.jobs->Run("v2a", clip, {}); },
+                                {"\"v2a\"", "not trained for"});
+}
+
 TEST_F(ModelPolicyTest, UntrainedModeRunsIfAllowed) {
   BundleConfig config = testing::TinyConfig();
   config.trained_modes = {"v2a"};

@@ -1,22 +1,16 @@
 // A model bundle ready to generate clips: what the policy, aim-generate and aim-label share.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "aim/bundle/bundle.h"
 #include "aim/diffusion/generate.h"
+#include "aim/recipe/mode_inputs.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
-
-// What a mode has to be given, read off its row of the table.
-struct ModeInputs {
-  bool whole_video = false;  // else the first frame of each view
-  bool first_pose = false;   // the pose at the first frame
-  bool all_poses = false;    // a pose for every frame
-};
-ModeInputs InputsOf(const Mode& mode);
 
 struct ClipRequest {
   bool first_pose_given = true;  // poses[0] of each clip is the true pose of its frame 0
@@ -25,17 +19,20 @@ struct ClipRequest {
   double min_confidence = 0.2;   // below it a frame counts as low
 };
 
-// `const` methods are thread-safe.
+// `const` methods are thread-safe. Copies share the weights.
 class ClipGenerator {
  public:
   // Loads the bundle onto `device`. Throws InputError for a damaged bundle, ConfigError for a mode
   // that it was not trained for (naming those it was) or a device that is not there.
   ClipGenerator(const ModelOptions& options, const std::string& mode, const std::string& device);
 
-  const BundleConfig& config() const { return bundle_.config; }
+  // The same model in another mode. Throws ConfigError as the constructor does.
+  ClipGenerator ForMode(const std::string& mode) const;
+
+  const BundleConfig& config() const { return bundle_->config; }
   const Mode& mode() const { return mode_; }
   const SamplerOptions& sampler() const { return sampler_; }
-  double period_s() const { return 1.0 / bundle_.config.fps; }  // between two frames
+  double period_s() const { return 1.0 / bundle_->config.fps; }  // between two frames
 
   // Throws ConfigError naming `where` unless a clip has the number of views and the picture size
   // that the model was trained for.
@@ -47,9 +44,10 @@ class ClipGenerator {
                                  const Rng& rng) const;
 
  private:
-  Bundle bundle_;
-  std::unique_ptr<CameraCache> cameras_ = std::make_unique<CameraCache>();
+  std::shared_ptr<const Bundle> bundle_;
+  std::shared_ptr<CameraCache> cameras_ = std::make_shared<CameraCache>();
   bool offload_ = false;
+  bool allow_untrained_ = false;
   Mode mode_;
   SamplerOptions sampler_;
 };

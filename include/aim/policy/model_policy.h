@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "aim/control/clip_jobs.h"
 #include "aim/control/policy.h"
 #include "aim/recipe/model_options.h"
 
@@ -23,5 +24,9 @@ struct ModelPolicyOptions {
 // model was not trained for. Act throws ConfigError for a number of views or a picture size that
 // the model was not trained for.
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options);
+
+// That policy and all jobs that the model was trained for, of one bundle that is loaded once. A job
+// that acts makes of the same request the plan that a policy of that mode makes.
+ServedModel MakeServedModel(const ModelPolicyOptions& options);
 
 }  // namespace aim
