@@ -26,7 +26,10 @@ import websockets.sync.client
 PROTOCOL = "aim-policy"
 MAJOR_VERSION = 1
 ACTION_LAYOUT = "xyz_quat_xyzw_open"
-RETRIES = 2
+FIRST_PAUSE_S = 0.1  # before asking again; then twice as long each time
+LONGEST_PAUSE_S = 5.0
+CONNECT_S = 10.0
+RETRYABLE = ("busy", "deadline", "closing")
 
 
 class ServerError(RuntimeError):
@@ -36,6 +39,10 @@ class ServerError(RuntimeError):
     def __init__(self, code, message):
         super().__init__(f"{code}: {message}")
         self.code = code
+
+
+class OtherPolicyError(RuntimeError):
+    """Another policy is behind the server than when the client was made."""
 
 
 def _pack_array(value):
@@ -58,8 +65,9 @@ def _unpack_array(value):
 
 
 class PolicyClient:
-    """A connection to a policy server. A request that got no answer is sent again with its id, over
-    a new connection if need be, and is never planned twice."""
+    """A connection to a policy server. A request that got no answer, or for which the server had no
+    time, is sent again with its id, over a new connection if need be, until `timeout_s` is over; it
+    is never planned twice."""
 
     def __init__(self, url, api_key=None, timeout_s=120.0):
         self._url = url
@@ -69,7 +77,8 @@ class PolicyClient:
         self._num_requests = 0
         self._episode = 0
         self._socket = None
-        self._connect()
+        self.metadata = None
+        self._connect(time.monotonic() + CONNECT_S)
 
     def close(self):
         if self._socket is not None:
@@ -95,32 +104,76 @@ class PolicyClient:
         (k + 1) * period_s after the pictures were taken; `confidence`, `decodable`, `from_prior`,
         `residual_px` [N]; `visible` [N, 3 a view]; `period_s`; `server_timing`.
         """
-        message = {"prompt": prompt, "camera_convention": "opencv",
-                   "observation/gripper_pose": np.asarray(pose, dtype=np.float64),
-                   "observation/gripper_open": float(gripper_open)}
+        message = self._observation(pictures, cameras, prompt, pose, gripper_open)
+        if step is not None:
+            message["step"] = step
+        return self._ask(message)
+
+    def run(self, job, pictures, cameras, prompt, pose=None, gripper_open=None, poses=None, seed=0):
+        """One of the jobs in `metadata["jobs"]`, of clips of `metadata["horizon"]` + 1 frames.
+
+        i2v   imagine: first pictures -> videos
+        a2v   simulate: first pictures and `poses` [T, 8] (x y z qx qy qz qw open) -> videos
+        v2a   label: pictures are videos, uint8 [T, H, W, 3] -> poses
+        i2va  imagine and act: first pictures and pose -> videos, poses, actions
+        i2a   act: the same -> poses, actions
+
+        The rest as in plan(). Returns a dict: `video/NAME` uint8 [T, H, W, 3] with the cameras that
+        belong to them, `poses` float64 [T, 8] with `confidence` and the other columns of plan(), a
+        row for each frame, the first too; `actions` where the job acts.
+        """
+        message = self._observation(pictures, cameras, prompt, pose, gripper_open)
+        message.update({"job": job, "seed": seed})
+        if poses is not None:
+            message["poses"] = np.asarray(poses, dtype=np.float64)
+        return self._ask(message)
+
+    @staticmethod
+    def _observation(pictures, cameras, prompt, pose, gripper_open):
+        message = {"prompt": prompt, "camera_convention": "opencv"}
+        if pose is not None:
+            message["observation/gripper_pose"] = np.asarray(pose, dtype=np.float64)
+            message["observation/gripper_open"] = float(gripper_open)
         for name, picture in pictures.items():
             intrinsics, world_from_camera = cameras[name]
             message[f"observation/image/{name}"] = np.asarray(picture, dtype=np.uint8)
             message[f"camera/{name}/intrinsics"] = np.asarray(intrinsics, dtype=np.float64)
             message[f"camera/{name}/extrinsics_c2w"] = np.asarray(world_from_camera,
                                                                   dtype=np.float64)
-        if step is not None:
-            message["step"] = step
-        return self._ask(message)
+        return message
 
-    def _connect(self):
-        self._socket = websockets.sync.client.connect(
-            self._url, compression=None, max_size=None, additional_headers=self._headers)
-        self.metadata = self._receive(time.monotonic() + self._timeout_s)
-        protocol = self.metadata.get("protocol", {})
-        if protocol.get("name") != PROTOCOL or self.metadata.get("action_layout") != ACTION_LAYOUT:
+    def _connect(self, end):
+        socket = websockets.sync.client.connect(
+            self._url, compression=None, max_size=None, additional_headers=self._headers,
+            open_timeout=max(0.01, min(CONNECT_S, end - time.monotonic())))
+        try:
+            metadata = self._receive(socket, end)
+            self._require_same(metadata)
+        except BaseException:
+            socket.close()
+            raise
+        self._socket, self.metadata = socket, metadata
+
+    def _require_same(self, metadata):
+        protocol = metadata.get("protocol", {})
+        if protocol.get("name") != PROTOCOL or metadata.get("action_layout") != ACTION_LAYOUT:
             raise ServerError("internal", f"{self._url} is no server of {PROTOCOL}")
         if protocol.get("major") != MAJOR_VERSION:
             raise ServerError("internal", f"{PROTOCOL} {protocol.get('major')} is spoken there, "
                               f"{MAJOR_VERSION} here")
+        if self.metadata is None:
+            return
+        for key in ("policy", "policy_fingerprint", "horizon", "action_hz", "views",
+                    "image_resolution"):
+            now, before = metadata.get(key), self.metadata.get(key)
+            if now != before:
+                raise OtherPolicyError(
+                    f"{self._url} serves {metadata.get('policy')} now, {key} {now!r}; expected "
+                    f"{self.metadata.get('policy')}, {key} {before!r}, as when this began")
 
-    def _receive(self, end):
-        message = self._socket.recv(timeout=max(0.0, end - time.monotonic()))
+    @staticmethod
+    def _receive(socket, end):
+        message = socket.recv(timeout=max(0.0, end - time.monotonic()))
         if isinstance(message, str):
             raise ServerError("internal", message)
         return msgpack.unpackb(message, object_hook=_unpack_array)
@@ -131,25 +184,27 @@ class PolicyClient:
         message = {**message, "request_id": request_id,
                    "episode_id": f"{self._name}-trial{self._episode}"}
         packed = msgpack.packb(message, default=_pack_array)
-        for attempts_left in range(RETRIES, -1, -1):
+        end = time.monotonic() + self._timeout_s
+        pause_s = FIRST_PAUSE_S
+        while True:
             try:
                 if self._socket is None:
-                    self._connect()
-                return self._exchange(packed, request_id)
+                    self._connect(end)
+                return self._exchange(packed, request_id, end)
             except (OSError, websockets.exceptions.WebSocketException):
                 self.close()
-                if attempts_left == 0:
+                if time.monotonic() + pause_s >= end:
                     raise
             except ServerError as error:
-                if error.code not in ("busy", "deadline", "closing") or attempts_left == 0:
+                if error.code not in RETRYABLE or time.monotonic() + pause_s >= end:
                     raise
-        raise AssertionError("not reached")
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _exchange(self, packed, request_id):
+    def _exchange(self, packed, request_id, end):
         self._socket.send(packed)
-        end = time.monotonic() + self._timeout_s
         while True:
-            reply = self._receive(end)
+            reply = self._receive(self._socket, end)
             if reply.get("request_id") != request_id:
                 continue  # of an earlier one that was given up
             if "error" in reply:
@@ -242,6 +297,9 @@ def main():
         client.reset(arguments.seed)
         plan = client.plan(pictures, cameras, pose[:7], pose[7], arguments.prompt)
         client.close()
+    except OtherPolicyError as error:
+        print(f"policy_client.py: {error}", file=sys.stderr)
+        return 2
     except ServerError as error:
         print(f"policy_client.py: {error}", file=sys.stderr)
         return 2 if error.code == "bad_request" else 1

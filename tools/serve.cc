@@ -6,12 +6,12 @@
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "Serve a model as a policy over WebSockets: pictures, cameras and a pose in, a plan out.\n"
-      "Speaks openpi's wire, with calibration beside its keys, and RoboArena's and vLLM-Omni's;\n"
-      "docs/serving.md has the keys. GET /healthz and /metrics are for those who watch.\n"
-      "Ctrl-C (SIGINT) or SIGTERM: takes no more requests, answers those under way, prints what "
-      "was\n"
-      "served and ends with exit code 128 + the signal; a second one ends at once.",
+      "Serve a model as a policy over WebSockets: pictures, cameras and a pose in, a plan out;\n"
+      "or, as a request's job says, videos, poses or both of what it imagines, simulates, labels.\n"
+      "Speaks openpi's wire, with calibration beside its keys, RoboArena's, vLLM-Omni's and\n"
+      "vla-eval's; docs/serving.md has the keys. GET /healthz and /metrics are there to watch it.\n"
+      "Ctrl-C (SIGINT) or SIGTERM: takes no more requests, answers those under way, prints what\n"
+      "was served and ends with exit code 128 + the signal; a second one ends at once.",
       "aim-serve"};
   app.footer("Example: aim-serve --model assets/tiny --port 8000");
   aim::ServeOptions options;
@@ -20,12 +20,12 @@ int main(int argc, char** argv) {
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const aim::cli::StopSignals signals(run);
     aim::ServeParts parts;
-    parts.make_policy = [&] {
+    parts.make_model = [&] {
       aim::ModelPolicyOptions policy;
       policy.model = options.model;
       policy.mode = options.mode;
       policy.device = run.device();
-      return aim::MakeModelPolicy(policy);
+      return aim::MakeServedModel(policy);
     };
     std::cout << aim::ToJson(aim::RunServe(options, run, parts)).dump() << '\n';
   });

@@ -141,6 +141,7 @@ class Rollout {
     }
     settings["seed"] = run_.seed();
     if (asked_ == PolicyKind::kModel) settings["model_content"] = FileStamp(options_.model.model);
+    if (asked_ == PolicyKind::kServer) settings["served"] = model_->Identity();
     return settings;
   }
 
@@ -307,6 +308,7 @@ class Rollout {
                           {"seconds", elapsed_s},
                           {"frame_period_s", period_s_},
                           {"peak_memory_bytes", PeakMemoryBytes()}};
+    if (asked_ == PolicyKind::kServer) subject.run_record["served"] = model_->Identity();
     if (!LeftOut().empty()) subject.run_record["left_out"] = LeftOut();
     RolloutReport report = MakeReport(subject, trials_);
     for (const auto& [folder, table] : comparisons_) {

@@ -6,6 +6,7 @@
 #include "aim/base/text.h"
 #include "aim/geometry/checked_camera.h"
 #include "aim/media/resize.h"
+#include "aim/recipe/mode_inputs.h"
 
 namespace aim {
 namespace {
@@ -78,56 +79,158 @@ Camera CameraFor(const SentPicture& picture, const ViewOptions& options) {
        .fix = "start the server with --stretched if the whole picture was squeezed"});
 }
 
+// What `request` starts from, by its job; a plan starts from what is seen now.
+ModeInputs InputsFor(const PolicyRequest& request) {
+  return request.job.empty() ? ModeInputs{.first_pose = true} : InputsOf(FindMode(request.job));
+}
+
+void RequireFrames(const std::string& where, int64_t count, int64_t needed,
+                   const std::string& job) {
+  if (count == needed || needed == 0) return;
+  const bool is_short = count < needed;
+  throw InputError({.where = where,
+                    .got = CountText(count, "frame") + " long",
+                    .expected = std::to_string(needed) + (job.empty() ? "" : ", for job " + job),
+                    .fix = needed == 1 ? "send the first picture alone"
+                           : is_short  ? "repeat the last one, and drop the surplus of the reply"
+                                       : "cut it to windows, or label it with aim-label"});
+}
+
+// The poses that the clip begins with or has throughout.
+std::vector<ToolPose> GivenPoses(const PolicyRequest& request, const PolicyNeeds& needs) {
+  const ModeInputs inputs = InputsFor(request);
+  if (!inputs.all_poses && !request.poses.empty()) {
+    throw InputError({.where = "poses",
+                      .got = "sent",
+                      .expected = request.job.empty()
+                                      ? "job a2v, which starts from them"
+                                      : "none: job " + request.job + " does not start from them",
+                      .fix = ""});
+  }
+  if (inputs.all_poses) {
+    RequireFrames("poses", std::ssize(request.poses), needs.num_frames, request.job);
+    return request.poses;
+  }
+  if (inputs.first_pose && request.pose) return {*request.pose};
+  if (!inputs.acts()) return {};
+  throw InputError({.where = "observation/gripper_pose",
+                    .got = "missing",
+                    .expected = "the tool's pose, x y z qx qy qz qw in the frame of the cameras, "
+                                "beside observation/gripper_open",
+                    .fix = ""});
+}
+
+std::vector<uint8_t> RgbOf(const SentPicture& picture) {
+  if (picture.png.empty()) return picture.rgb;
+  const std::string where = "images/" + picture.name;
+  Image image = DecodeImage(picture.png, where);
+  if (image.width == picture.width && image.height == picture.height) return std::move(image.rgb);
+  throw FormatError({.where = where,
+                     .got = "a PNG that decodes to " + SizeText(image.width, image.height),
+                     .expected = SizeText(picture.width, picture.height) + ", as its head says",
+                     .fix = ""});
+}
+
+// The pictures of a view in the size that is needed (0 = as they are), and their camera.
+ClipView ViewOf(const SentPicture& picture, const Camera& camera, int size) {
+  std::vector<uint8_t> rgb = RgbOf(picture);
+  ClipView view;
+  view.num_frames = picture.num_frames;
+  view.camera = {picture.name, {camera}};
+  if (size == 0 || (picture.width == size && picture.height == size)) {
+    view.rgb = std::move(rgb);
+    return view;
+  }
+  const auto frame_bytes = static_cast<std::ptrdiff_t>(rgb.size()) / picture.num_frames;
+  Image image(picture.width, picture.height);
+  for (int frame = 0; frame < picture.num_frames; ++frame) {
+    const auto begin = rgb.begin() + frame_bytes * frame;
+    image.rgb.assign(begin, begin + frame_bytes);
+    const CameraImage seen = CropAndResizeImage(image, camera, size, size);
+    view.rgb.insert(view.rgb.end(), seen.image.rgb.begin(), seen.image.rgb.end());
+    view.camera.frames = {seen.camera};
+  }
+  return view;
+}
+
 }  // namespace
 
 Clip SeenClip(const PolicyRequest& request, const PolicyNeeds& needs, const ViewOptions& options) {
-  if (!request.pose) {
-    throw InputError({.where = "observation/gripper_pose",
-                      .got = "missing",
-                      .expected = "the tool's pose, x y z qx qy qz qw in the frame of the cameras, "
-                                  "beside observation/gripper_open",
-                      .fix = ""});
-  }
   Clip clip;
   clip.prompt = request.prompt;
-  clip.poses = {*request.pose};
+  clip.poses = GivenPoses(request, needs);
   clip.fps = needs.frame_period_s > 0 ? 1 / needs.frame_period_s : 1;
+  const int num_frames = InputsFor(request).whole_video ? needs.num_frames : 1;
   for (const SentPicture* picture : ChosenViews(request, options)) {
-    Image image(picture->width, picture->height);
-    image.rgb = picture->rgb;
-    CameraImage seen{std::move(image), CameraFor(*picture, options)};
-    const int size = needs.image_size;
-    if (size > 0 && (seen.image.width != size || seen.image.height != size)) {
-      seen = CropAndResizeImage(seen.image, seen.camera, size, size);
-    }
-    if (clip.views.empty()) {
-      clip.width = seen.image.width;
-      clip.height = seen.image.height;
-    } else if (clip.width != seen.image.width || clip.height != seen.image.height) {
+    RequireFrames("observation/image/" + picture->name, picture->num_frames, num_frames,
+                  request.job);
+    clip.views.push_back(ViewOf(*picture, CameraFor(*picture, options), needs.image_size));
+    const Camera& camera = clip.views.back().camera.at(0);
+    if (clip.views.size() == 1) {
+      clip.width = camera.width;
+      clip.height = camera.height;
+    } else if (clip.width != camera.width || clip.height != camera.height) {
       RefusePictures("pictures of " + SizeText(clip.width, clip.height) + " and " +
-                         SizeText(seen.image.width, seen.image.height),
+                         SizeText(camera.width, camera.height),
                      "one size", "");
     }
-    clip.views.push_back({.camera = {picture->name, {seen.camera}},
-                          .num_frames = 1,
-                          .rgb = std::move(seen.image.rgb)});
   }
   return clip;
 }
 
-Planner::Planner(std::unique_ptr<Policy> policy, ViewOptions views, double min_confidence)
-    : policy_(std::move(policy)),
-      needs_(policy_->Needs()),
+Planner::Planner(ServedModel model, ViewOptions views, const ActionOptions& actions)
+    : model_(std::move(model)),
+      needs_(model_.policy->Needs()),
+      jobs_(model_.jobs ? model_.jobs->Jobs() : std::vector<std::string>()),
       views_(std::move(views)),
-      min_confidence_(min_confidence) {}
+      actions_(actions) {}
 
 PolicyReply Planner::MakePlan(const PolicyRequest& request, const PlanRequest& plan_request) {
+  if (!request.job.empty()) return RunJob(request, plan_request);
   const Clip seen = SeenClip(request, needs_, views_);
   PolicyReply reply;
-  reply.plan = policy_->Act(seen, plan_request);
-  reply.actions = ExecutionTargets(reply.plan, *request.pose, reply.plan.period_s,
-                                   {.min_confidence = min_confidence_});
+  reply.plan = model_.policy->Act(seen, plan_request);
+  reply.actions = ActionsOf(reply.plan, request);
   return reply;
+}
+
+PolicyReply Planner::RunJob(const PolicyRequest& request, const PlanRequest& plan_request) {
+  if (std::ranges::find(jobs_, request.job) == jobs_.end()) {
+    throw InputError({.where = "job",
+                      .got = Excerpt(request.job),
+                      .expected = jobs_.empty() ? "none: this server plans, and no more"
+                                                : "one of those of this model: " + Join(jobs_),
+                      .fix = ""});
+  }
+  const Clip given = SeenClip(request, needs_, views_);
+  MadeClip made = model_.jobs->Run(request.job, given, plan_request);
+  PolicyReply reply;
+  reply.job = request.job;
+  for (size_t view = 0; view < made.videos.size(); ++view) {
+    const CameraTrack& camera = given.views[view].camera;
+    std::vector<uint8_t>& rgb = made.videos[view];
+    const size_t frame_bytes =
+        3 * static_cast<size_t>(given.width) * static_cast<size_t>(given.height);
+    reply.videos.push_back({.name = camera.name,
+                            .width = given.width,
+                            .height = given.height,
+                            .num_frames = static_cast<int>(rgb.size() / frame_bytes),
+                            .rgb = std::move(rgb),
+                            .camera = camera.at(0)});
+  }
+  reply.plan = std::move(made.plan);
+  if (InputsFor(request).acts()) reply.actions = ActionsOf(reply.plan, request);
+  return reply;
+}
+
+std::vector<ToolPose> Planner::ActionsOf(const Plan& plan, const PolicyRequest& request) const {
+  const bool has_rate = request.one_action && actions_.action_hz > 0;
+  std::vector<ToolPose> targets =
+      ExecutionTargets(plan, *request.pose, has_rate ? 1 / actions_.action_hz : plan.period_s,
+                       {.min_confidence = actions_.min_confidence});
+  const auto most = static_cast<size_t>(actions_.chunk);
+  if (request.one_action && most > 0 && targets.size() > most) targets.resize(most);
+  return targets;
 }
 
 }  // namespace aim

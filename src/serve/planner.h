@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "aim/control/clip_jobs.h"
 #include "aim/control/policy.h"
 #include "aim/wire/policy_message.h"
 
@@ -17,28 +18,41 @@ struct ViewOptions {
   bool stretched = false;                 // pictures are the cameras' in another shape
 };
 
-// What the policy sees of a request. The views are those of `options.views`; else the pictures that
-// were sent with calibration; else those of which a camera is known, in the order of the cameras.
-// Pictures of another size than the policy needs are cut to its shape and resized, the intrinsics
-// with them. Throws InputError that names what is missing.
+// What the policy sees of a request, or what its job starts from. The views are those of
+// `options.views`; else the pictures that were sent with calibration; else those of which a camera
+// is known, in the order of the cameras. Pictures of another size than the policy needs are cut to
+// its shape and resized, the intrinsics with them. Throws InputError that names what is missing, of
+// another length than the job needs, or nothing that it starts from.
 Clip SeenClip(const PolicyRequest& request, const PolicyNeeds& needs, const ViewOptions& options);
+
+// How plans become the actions that clients get.
+struct ActionOptions {
+  double min_confidence = 0;  // those of frames below it repeat the one before
+  // Of clients that take one action at a time:
+  double action_hz = 0;  // actions a second; 0 = the plan's own rate
+  int chunk = 0;         // actions of a plan before the next one is made; 0 = all
+};
 
 class Planner {
  public:
-  // `min_confidence`: actions of frames below it repeat the one before.
-  Planner(std::unique_ptr<Policy> policy, ViewOptions views, double min_confidence);
+  Planner(ServedModel model, ViewOptions views, const ActionOptions& actions = {});
 
   const PolicyNeeds& needs() const { return needs_; }
+  const std::vector<std::string>& jobs() const { return jobs_; }
 
-  // The plan and its actions; the times are left to the caller. Throws InputError, ConfigError for
-  // what the policy cannot plan from.
+  // The plan and its actions, or what the request's job makes; the times are left to the caller.
+  // Throws InputError, ConfigError for what the model cannot do or start from.
   PolicyReply MakePlan(const PolicyRequest& request, const PlanRequest& plan_request);
 
  private:
-  std::unique_ptr<Policy> policy_;
+  PolicyReply RunJob(const PolicyRequest& request, const PlanRequest& plan_request);
+  std::vector<ToolPose> ActionsOf(const Plan& plan, const PolicyRequest& request) const;
+
+  ServedModel model_;
   PolicyNeeds needs_;
+  std::vector<std::string> jobs_;
   ViewOptions views_;
-  double min_confidence_;
+  ActionOptions actions_;
 };
 
 }  // namespace aim

@@ -2,11 +2,17 @@
 
 #include <filesystem>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
+#include "aim/base/parse_json.h"
+#include "aim/base/rng.h"
+#include "aim/base/text.h"
 #include "aim/wire/api_key.h"
 #include "serve/service.h"
 #include "serve/socket_server.h"
+#include "wire/url_host.h"
 
 namespace aim {
 namespace {
@@ -47,6 +53,20 @@ ViewOptions ViewsOf(const ServeOptions& options) {
   return views;
 }
 
+// Of all that its plans depend on, beside the requests. Where the bundle lies and how much memory
+// it may take is not part of that.
+std::string FingerprintOf(const ServeOptions& options) {
+  nlohmann::json facts = OptionsToJson(options.model);
+  for (const char* free : {"model", "offload", "text_cache", "vae"}) facts.erase(free);
+  facts["content"] = FileStamp(options.model.model);
+  facts["mode"] = options.mode;
+  facts["views"] = options.views;
+  facts["stretched"] = options.stretched;
+  facts["min_confidence"] = options.min_confidence;
+  if (!options.cameras.empty()) facts["cameras"] = FileStamp(options.cameras);
+  return HexText(StableHash(DumpJson(facts)));
+}
+
 }  // namespace
 
 void ServeOptions::Validate() const {
@@ -68,15 +88,20 @@ ServeReport RunServe(const ServeOptions& options, RunContext& run, const ServePa
   ViewOptions views = ViewsOf(options);
   const SocketServerOptions sockets = SocketOptions(options);
   Service service(
-      std::make_unique<Planner>(parts.make_policy(), std::move(views), options.min_confidence),
+      std::make_unique<Planner>(parts.make_model(), std::move(views),
+                                ActionOptions{.min_confidence = options.min_confidence,
+                                              .action_hz = options.action_hz,
+                                              .chunk = options.chunk}),
       {.policy_name = std::filesystem::path(options.model.model).lexically_normal().filename(),
+       .fingerprint = FingerprintOf(options),
        .seed = run.seed(),
        .plan_timeout_s = options.limits.plan_s,
        .max_waiting = options.limits.waiting,
+       .max_waiting_bytes = static_cast<uint64_t>(options.limits.waiting_mib) << 20,
        .max_message_bytes = static_cast<uint64_t>(options.limits.message_mib) << 20});
   SocketServer server(sockets, service);
-  LogInfo("listening on ws://" + options.host + ":" + std::to_string(server.port()) + " (" +
-          options.wire + ")");
+  LogInfo("listening on ws://" + UrlHost(options.host) + ":" + std::to_string(server.port()) +
+          " (" + options.wire + ")");
   if (parts.on_listening) parts.on_listening(server.port());
   server.Run([&run] { return run.stop_requested(); });
   run.MarkUnfinished();

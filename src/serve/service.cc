@@ -12,7 +12,8 @@
 namespace aim {
 namespace {
 
-constexpr size_t kMaxStored = 256;  // answers, some kilobytes each
+constexpr size_t kMaxStored = 256;                    // answers, some kilobytes each,
+constexpr size_t kMaxStoredBytes = size_t{64} << 20;  // unless they have videos
 
 double SecondsBetween(Service::Clock::time_point from, Service::Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -27,13 +28,22 @@ std::string StoreKey(const Wire& wire, const PolicyRequest& request, std::string
          std::to_string(request.seed.value_or(trial_seed)) + "/" + request.request_id;
 }
 
-ServedPolicy Describe(const PolicyNeeds& needs, const ServiceOptions& options) {
+size_t BytesOf(const PolicyReply& reply) {
+  size_t bytes = 256 * reply.plan.frames.size();  // about
+  for (const SentPicture& video : reply.videos) bytes += video.rgb.size();
+  return bytes;
+}
+
+ServedPolicy Describe(const Planner& planner, const ServiceOptions& options) {
+  const PolicyNeeds& needs = planner.needs();
   return {.name = options.policy_name,
+          .fingerprint = options.fingerprint,
           .num_views = needs.num_views,
           .image_width = needs.image_size,
           .image_height = needs.image_size,
           .num_actions = std::max(0, needs.num_frames - 1),
           .period_s = needs.frame_period_s,
+          .jobs = planner.jobs(),
           .max_message_bytes = options.max_message_bytes};
 }
 
@@ -42,21 +52,22 @@ ServedPolicy Describe(const PolicyNeeds& needs, const ServiceOptions& options) {
 Service::Service(std::unique_ptr<Planner> planner, const ServiceOptions& options)
     : planner_(std::move(planner)),
       options_(options),
-      served_(Describe(planner_->needs(), options)),
+      served_(Describe(*planner_, options)),
       thread_([this] { Work(); }) {}
 
 Service::~Service() { Stop(); }
 
 uint64_t Service::Open(const Wire& wire, Send send) {
   const std::lock_guard lock(mutex_);
-  send(wire.greet(served_));
+  if (auto greeting = wire.greet(served_)) send(std::move(*greeting));
   const uint64_t id = ++last_client_;
   clients_[id] = {.wire = &wire,
                   .send = std::move(send),
                   .seed = options_.seed,
                   .episode_id = "",
                   .num_plans = 0,
-                  .prev_total_ms = {}};
+                  .prev_total_ms = {},
+                  .actions_left = {}};
   ++report_.clients;
   return id;
 }
@@ -93,7 +104,11 @@ void Service::Receive(uint64_t id, std::string_view message, bool is_text) {
   } else if (request.kind == RequestKind::kPlan) {
     AcceptPlan(id, client, std::move(request), message);
   } else {
-    if (request.kind == RequestKind::kReset) BeginTrial(client, request);
+    if (request.kind == RequestKind::kReset) {
+      // A client that counts on the next answer to be to its next question must get no late one.
+      if (request.one_action) ForgetAll(id);
+      BeginTrial(client, request);
+    }
     if (auto frame = wire->acknowledge(request)) client.send(std::move(*frame));
   }
 }
@@ -102,6 +117,12 @@ void Service::Receive(uint64_t id, std::string_view message, bool is_text) {
 void Service::Forget(Pending& pending) {
   pending.answered = true;
   if (!pending.planning) pending.request.pictures = {};
+}
+
+void Service::ForgetAll(uint64_t id) {
+  for (const std::shared_ptr<Pending>& pending : pending_) {
+    if (pending->client == id) Forget(*pending);
+  }
 }
 
 void Service::Close(uint64_t id) {
@@ -171,6 +192,7 @@ void Service::BeginTrial(Client& client, const PolicyRequest& request) const {
   client.seed = request.seed.value_or(options_.seed);
   client.episode_id = request.episode_id;
   client.num_plans = 0;
+  client.actions_left.clear();
 }
 
 void Service::Refuse(const Client& client, const PolicyRequest& request, const PolicyFault& fault) {
@@ -179,8 +201,18 @@ void Service::Refuse(const Client& client, const PolicyRequest& request, const P
   client.send(client.wire->refuse(request, fault));
 }
 
+void Service::SendNextAction(Client& client, const PolicyRequest& request) {
+  PolicyReply reply;
+  reply.actions = {client.actions_left.front()};
+  client.actions_left.pop_front();
+  client.send(client.wire->answer(request, reply));
+}
+
 void Service::SendReply(Client& client, const Pending& pending, PolicyReply reply) {
   reply.prev_total_ms = client.prev_total_ms;
+  if (pending.request.one_action) {
+    client.actions_left.assign(reply.actions.begin() + 1, reply.actions.end());
+  }
   client.send(client.wire->answer(pending.request, reply));
   client.prev_total_ms = 1000 * SecondsBetween(pending.received, Clock::now());
   ++report_.plans;
@@ -212,23 +244,36 @@ bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& requ
   return false;
 }
 
+std::optional<PolicyFault> Service::Crowded(uint64_t id, uint64_t size_bytes) const {
+  int waiting = 0;
+  uint64_t bytes = 0;
+  for (const std::shared_ptr<Pending>& each : pending_) {
+    if (each->client == id) ++waiting;
+    bytes += each->size_bytes;
+  }
+  if (waiting >= options_.max_waiting) {
+    return PolicyFault{FaultCode::kBusy,
+                       std::to_string(waiting) +
+                           " requests of this client wait already; expected at most " +
+                           std::to_string(options_.max_waiting)};
+  }
+  if (bytes == 0 || bytes + size_bytes <= options_.max_waiting_bytes) return std::nullopt;
+  return PolicyFault{FaultCode::kBusy, "requests of " + std::to_string(bytes) +
+                                           " bytes wait already; expected at most " +
+                                           std::to_string(options_.max_waiting_bytes) +
+                                           " with this one; send it again"};
+}
+
 void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest request,
                          std::string_view message) {
+  if (request.one_action && !client.actions_left.empty()) return SendNextAction(client, request);
   ++report_.requests;
   const std::string key = StoreKey(*client.wire, request, message, client.seed);
   if (AnswerAgain(id, client, request, key)) return;
   if (draining_) {
     return Refuse(client, request, {FaultCode::kClosing, "the server ends; ask another one"});
   }
-  const auto waiting = std::ranges::count_if(
-      pending_, [&](const std::shared_ptr<Pending>& each) { return each->client == id; });
-  if (waiting >= options_.max_waiting) {
-    return Refuse(
-        client, request,
-        {FaultCode::kBusy, std::to_string(waiting) +
-                               " requests of this client wait already; expected at most " +
-                               std::to_string(options_.max_waiting)});
-  }
+  if (const auto fault = Crowded(id, message.size())) return Refuse(client, request, *fault);
   // Another episode begins without a word where a client sends no resets.
   if (!request.episode_id.empty() && request.episode_id != client.episode_id) {
     const uint64_t seed = client.seed;
@@ -237,11 +282,14 @@ void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest request,
   }
   auto pending = std::make_shared<Pending>();
   pending->client = id;
+  // Other jobs are no steps of a trial.
+  const bool is_step = request.job.empty();
   pending->plan_request = {.seed = request.seed.value_or(client.seed),
-                           .replan = request.replan.value_or(client.num_plans)};
-  ++client.num_plans;
+                           .replan = request.replan.value_or(is_step ? client.num_plans : 0)};
+  if (is_step) ++client.num_plans;
   pending->request = std::move(request);
   pending->key = key;
+  pending->size_bytes = message.size();
   pending->received = Clock::now();
   pending_.push_back(pending);
   queue_.Push(id, [this, pending] { PlanOne(pending); });
@@ -280,15 +328,22 @@ void Service::PlanOne(const std::shared_ptr<Pending>& pending) {
   }
 }
 
+void Service::Store(const std::string& key, const PolicyReply& reply) {
+  if (key.empty()) return;
+  store_.push_back({.key = key, .reply = reply, .size_bytes = BytesOf(reply)});
+  stored_bytes_ += store_.back().size_bytes;
+  while (store_.size() > kMaxStored || stored_bytes_ > kMaxStoredBytes) {
+    stored_bytes_ -= store_.front().size_bytes;
+    store_.pop_front();
+  }
+}
+
 void Service::Settle(const std::shared_ptr<Pending>& pending, const PolicyReply& reply) {
   const std::lock_guard lock(mutex_);
   pending_.remove(pending);
   report_.plan_s += reply.infer_ms / 1000;
   report_.longest_plan_s = std::max(report_.longest_plan_s, reply.infer_ms / 1000);
-  if (!pending->key.empty()) {
-    store_.push_back({pending->key, reply});
-    if (store_.size() > kMaxStored) store_.pop_front();
-  }
+  Store(pending->key, reply);
   const auto found = clients_.find(pending->client);
   if (pending->answered || found == clients_.end()) return;
   pending->answered = true;

@@ -23,9 +23,12 @@ namespace aim {
 
 struct ServiceOptions {
   std::string policy_name;
+  std::string fingerprint = {};
   uint64_t seed = 0;            // of clients that send none
   double plan_timeout_s = 120;  // from a request to its plan
   int max_waiting = 4;          // requests of one client
+  // Of all requests on their way together; a request is taken where none is, whatever its size.
+  uint64_t max_waiting_bytes = uint64_t{1} << 30;
   uint64_t max_message_bytes = 64 << 20;
 };
 
@@ -69,6 +72,7 @@ class Service {
     std::string episode_id;
     int num_plans = 0;  // since the trial began
     std::optional<double> prev_total_ms;
+    std::deque<ToolPose> actions_left = {};  // of a client that takes one at a time
   };
 
   // A request for a plan on its way.
@@ -76,7 +80,8 @@ class Service {
     uint64_t client = 0;
     PolicyRequest request;
     PlanRequest plan_request;
-    std::string key;  // of the answer in the store; empty without an id
+    std::string key;          // of the answer in the store; empty without an id
+    uint64_t size_bytes = 0;  // of its message
     Clock::time_point received;
     bool answered = false;
     bool planning = false;
@@ -86,6 +91,7 @@ class Service {
   struct Stored {
     std::string key;
     PolicyReply reply;
+    size_t size_bytes = 0;
   };
 
   void Work();
@@ -96,9 +102,14 @@ class Service {
   void AcceptPlan(uint64_t id, Client& client, PolicyRequest request, std::string_view message);
   bool AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
                    const std::string& key);
+  // Why there is no room for a request of that size; nothing if there is.
+  std::optional<PolicyFault> Crowded(uint64_t id, uint64_t size_bytes) const;
   static void Forget(Pending& pending);
+  void ForgetAll(uint64_t id);
+  void Store(const std::string& key, const PolicyReply& reply);
   void Refuse(const Client& client, const PolicyRequest& request, const PolicyFault& fault);
   void SendReply(Client& client, const Pending& pending, PolicyReply reply);
+  static void SendNextAction(Client& client, const PolicyRequest& request);
   void BeginTrial(Client& client, const PolicyRequest& request) const;
 
   std::unique_ptr<Planner> planner_;  // of the thread alone
@@ -110,6 +121,7 @@ class Service {
   uint64_t last_client_ = 0;
   PendingList pending_;
   std::deque<Stored> store_;  // the newest last
+  size_t stored_bytes_ = 0;
   bool draining_ = false;
   ServeReport report_;
   std::thread thread_;

@@ -30,6 +30,7 @@ using boost::system::error_code;
 constexpr size_t kReadAtOnceBytes = size_t{1} << 18;
 constexpr size_t kKeptBufferBytes = size_t{1} << 22;
 constexpr size_t kSpareFramesOut = 64;  // beside those of the requests that may wait
+constexpr size_t kMaxBytesOut = size_t{256} << 20;
 constexpr auto kTick = std::chrono::milliseconds(50);
 constexpr auto kGoodbyeTime = std::chrono::seconds(2);
 
@@ -209,9 +210,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void Enqueue(WireFrame frame) {
     if (ended_ || !is_open_) return;
+    bytes_out_ += frame.bytes.size();
     frames_.push_back(std::move(frame));
     const auto most = static_cast<size_t>(server_.service.options().max_waiting) + kSpareFramesOut;
-    if (frames_.size() > most) {
+    if (frames_.size() > most || (frames_.size() > 1 && bytes_out_ > kMaxBytesOut)) {
       LogWarning("a client that takes no replies is cut off");
       return End();
     }
@@ -231,6 +233,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void OnWritten() {
     Unlimit(write_timer_);
     const bool closes = frames_.front().closes;
+    bytes_out_ -= frames_.front().bytes.size();
     frames_.pop_front();
     if (closes) return CloseWith(websocket::close_code::internal_error);
     if (!is_open_) return;
@@ -250,6 +253,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer read_timer_;
   asio::steady_timer write_timer_;
   std::deque<WireFrame> frames_;
+  size_t bytes_out_ = 0;  // of frames_
   uint64_t client_ = 0;
   bool is_client_ = false;   // counted as one
   bool is_open_ = false;     // the WebSocket is, and is not being closed

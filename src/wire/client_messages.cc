@@ -157,6 +157,7 @@ ServedPolicy ReadGreeting(std::string_view message) {
   RequireOurProtocol(map);
   ServedPolicy served;
   served.name = OptionalText(map, "policy");
+  served.fingerprint = OptionalText(map, "policy_fingerprint");
   served.num_views = FirstOfPair(map, "views");
   served.image_height = served.image_width = FirstOfPair(map, "image_resolution");
   if (const MsgpackValue* horizon = Find(map, "horizon")) {

@@ -13,8 +13,8 @@
 namespace aim {
 namespace {
 
-constexpr size_t kMaxPictures = 16;
 constexpr size_t kMaxTextBytes = 4096;
+constexpr int64_t kMaxFrames = 10'000;
 constexpr size_t kMostOfAKey = 128;  // bytes: it comes back in messages
 
 // Of a key that may hold anything: is it the array of a picture?
@@ -30,16 +30,23 @@ bool LooksLikePicture(const MsgpackValue& value) {
   return channels != nullptr && *channels == 3;
 }
 
+// [H, W, 3], or [T, H, W, 3] of a video.
 bool IsPictureShape(const std::vector<int64_t>& shape) {
-  return shape.size() == 3 && shape[2] == 3 && shape[0] >= 1 && shape[1] >= 1 &&
-         shape[0] <= kMaxPictureSidePx && shape[1] <= kMaxPictureSidePx;
+  if (shape.size() != 3 && shape.size() != 4) return false;
+  if (shape.size() == 4 && (shape[0] < 1 || shape[0] > kMaxFrames)) return false;
+  const int64_t height = shape[shape.size() - 3];
+  const int64_t width = shape[shape.size() - 2];
+  return shape.back() == 3 && height >= 1 && width >= 1 && height <= kMaxPictureSidePx &&
+         width <= kMaxPictureSidePx;
 }
 
 SentPicture PictureOf(const NpyArray& array, std::string name) {
+  const size_t num_axes = array.shape.size();
   SentPicture picture;
   picture.name = std::move(name);
-  picture.height = static_cast<int>(array.shape[0]);
-  picture.width = static_cast<int>(array.shape[1]);
+  picture.num_frames = num_axes == 4 ? static_cast<int>(array.shape[0]) : 1;
+  picture.height = static_cast<int>(array.shape[num_axes - 3]);
+  picture.width = static_cast<int>(array.shape[num_axes - 2]);
   picture.rgb.resize(array.bytes.size());
   std::memcpy(picture.rgb.data(), array.bytes.data(), array.bytes.size());
   return picture;
@@ -141,6 +148,27 @@ const MsgpackValue& Required(const MsgpackValue& map, const std::string& key,
   throw InputError({.where = key, .got = "missing", .expected = expected, .fix = ""});
 }
 
+void RequirePictureName(const std::string& key) {
+  if (key.size() <= kMostOfAKey && key == Printable(key, kMostOfAKey)) return;
+  throw InputError({.where = "the key " + Excerpt(key),
+                    .got = CountText(static_cast<int64_t>(key.size()), "byte") + " long",
+                    .expected = "at most " + std::to_string(kMostOfAKey) + " printable ones",
+                    .fix = ""});
+}
+
+SentPicture RgbPictureOf(const MsgpackValue& value, const std::string& where, std::string name) {
+  const auto array = NumpyArrayOf(value, where);
+  if (array && array->type == NpyType::kUint8 && IsPictureShape(array->shape)) {
+    return PictureOf(*array, std::move(name));
+  }
+  throw InputError(
+      {.where = where,
+       .got = array ? "an array of shape " + ShapeText(array->shape) : ShownMsgpack(value),
+       .expected = "a picture: uint8 [height, width, 3], RGB (or [frames, height, "
+                   "width, 3] of a video)",
+       .fix = ""});
+}
+
 void ReadPictures(const MsgpackValue& map, PolicyRequest& request) {
   for (const MsgpackEntry& entry : *map.As<MsgpackValue::Map>()) {
     if (!entry.key.starts_with(kObservationPrefix)) continue;
@@ -148,34 +176,22 @@ void ReadPictures(const MsgpackValue& map, PolicyRequest& request) {
     const bool must_be_picture = name == "image" || name.starts_with(kImagePrefix);
     if (name.starts_with(kImagePrefix)) name.remove_prefix(kImagePrefix.size());
     if (!must_be_picture && !LooksLikePicture(entry.value)) continue;
-    if (entry.key.size() > kMostOfAKey || entry.key != Printable(entry.key, kMostOfAKey)) {
-      throw InputError({.where = "the key " + Excerpt(entry.key),
-                        .got = CountText(static_cast<int64_t>(entry.key.size()), "byte") + " long",
-                        .expected = "at most " + std::to_string(kMostOfAKey) + " printable ones",
-                        .fix = ""});
-    }
-    const auto array = NumpyArrayOf(entry.value, entry.key);
-    if (!array || array->type != NpyType::kUint8 || !IsPictureShape(array->shape)) {
-      throw InputError({.where = entry.key,
-                        .got = array ? "an array of shape " + ShapeText(array->shape)
-                                     : ShownMsgpack(entry.value),
-                        .expected = "a picture: uint8 [height, width, 3], RGB",
-                        .fix = ""});
-    }
+    RequirePictureName(entry.key);
+    SentPicture picture = RgbPictureOf(entry.value, entry.key, std::string(name));
     if (request.pictures.size() == kMaxPictures) {
       throw InputError({.where = entry.key,
                         .got = "picture " + std::to_string(kMaxPictures + 1),
                         .expected = "at most " + std::to_string(kMaxPictures),
                         .fix = ""});
     }
-    const auto has_name = [&](const auto& picture) { return picture.name == name; };
+    const auto has_name = [&](const auto& each) { return each.name == name; };
     if (std::ranges::any_of(request.pictures, has_name)) {
       throw InputError({.where = std::string(kObservationPrefix) + std::string(name),
                         .got = "a picture that is there twice",
                         .expected = "each view once",
                         .fix = ""});
     }
-    request.pictures.push_back(PictureOf(*array, std::string(name)));
+    request.pictures.push_back(std::move(picture));
   }
 }
 
@@ -209,6 +225,30 @@ void ReadPose(const MsgpackValue& map, PolicyRequest& request) {
     const std::vector<double> numbers = FiniteNumbersOf(*euler, kEulerPoseNumbers, euler_key);
     const double closed = OpennessOf(map, "observation/gripper_position");
     request.pose = ToolPose{RigidFromEulerPose(numbers), std::clamp(1 - closed, 0.0, 1.0)};
+  }
+}
+
+void ReadPoses(const MsgpackValue& map, PolicyRequest& request) {
+  const std::string key = "poses";
+  const MsgpackValue* value = Find(map, key);
+  if (value == nullptr) return;
+  const auto array = NumpyArrayOf(*value, key);
+  const bool is_right = array && array->shape.size() == 2 &&
+                        array->shape[1] == static_cast<int64_t>(kPoseNumbers) &&
+                        array->shape[0] >= 1 && array->shape[0] <= kMaxFrames;
+  if (!is_right) {
+    throw InputError(
+        {.where = key,
+         .got = array ? "an array of shape " + ShapeText(array->shape) : ShownMsgpack(*value),
+         .expected = "[T, 8]: x y z qx qy qz qw open of each frame",
+         .fix = ""});
+  }
+  const auto num_frames = static_cast<size_t>(array->shape[0]);
+  const std::vector<double> numbers = FiniteNumbersOf(*value, kPoseNumbers * num_frames, key);
+  for (size_t frame = 0; frame < num_frames; ++frame) {
+    request.poses.push_back(
+        ToolPoseFromNumbers(std::span(numbers).subspan(kPoseNumbers * frame, kPoseNumbers),
+                            key + "[" + std::to_string(frame) + "]"));
   }
 }
 

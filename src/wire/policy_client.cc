@@ -1,11 +1,14 @@
 #include "aim/wire/policy_client.h"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/options.h"
 #include "aim/base/text.h"
 #include "wire/client_messages.h"
 #include "wire/milliseconds.h"
@@ -15,6 +18,8 @@ namespace aim {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+
+constexpr double kLongestPauseS = 5;
 
 double SecondsUntil(SteadyClock::time_point end) {
   return std::max(0.0, std::chrono::duration<double>(end - SteadyClock::now()).count());
@@ -39,7 +44,7 @@ class PolicyClient::Exchange {
       : options_(std::move(options)),
         url_(ParseWebSocketUrl(options_.url, "policy server")),
         name_(RandomName()) {
-    Connect();
+    Connect(options_.connect_timeout_s);
   }
 
   const ServedPolicy& served() const { return served_; }
@@ -70,48 +75,63 @@ class PolicyClient::Exchange {
             name_ + "-trial" + std::to_string(num_trials_)};
   }
 
-  void Connect() {
-    connection_.reset();
-    connection_ =
-        std::make_unique<SocketConnection>(url_, options_.api_key, options_.connect_timeout_s);
-    const auto greeting = connection_->Receive(options_.connect_timeout_s);
+  void Connect(double timeout_s) {
+    auto connection = std::make_unique<SocketConnection>(url_, options_.api_key, timeout_s);
+    const auto greeting = connection->Receive(timeout_s);
     if (!greeting || greeting->is_text) {
       throw FormatError({.where = options_.url,
                          .got = greeting ? Excerpt(greeting->bytes) : "no greeting",
                          .expected = "what a policy server says of itself",
                          .fix = "point the URL at aim-serve, with its wire openpi"});
     }
-    served_ = ReadGreeting(greeting->bytes);
+    const ServedPolicy served = ReadGreeting(greeting->bytes);
+    if (!identity_.empty() && IdentityOf(served) != identity_) {
+      throw ConfigError({.where = options_.url,
+                         .got = "serving " + IdentityOf(served) + " now",
+                         .expected = identity_ + ", as when this began",
+                         .fix = "start that one there again, or begin anew"});
+    }
+    identity_ = IdentityOf(served);
+    served_ = served;
+    connection_ = std::move(connection);
   }
 
-  // Sends until there is an answer that is one. Throws once there were too many that were not.
+  // Sends until there is an answer that is one, or the time is over.
   Plan Ask(const std::string& message, const std::string& request_id, const ToolPose& present) {
-    for (int attempt = 0;; ++attempt) {
-      const bool is_last = attempt >= options_.max_retries;
+    const auto end = SteadyClock::now() + InMilliseconds(options_.reply_timeout_s);
+    double pause_s = options_.first_pause_s;
+    while (true) {
       ServerAnswer answer;
+      std::string trouble;
       try {
-        if (connection_ == nullptr) Connect();
-        connection_->Send(message);
-        answer = WaitFor(request_id, present);
+        answer = AskOnce(message, request_id, present, end);
       } catch (const IoError& error) {
         connection_.reset();
-        if (is_last) throw;
-        LogWarning(std::string("connecting again: ") + error.what());
-        continue;
+        if (SecondsUntil(end) <= pause_s) throw;
+        trouble = error.what();
       }
-      if (!answer.fault) return answer.plan;
-      if (!answer.fault->is_retryable()) ThrowFault(*answer.fault);
-      if (is_last) throw NoPlan(options_.url, answer.fault->message);
-      LogWarning("asking again: " + answer.fault->message);
+      if (answer.fault) {
+        if (!answer.fault->is_retryable()) ThrowFault(*answer.fault);
+        trouble = answer.fault->message;
+        if (SecondsUntil(end) <= pause_s) throw NoPlan(options_.url, trouble);
+      }
+      if (trouble.empty()) return answer.plan;
+      LogWarning("asking again in " + ToText(pause_s) + " s: " + trouble);
+      std::this_thread::sleep_for(InMilliseconds(pause_s));
+      pause_s = std::min(2 * pause_s, kLongestPauseS);
     }
   }
 
-  ServerAnswer WaitFor(const std::string& request_id, const ToolPose& present) {
-    const auto end = SteadyClock::now() + InMilliseconds(options_.reply_timeout_s);
-    while (const auto message = connection_->Receive(SecondsUntil(end))) {
-      if (message->is_text) throw NoPlan(options_.url, Excerpt(message->bytes));
+  ServerAnswer AskOnce(const std::string& message, const std::string& request_id,
+                       const ToolPose& present, SteadyClock::time_point end) {
+    if (connection_ == nullptr) {
+      Connect(std::min(options_.connect_timeout_s, SecondsUntil(end)));
+    }
+    connection_->Send(message);
+    while (const auto received = connection_->Receive(SecondsUntil(end))) {
+      if (received->is_text) throw NoPlan(options_.url, Excerpt(received->bytes));
       // Answers to requests before it, which came too late, are passed over.
-      if (auto answer = ReadAnswer(message->bytes, request_id, present)) return *answer;
+      if (auto answer = ReadAnswer(received->bytes, request_id, present)) return *answer;
     }
     throw NoPlan(options_.url, "the time is over");
   }
@@ -129,6 +149,7 @@ class PolicyClient::Exchange {
   WebSocketUrl url_;
   std::string name_;
   ServedPolicy served_;
+  std::string identity_;  // of what was served first; empty before
   std::unique_ptr<SocketConnection> connection_;
   int64_t num_requests_ = 0;
   int64_t num_trials_ = 0;

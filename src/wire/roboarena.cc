@@ -6,7 +6,7 @@
 namespace aim {
 namespace {
 
-WireFrame GreetRoboArena(const ServedPolicy& policy) {
+std::optional<WireFrame> GreetRoboArena(const ServedPolicy& policy) {
   return BinaryFrame(RoboArenaConfig(policy));
 }
 

@@ -16,6 +16,7 @@
 
 #include "aim/base/error.h"
 #include "wire/milliseconds.h"
+#include "wire/url_host.h"
 
 namespace aim {
 namespace {
@@ -28,11 +29,16 @@ using tcp = asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kGoodbyeTime = std::chrono::seconds(2);
+constexpr auto kHandshakeTime = std::chrono::seconds(30);
+constexpr auto kSilentTime = std::chrono::seconds(20);  // without a word, pings unanswered
 constexpr uint64_t kMaxMessageBytes = uint64_t{64} << 20;
+// Of messages that nobody received yet: a server sends one a request.
+constexpr size_t kMaxIncoming = 64;
+constexpr uint64_t kMaxIncomingBytes = 2 * kMaxMessageBytes;
 
-std::string TextOf(const WebSocketUrl& url) {
-  return "ws://" + url.host + ":" + url.port + url.path;
-}
+std::string AuthorityOf(const WebSocketUrl& url) { return UrlHost(url.host) + ":" + url.port; }
+
+std::string TextOf(const WebSocketUrl& url) { return "ws://" + AuthorityOf(url) + url.path; }
 
 }  // namespace
 
@@ -50,16 +56,19 @@ WebSocketUrl ParseWebSocketUrl(const std::string& url, const std::string& where)
     parsed.path = rest.substr(authority.size());
   }
   if (parsed.path.empty()) parsed.path = "/";
-  if (parsed.host.size() > 2 && parsed.host.front() == '[' && parsed.host.back() == ']') {
+  if (parsed.host.size() >= 2 && parsed.host.front() == '[' && parsed.host.back() == ']') {
     parsed.host = parsed.host.substr(1, parsed.host.size() - 2);  // IPv6
+  } else if (parsed.host.find(':') != std::string::npos) {
+    parsed.host.clear();  // where it ends and the port begins is a guess
   }
   const bool has_port = !parsed.port.empty() && parsed.port.size() <= 5 &&
                         parsed.port.find_first_not_of("0123456789") == std::string::npos;
   if (!parsed.host.empty() && has_port) return parsed;
-  throw ConfigError({.where = where,
-                     .got = '"' + url + '"',
-                     .expected = "ws://HOST:PORT or ws://HOST:PORT/PATH",
-                     .fix = "a tunnel (ssh -L) encrypts on the way to another machine"});
+  throw ConfigError(
+      {.where = where,
+       .got = '"' + url + '"',
+       .expected = "ws://HOST:PORT or ws://HOST:PORT/PATH, IPv6 addresses in brackets",
+       .fix = "a tunnel (ssh -L) encrypts on the way to another machine"});
 }
 
 // All of Boost's runs on thread_; what both threads use is under mutex_.
@@ -73,7 +82,7 @@ class SocketConnection::Socket {
     }));
     socket_.read_message_max(kMaxMessageBytes);
     Resolve();
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] { Run(); });
     std::unique_lock lock(mutex_);
     const bool settled = changed_.wait_for(lock, InMilliseconds(timeout_s),
                                            [this] { return is_open_ || !failure_.empty(); });
@@ -113,6 +122,7 @@ class SocketConnection::Socket {
     if (!incoming_.empty()) {
       SocketMessage message = std::move(incoming_.front());
       incoming_.pop_front();
+      incoming_bytes_ -= message.bytes.size();
       return message;
     }
     if (failure_.empty()) return std::nullopt;
@@ -123,6 +133,15 @@ class SocketConnection::Socket {
   }
 
  private:
+  // What goes wrong on this thread, out of memory too, is the connection's end, not the program's.
+  void Run() {
+    try {
+      context_.run();
+    } catch (const std::exception& error) {
+      Fail(error.what());
+    }
+  }
+
   void Resolve() {
     resolver_.async_resolve(url_.host, url_.port,
                             [this](error_code error, tcp::resolver::results_type found) {
@@ -142,28 +161,33 @@ class SocketConnection::Socket {
   void Shake() {
     beast::get_lowest_layer(socket_).socket().set_option(tcp::no_delay(true));
     beast::get_lowest_layer(socket_).expires_never();
-    socket_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::client));
-    socket_.async_handshake(response_, url_.host + ":" + url_.port, url_.path,
-                            [this](error_code error) {
-                              if (error == websocket::error::upgrade_declined) {
-                                return Fail(std::to_string(response_.result_int()) + " " +
-                                            std::string(response_.reason()));
-                              }
-                              if (error) return Fail(error.message());
-                              const std::lock_guard lock(mutex_);
-                              is_open_ = true;
-                              changed_.notify_all();
-                              Read();
-                            });
+    socket_.set_option(websocket::stream_base::timeout{kHandshakeTime, kSilentTime, true});
+    socket_.async_handshake(response_, AuthorityOf(url_), url_.path, [this](error_code error) {
+      if (error == websocket::error::upgrade_declined) {
+        return Fail(std::to_string(response_.result_int()) + " " + std::string(response_.reason()));
+      }
+      if (error) return Fail(error.message());
+      const std::lock_guard lock(mutex_);
+      is_open_ = true;
+      changed_.notify_all();
+      Read();
+    });
   }
 
   void Read() {
     socket_.async_read(buffer_, [this](error_code error, size_t) {
       if (error) return Fail(error.message());
+      bool is_flooded = false;
       {
         const std::lock_guard lock(mutex_);
         incoming_.push_back({beast::buffers_to_string(buffer_.data()), socket_.got_text()});
+        incoming_bytes_ += incoming_.back().bytes.size();
         changed_.notify_all();
+        is_flooded = incoming_.size() > kMaxIncoming || incoming_bytes_ > kMaxIncomingBytes;
+      }
+      if (is_flooded) {
+        Fail("it sends more than it was asked for");
+        return beast::get_lowest_layer(socket_).close();
       }
       buffer_.consume(buffer_.size());
       Read();
@@ -203,6 +227,7 @@ class SocketConnection::Socket {
   bool is_open_ = false;
   std::string failure_;  // why it is not, or no more
   std::deque<SocketMessage> incoming_;
+  uint64_t incoming_bytes_ = 0;
   std::thread thread_;
 };
 

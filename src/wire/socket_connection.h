@@ -14,7 +14,7 @@ struct WebSocketUrl {
   std::string path;
 };
 
-// Throws ConfigError naming `where`.
+// IPv6 addresses stand in brackets there, and not in `host`. Throws ConfigError naming `where`.
 WebSocketUrl ParseWebSocketUrl(const std::string& url, const std::string& where);
 
 struct SocketMessage {
@@ -22,8 +22,9 @@ struct SocketMessage {
   bool is_text = false;
 };
 
-// A thread of its own answers the server's pings, however long nobody asks for anything. For one
-// user at a time.
+// A thread of its own answers the server's pings and sends some, however long nobody asks for
+// anything: a server that is gone without a word is noticed. One that sends what nobody receives is
+// cut off. For one user at a time.
 class SocketConnection {
  public:
   // Throws IoError if nothing answers within the time, or what answers wants no WebSocket.

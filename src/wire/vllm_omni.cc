@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kCartesianNumbers = 7;
 
-WireFrame GreetVllmOmni(const ServedPolicy& policy) {
+std::optional<WireFrame> GreetVllmOmni(const ServedPolicy& policy) {
   MsgpackValue::Map config = RoboArenaConfig(policy);
   if (policy.num_actions > 0) config.push_back({"action_horizon", policy.num_actions});
   config.push_back({"action_dim", kCartesianNumbers});

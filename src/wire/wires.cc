@@ -5,7 +5,8 @@
 namespace aim {
 
 const std::vector<Wire>& AllWires() {
-  static const std::vector<Wire> wires = {OpenpiWire(), RoboArenaWire(), VllmOmniWire()};
+  static const std::vector<Wire> wires = {OpenpiWire(), RoboArenaWire(), VllmOmniWire(),
+                                          VlaEvalWire()};
   return wires;
 }
 

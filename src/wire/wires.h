@@ -8,5 +8,6 @@ namespace aim {
 Wire OpenpiWire();
 Wire RoboArenaWire();
 Wire VllmOmniWire();
+Wire VlaEvalWire();
 
 }  // namespace aim

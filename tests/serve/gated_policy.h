@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "aim/control/clip_jobs.h"
 #include "aim/control/policy.h"
 
 namespace aim::testing {
@@ -71,6 +72,30 @@ class GatedPolicy : public Policy {
  private:
   Gate& gate_;
   PolicyNeeds needs_;
+};
+
+// Makes of each clip what its job makes of it: videos whose bytes are the number of poses given,
+// poses that step by one metre.
+class CountingJobs : public ClipJobs {
+ public:
+  std::vector<std::string> Jobs() const override { return {"i2v", "i2va", "a2v", "v2a"}; }
+  MadeClip Run(const std::string& job, const Clip& given, const PlanRequest&) override {
+    constexpr size_t kFrames = 3;
+    MadeClip made;
+    if (job != "v2a") {
+      const size_t bytes =
+          kFrames * static_cast<size_t>(given.height) * static_cast<size_t>(given.width) * 3;
+      made.videos.assign(given.views.size(),
+                         std::vector<uint8_t>(bytes, static_cast<uint8_t>(given.poses.size())));
+    }
+    if (job == "v2a" || job == "i2va") {
+      std::vector<ToolPose> poses(kFrames);
+      for (size_t k = 0; k < kFrames; ++k)
+        poses[k].world_from_tool.translation.x() = static_cast<double>(k);
+      made.plan = PlanFromPoses(poses, 0.25);
+    }
+    return made;
+  }
 };
 
 }  // namespace aim::testing

@@ -2,17 +2,14 @@
 
 #include <gmock/gmock.h>
 
-#include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "serve/gated_policy.h"
-#include "support/throws.h"
 #include "wire/sample_messages.h"
 
 namespace aim {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::ExpectThrowsWith;
 using testing::Gate;
 using testing::GatedPolicy;
 using ::testing::HasSubstr;
@@ -73,8 +70,10 @@ class ServiceTest : public ::testing::Test {
 
   Gate gate_;
   Service service_{
-      std::make_unique<Planner>(std::make_unique<GatedPolicy>(gate_), ViewOptions(), 0),
-      {.policy_name = "gated", .seed = 5, .max_waiting = 2}};
+      std::make_unique<Planner>(ServedModel{std::make_unique<GatedPolicy>(gate_),
+                                            std::make_unique<testing::CountingJobs>()},
+                                ViewOptions()),
+      {.policy_name = "gated", .seed = 5, .max_waiting = 2, .max_waiting_bytes = 100'000}};
   Inbox inbox_;
 };
 
@@ -195,6 +194,146 @@ TEST_F(ServiceTest, TooManyWaitingRequestsAreRefused) {
   EXPECT_EQ(*Find(inbox_.WaitMap(2), "request_id")->As<std::string>(), "r1");
 }
 
+// Several clients together do not fill the memory; one alone may ask with what is larger.
+TEST_F(ServiceTest, WaitingRequestsHaveOneBoundTogether) {
+  gate_.Close();
+  const MsgpackValue::Map large =
+      With(With(SampleObservation(200), "prompt", "large"), "request_id", "r1");
+  Send(Open(inbox_), large);
+  gate_.WaitForPlans(1);
+  Inbox other;
+  const uint64_t client = Open(other);
+  Send(client, Ask("small", "r2"));
+  EXPECT_EQ(CodeOf(other.WaitMap(1)), "busy");
+  EXPECT_THAT(other.Wait(1).bytes, HasSubstr("expected at most 100000"));
+  gate_.Open();
+  EXPECT_EQ(CodeOf(inbox_.WaitMap(1)), "");
+  Send(client, Ask("small", "r2"));
+  EXPECT_EQ(CodeOf(other.WaitMap(2)), "");
+}
+
+// A video [T, 16, 16, 3] in place of a view's picture.
+MsgpackValue::Map WithVideo(MsgpackValue::Map map, const std::string& name, int num_frames) {
+  const std::vector<uint8_t> rgb(static_cast<size_t>(num_frames) * 768, 3);
+  return With(std::move(map), "observation/image/" + name,
+              NumpyArray({num_frames, 16, 16, 3}, std::span<const uint8_t>(rgb)));
+}
+
+MsgpackValue PosesValue(int num_frames) {
+  std::vector<double> rows;
+  for (int frame = 0; frame < num_frames; ++frame) {
+    for (const double number : {0.1 * frame, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0}) {
+      rows.push_back(number);
+    }
+  }
+  return NumpyArray({num_frames, 8}, std::span<const double>(rows));
+}
+
+TEST_F(ServiceTest, JobsAnswerWithWhatTheyMake) {
+  const uint64_t client = Open(inbox_);
+  EXPECT_EQ(Find(inbox_.WaitMap(0), "jobs")->As<MsgpackValue::List>()->size(), 4u);
+  Send(client, With(With(Ask("go", "r1"), "job", "a2v"), "poses", PosesValue(3)));
+  const MsgpackValue simulated = inbox_.WaitMap(1);
+  const auto video = NumpyArrayOf(*Find(simulated, "video/front"), "video");
+  ASSERT_TRUE(video);
+  EXPECT_EQ(video->shape, (std::vector<int64_t>{3, 16, 16, 3}));
+  EXPECT_EQ(static_cast<int>(video->bytes[0]), 3) << "the poses that it was made from";
+  EXPECT_NE(Find(simulated, "video/side"), nullptr);
+  EXPECT_EQ(Find(simulated, "poses"), nullptr);
+
+  Send(client, WithVideo(WithVideo(With(Ask("go", "r2"), "job", "v2a"), "front", 3), "side", 3));
+  const MsgpackValue labelled = inbox_.WaitMap(2);
+  EXPECT_EQ(FiniteNumbersOf(*Find(labelled, "poses"), 24, "poses")[16], 2);
+  EXPECT_EQ(Find(labelled, "actions"), nullptr);
+  EXPECT_EQ(Find(labelled, "video/front"), nullptr);
+
+  Send(client, With(With(Ask("go", "r3"), "job", "i2va"), "seed", 9));
+  const MsgpackValue acted = inbox_.WaitMap(3);
+  EXPECT_EQ(FiniteNumbersOf(*Find(acted, "actions"), 16, "actions")[8], 2);
+  EXPECT_NE(Find(acted, "video/front"), nullptr);
+  // None of them was a step of the trial.
+  Send(client, Ask("go", "r4"));
+  EXPECT_EQ(AskedWith(inbox_.WaitMap(4)), std::pair(5.0, 0.0));
+}
+
+// A client that takes one action at a time gets those of one plan before the next is made; a new
+// episode has its own, and no late answer to a question of the one before.
+TEST_F(ServiceTest, ActionsAreGivenOutOneByOne) {
+  const uint64_t client = service_.Open(FindWire("vla-eval"), inbox_.send());
+  EXPECT_EQ(inbox_.count(), 0u);
+  const auto send = [&](const char* type, int sequence) {
+    MsgpackValue::Map message = With(testing::VlaEvalObservation(), "seq", sequence);
+    Send(client, With(message, "type", type));
+  };
+  const auto action_x = [&](size_t index) {
+    const MsgpackValue map = inbox_.WaitMap(index);
+    return FiniteNumbersOf(*Find(*Find(map, "payload"), "actions"), 7, "actions")[0];
+  };
+  send("hello", 1);
+  send("episode_start", 2);
+  for (int sequence = 3; sequence < 6; ++sequence) {
+    send("observation", sequence);
+    inbox_.Wait(static_cast<size_t>(sequence) - 2);
+  }
+  EXPECT_EQ(action_x(1), 5) << "the seed";
+  EXPECT_EQ(action_x(2), 0) << "the count of plans";
+  EXPECT_EQ(action_x(3), 5) << "a new plan";
+  EXPECT_EQ(gate_.prompts().size(), 2u);
+  gate_.Close();
+  send("observation", 6);  // the second action of that plan
+  send("observation", 7);
+  gate_.WaitForPlans(3);
+  send("episode_start", 8);
+  send("observation", 9);
+  gate_.Open();
+  EXPECT_EQ(action_x(4), 1);
+  EXPECT_EQ(action_x(5), 5);
+  EXPECT_EQ(*Find(inbox_.WaitMap(5), "seq")->As<int64_t>(), 9);
+}
+
+struct BadJob {
+  const char* name;
+  MsgpackValue::Map message;
+  std::vector<std::string> words;
+};
+
+TEST_F(ServiceTest, JobsAreRefusedInWords) {
+  const MsgpackValue::Map ask = Ask("go", "r");
+  const MsgpackValue nil;
+  const BadJob cases[] = {
+      {"unknown", With(ask, "job", "fly"), {"job is \"fly\"", "i2v, i2va, a2v, v2a"}},
+      {"untrained", With(ask, "job", "v1_given"), {"job is \"v1_given\""}},
+      {"no_poses", With(ask, "job", "a2v"), {"poses is 0 frames long", "3, for job a2v"}},
+      {"few_poses",
+       With(With(ask, "job", "a2v"), "poses", PosesValue(2)),
+       {"poses is 2 frames long", "repeat the last"}},
+      {"poses_for_nothing",
+       With(With(ask, "job", "i2v"), "poses", PosesValue(3)),
+       {"poses is sent", "job i2v does not start from them"}},
+      {"poses_for_a_plan", With(ask, "poses", PosesValue(3)), {"poses is sent", "job a2v"}},
+      {"no_video",
+       With(ask, "job", "v2a"),
+       {"observation/image/front is 1 frame long", "3, for job v2a"}},
+      {"long_video",
+       WithVideo(WithVideo(With(ask, "job", "v2a"), "front", 4), "side", 4),
+       {"observation/image/front is 4 frames long", "aim-label"}},
+      {"video_for_a_plan", WithVideo(ask, "front", 3), {"3 frames long", "first picture alone"}},
+      {"no_pose",
+       With(With(ask, "job", "i2va"), "observation/gripper_pose", nil),
+       {"observation/gripper_pose is missing"}},
+  };
+  const uint64_t client = Open(inbox_);
+  size_t index = 0;
+  for (const BadJob& bad : cases) {
+    Send(client, bad.message);
+    const MsgpackValue reply = inbox_.WaitMap(++index);
+    EXPECT_EQ(CodeOf(reply), "bad_request") << bad.name;
+    for (const std::string& word : bad.words) {
+      EXPECT_THAT(*Find(*Find(reply, "error"), "message")->As<std::string>(), HasSubstr(word));
+    }
+  }
+}
+
 // The plan that was too late is not lost: whoever asks again gets it.
 TEST_F(ServiceTest, ALateRequestIsRefusedAndItsPlanKept) {
   gate_.Close();
@@ -265,61 +404,6 @@ TEST_F(ServiceTest, DrainingAnswersWhatWasAcceptedAndNothingElse) {
   EXPECT_EQ(*Find(inbox_.WaitMap(2), "request_id")->As<std::string>(), "r1");
   service_.Stop();
   EXPECT_TRUE(service_.IsIdle());
-}
-
-// The pictures of a request as it came over the wire.
-PolicyRequest RequestOf(const MsgpackValue::Map& map) {
-  PolicyRequest request;
-  FindWire("openpi").read(ToMsgpack(map), request);
-  return request;
-}
-
-TEST(SeenClipTest, PicturesOfAnotherSizeAreResizedWithTheirCameras) {
-  const PolicyRequest request = RequestOf(SampleObservation(32));
-  const Clip seen = SeenClip(request, {.image_size = 16}, {});
-  ASSERT_EQ(seen.views.size(), 2u);
-  EXPECT_EQ(seen.width, 16);
-  EXPECT_EQ(seen.views[1].rgb, std::vector<uint8_t>(16 * 16 * 3, 101));
-  EXPECT_EQ(seen.views[1].camera.name, "side");
-  EXPECT_DOUBLE_EQ(seen.views[1].camera.at(0).fx, request.pictures[1].camera->fx / 2);
-}
-
-TEST(SeenClipTest, ViewsAreThoseThatAreAskedForInTheirOrder) {
-  const Clip seen = SeenClip(RequestOf(SampleObservation()), {}, {.views = {"side", "front"}});
-  EXPECT_EQ(seen.views[0].camera.name, "side");
-  EXPECT_EQ(seen.views[1].camera.name, "front");
-  ExpectThrowsWith<InputError>(
-      [] { SeenClip(RequestOf(SampleObservation()), {}, {.views = {"wrist"}}); },
-      {"\"wrist\"", "front, side"});
-}
-
-// Of plain clients the server knows the cameras; those that are squeezed only if it is told so.
-TEST(SeenClipTest, CamerasOfTheServerServePicturesWithoutCalibration) {
-  MsgpackValue::Map map = SampleObservation();
-  std::erase_if(map, [](const MsgpackEntry& entry) { return entry.key.starts_with("camera/"); });
-  ExpectThrowsWith<InputError>([&] { SeenClip(RequestOf(map), {}, {}); },
-                               {"front, side without calibration", "--cameras"});
-  ViewOptions options;
-  options.cameras = {{"front", {testing::CameraAtOrigin(64)}}};
-  const Clip seen = SeenClip(RequestOf(map), {}, options);
-  ASSERT_EQ(seen.views.size(), 1u);
-  EXPECT_DOUBLE_EQ(seen.views[0].camera.at(0).fx, 16);
-  options.cameras[0].frames[0].width = 128;
-  ExpectThrowsWith<InputError>([&] { SeenClip(RequestOf(map), {}, options); },
-                               {"16x16", "128x64", "--stretched"});
-  options.stretched = true;
-  const Camera squeezed = SeenClip(RequestOf(map), {}, options).views[0].camera.at(0);
-  EXPECT_DOUBLE_EQ(squeezed.fx, 8);
-  EXPECT_DOUBLE_EQ(squeezed.fy, 16);
-}
-
-TEST(SeenClipTest, APoseIsNeeded) {
-  ExpectThrowsWith<InputError>(
-      [] {
-        SeenClip(RequestOf(With(SampleObservation(), "observation/gripper_pose", MsgpackValue())),
-                 {}, {});
-      },
-      {"observation/gripper_pose is missing"});
 }
 
 }  // namespace

@@ -1,18 +1,13 @@
 // The server as its clients meet it: right ones, wrong ones, and those that vanish.
 #include <gmock/gmock.h>
 
-#include <future>
-#include <thread>
-
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/serve/run_serve.h"
 #include "aim/wire/api_key.h"
-#include "aim/wire/policy_client.h"
-#include "serve/gated_policy.h"
 #include "serve/raw_socket.h"
-#include "support/matchers.h"
+#include "serve/running_server.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 #include "wire/sample_messages.h"
@@ -24,45 +19,13 @@ using testing::ExpectThrowsWith;
 using testing::Gate;
 using testing::GatedPolicy;
 using ::testing::HasSubstr;
+using testing::kNeeds;
 using testing::RawSocket;
+using testing::RunningServer;
 using testing::SampleObservation;
 using ::testing::StartsWith;
 using testing::TemporaryFolder;
 using testing::With;
-
-constexpr PolicyNeeds kNeeds = {
-    .image_size = 16, .frame_period_s = 0.25, .num_views = 2, .num_frames = 3};
-
-// RunServe in a thread of its own, on a port that is free.
-class RunningServer {
- public:
-  explicit RunningServer(Gate& gate, ServeOptions options = {}, PolicyNeeds needs = kNeeds) {
-    options.model.model = "gated";
-    if (options.port == 8000) options.port = 0;
-    std::promise<int> port;
-    ServeParts parts;
-    parts.make_policy = [&gate, needs] { return std::make_unique<GatedPolicy>(gate, needs); };
-    parts.on_listening = [&port](int number) { port.set_value(number); };
-    thread_ = std::thread([this, options, parts] { report_ = RunServe(options, run_, parts); });
-    port_ = port.get_future().get();
-  }
-  ~RunningServer() { Stop(); }
-
-  int port() const { return port_; }
-  std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
-  void RequestStop() { run_.RequestStop(); }
-  ServeReport Stop() {
-    run_.RequestStop();
-    if (thread_.joinable()) thread_.join();
-    return report_;
-  }
-
- private:
-  RunContext run_;
-  ServeReport report_;
-  std::thread thread_;
-  int port_ = 0;
-};
 
 class SocketServerTest : public ::testing::Test {
  protected:
@@ -73,15 +36,20 @@ class SocketServerTest : public ::testing::Test {
     MsgpackValue::Map map = SampleObservation();
     return ToMsgpack(id.empty() ? map : With(map, "request_id", id));
   }
-  // A client that asks is answered: the server is well.
-  static void ExpectServes(int port) {
+  // A client that asks is answered.
+  static bool Serves(int port) {
     RawSocket client(port);
-    ASSERT_THAT(client.Upgrade(), HasSubstr("101"));
-    ASSERT_TRUE(client.ReadFrame());
+    if (client.Upgrade().find("101") == std::string::npos || !client.ReadFrame()) return false;
     client.SendBinary(Ask("well"));
     const auto reply = client.ReadFrame();
-    ASSERT_TRUE(reply);
-    EXPECT_NE(Find(ParseMsgpack(reply->payload, "reply"), "actions"), nullptr);
+    return reply && Find(ParseMsgpack(reply->payload, "reply"), "actions") != nullptr;
+  }
+  static void ExpectServes(int port) { EXPECT_TRUE(Serves(port)); }
+  // Where limits are a fraction of a second, a slow machine may be beyond them: until one is.
+  static void ExpectServesInTheEnd(int port) {
+    int attempts_left = 100;
+    while (attempts_left > 0 && !Serves(port)) --attempts_left;
+    EXPECT_GT(attempts_left, 0);
   }
 
   Gate gate_;
@@ -198,7 +166,7 @@ TEST_F(SocketServerTest, ASilentClientIsEnded) {
   client.Upgrade();
   client.ReadFrame();
   EXPECT_EQ(client.ReadFrame(), std::nullopt) << "pings are not answered here";
-  ExpectServes(server.port());
+  ExpectServesInTheEnd(server.port());
 }
 
 TEST_F(SocketServerTest, AMessageThatNeverEndsIsGivenUp) {
@@ -213,7 +181,7 @@ TEST_F(SocketServerTest, AMessageThatNeverEndsIsGivenUp) {
   RawSocket never_asks(server.port());
   never_asks.SendBytes("GET / HT");
   EXPECT_EQ(never_asks.ReadAll(), "");
-  ExpectServes(server.port());
+  ExpectServesInTheEnd(server.port());
 }
 
 // A reply larger than what systems keep for a client that does not read.
@@ -228,9 +196,7 @@ TEST_F(SocketServerTest, AClientThatDoesNotReadIsEnded) {
   client.ReadFrame();
   client.SendBinary(Ask("a"));
   gate_.WaitForPlans(1);
-  while (RawSocket(server.port()).Get("/metrics").find("aim_serve_clients 0\n") ==
-         std::string::npos) {
-  }
+  server.WaitForMetric("aim_serve_clients 0");
   EXPECT_EQ(server.Stop().plans, 1);
 }
 
@@ -279,87 +245,9 @@ TEST_F(SocketServerTest, APortThatIsTakenIsSaid) {
   options.port = server.port();
   RunContext run;
   ServeParts parts;
-  parts.make_policy = [&] { return std::make_unique<GatedPolicy>(gate_); };
+  parts.make_model = [&] { return ServedModel{std::make_unique<GatedPolicy>(gate_), nullptr}; };
   ExpectThrowsWith<ConfigError>([&] { RunServe(options, run, parts); },
                                 {"--port is", "listens already", "choose another"});
-}
-
-// What a policy sees, as an environment gives it.
-Clip SeenByClient() {
-  Rng rng(5);
-  Clip clip;
-  clip.width = clip.height = 16;
-  clip.fps = 4;
-  clip.prompt = "go";
-  for (const Camera& camera : testing::MakeCameraRig({.num_views = 2, .size_px = 16}, rng)) {
-    clip.views.push_back(
-        {.camera = {"", {camera}}, .num_frames = 1, .rgb = std::vector<uint8_t>(768, 9)});
-  }
-  clip.poses = {testing::RandomToolPose(rng)};
-  return clip;
-}
-
-// The same policy here and there.
-TEST_F(SocketServerTest, APolicyClientPlansAsThePolicyItself) {
-  RunningServer server(gate_);
-  PolicyClient client({.url = server.url()});
-  EXPECT_EQ(client.Needs().image_size, 16);
-  EXPECT_EQ(client.Needs().frame_period_s, 0.25);
-  EXPECT_EQ(client.Needs().num_views, 2);
-  EXPECT_EQ(client.Needs().num_frames, 3);
-  const Clip seen = SeenByClient();
-  const PlanRequest request = {.seed = 41, .replan = 2};
-  client.Reset(41);
-  const Plan there = client.Act(seen, request);
-  const Plan here = GatedPolicy(gate_).Act(seen, request);
-  ASSERT_EQ(there.frames.size(), here.frames.size());
-  EXPECT_EQ(there.period_s, here.period_s);
-  for (size_t k = 0; k < here.frames.size(); ++k) {
-    EXPECT_THAT(there.frames[k].pose.world_from_tool,
-                testing::RigidNear(here.frames[k].pose.world_from_tool, 1e-12, 1e-7));
-    EXPECT_EQ(there.frames[k].confidence, here.frames[k].confidence);
-    EXPECT_EQ(there.frames[k].decodable, here.frames[k].decodable);
-  }
-}
-
-// A server that ends and comes again is found again.
-TEST_F(SocketServerTest, APolicyClientConnectsAgain) {
-  auto server = std::make_unique<RunningServer>(gate_);
-  PolicyClient client({.url = server->url()});
-  EXPECT_EQ(client.Act(SeenByClient(), {}).frames.size(), 3u);
-  ServeOptions options;
-  options.port = server->port();
-  server->Stop();
-  RunningServer again(gate_, options);
-  EXPECT_EQ(client.Act(SeenByClient(), {}).frames.size(), 3u);
-}
-
-TEST_F(SocketServerTest, APolicyClientSaysWhatIsWrong) {
-  const TemporaryFolder folder;
-  WriteFileAtomic(folder / "key", "0123456789abcdef\n");
-  ServeOptions options;
-  options.api_key_file = folder / "key";
-  std::string url;
-  {
-    RunningServer server(gate_, options);
-    url = server.url();
-    ExpectThrowsWith<IoError>([&] { PolicyClient({.url = url}); }, {url, "401"});
-    ExpectThrowsWith<FormatError>(
-        [&] { PolicyClient({.url = url + "/roboarena", .api_key = "0123456789abcdef"}); },
-        {"without protocol aim-policy"});
-    PolicyClient client({.url = url, .api_key = "0123456789abcdef", .max_retries = 0});
-    Clip seen = SeenByClient();
-    for (ClipView& view : seen.views) view.camera.frames[0].cx = 1e4;
-    ExpectThrowsWith<InputError>([&] { client.Act(seen, {}); }, {url, "principal point"});
-    seen = SeenByClient();
-    seen.prompt = "crash";
-    ExpectThrowsWith<IoError>([&] { client.Act(seen, {}); }, {url, "the plan failed"});
-  }
-  ExpectThrowsWith<IoError>([&] { PolicyClient({.url = url}); }, {url, "not reached", "aim-serve"});
-  for (const char* bad : {"", "localhost:8000", "ws://localhost", "wss://localhost:8000",
-                          "ws://:8000", "ws://localhost:port"}) {
-    ExpectThrowsWith<ConfigError>([&] { PolicyClient({.url = bad}); }, {"ws://HOST:PORT"});
-  }
 }
 
 }  // namespace

@@ -115,6 +115,29 @@ TEST(ServeToolTest, OpenpisOwnClientDrivesTheShippedModel) {
   EXPECT_EQ(served.Terminate().exit_code, 128 + SIGTERM);
 }
 
+// Ours in Python asks again where that helps, and has every job done.
+TEST(ServeToolTest, ThePythonClientIsNotShakenAndHasJobsDone) {
+  const std::string python = PythonWith("numpy, msgpack, websockets.sync.server", ".venv-interop");
+  if (python.empty())
+    GTEST_SKIP() << "msgpack and websockets are not there; scripts/setup --interop";
+  ServedModel served;
+  const CommandResult check =
+      RunCommand({python, SourceDir() / "tests/tools/policy_client_check.py", served.port(),
+                  SourceDir().string()});
+  EXPECT_EQ(check.out, "ok\n") << check.err;
+  EXPECT_EQ(served.Terminate().exit_code, 128 + SIGTERM);
+}
+
+TEST(ServeToolTest, VlaEvalsOwnClientDrivesTheShippedModel) {
+  const std::string python = PythonWith("vla_eval.runners.sync_runner", ".venv-interop");
+  if (python.empty()) GTEST_SKIP() << "vla-eval is not there; scripts/setup --interop";
+  ServedModel served;
+  const CommandResult check = RunCommand(
+      {python, SourceDir() / "tests/tools/vla_eval_check.py", served.port(), SourceDir().string()});
+  EXPECT_EQ(check.out, "ok\n") << check.err;
+  EXPECT_THAT(served.Terminate().out, HasSubstr("\"plans\":4"));
+}
+
 // The first block of commands of docs/serving.md, at another port.
 TEST(ServeToolTest, TheExampleOfItsPageWorks) {
   const std::string python = PythonWith("numpy, msgpack, websockets.sync.client", ".venv-interop");
@@ -158,7 +181,7 @@ TEST(ServeToolTest, WrongCallsAreSaid) {
       {{"--model", "nowhere"}, "nowhere is missing"},
       {{"--model", model, "--port", "70000"}, "port is 70000; expected [0, 65535]"},
       {{"--model", model, "--host", "203.0.113.1"}, "203.0.113.1:8000, which cannot be used"},
-      {{"--model", model, "--wire", "grpc"}, "openpi|roboarena|vllm-omni"},
+      {{"--model", model, "--wire", "grpc"}, "openpi|roboarena|vllm-omni|vla-eval"},
       {{"--model", model, "--mode", "v2a"}, "i2a|i2va"},
       {{"--model", model, "--api-key-file", "nowhere"}, "nowhere is missing"},
       {{"--model", model, "--cameras", "nowhere.json"}, "nowhere.json is missing"},

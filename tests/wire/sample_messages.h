@@ -7,6 +7,8 @@
 
 #include "aim/control/policy.h"
 #include "aim/format/msgpack.h"
+#include "aim/format/png.h"
+#include "aim/wire/wire.h"
 #include "support/scene.h"
 #include "wire/numpy_value.h"
 
@@ -47,6 +49,40 @@ inline MsgpackValue::Map With(MsgpackValue::Map map, const std::string& key, Msg
   std::erase_if(map, [&](const MsgpackEntry& entry) { return entry.key == key; });
   if (value.As<std::monostate>() == nullptr) map.push_back({key, std::move(value)});
   return map;
+}
+
+// The same as vla-eval's clients send it, one picture as PNG, one as it is; cameras and pose beside
+// their own keys.
+inline MsgpackValue::Map VlaEvalObservation(int size_px = 16) {
+  MsgpackValue::Map payload = {{"task_description", "reach the red ball"}};
+  MsgpackValue::Map images;
+  for (const MsgpackEntry& entry : SampleObservation(size_px)) {
+    if (entry.key == "observation/image/side") images.push_back({"side", entry.value});
+    if (!entry.key.starts_with("observation/image/") && entry.key != "prompt") {
+      payload.push_back(entry);
+    }
+  }
+  const std::vector<uint8_t> rgb(static_cast<size_t>(size_px) * static_cast<size_t>(size_px) * 3,
+                                 100);
+  images.insert(images.begin(),
+                {"front", MsgpackValue::Map{{"__image__", true},
+                                            {"format", "png"},
+                                            {"data", MsgpackBin{EncodePng(size_px, size_px, rgb)}},
+                                            {"shape", MsgpackValue::List{size_px, size_px, 3}}}});
+  payload.push_back({"images", std::move(images)});
+  return {{"type", "observation"}, {"payload", std::move(payload)}, {"seq", 7}, {"timestamp", 0.5}};
+}
+
+inline std::string SampleMessage(const Wire& wire, int size_px) {
+  return ToMsgpack(wire.name == "vla-eval" ? VlaEvalObservation(size_px)
+                                           : SampleObservation(size_px));
+}
+
+// A message as that wire reads it.
+inline PolicyRequest ReadBy(const std::string& wire, const MsgpackValue& message) {
+  PolicyRequest request;
+  FindWire(wire).read(ToMsgpack(message), request);
+  return request;
 }
 
 }  // namespace aim::testing

@@ -2,12 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <cmath>
-#include <limits>
-
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
-#include "support/case_name.h"
 #include "support/matchers.h"
 #include "support/throws.h"
 #include "wire/sample_messages.h"
@@ -18,6 +14,7 @@ namespace {
 using testing::ExpectThrowsWith;
 using testing::NumbersValue;
 using testing::PictureValue;
+using testing::ReadBy;
 using testing::RigidNear;
 using testing::SampleObservation;
 using testing::With;
@@ -39,12 +36,6 @@ std::string Unhex(const std::string& text) {
   return bytes;
 }
 
-PolicyRequest ReadBy(const std::string& wire, const MsgpackValue& message) {
-  PolicyRequest request;
-  FindWire(wire).read(ToMsgpack(message), request);
-  return request;
-}
-
 // A plan of one action, at (1, 2, 3) without rotation, gripper half open.
 PolicyReply OneAction() {
   PolicyReply reply;
@@ -54,13 +45,13 @@ PolicyReply OneAction() {
   return reply;
 }
 
-constexpr ServedPolicy kPolicy = {.name = "",
-                                  .num_views = 1,
-                                  .image_width = 224,
-                                  .image_height = 224,
-                                  .num_actions = 8,
-                                  .period_s = 0.125,
-                                  .max_message_bytes = 1000};
+const ServedPolicy kPolicy = {.name = "",
+                              .num_views = 1,
+                              .image_width = 224,
+                              .image_height = 224,
+                              .num_actions = 8,
+                              .period_s = 0.125,
+                              .max_message_bytes = 1000};
 
 // docs/reference/formats.md 4.1: bytes of openpi-client 0.1.2.
 TEST(NumpyArrayTest, AreTheBytesThatOpenpiWrites) {
@@ -153,6 +144,67 @@ TEST(OpenpiWireTest, APlainClientsKeysAreEnough) {
   EXPECT_FALSE(request.seed);
 }
 
+MsgpackValue VideoValue(int num_frames, int height, int width) {
+  const std::vector<uint8_t> rgb(static_cast<size_t>(num_frames * height * width * 3), 7);
+  return NumpyArray({num_frames, height, width, 3}, std::span<const uint8_t>(rgb));
+}
+
+// What jobs start from beside first pictures: videos, and a pose for each frame.
+TEST(OpenpiWireTest, ReadsTheVideosAndPosesOfAJob) {
+  MsgpackValue::Map map = With(SampleObservation(), "job", "a2v");
+  map = With(map, "observation/image/front", VideoValue(5, 4, 6));
+  const std::vector<double> rows = {1, 2, 3, 0, 0, 0, 1, 0.5, 4, 5, 6, 0, 0, 0, 1, 0};
+  map = With(map, "poses", NumpyArray({2, 8}, std::span<const double>(rows)));
+  map = With(map, "camera/front/intrinsics", MsgpackValue());
+  map = With(map, "camera/front/extrinsics_c2w", MsgpackValue());
+  const PolicyRequest request = ReadBy("openpi", map);
+  EXPECT_EQ(request.job, "a2v");
+  const SentPicture& video = request.pictures.back();
+  EXPECT_EQ(video.name, "front");
+  EXPECT_EQ(video.num_frames, 5);
+  EXPECT_EQ(video.height, 4);
+  EXPECT_EQ(video.width, 6);
+  EXPECT_EQ(video.rgb.size(), 5u * 4 * 6 * 3);
+  EXPECT_EQ(request.pictures.front().num_frames, 1);
+  ASSERT_EQ(request.poses.size(), 2u);
+  EXPECT_EQ(request.poses[1].world_from_tool.translation, Eigen::Vector3d(4, 5, 6));
+  EXPECT_EQ(request.poses[0].gripper_open, 0.5);
+}
+
+// All frames of a job have their row, the first too; its videos come with their cameras.
+TEST(OpenpiWireTest, AnswersAJobWithVideosAndPoses) {
+  PolicyReply reply = OneAction();
+  reply.job = "i2va";
+  reply.videos = {{.name = "front",
+                   .width = 6,
+                   .height = 4,
+                   .num_frames = 2,
+                   .rgb = std::vector<uint8_t>(2 * 4 * 6 * 3, 9),
+                   .camera = testing::CameraAtOrigin(8)}};
+  const MsgpackValue map = ParseMsgpack(FindWire("openpi").answer({}, reply).bytes, "reply");
+  EXPECT_EQ(*Find(map, "job")->As<std::string>(), "i2va");
+  const auto video = NumpyArrayOf(*Find(map, "video/front"), "video");
+  EXPECT_EQ(video->shape, (std::vector<int64_t>{2, 4, 6, 3}));
+  EXPECT_EQ(FiniteNumbersOf(*Find(map, "camera/front/intrinsics"), 9, "k")[0],
+            testing::CameraAtOrigin(8).fx);
+  EXPECT_EQ(FiniteNumbersOf(*Find(map, "poses"), 16, "poses")[8], 1);
+  EXPECT_EQ(FiniteNumbersOf(*Find(map, "confidence"), 2, "confidence").size(), 2u);
+  EXPECT_EQ(FiniteNumbersOf(*Find(map, "actions"), 8, "actions")[0], 1);
+  reply.plan = {};
+  reply.actions = {};
+  const MsgpackValue imagined = ParseMsgpack(FindWire("openpi").answer({}, reply).bytes, "reply");
+  EXPECT_EQ(Find(imagined, "poses"), nullptr);
+  EXPECT_NE(Find(imagined, "video/front"), nullptr);
+}
+
+TEST(ServedPolicyTest, IsToldApartInWords) {
+  ServedPolicy served = kPolicy;
+  served.name = "tiny";
+  EXPECT_EQ(IdentityOf(served), "\"tiny\" (1 view of 224x224, 8 actions of 0.125 s)");
+  served.fingerprint = "0f3c";
+  EXPECT_THAT(IdentityOf(served), ::testing::HasSubstr("(fingerprint 0f3c, 1 view"));
+}
+
 TEST(OpenpiWireTest, OpsAreKinds) {
   const auto kind = [](const char* op) {
     return ReadBy("openpi", MsgpackValue::Map{{"op", op}, {"seed", 5}, {"episode_id", "e"}}).kind;
@@ -194,7 +246,7 @@ TEST(OpenpiWireTest, RefusesInTheClientsForm) {
 
 // RoboArena 6fa329f: its default metadata but for the two values that are ours.
 TEST(RoboArenaWireTest, GreetsWithExactlyTheKeysOfItsDataclass) {
-  EXPECT_EQ(FindWire("roboarena").greet(kPolicy).bytes,
+  EXPECT_EQ(FindWire("roboarena").greet(kPolicy)->bytes,
             Unhex("86 b0\"image_resolution\" 92 cce0 cce0 b2\"needs_wrist_camera\" c2 "
                   "b2\"n_external_cameras\" 01 b3\"needs_stereo_camera\" c2 b0\"needs_session_id\" "
                   "c2 ac\"action_space\" b2\"cartesian_position\""));
@@ -257,168 +309,6 @@ TEST(VllmOmniWireTest, AnswersABareArray) {
 
 TEST(WireTest, AnUnknownWireIsNamedWithThoseThatAre) {
   ExpectThrowsWith<ConfigError>([] { FindWire("openp"); }, {"openpi|roboarena|vllm-omni"});
-}
-
-struct BadObservation {
-  std::string name;
-  std::string key;
-  MsgpackValue value;  // nil: left out
-  std::vector<std::string> words;
-};
-
-MsgpackValue NumpyOf(const char* dtype, MsgpackValue::List shape, const std::string& data) {
-  return MsgpackValue::Map{{"__ndarray__", true, true},
-                           {"data", MsgpackBin{data}, true},
-                           {"dtype", dtype, true},
-                           {"shape", std::move(shape), true}};
-}
-
-std::vector<BadObservation> BadPictures() {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  const double inf = std::numeric_limits<double>::infinity();
-  const std::string image = "observation/image/front";
-  const std::string k = "camera/front/intrinsics";
-  const std::string e = "camera/front/extrinsics_c2w";
-  Eigen::Matrix3d skewed = Eigen::Matrix3d::Identity() * 20;
-  skewed(2, 2) = 1;
-  skewed(0, 1) = 3;
-  Eigen::Matrix3d negative = skewed;
-  negative(0, 1) = 0;
-  negative(0, 0) = -20;
-  Eigen::Matrix3d far = Eigen::Matrix3d::Identity() * 20;
-  far(2, 2) = 1;
-  far(0, 2) = 500;
-  Eigen::Matrix4d mirrored = Eigen::Matrix4d::Identity();
-  mirrored(0, 0) = -1;
-  return {
-      {"no_prompt", "prompt", {}, {"prompt is missing"}},
-      {"prompt_no_text", "prompt", 7, {"prompt is 7", "text"}},
-      {"prompt_too_long", "prompt", std::string(5000, 'a'), {"prompt", "at most 4096 bytes"}},
-      {"image_floats", image, NumbersValue({1, 2, 3}), {image, "uint8 [height, width, 3]"}},
-      {"image_int64", image, NumpyOf("<i8", {1, 1, 3}, std::string(24, 'a')), {image, "<i8"}},
-      {"image_objects", image, NumpyOf("|O", {1, 1, 3}, "abc"), {image, "|O"}},
-      {"image_grey", image, NumpyOf("|u1", {4, 4}, std::string(16, 'a')), {image, "[4, 4]"}},
-      {"image_four_channels",
-       image,
-       NumpyOf("|u1", {2, 2, 4}, std::string(16, 'a')),
-       {image, "[2, 2, 4]"}},
-      {"image_short", image, NumpyOf("|u1", {4, 4, 3}, "abc"), {image, "3 bytes"}},
-      {"image_declared_huge", image, NumpyOf("|u1", {65536, 65536, 3}, "abc"), {image, "3 bytes"}},
-      {"image_overflow",
-       image,
-       NumpyOf("|u1", {int64_t{1} << 31, int64_t{1} << 31, int64_t{1} << 31}, "abc"),
-       {image, "shape"}},
-      {"image_negative", image, NumpyOf("|u1", {-1, 4, 3}, "abc"), {image, "shape is -1"}},
-      {"image_empty", image, NumpyOf("|u1", {0, 4, 3}, ""), {image, "[0, 4, 3]"}},
-      {"image_no_array", image, 7, {image + " is 7"}},
-      {"intrinsics_missing", k, {}, {k + " is missing", "both"}},
-      {"extrinsics_missing", e, {}, {e + " is missing", "both"}},
-      {"intrinsics_nan", k, NumbersValue({nan, 0, 8, 0, 20, 8, 0, 0, 1}), {k, "nan", "finite"}},
-      {"intrinsics_eight", k, NumbersValue({20, 0, 8, 0, 20, 8, 0, 0}), {k + " is 8 numbers", "9"}},
-      {"intrinsics_skew", k, NumpyMatrix(skewed), {k, "skew"}},
-      {"focal_negative", k, NumpyMatrix(negative), {k, "-20", "\"opencv\""}},
-      {"principal_point_far", k, NumpyMatrix(far), {k, "principal point"}},
-      {"extrinsics_mirrored", e, NumpyMatrix(mirrored), {e}},
-      {"extrinsics_scaled", e, NumpyMatrix(Eigen::Matrix4d::Identity() * 2), {e}},
-      {"extrinsics_inf", e, NumpyMatrix(Eigen::Matrix4d::Identity() * inf), {e, "finite"}},
-      {"convention_unknown", "camera_convention", "opengl", {"\"opengl\"", "\"rlbench\""}},
-      {"convention_contradicts", "camera_convention", "rlbench", {"focal lengths", "negative"}},
-      {"pixel_origin", "pixel_origin", "center", {"pixel_origin", "half a pixel"}},
-  };
-}
-
-std::vector<BadObservation> BadStates() {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  return {
-      {"pose_six",
-       "observation/gripper_pose",
-       NumbersValue({0, 0, 0, 0, 0, 1}),
-       {"observation/gripper_pose is 6 numbers"}},
-      {"pose_not_unit",
-       "observation/gripper_pose",
-       NumbersValue({0, 0, 0, 0, 0, 0, 2}),
-       {"observation/gripper_pose"}},
-      {"pose_nan", "observation/gripper_pose", NumbersValue({nan, 0, 0, 0, 0, 0, 1}), {"finite"}},
-      {"openness_missing", "observation/gripper_open", {}, {"observation/gripper_open is missing"}},
-      {"openness_many",
-       "observation/gripper_open",
-       NumpyArray({1000}, std::vector<double>(1000)),
-       {"observation/gripper_open is an array of shape [1000]", "1"}},
-      {"key_too_long",
-       "observation/image/" + std::string(200, 'x'),
-       1,
-       {"the key \"observation/image/xxx", "218 bytes long", "128"}},
-      {"key_unprintable", "observation/image/a\nb", 1, {"a?b", "printable"}},
-      {"openness_two", "observation/gripper_open", 2, {"observation/gripper_open is 2", "[0, 1]"}},
-      {"seed_negative", "seed", -1, {"seed is -1"}},
-      {"seed_fraction", "seed", 0.5, {"seed is 0.5"}},
-      {"step_huge", "step", int64_t{1} << 40, {"step is 1099511627776"}},
-      {"id_no_text", "request_id", 7, {"request_id is 7"}},
-      {"op_unknown", "op", "fly", {"op is \"fly\"", "\"reset\""}},
-  };
-}
-
-class BadObservationTest : public ::testing::TestWithParam<BadObservation> {};
-
-TEST_P(BadObservationTest, IsRefusedInWords) {
-  const BadObservation& bad = GetParam();
-  ASSERT_EQ(ReadBy("openpi", SampleObservation()).pictures.size(), 2u);
-  ExpectThrowsWith<InputError>(
-      [&] { ReadBy("openpi", With(SampleObservation(), bad.key, bad.value)); }, bad.words);
-}
-
-INSTANTIATE_TEST_SUITE_P(Pictures, BadObservationTest, ::testing::ValuesIn(BadPictures()),
-                         testing::CaseName());
-INSTANTIATE_TEST_SUITE_P(States, BadObservationTest, ::testing::ValuesIn(BadStates()),
-                         testing::CaseName());
-
-TEST(WireTest, EveryWireRefusesAnObservationCutAnywhere) {
-  const std::string message = ToMsgpack(SampleObservation(4));
-  for (const Wire& wire : AllWires()) {
-    PolicyRequest whole;
-    wire.read(message, whole);
-    EXPECT_EQ(whole.pictures.size(), 2u) << wire.name;
-    for (size_t size = 0; size < message.size(); ++size) {
-      PolicyRequest request;
-      EXPECT_THROW(wire.read(std::string_view(message).substr(0, size), request), InputError)
-          << wire.name << " " << size;
-    }
-  }
-}
-
-// Bytes changed, taken away and repeated anywhere: what is read has passed every check, what is not
-// is refused as an InputError (tests/fuzz/wire_fuzz.cc searches on from here).
-TEST(WireTest, MutatedObservationsAreReadOrRefused) {
-  const std::string message = ToMsgpack(SampleObservation(2));
-  Rng rng(23);
-  const auto place = [&] {
-    return static_cast<size_t>(rng.UniformInt(static_cast<int64_t>(message.size())));
-  };
-  int num_read = 0;
-  for (int i = 0; i < 3000; ++i) {
-    std::string mutated = message;
-    switch (rng.UniformInt(3)) {
-      case 0:
-        mutated[place()] = static_cast<char>(rng.UniformInt(256));
-        break;
-      case 1:
-        mutated.erase(place(), 1 + static_cast<size_t>(rng.UniformInt(9)));
-        break;
-      default:
-        mutated.insert(place(), message.substr(place(), 9));
-    }
-    PolicyRequest request;
-    try {
-      AllWires()[static_cast<size_t>(i) % AllWires().size()].read(mutated, request);
-      ++num_read;
-    } catch (const InputError&) {
-    }
-    for (const SentPicture& picture : request.pictures) {
-      EXPECT_EQ(picture.rgb.size(), static_cast<size_t>(picture.width * picture.height * 3));
-    }
-  }
-  EXPECT_GT(num_read, 100);
-  EXPECT_LT(num_read, 2000);
 }
 
 // The id of a request that is wrong elsewhere is known, so that the refusal can carry it.

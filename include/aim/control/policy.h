@@ -29,6 +29,9 @@ class Policy {
  public:
   virtual ~Policy() = default;
   virtual PolicyNeeds Needs() const { return {}; }
+  // What tells it from others where the options of a run do not: of a policy behind a server its
+  // name and content. A run goes on with the same alone.
+  virtual std::string Identity() const { return ""; }
 
   // Begins a trial. The same seed and the same inputs give the same plans, bit for bit.
   virtual void Reset(uint64_t seed) = 0;

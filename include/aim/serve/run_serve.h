@@ -9,7 +9,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
-#include "aim/control/policy.h"
+#include "aim/control/clip_jobs.h"
 #include "aim/recipe/model_options.h"
 #include "aim/serve/serve_report.h"
 #include "aim/wire/wire.h"
@@ -25,6 +25,7 @@ struct ServeLimits {
   double drain_s = 60;
   int clients = 64;
   int waiting = 4;
+  int waiting_mib = 1024;
   int message_mib = 64;
 
   template <class Self, class Visitor>
@@ -40,6 +41,8 @@ struct ServeLimits {
           "seconds that plans under way have when the server is to end");
     visit("clients", self.clients, Range{1, 1024}, "connections at a time");
     visit("waiting", self.waiting, Range{1, 1024}, "requests of one client that may wait");
+    visit("waiting_mib", self.waiting_mib, Range{1, 1 << 20},
+          "of all requests that wait, MiB; beyond it one alone is taken");
     visit("message_mib", self.message_mib, Range{1, 2047}, "largest message, MiB");
   }
 };
@@ -55,6 +58,8 @@ struct ServeOptions {
   std::string cameras;
   bool stretched = false;
   double min_confidence = 0;
+  double action_hz = 0;
+  int chunk = 0;
   ServeLimits limits;
 
   template <class Self, class Visitor>
@@ -77,6 +82,10 @@ struct ServeOptions {
           "clients squeeze the whole picture of those cameras into another shape");
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "actions of frames below it repeat the one before");
+    visit("action_hz", self.action_hz, Range{0, 1000},
+          "of clients that take one action at a time (vla-eval): actions a second; 0 = the plan's");
+    visit("chunk", self.chunk, Range{0, 100000},
+          "of those: actions of a plan before the next one is made; 0 = all");
     ModelOptions::ForEachField(self.model, visit);
     visit("limits", self.limits, Any{}, "");
   }
@@ -85,7 +94,7 @@ struct ServeOptions {
 
 // How a server gets what it does not know.
 struct ServeParts {
-  std::function<std::unique_ptr<Policy>()> make_policy;
+  std::function<ServedModel()> make_model;
   // Told the port once clients are taken.
   std::function<void(int port)> on_listening;
 };

@@ -22,8 +22,8 @@ struct Wire {
   std::string name;
   std::string path;  // of the URL that speaks it
 
-  // The frame that a server begins with.
-  WireFrame (*greet)(const ServedPolicy& policy);
+  // The frame that a server begins with; none where clients speak first.
+  std::optional<WireFrame> (*greet)(const ServedPolicy& policy);
   // Fills in the request as far as it can be read, its id before anything that may be wrong.
   // Everything is checked: types, shapes, byte counts, finite numbers, rotations, and that the
   // sign of the focal lengths and the camera convention agree. Unknown keys are passed over.
@@ -32,12 +32,12 @@ struct Wire {
   // Of a text message, on a wire whose messages are binary: whether it is passed over.
   bool ignores_text;
   WireFrame (*answer)(const PolicyRequest& request, const PolicyReply& reply);
-  // Of a reset, a ping or a goodbye.
+  // Of what is no plan; none where nothing is expected.
   std::optional<WireFrame> (*acknowledge)(const PolicyRequest& request);
   WireFrame (*refuse)(const PolicyRequest& request, const PolicyFault& fault);
 };
 
-// openpi, roboarena, vllm-omni.
+// openpi, roboarena, vllm-omni, vla-eval.
 const std::vector<Wire>& AllWires();
 std::vector<std::string> WireNames();
 
