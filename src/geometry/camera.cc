@@ -131,4 +131,9 @@ Camera CameraFromMujoco(const Rigid3d& world_from_gl, double fovy_rad, int width
   return camera;
 }
 
+Rigid3d ToMujocoAxes(const Rigid3d& world_from_camera) {
+  return {(world_from_camera.rotation * HalfTurnAboutX().conjugate()).normalized(),
+          world_from_camera.translation};
+}
+
 }  // namespace aim

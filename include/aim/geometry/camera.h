@@ -61,6 +61,7 @@ RlbenchCamera ToRlbench(const Camera& camera);
 
 // OpenGL and MuJoCo: x right, y up, z backward; vertical field of view in radians.
 Camera CameraFromMujoco(const Rigid3d& world_from_gl, double fovy_rad, int width, int height);
+Rigid3d ToMujocoAxes(const Rigid3d& world_from_camera);
 
 // The cameras of one clip: per view, one camera or one per frame.
 struct CameraTrack {

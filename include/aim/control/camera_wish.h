@@ -1,0 +1,34 @@
+// Where the cameras of an environment are to stand: --cameras.
+#pragma once
+
+#include <Eigen/Core>
+#include <string>
+#include <vector>
+
+#include "aim/base/rng.h"
+#include "aim/geometry/camera.h"
+
+namespace aim {
+
+// As the environment places them, unless a field says otherwise.
+struct CameraWish {
+  double moved_deg = 0;            // each turned about the scene's centre, in its own direction
+  std::vector<CameraTrack> views;  // not empty: exactly these, one camera a view
+};
+
+// "as-trained", "moved:DEG" with DEG in (0, 90], or "file:C.json". Throws ConfigError, and what
+// ReadCamerasJson throws; one camera a view, square pixels, the principal point in the middle.
+CameraWish ParseCameraWish(const std::string& text);
+
+// The camera turned by `angle_rad` about an axis through `centre` that is square to its line of
+// sight and drawn with `rng`, among those that leave it at least `lowest_rad` above the horizon of
+// the centre (z up). Throws ConfigError if no direction of many does.
+Rigid3d TurnedAbout(const Rigid3d& world_from_camera, const Eigen::Vector3d& centre,
+                    double angle_rad, double lowest_rad, Rng& rng);
+
+// Of a view whose wish is a camera of a file: that camera for square pictures of `size` pixels.
+// Throws ConfigError if the file has no view of that name and other than `num_views` views.
+Camera WishedCamera(const CameraWish& wish, size_t view, const std::string& name, size_t num_views,
+                    int size);
+
+}  // namespace aim
