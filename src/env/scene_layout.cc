@@ -6,6 +6,10 @@
 namespace aim {
 namespace {
 
+// What the cameras look at, a little jitter aside.
+Eigen::Vector3d SceneCentre() { return {0.51, 0.0, 0.11}; }
+constexpr double kLowestCamera_deg = 10;  // a moved camera is no lower, or it looks along the table
+
 // docs/reference/small-model.md section 1; azimuth 0 looks at the robot's front.
 Rigid3d DrawCamera(double azimuth_deg, double elevation_deg, Rng& rng) {
   const double azimuth = (azimuth_deg + rng.Uniform(-12, 12)) * kDegree;
@@ -13,7 +17,7 @@ Rigid3d DrawCamera(double azimuth_deg, double elevation_deg, Rng& rng) {
   const double distance_m = 0.74 * rng.Uniform(0.92, 1.08);
   const Eigen::Vector3d centre_jitter(rng.Uniform(-0.02, 0.02), rng.Uniform(-0.02, 0.02),
                                       rng.Uniform(-0.02, 0.02));
-  const Eigen::Vector3d looked_at = Eigen::Vector3d(0.51, 0.0, 0.11) + centre_jitter;
+  const Eigen::Vector3d looked_at = SceneCentre() + centre_jitter;
   const Eigen::Vector3d back(std::cos(elevation) * std::cos(azimuth),
                              std::cos(elevation) * std::sin(azimuth), std::sin(elevation));
   Eigen::Matrix3d axes;
@@ -47,6 +51,21 @@ void DrawSurroundings(double camera_raise_deg, Rng& rng, SceneLayout& layout) {
       {"table", {0.62f + brightness + warmth, 0.60f + brightness, 0.57f + brightness - warmth}});
 }
 
+void PlaceCameras(const CameraWish& wish, const Rng& rng, SceneLayout& layout) {
+  for (size_t view = 0; view < kNumViews; ++view) {
+    Rigid3d& world_from_camera = layout.world_from_gl_camera[view];
+    if (!wish.views.empty()) {
+      const Camera camera = WishedCamera(wish, view, kViewNames[view], kNumViews, 1);
+      world_from_camera = ToMujocoAxes(camera.world_from_camera);
+      layout.fovy_deg[view] = 2 * std::atan(0.5 / camera.fy) / kDegree;
+    } else if (wish.moved_deg > 0) {
+      Rng view_rng = rng.Derive(view, "moved cameras");
+      world_from_camera = TurnedAbout(world_from_camera, SceneCentre(), wish.moved_deg * kDegree,
+                                      kLowestCamera_deg * kDegree, view_rng);
+    }
+  }
+}
+
 void ApplyLayout(const SceneLayout& layout, mjModel* model, mjData* data) {
   for (const SceneLayout::Body& body : layout.bodies) SetBodyPose(body, model, data);
   for (const SceneLayout::Joint& joint : layout.joints) {
@@ -62,6 +81,7 @@ void ApplyLayout(const SceneLayout& layout, mjModel* model, mjData* data) {
     const int camera = FindId(model, mjOBJ_CAMERA, "view" + std::to_string(view));
     ToMujoco(layout.world_from_gl_camera[static_cast<size_t>(view)], model->cam_pos + 3 * camera,
              model->cam_quat + 4 * camera);
+    model->cam_fovy[camera] = layout.fovy_deg[static_cast<size_t>(view)];
   }
   const int light = FindId(model, mjOBJ_LIGHT, "sun");
   // Shadows are cast around the light's position.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "aim/base/rng.h"
+#include "aim/control/camera_wish.h"
 #include "aim/geometry/rigid3.h"
 #include "env/mujoco_handle.h"
 
@@ -13,6 +14,7 @@ namespace aim {
 
 inline constexpr int kNumViews = 2;
 inline constexpr double kFovy_deg = 42;
+inline constexpr std::array<const char*, kNumViews> kViewNames = {"front_left", "front_right"};
 
 struct Rgb {
   float r = 0;
@@ -50,12 +52,16 @@ struct SceneLayout {
   std::vector<Joint> joints;
   std::vector<Colour> colours;
   std::array<Rigid3d, kNumViews> world_from_gl_camera;  // x right, y up, looks along -z
+  std::array<double, kNumViews> fovy_deg = {kFovy_deg, kFovy_deg};
   Eigen::Vector3d light_direction = -Eigen::Vector3d::UnitZ();
 };
 
 // Cameras, light and table colour. The start pose and the objects are drawn elsewhere.
 // `camera_raise_deg` is added to the cameras' elevations.
 void DrawSurroundings(double camera_raise_deg, Rng& rng, SceneLayout& layout);
+
+// Puts drawn cameras where the wish has them. Throws ConfigError if they cannot stand there.
+void PlaceCameras(const CameraWish& wish, const Rng& rng, SceneLayout& layout);
 
 // Writes the layout into a model and its freshly reset data. The model may be of either look.
 void ApplyLayout(const SceneLayout& layout, mjModel* model, mjData* data);

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -24,8 +23,6 @@
 
 namespace aim {
 namespace {
-
-constexpr std::array<const char*, kNumViews> kViewNames = {"front_left", "front_right"};
 
 // MuJoCo's own handler writes a file into the working directory.
 void WarnThroughLog() {
@@ -121,7 +118,7 @@ class Tabletop : public Env {
 
   StepResult Step(const ToolPose& target) override {
     Advance(target);
-    return {Observe(), ik_failed_};
+    return {Observe(), ik_failed_ ? StepOutcome::kIkFailure : StepOutcome::kMoved};
   }
 
   bool Success() const override { return success_; }
@@ -149,6 +146,13 @@ class Tabletop : public Env {
     RecordFrame(0, demo.clip);
     demo.clip.poses = demo.commands;
     return demo;
+  }
+
+  void PlaceCameras(const CameraWish& wish) override {
+    for (size_t view = 0; view < kNumViews && !wish.views.empty(); ++view) {
+      WishedCamera(wish, view, kViewNames[view], kNumViews, 1);  // throws now, not at the reset
+    }
+    cameras_ = wish;
   }
 
   std::vector<uint8_t> RenderReport(int view, int size) override {
@@ -226,6 +230,7 @@ class Tabletop : public Env {
     task.Draw(colour, world_from_start_, object_rng, layout_);
     Rng surroundings_rng = rng.Derive(0, "surroundings");
     DrawSurroundings(options_.camera_raise_deg, surroundings_rng, layout_);
+    aim::PlaceCameras(cameras_, rng, layout_);
     ApplyLayout(layout_, model, data);
     AIM_CHECK(stage_->arm.Place(world_from_start_, data));
     mj_forward(model, data);
@@ -297,6 +302,7 @@ class Tabletop : public Env {
   }
 
   EnvOptions options_;
+  CameraWish cameras_;
   std::vector<std::unique_ptr<Task>> tasks_;
   GlContext context_;  // outlives the renderers of the stages
   std::map<std::pair<std::string, Look>, std::unique_ptr<Stage>> stages_;

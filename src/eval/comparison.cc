@@ -11,19 +11,25 @@
 namespace aim {
 namespace {
 
-using OutcomeOfScene = std::map<std::tuple<std::string, int, uint64_t>, const TrialOutcome*>;
+using SceneKey = std::tuple<std::string, int, uint64_t, std::string>;
+using OutcomeOfScene = std::map<SceneKey, const TrialOutcome*>;
+
+SceneKey KeyOf(const TrialSpec& scene) {
+  return {scene.task, scene.variation, scene.seed, scene.cameras};
+}
 
 OutcomeOfScene ByScene(const TrialTable& table) {
   OutcomeOfScene outcomes;
   for (const TrialOutcome& row : table.rows) {
-    outcomes[{row.spec.task, row.spec.variation, row.spec.seed}] = &row;
+    outcomes[KeyOf(row.spec)] = &row;
   }
   return outcomes;
 }
 
 std::string SceneName(const TrialSpec& scene) {
   return scene.task + " variation " + std::to_string(scene.variation) + " seed " +
-         std::to_string(scene.seed);
+         std::to_string(scene.seed) +
+         (scene.cameras == kUsualCameras ? "" : " cameras " + scene.cameras);
 }
 
 }  // namespace
@@ -81,7 +87,7 @@ void RequireSameScenes(const std::vector<TrialSpec>& scenes, const TrialTable& o
                       .fix = fix});
   }
   for (const TrialSpec& scene : scenes) {
-    if (outcomes.contains({scene.task, scene.variation, scene.seed})) continue;
+    if (outcomes.contains(KeyOf(scene))) continue;
     throw InputError({.where = where,
                       .got = "without " + SceneName(scene),
                       .expected = "the same scenes as this run",
@@ -102,7 +108,7 @@ Comparison CompareRollouts(const std::vector<TrialRecord>& trials, const TrialTa
     PairedTask& task = pairs.emplace_back();
     for (const TrialRecord* trial : group) {
       const TrialSpec& scene = trial->spec;
-      const TrialOutcome& found = *outcomes.at({scene.task, scene.variation, scene.seed});
+      const TrialOutcome& found = *outcomes.at(KeyOf(scene));
       const bool valid = trial->result.termination != Termination::kInvalid && found.valid;
       if (valid && found.first_frame != HexText(trial->result.first_frame_hash)) {
         throw InputError({.where = where,

@@ -1,5 +1,6 @@
 #include "aim/eval/report.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "aim/base/error.h"
@@ -74,6 +75,7 @@ TaskReport ReportTask(const std::string& name, const TrialGroup& trials) {
     ++task.terminations[trial->result.termination];
     num_steps += trial->result.env_steps;
     task.ik_failures += trial->result.ik_failures;
+    for (const auto& [outcome, count] : trial->result.refusals) task.refusals[outcome] += count;
   }
   task.timeout_frac = task.NumEndedBy(Termination::kTimeout) / static_cast<double>(trials.size());
   if (num_steps > 0) task.ik_fail_rate = task.ik_failures / static_cast<double>(num_steps);
@@ -180,6 +182,38 @@ ControllerReport ReportController(const TrialGroup& trials) {
           IfFinite(Percentile(final_mm, 95))};
 }
 
+CamerasReport ReportCameras(const std::string& cameras, const std::vector<TrialRecord>& trials) {
+  CamerasReport report;
+  report.cameras = cameras;
+  TrialGroup all;
+  std::vector<TaskCount> counts;
+  std::vector<double> rates;
+  for (const auto& [name, group] : ByTask(trials)) {
+    report.tasks.emplace_back(name, RateOf(Outcomes(group)));
+    const Rate& rate = report.tasks.back().second;
+    counts.push_back({rate.successes, rate.n});
+    rates.push_back(rate.rate);
+    all.insert(all.end(), group.begin(), group.end());
+  }
+  report.pooled = RateOf(Outcomes(all));
+  report.mean_success = Mean(rates);
+  report.mean_success_interval = MeanRateInterval(counts);
+  return report;
+}
+
+// Trials by their cameras, in order of first appearance.
+std::vector<std::vector<TrialRecord>> ByCameras(const std::vector<TrialRecord>& trials) {
+  std::vector<std::vector<TrialRecord>> groups;
+  for (const TrialRecord& trial : trials) {
+    auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) {
+      return group.front().spec.cameras == trial.spec.cameras;
+    });
+    if (found == groups.end()) found = groups.insert(groups.end(), std::vector<TrialRecord>());
+    found->push_back(trial);
+  }
+  return groups;
+}
+
 FilmstripEntry FilmstripOf(const TrialRecord& trial) {
   return {.file = trial.filmstrip,
           .videos = trial.videos,
@@ -201,8 +235,10 @@ int TaskReport::NumEndedBy(Termination termination) const {
   return found == terminations.end() ? 0 : found->second;
 }
 
-RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials) {
-  AIM_CHECK(!trials.empty());
+RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& all_trials) {
+  AIM_CHECK(!all_trials.empty());
+  const std::vector<std::vector<TrialRecord>> by_cameras = ByCameras(all_trials);
+  const std::vector<TrialRecord>& trials = by_cameras.front();
   const std::vector<std::pair<std::string, TrialGroup>> tasks = ByTask(trials);
   TrialGroup all;
   for (const TrialRecord& trial : trials) all.push_back(&trial);
@@ -217,7 +253,11 @@ RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRe
   report.controller = ReportController(all);
   report.to_expert = DistanceOf(all);
   report.plan_s = MeanOf(all, [](auto& t) { return t.result.plan_s; });
-  for (const TrialRecord& trial : trials) {
+  for (const std::vector<TrialRecord>& group : by_cameras) {
+    if (by_cameras.size() == 1) break;
+    report.cameras.push_back(ReportCameras(group.front().spec.cameras, group));
+  }
+  for (const TrialRecord& trial : all_trials) {
     report.num_reruns += trial.num_reruns;
     if (!trial.filmstrip.empty()) report.filmstrips.push_back(FilmstripOf(trial));
     if (trial.result.termination == Termination::kInvalid) {

@@ -46,6 +46,20 @@ std::string TaskBars(const std::vector<TaskReport>& tasks) {
                              .dot = "null policy"});
 }
 
+std::string CamerasBars(const std::vector<CamerasReport>& reports) {
+  std::vector<RateBar> bars;
+  for (const CamerasReport& cameras : reports) {
+    const Interval& interval = cameras.mean_success_interval;
+    bars.push_back({.label = cameras.cameras,
+                    .rate = cameras.mean_success,
+                    .low = interval.low,
+                    .high = interval.high,
+                    .note = FewText(cameras.pooled.n, interval.low, interval.high)});
+  }
+  return RateBarsHtml(
+      bars, {.axis = "mean success over tasks, %, with 95 % interval", .diamond = "", .dot = ""});
+}
+
 nlohmann::json TaskRow(const TaskReport& task) {
   const Rate& success = task.success;
   return {{"task", WordsText(task.task)},
@@ -75,6 +89,7 @@ nlohmann::json EpisodeCard(const FilmstripEntry& strip, const std::filesystem::p
           {"task", WordsText(strip.spec.task)},
           {"prompt", strip.prompt},
           {"seed", strip.spec.seed},
+          {"cameras", strip.spec.cameras == kUsualCameras ? "" : ", cameras " + strip.spec.cameras},
           {"steps", strip.steps},
           {"replans", CountText(strip.replans, "replan")},
           {"confidence", NumberText(strip.confidence, 2)},
@@ -174,6 +189,8 @@ std::string ReportHtml(const RolloutReport& report, const std::filesystem::path&
   values["policy"] = subject.policy;
   values["facts"] = Headline(report);
   values["bars_html"] = TaskBars(report.tasks);
+  values["has_cameras"] = !report.cameras.empty();
+  values["cameras_html"] = report.cameras.empty() ? "" : CamerasBars(report.cameras);
   values["tasks"] = nlohmann::json::array();
   for (const TaskReport& task : report.tasks) values["tasks"].push_back(TaskRow(task));
   values["invalid"] = Invalid(report);

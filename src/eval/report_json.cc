@@ -30,6 +30,8 @@ json TaskJson(const TaskReport& task) {
   object["timeout_frac"] = task.timeout_frac;
   object["ik_failures"] = task.ik_failures;
   object["ik_fail_rate"] = task.ik_fail_rate;
+  object["refusals"] = json::object();
+  for (const auto& [outcome, count] : task.refusals) object["refusals"][ToWord(outcome)] = count;
   object["steps"] = OrNull(task.steps);
   object["replans"] = OrNull(task.replans);
   object["plan_s"] = OrNull(task.plan_s);
@@ -56,6 +58,7 @@ json FilmstripJson(const FilmstripEntry& entry) {
           {"task", entry.spec.task},
           {"seed", entry.spec.seed},
           {"variation", entry.spec.variation},
+          {"cameras", entry.spec.cameras},
           {"success", entry.success},
           {"termination", ToWord(entry.termination)},
           {"steps", entry.steps},
@@ -64,10 +67,21 @@ json FilmstripJson(const FilmstripEntry& entry) {
           {"prompt", entry.prompt}};
 }
 
+json CamerasJson(const CamerasReport& cameras) {
+  json tasks = json::object();
+  for (const auto& [task, rate] : cameras.tasks) tasks[task] = ToJson(rate);
+  return {{"cameras", cameras.cameras},
+          {"pooled", ToJson(cameras.pooled)},
+          {"mean_success", cameras.mean_success},
+          {"mean_success_interval", ToJson(cameras.mean_success_interval)},
+          {"tasks", std::move(tasks)}};
+}
+
 json InvalidJson(const InvalidTrial& trial) {
   return {{"task", trial.spec.task},
           {"seed", trial.spec.seed},
           {"variation", trial.spec.variation},
+          {"cameras", trial.spec.cameras},
           {"error", trial.error}};
 }
 
@@ -106,6 +120,7 @@ json ToJson(const RolloutReport& report) {
   object["plan_s"] = OrNull(report.plan_s);
   object["filmstrips"] = ListJson(report.filmstrips, FilmstripJson);
   object["invalid"] = ListJson(report.invalid, InvalidJson);
+  object["cameras"] = ListJson(report.cameras, CamerasJson);
   object["compare"] =
       ListJson(report.compare, [](const Comparison& comparison) { return ToJson(comparison); });
   return object;

@@ -41,6 +41,13 @@ std::string ReportTable(const RolloutReport& report) {
                 Percent(report.mean_success_interval).c_str(), Percent(report.mean_gate).c_str(),
                 Percent(report.mean_null).c_str(), Percent(report.mean_still).c_str());
   table += line;
+  for (const CamerasReport& cameras : report.cameras) {
+    std::snprintf(line, sizeof line, " %5d %7s%%  %-15s\n", cameras.pooled.n,
+                  Percent(cameras.mean_success).c_str(),
+                  Percent(cameras.mean_success_interval).c_str());
+    const std::string name = "cameras " + cameras.cameras;
+    table += name + std::string(name.size() < 24 ? 24 - name.size() : 0, ' ') + line;
+  }
   for (const Comparison& other : report.compare) {
     const MeanDifference& difference = other.paired.difference;
     std::snprintf(line, sizeof line, ": %+.1f points [%.1f, %.1f], p = %.2g%s\n",

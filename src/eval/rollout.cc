@@ -1,11 +1,13 @@
 #include "aim/eval/rollout.h"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cmath>
 #include <deque>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "aim/base/atomic_file.h"
@@ -16,6 +18,7 @@
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
+#include "aim/env/child_env.h"
 #include "aim/env/tabletop.h"
 #include "aim/eval/trial_record.h"
 #include "eval/pictures.h"
@@ -30,19 +33,29 @@ constexpr double kDefaultFramePeriodS = 0.12;
 constexpr int kStripFrames = 8;
 constexpr uint64_t kSeedsARun = 100000;
 
-std::unique_ptr<Env> MakeEnvByName(const std::string& name, const EnvOptions& options) {
-  if (name == "tabletop") return MakeTabletop(options);
-  throw ConfigError({.where = "--env",
-                     .got = '"' + name + '"',
-                     .expected = "tabletop, the one simulator of this build",
-                     .fix = ""});
+std::unique_ptr<Env> MakeEnvByName(const RolloutOptions& rollout, const EnvOptions& options) {
+  if (rollout.env == "tabletop") return MakeTabletop(options);
+  ChildOptions child = ChildOfName(rollout.env, rollout.env_python);
+  child.reply_timeout_s = rollout.env_timeout_s;
+  return StartChildEnv(child, options);
 }
 
-// Which trial of which task.
+// Which trial of which task, with which cameras.
 struct TrialIndex {
   std::string task;
   int trial = 0;
+  size_t cameras = 0;
 };
+
+// Of files of a trial: "reach_target_3", "reach_target_3_moved_30".
+std::string FileNamePart(const std::string& cameras) {
+  if (cameras == kUsualCameras) return "";
+  std::string part = "_" + cameras;
+  for (char& letter : part) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
+  }
+  return part;
+}
 
 class Rollout {
  public:
@@ -59,13 +72,12 @@ class Rollout {
     const auto begin = std::chrono::steady_clock::now();
     run_.PrepareOutFolder(OutUse::kResumable);
     KeepSettings(run_.out() / "trials" / "settings.json", Settings());
-    run_.progress().Start("rollout", static_cast<int64_t>(tasks_.size()) * options_.episodes);
-    for (const std::string& task : tasks_) {
-      for (int trial = 0; trial < options_.episodes; ++trial) {
-        trials_.push_back(LoadOrPlay({task, trial}));
-        const TrialResult& result = trials_.back().result;
-        run_.progress().Advance(1, task + " " + ToWord(result.termination));
-      }
+    const size_t num_trials =
+        cameras_.size() * tasks_.size() * static_cast<size_t>(options_.episodes);
+    run_.progress().Start("rollout", static_cast<int64_t>(num_trials));
+    for (size_t cameras = 0; cameras < cameras_.size(); ++cameras) {
+      env_->PlaceCameras(cameras_[cameras]);
+      for (const std::string& task : tasks_) PlayTask(task, cameras);
     }
     run_.progress().Finish();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
@@ -73,6 +85,14 @@ class Rollout {
   }
 
  private:
+  void PlayTask(const std::string& task, size_t cameras) {
+    for (int trial = 0; trial < options_.episodes; ++trial) {
+      trials_.push_back(LoadOrPlay({task, trial, cameras}));
+      const TrialResult& result = trials_.back().result;
+      run_.progress().Advance(1, task + " " + ToWord(result.termination));
+    }
+  }
+
   void MakeModel(const RolloutParts& parts) {
     const bool is_server = asked_ == PolicyKind::kServer;
     if (is_server ? !parts.connect : !parts.make_model_policy) {
@@ -95,7 +115,29 @@ class Rollout {
     period_s_ = choose(options_.frame_period_s, needs.frame_period_s, kDefaultFramePeriodS);
     env_options.frame_period_s = period_s_;
     env_options.camera_raise_deg = options_.camera_raise_deg;
-    env_ = parts.make_env ? parts.make_env(env_options) : MakeEnvByName(options_.env, env_options);
+    env_ = parts.make_env ? parts.make_env(env_options) : MakeEnvByName(options_, env_options);
+    ReadCameras();
+    CheckTasks();
+  }
+
+  // Each tried once, before anything is written.
+  void ReadCameras() {
+    if (options_.cameras.empty()) options_.cameras = {kUsualCameras};
+    for (size_t i = 0; i < options_.cameras.size(); ++i) {
+      const auto begin = options_.cameras.begin();
+      const auto end = begin + static_cast<std::ptrdiff_t>(i);
+      if (std::find(begin, end, options_.cameras[i]) != end) {
+        throw ConfigError({.where = "--cameras",
+                           .got = '"' + options_.cameras[i] + "\" twice",
+                           .expected = "each once",
+                           .fix = ""});
+      }
+      cameras_.push_back(ParseCameraWish(options_.cameras[i]));
+      env_->PlaceCameras(cameras_.back());
+    }
+  }
+
+  void CheckTasks() {
     const std::vector<std::string> known = env_->Tasks();
     tasks_ = options_.task.empty() ? known : options_.task;
     for (size_t i = 0; i < tasks_.size(); ++i) {
@@ -119,16 +161,29 @@ class Rollout {
                                        ", the variations of " + tasks_[i],
                            .fix = ""});
       }
+      const bool needs_expert = asked_ == PolicyKind::kReplay || asked_ == PolicyKind::kNull;
+      if (needs_expert && env_->FramesWithoutExpert(tasks_[i]) > 0) {
+        throw ConfigError({.where = "--policy",
+                           .got = options_.policy + " for " + tasks_[i],
+                           .expected = "another policy: nobody demonstrates this task",
+                           .fix = ""});
+      }
     }
   }
 
+  // Of the first cameras, as the report's tables are.
   void ReadComparisons() {
     std::vector<TrialSpec> scenes;
     for (const std::string& task : tasks_) {
-      for (int trial = 0; trial < options_.episodes; ++trial) scenes.push_back(Spec({task, trial}));
+      for (int trial = 0; trial < options_.episodes; ++trial) {
+        scenes.push_back(Spec({task, trial, 0}));
+      }
     }
     for (const std::string& folder : options_.compare) {
       comparisons_.emplace_back(folder, ReadTrialsCsv(fs::path(folder) / "episodes.csv"));
+      std::erase_if(comparisons_.back().second.rows, [&](const TrialOutcome& row) {
+        return row.spec.cameras != options_.cameras.front();
+      });
       RequireSameScenes(scenes, comparisons_.back().second, folder);
     }
   }
@@ -136,7 +191,8 @@ class Rollout {
   // What must not change between a run and its continuation.
   nlohmann::json Settings() const {
     nlohmann::json settings = OptionsToJson(options_);
-    for (const char* free : {"task", "episodes", "compare", "num_videos", "picture_size"}) {
+    for (const char* free : {"task", "episodes", "compare", "num_videos", "picture_size", "cameras",
+                             "env_python", "env_timeout_s"}) {
       settings.erase(free);
     }
     settings["seed"] = run_.seed();
@@ -150,17 +206,19 @@ class Rollout {
     return {.task = index.task,
             .variation = options_.variation >= 0 ? options_.variation : index.trial % variations,
             .seed = static_cast<uint64_t>(options_.first_seed) + kSeedsARun * run_.seed() +
-                    static_cast<uint64_t>(index.trial)};
+                    static_cast<uint64_t>(index.trial),
+            .cameras = options_.cameras[index.cameras]};
   }
 
   TrialRecord LoadOrPlay(const TrialIndex& index) {
-    const fs::path path =
-        run_.out() / "trials" / (index.task + "_" + std::to_string(index.trial) + ".json");
+    const std::string name = index.task + "_" + std::to_string(index.trial) +
+                             FileNamePart(options_.cameras[index.cameras]);
+    const fs::path path = run_.out() / "trials" / (name + ".json");
     TrialRecord record;
     if (fs::exists(path)) {
       const nlohmann::json stored = ParseJson(ReadFile(path));
       record = TrialRecordFromJson(stored, path.string());
-      if (!record.filmstrip.empty()) ++num_strips_[{index.task, record.result.success}];
+      if (!record.filmstrip.empty()) ++NumStrips(record);
       return record;
     }
     record = PlayGuarded(index);
@@ -200,29 +258,19 @@ class Rollout {
     TrialRecord record;
     record.trial = index.trial;
     record.spec = Spec(index);
-    const TrialSpec other = Spec({index.task, index.trial + 1});
-    const std::shared_ptr<const Demonstration> demo = Demo(record.spec);
-    record.demo_frames = static_cast<int>(demo->clip.poses.size());
-
-    TrialRules rules;
-    rules.execution = {
-        .horizon = options_.replan, .ramp_frames = 0, .min_confidence = options_.min_confidence};
-    rules.period_s = period_s_;
-    rules.max_env_steps = static_cast<int>(
-        std::ceil(options_.max_steps_factor * static_cast<double>(demo->commands.size() - 1)));
-    rules.hold_env_steps = options_.hold_steps;
-    rules.max_ik_failures = options_.max_ik_failures;
-
-    ReplayPolicy gate(demo->commands, period_s_);
-    StillPolicy still(static_cast<int>(demo->commands.size()), period_s_);
-    if (options_.references || asked_ == PolicyKind::kReplay) {
-      record.references["gate"] = Act(gate, record.spec, rules);
+    const int frames_without_expert = env_->FramesWithoutExpert(index.task);
+    const std::shared_ptr<const Demonstration> demo =
+        frames_without_expert > 0 ? nullptr : Demo(record.spec);
+    if (demo) record.demo_frames = static_cast<int>(demo->clip.poses.size());
+    TrialRules rules =
+        Rules(demo ? static_cast<int>(demo->commands.size()) - 1 : frames_without_expert);
+    if (demo) {
+      const TrialSpec other = Spec({index.task, index.trial + 1, index.cameras});
+      PlayReplays(*demo, other, index.cameras == 0, rules, record);
     }
-    if (options_.references || asked_ == PolicyKind::kNull) {
-      ReplayPolicy null_policy(Demo(other)->commands, period_s_);
-      record.references["null"] = Act(null_policy, record.spec, rules);
-    }
-    if (options_.references || asked_ == PolicyKind::kStill) {
+    if (IsPlayed(PolicyKind::kStill, index.cameras == 0)) {
+      const int num_frames = demo ? static_cast<int>(demo->commands.size()) : frames_without_expert;
+      StillPolicy still(num_frames, period_s_);
       record.references["still"] = Act(still, record.spec, rules);
     }
     if (model_) {
@@ -231,8 +279,36 @@ class Rollout {
     } else {
       record.result = record.references.at(asked_ == PolicyKind::kReplay ? "gate" : ToWord(asked_));
     }
-    record.distance = DistanceToExpert(record.result.plans.front(), *demo, period_s_);
+    if (demo) record.distance = DistanceToExpert(record.result.plans.front(), *demo, period_s_);
     return record;
+  }
+
+  // Cameras are nothing to the references: they are played once a scene.
+  bool IsPlayed(PolicyKind reference, bool is_first_cameras) const {
+    return asked_ == reference || (options_.references && is_first_cameras);
+  }
+
+  void PlayReplays(const Demonstration& demo, const TrialSpec& other, bool is_first_cameras,
+                   const TrialRules& rules, TrialRecord& record) {
+    if (IsPlayed(PolicyKind::kReplay, is_first_cameras)) {
+      ReplayPolicy gate(demo.commands, period_s_);
+      record.references["gate"] = Act(gate, record.spec, rules);
+    }
+    if (IsPlayed(PolicyKind::kNull, is_first_cameras)) {
+      ReplayPolicy null_policy(Demo(other)->commands, period_s_);
+      record.references["null"] = Act(null_policy, record.spec, rules);
+    }
+  }
+
+  TrialRules Rules(int demo_steps) const {
+    TrialRules rules;
+    rules.execution = {
+        .horizon = options_.replan, .ramp_frames = 0, .min_confidence = options_.min_confidence};
+    rules.period_s = period_s_;
+    rules.max_env_steps = static_cast<int>(std::ceil(options_.max_steps_factor * demo_steps));
+    rules.hold_env_steps = options_.hold_steps;
+    rules.max_ik_failures = options_.max_ik_failures;
+    return rules;
   }
 
   TrialResult Act(Policy& policy, const TrialSpec& spec, const TrialRules& rules) {
@@ -265,12 +341,14 @@ class Rollout {
 
   // The first successes and failures of each task get a filmstrip and videos.
   void TakePictures(TrialRecord& record) {
-    int& taken = num_strips_[{record.spec.task, record.result.success}];
+    int& taken = NumStrips(record);
     if (taken >= options_.num_videos) return;
-    const TrialPictures pictures =
-        RenderTrial(*env_, record.spec, record.result, options_.picture_size);
     const std::string name = record.spec.task + "_" + std::to_string(record.spec.seed) +
+                             FileNamePart(record.spec.cameras) +
                              (record.result.success ? "_success" : "_failure");
+    const std::optional<TrialPictures> played = PlayForPictures(record, name);
+    if (!played) return;
+    const TrialPictures& pictures = *played;
     if (!pictures.same_outcome) {
       LogWarning(name + ": played again for its pictures, the trial ended otherwise");
     }
@@ -282,6 +360,22 @@ class Rollout {
       record.videos.push_back("videos/" + path.filename().string());
     }
     ++taken;
+  }
+
+  // None if the simulator is lost twice: the trial counts all the same.
+  std::optional<TrialPictures> PlayForPictures(const TrialRecord& record, const std::string& name) {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      try {
+        return RenderTrial(*env_, record.spec, record.result, options_.picture_size);
+      } catch (const IoError& error) {
+        LogWarning(name + ": played again for its pictures, it failed: " + error.what());
+      }
+    }
+    return std::nullopt;
+  }
+
+  int& NumStrips(const TrialRecord& record) {
+    return num_strips_[{record.spec.task, record.spec.cameras, record.result.success}];
   }
 
   RolloutReport WriteResults(double elapsed_s) {
@@ -312,7 +406,7 @@ class Rollout {
     if (!LeftOut().empty()) subject.run_record["left_out"] = LeftOut();
     RolloutReport report = MakeReport(subject, trials_);
     for (const auto& [folder, table] : comparisons_) {
-      report.compare.push_back(CompareRollouts(trials_, table, folder, run_.seed()));
+      report.compare.push_back(CompareRollouts(OfFirstCameras(), table, folder, run_.seed()));
     }
     WriteFileAtomic(out / "report.json", DumpJson(ToJson(report), 2) + "\n");
     WriteFileAtomic(out / "report.html", ReportHtml(report, out));
@@ -321,6 +415,14 @@ class Rollout {
     run_.Note("mean_success", report.mean_success);
     run_.Note("num_trials", trials_.size());
     return report;
+  }
+
+  std::vector<TrialRecord> OfFirstCameras() const {
+    std::vector<TrialRecord> trials = trials_;
+    std::erase_if(trials, [&](const TrialRecord& trial) {
+      return trial.spec.cameras != options_.cameras.front();
+    });
+    return trials;
   }
 
   RolloutOptions options_;
@@ -332,32 +434,12 @@ class Rollout {
   std::vector<std::string> tasks_;
   std::vector<std::pair<std::string, TrialTable>> comparisons_;
   std::deque<std::pair<TrialSpec, std::shared_ptr<const Demonstration>>> demos_;
-  std::map<std::pair<std::string, bool>, int> num_strips_;
+  std::vector<CameraWish> cameras_;
+  std::map<std::tuple<std::string, std::string, bool>, int> num_strips_;
   std::vector<TrialRecord> trials_;
 };
 
 }  // namespace
-
-PolicyKind RolloutOptions::Kind() const {
-  if (policy.starts_with("ws://")) return PolicyKind::kServer;
-  return FromWord<PolicyKind>(policy, "policy");
-}
-
-void RolloutOptions::Validate() const {
-  CheckRanges(*this);
-  if (!api_key_file.empty() && Kind() != PolicyKind::kServer) {
-    throw ConfigError({.where = "api_key_file",
-                       .got = "given with --policy " + policy,
-                       .expected = "--policy ws://HOST:PORT, whose server asks for it",
-                       .fix = ""});
-  }
-  if (Kind() == PolicyKind::kModel && model.model.empty()) {
-    throw ConfigError({.where = "--model",
-                       .got = "not given",
-                       .expected = "the folder of a model bundle",
-                       .fix = "give one, or choose --policy replay, null, still or a server"});
-  }
-}
 
 RolloutReport RunRollout(const RolloutOptions& options, RunContext& run,
                          const RolloutParts& parts) {

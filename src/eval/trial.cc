@@ -88,8 +88,9 @@ class TrialPlayer {
     ++result_.env_steps;
     result_.targets.push_back(target);
     last_target_ = target;
-    if (step.ik_failed) {
+    if (step.is_refused()) {
       ++result_.ik_failures;
+      ++result_.refusals[step.outcome];
       return ++ik_streak_ < rules_.max_ik_failures;
     }
     ik_streak_ = 0;
@@ -136,12 +137,15 @@ TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t 
 }
 
 nlohmann::json ToJson(const TrialResult& result) {
+  nlohmann::json refusals = nlohmann::json::object();
+  for (const auto& [outcome, count] : result.refusals) refusals[ToWord(outcome)] = count;
   nlohmann::json targets = nlohmann::json::array();
   for (const ToolPose& target : result.targets) targets.push_back(ToNumbers(target));
   return {{"success", result.success},
           {"env_steps", result.env_steps},
           {"replans", result.replans},
           {"ik_failures", result.ik_failures},
+          {"refusals", std::move(refusals)},
           {"termination", ToWord(result.termination)},
           {"error", result.error},
           {"prompt", result.prompt},
@@ -162,6 +166,9 @@ TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& w
     json.at("env_steps").get_to(result.env_steps);
     json.at("replans").get_to(result.replans);
     json.at("ik_failures").get_to(result.ik_failures);
+    for (const auto& [word, count] : json.at("refusals").items()) {
+      result.refusals[FromWord<StepOutcome>(word, where + ": refusals")] = count.get<int>();
+    }
     json.at("error").get_to(result.error);
     json.at("prompt").get_to(result.prompt);
     json.at("first_frame_hash").get_to(result.first_frame_hash);

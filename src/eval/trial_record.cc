@@ -20,8 +20,8 @@ namespace {
 constexpr const char* kHeader =
     "task,variation,seed,success,steps,replans,ik_failures,termination,policy,trial,first_frame,"
     "tracking_mm,final_error_mm,confidence_mean,confidence_min,undecodable,plan_to_expert_mm,"
-    "plan_to_expert_deg,prompt\n";
-constexpr size_t kNumNeededColumns = 11;  // up to first_frame
+    "plan_to_expert_deg,prompt,cameras\n";
+constexpr size_t kNumColumns = 20;
 
 std::string Fixed(double value) {
   char text[32];
@@ -39,8 +39,8 @@ std::string Row(const TrialRecord& record, const TrialResult& result, const std:
       << ',' << Fixed(result.final_error_mm) << ',' << Fixed(result.confidence_mean) << ','
       << Fixed(result.confidence_min) << ',' << Fixed(result.undecodable) << ','
       << (distance ? Fixed(distance->position_mm) : "") << ','
-      << (distance ? Fixed(distance->rotation_deg) : "") << ',' << QuotedCell(result.prompt)
-      << '\n';
+      << (distance ? Fixed(distance->rotation_deg) : "") << ',' << QuotedCell(result.prompt) << ','
+      << QuotedCell(record.spec.cameras) << '\n';
   return row.str();
 }
 
@@ -99,6 +99,7 @@ nlohmann::json ToJson(const TrialRecord& record) {
                          {"task", record.spec.task},
                          {"variation", record.spec.variation},
                          {"seed", record.spec.seed},
+                         {"cameras", record.spec.cameras},
                          {"result", ToJson(record.result)},
                          {"references", std::move(references)},
                          {"num_reruns", record.num_reruns},
@@ -120,6 +121,7 @@ TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& w
     json.at("task").get_to(record.spec.task);
     json.at("variation").get_to(record.spec.variation);
     json.at("seed").get_to(record.spec.seed);
+    json.at("cameras").get_to(record.spec.cameras);
     json.at("num_reruns").get_to(record.num_reruns);
     json.at("demo_frames").get_to(record.demo_frames);
     json.at("filmstrip").get_to(record.filmstrip);
@@ -178,15 +180,15 @@ TrialTable ReadTrialsCsv(const std::filesystem::path& path) {
   for (int number = 2; std::getline(stream, line); ++number) {
     const std::string where = path.string() + ": line " + std::to_string(number);
     const std::vector<std::string> cells = SplitCsvLine(line, where);
-    if (cells.size() < kNumNeededColumns) {
+    if (cells.size() < kNumColumns) {
       throw FormatError({.where = where,
                          .got = std::to_string(cells.size()) + " columns long",
-                         .expected = "at least " + std::to_string(kNumNeededColumns),
+                         .expected = "at least " + std::to_string(kNumColumns),
                          .fix = "the file is damaged; run that rollout again"});
     }
     TrialOutcome row;
-    row.spec = {cells[0], ParseNumber<int>(cells[1], where),
-                ParseNumber<uint64_t>(cells[2], where)};
+    row.spec = {cells[0], ParseNumber<int>(cells[1], where), ParseNumber<uint64_t>(cells[2], where),
+                cells.back()};
     row.success = ParseNumber<int>(cells[3], where) != 0;
     row.valid = cells[7] != ToWord(Termination::kInvalid);
     row.first_frame = cells[10];

@@ -18,6 +18,8 @@ namespace aim::testing {
 // What goes wrong, and how often.
 struct PointFaults {
   std::function<void(const std::string& task, uint64_t seed)> on_reset = [](auto&&...) {};
+  std::function<void()> on_render = [] {};
+  int frames_without_expert = 0;
   int lag_env_steps = 0;  // the point arrives this many steps after it was told to
 };
 
@@ -48,7 +50,7 @@ class PointEnv : public Env {
     const size_t last = history_.size() - 1;
     const auto lag = static_cast<size_t>(faults_.lag_env_steps);
     tip_ = history_[last > lag ? last - lag : 0];
-    return {See(), out_of_reach};
+    return {See(), out_of_reach ? StepOutcome::kIkFailure : StepOutcome::kMoved};
   }
 
   bool Success() const override { return (tip_ - goal_).norm() < 0.01; }
@@ -73,7 +75,13 @@ class PointEnv : public Env {
     return plan;
   }
 
+  void PlaceCameras(const CameraWish& wish) override { cameras_moved_deg_ = wish.moved_deg; }
+  int FramesWithoutExpert(const std::string&) const override {
+    return faults_.frames_without_expert;
+  }
+
   std::vector<uint8_t> RenderReport(int view, int size) override {
+    faults_.on_render();
     std::vector<uint8_t> rgb(static_cast<size_t>(size) * static_cast<size_t>(size) * 3, 200);
     rgb[0] = static_cast<uint8_t>(view);
     return rgb;
@@ -91,7 +99,7 @@ class PointEnv : public Env {
     observation.clip.poses[0].world_from_tool.translation = tip_;
     for (int view = 0; view < 2; ++view) {
       Camera camera{8, 8, 8, 8, 4, 4, {}};
-      camera.world_from_camera.translation = {0.2, 0.1 * view, -1.5};
+      camera.world_from_camera.translation = {0.2, 0.1 * view + 0.01 * cameras_moved_deg_, -1.5};
       ClipView seen;
       seen.camera = {.name = "view" + std::to_string(view), .frames = {camera}};
       seen.num_frames = 1;
@@ -102,6 +110,7 @@ class PointEnv : public Env {
   }
 
   PointFaults faults_;
+  double cameras_moved_deg_ = 0;
   std::string task_;
   Eigen::Vector3d start_ = Eigen::Vector3d::Zero();
   Eigen::Vector3d goal_ = Eigen::Vector3d::Zero();

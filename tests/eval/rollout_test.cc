@@ -247,6 +247,83 @@ TEST_F(RolloutTest, CompareTestsPairedScenes) {
   EXPECT_FALSE(report["compare"][0]["underpowered"]);
 }
 
+// The tables are of the first cameras; the others stand beside them, without references.
+TEST_F(RolloutTest, SeveralCamerasPlayTheSameScenes) {
+  RolloutOptions options = SmallOptions("model");
+  Roll("usual", options);
+  options.cameras = {"as-trained", "moved:30"};
+  const nlohmann::json report = Roll("a", options);
+  EXPECT_EQ(report["num_trials"], 8);
+  EXPECT_EQ(report["mean_gate"], 1.0);
+  ASSERT_EQ(report["cameras"].size(), 2u);
+  EXPECT_EQ(report["cameras"][1]["cameras"], "moved:30");
+  EXPECT_EQ(report["cameras"][1]["pooled"]["n"], 8);
+  EXPECT_EQ(report["cameras"][1]["mean_success"], 0.5);
+  EXPECT_EQ(report["cameras"][1]["tasks"]["stay"]["rate"], 1.0);
+  EXPECT_EQ(Lines(Text("a/episodes.csv")).size(), 17u);
+  EXPECT_EQ(Lines(Text("a/gate.csv")).size(), 9u);
+  EXPECT_THAT(Lines(Text("a/episodes.csv"))[16], HasSubstr("\"moved:30\""));
+  EXPECT_THAT(Text("a/report.html"), HasSubstr("moved:30"));
+  EXPECT_TRUE(fs::exists(folder_ / "a/trials/stay_3_moved_30.json"));
+
+  // Added later, they need no other run; and each compares with its own.
+  Roll("usual", options, {}, true);
+  EXPECT_EQ(Text("usual/episodes.csv"), Text("a/episodes.csv"));
+  options.cameras = {"moved:30"};
+  options.compare = {(folder_ / "a").string()};
+  EXPECT_EQ(Roll("moved", options)["compare"][0]["only_first"], 0);
+  EXPECT_TRUE(Roll("moved", options, {}, true)["cameras"].empty());
+}
+
+TEST_F(RolloutTest, ATaskThatNobodyDemonstratesIsPlayedWithinItsBudget) {
+  RolloutOptions options = SmallOptions("model");
+  options.replan = 1;
+  options.max_steps_factor = 1;
+  PointFaults faults;
+  faults.frames_without_expert = 7;
+  const nlohmann::json report = Roll("a", options, faults);
+  EXPECT_FALSE(report.contains("mean_gate"));
+  EXPECT_EQ(report["tasks"][0]["steps"], 7);
+  EXPECT_EQ(report["tasks"][0]["terminations"]["timeout"], 4);
+  EXPECT_EQ(report["tasks"][1]["still"]["rate"], 1.0);
+  options.policy = "replay";
+  EXPECT_THROW(Roll("b", options, faults), ConfigError);
+}
+
+// Refused targets are counted by their reason.
+TEST_F(RolloutTest, RefusalsSayWhy) {
+  RolloutParts parts;
+  parts.make_env = [](const EnvOptions&) { return std::make_unique<PointEnv>(); };
+  parts.make_model_policy = [] {
+    return std::make_unique<FunctionPolicy>([](const Clip& seen, const PlanRequest&) {
+      return PlanFromPoses({seen.poses[0], testing::PointPose({2, 0, 0})}, 0.12);
+    });
+  };
+  RolloutOptions options = SmallOptions("model");
+  options.hold_steps = 1;
+  RunContext run = Context("a");
+  const nlohmann::json report = ToJson(RunRollout(options, run, parts));
+  EXPECT_EQ(report["tasks"][0]["refusals"], (nlohmann::json{{"ik_failure", 8}}));
+}
+
+// The trial was played; what was lost with the simulator are its pictures.
+TEST_F(RolloutTest, ASimulatorLostWhilePicturesAreTakenCostsThePictures) {
+  RolloutOptions options = SmallOptions("replay");
+  options.episodes = 1;
+  options.num_videos = 1;
+  options.picture_size = 32;
+  PointFaults faults;
+  int num_renders = 0;
+  faults.on_render = [&] {
+    if (++num_renders == 1) throw IoError({"simulator", "gone", "alive", ""});
+  };
+  EXPECT_EQ(Roll("once", options, faults)["filmstrips"].size(), 2u);
+  faults.on_render = [] { throw IoError({"simulator", "gone", "alive", ""}); };
+  const nlohmann::json report = Roll("always", options, faults);
+  EXPECT_EQ(report["mean_success"], 1.0);
+  EXPECT_TRUE(report["filmstrips"].empty());
+}
+
 // A trial whose pictures cannot be written was not played.
 TEST_F(RolloutTest, AFailureToWriteIsNoFailureOfTheTrial) {
   RolloutOptions options = SmallOptions("replay");
@@ -296,6 +373,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadOptions{"UnknownEnv",
                    [](RolloutOptions& options, const fs::path&) { options.env = "moon"; },
                    {"--env is \"moon\"", "tabletop"}},
+        BadOptions{"UnknownCameras",
+                   [](RolloutOptions& options, const fs::path&) {
+                     OnPoint(options).cameras = {"as-trained", "moved:120"};
+                   },
+                   {"--cameras is \"moved:120\"", "at most 90"}},
+        BadOptions{"CamerasTwice",
+                   [](RolloutOptions& options, const fs::path&) {
+                     OnPoint(options).cameras = {"moved:20", "moved:20"};
+                   },
+                   {"\"moved:20\" twice"}},
         BadOptions{"UnknownTask",
                    [](RolloutOptions& options, const fs::path&) {
                      OnPoint(options).task = {"reach", "fly"};

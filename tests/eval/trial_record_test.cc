@@ -137,7 +137,7 @@ TEST(TrialsCsvTest, RowIsKnown) {
   EXPECT_EQ(csv,
             "task,variation,seed,success,steps,replans,ik_failures,termination,policy,trial,"
             "first_frame,tracking_mm,final_error_mm,confidence_mean,confidence_min,undecodable,"
-            "plan_to_expert_mm,plan_to_expert_deg,prompt\n"
+            "plan_to_expert_mm,plan_to_expert_deg,prompt,cameras\n"
             "reach,1,103,0,13,3,5,timeout,model,3,0000000000abcdef,2.0000,1.0000,0.2000,0.0000,"
             "0.2500,4.0000,5.0000,\"move, \"\"now\"\"\"\n");
 }
@@ -174,10 +174,13 @@ TEST(TrialsCsvTest, DamagedTablesAreRefusedByNameAndLine) {
   refuse("task,success\n", {"episodes.csv", "header"});
   refuse(good.substr(good.find('\n') + 1), {"episodes.csv", "header"});
   const std::string header = good.substr(0, good.find('\n') + 1);
-  refuse(header + "reach,0,100,1\n", {"line 2", "4 columns", "at least 11"});
-  refuse(header + "reach,0,many,1,10,0,0,success,model,0,ab\n", {"line 2", "\"many\""});
-  refuse(header + "reach,0,100,,10,0,0,success,model,0,ab\n", {"line 2", "\"\""});
-  refuse(header + "reach,0,-1,1,10,0,0,success,model,0,ab\n", {"line 2", "\"-1\""});
+  refuse(header + "reach,0,100,1\n", {"line 2", "4 columns", "at least 20"});
+  refuse(header + "reach,0,many,1,10,0,0,success,model,0,ab,,,,,,,,,as-trained\n",
+         {"line 2", "\"many\""});
+  refuse(header + "reach,0,100,,10,0,0,success,model,0,ab,,,,,,,,,as-trained\n",
+         {"line 2", "\"\""});
+  refuse(header + "reach,0,-1,1,10,0,0,success,model,0,ab,,,,,,,,,as-trained\n",
+         {"line 2", "\"-1\""});
   refuse(good + "\"reach,0,100\n", {"line 8", "quotes"});
 }
 

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "aim/base/words.h"
 #include "aim/codec/clip.h"
+#include "aim/control/camera_wish.h"
 
 namespace aim {
 
@@ -25,9 +27,22 @@ struct Demonstration {
   bool success = false;
 };
 
+// What became of a pose target. All but kMoved leave the arm where it was.
+enum class StepOutcome { kMoved, kIkFailure, kPlanningFailure, kInvalidAction, kBoundary };
+constexpr auto WordsOf(StepOutcome) {
+  using enum StepOutcome;
+  return WordTable<StepOutcome, 5>{{{kMoved, "moved"},
+                                    {kIkFailure, "ik_failure"},
+                                    {kPlanningFailure, "planning_failure"},
+                                    {kInvalidAction, "invalid_action"},
+                                    {kBoundary, "boundary"}}};
+}
+
 struct StepResult {
   Observation observation;
-  bool ik_failed = false;  // the target was not reachable; the arm held its pose
+  StepOutcome outcome = StepOutcome::kMoved;
+
+  bool is_refused() const { return outcome != StepOutcome::kMoved; }
 };
 
 struct EnvOptions {
@@ -62,6 +77,16 @@ class Env {
   // As Demo without simulating: one frame a view, clip.poses = commands (the measured poses differ
   // by the tracking error), success = false.
   virtual Demonstration Plan(const std::string& task, int variation, uint64_t seed) = 0;
+
+  // Frames that a trial of a task without a scripted expert may take; 0 where there is one. Demo
+  // and Plan throw ConfigError without one.
+  virtual int FramesWithoutExpert(const std::string& task) const {
+    static_cast<void>(task);
+    return 0;
+  }
+
+  // Where the cameras stand from the next reset on. Throws ConfigError if they cannot stand there.
+  virtual void PlaceCameras(const CameraWish& wish) = 0;
 
   // A picture of the present state for a report: `view` as in the observation, any size, the full
   // look. RGB [size, size, 3].

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aim/eval/comparison.h"
@@ -45,7 +46,8 @@ struct TaskReport {
   std::map<Termination, int> terminations;  // those that occurred
   double timeout_frac = 0;
   int ik_failures = 0;
-  double ik_fail_rate = 0;  // of all env steps
+  double ik_fail_rate = 0;              // of all env steps
+  std::map<StepOutcome, int> refusals;  // ik_failures by their reason
   std::optional<double> steps;
   std::optional<double> replans;
   std::optional<double> plan_s;
@@ -70,6 +72,15 @@ struct ConfidenceReport {
   std::optional<double> success_mean;
   std::optional<double> failure_mean;
   std::optional<double> spearman_with_success;
+};
+
+// The same scenes with the cameras elsewhere.
+struct CamerasReport {
+  std::string cameras;  // as --cameras has them
+  Rate pooled;
+  double mean_success = 0;  // each task of equal weight
+  Interval mean_success_interval;
+  std::vector<std::pair<std::string, Rate>> tasks;
 };
 
 // What the controller alone is off, from the gate where it was played.
@@ -117,12 +128,14 @@ struct RolloutReport {
   std::optional<double> plan_s;
   std::vector<FilmstripEntry> filmstrips;
   std::vector<InvalidTrial> invalid;
-  std::vector<Comparison> compare;  // MakeReport leaves it empty
+  std::vector<CamerasReport> cameras;  // where there are several
+  std::vector<Comparison> compare;     // MakeReport leaves it empty
 };
 
 // Every number of the report: per task and in the mean, with 95 % intervals, references, exact
 // McNemar tests against the null policy (Holm over tasks), controller floor, confidence. A rate
-// counts invalid trials as failures and lists them. `trials` not empty.
+// counts invalid trials as failures and lists them. Trials with other cameras than those of the
+// first stand in `cameras`, `filmstrips` and `invalid` alone. `trials` not empty.
 RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
 
 // The content of report.json; its "format" is aim-rollout-1.

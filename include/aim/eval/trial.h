@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -13,11 +14,15 @@
 
 namespace aim {
 
-// Which scene: an environment makes the same one for the same three values.
+// How --cameras calls the cameras as an environment places them.
+inline constexpr const char* kUsualCameras = "as-trained";
+
+// Which scene: an environment makes the same one for the same values.
 struct TrialSpec {
   std::string task = {};
   int variation = 0;
   uint64_t seed = 0;
+  std::string cameras = kUsualCameras;  // as --cameras has them
 };
 
 // The same for every policy that is compared.
@@ -48,8 +53,9 @@ struct TimedPlan {
 struct TrialResult {
   bool success = false;
   int env_steps = 0;
-  int replans = 0;      // plans after the first
-  int ik_failures = 0;  // in all
+  int replans = 0;                           // plans after the first
+  int ik_failures = 0;                       // targets that were refused, in all
+  std::map<StepOutcome, int> refusals = {};  // the same by their reason
   Termination termination = Termination::kInvalid;
   std::string error;  // what went wrong, for an invalid trial
   std::string prompt;
