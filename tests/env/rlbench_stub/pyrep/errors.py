@@ -1,0 +1,6 @@
+class IKError(Exception):
+    pass
+
+
+class ConfigurationPathError(Exception):
+    pass
