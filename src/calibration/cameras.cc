@@ -23,6 +23,7 @@ using Places = std::map<std::string, Rigid3d>;
 
 std::vector<std::string> ViewNamesOf(const std::vector<ForeignView>& views) {
   std::vector<std::string> names;
+  names.reserve(views.size());
   for (const ForeignView& view : views) names.push_back(view.name);
   return names;
 }

@@ -59,6 +59,7 @@ json Fact(const std::string& value, const std::string& name) {
 json CountsFact(const std::map<std::string, int64_t>& counts, int64_t num_episodes,
                 const std::string& name) {
   std::vector<std::string> texts;
+  texts.reserve(counts.size());
   for (const auto& [key, count] : counts) {
     texts.push_back(key + (count == num_episodes ? "" : " (" + std::to_string(count) + ")"));
   }
