@@ -101,8 +101,12 @@ class Client(threading.Thread):
         self._client.close()
 
 
-def connect(port):
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+def connect(port, receive_bytes=0):
+    raw = socket.socket()
+    raw.settimeout(30)
+    if receive_bytes:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    raw.connect(("127.0.0.1", port))
     raw.sendall(UPGRADE)
     raw.recv(65536)
     return raw
@@ -137,18 +141,19 @@ def be_broken(port, end, counts):
 
 
 def be_slow(port, end, counts):
-    """Asks for more than it ever reads; half-open in the end."""
-    slow = 0
+    """Asks for more than it ever reads: replies of 4 KB each."""
+    ping = frame(b"\x82\xa2op\xa4ping\xaarequest_id\xda\x0f\xa0" + b"x" * 4000)
+    counts["slow_cut_off"] = 0
     while time.monotonic() < end:
         try:
-            raw = connect(port)
-            ping = frame(b"\x82\xa2op\xa4ping\xaarequest_id\xa1x")
+            raw = connect(port, receive_bytes=4096)
             while time.monotonic() < end:
-                raw.sendall(ping * 20)
+                raw.sendall(4 * ping)
                 time.sleep(0.01)
         except OSError:
-            slow += 1
-    counts["slow_cut_off"] = slow
+            counts["slow_cut_off"] += 1
+        finally:
+            raw.close()
 
 
 def main():
