@@ -197,7 +197,7 @@ TEST_P(LayoutTest, EpisodesWithoutActionsAreHeldOrRefused) {
       EXPECT_EQ(data.Read(data.episodes().at(0), {1, 3}).clip.poses.size(), 0u);
     } else {
       ExpectThrowsWith<InputError>([&] { GetParam().make(root, episodes); },
-                                   {std::to_string(num_poses) + " poses", GetParam().layout});
+                                   {std::to_string(num_poses) + " pose", GetParam().layout});
     }
   }
 }

@@ -139,7 +139,7 @@ TEST(TrialsCsvTest, RowIsKnown) {
             "first_frame,tracking_mm,final_error_mm,confidence_mean,confidence_min,undecodable,"
             "plan_to_expert_mm,plan_to_expert_deg,prompt,cameras\n"
             "reach,1,103,0,13,3,5,timeout,model,3,0000000000abcdef,2.0000,1.0000,0.2000,0.0000,"
-            "0.2500,4.0000,5.0000,\"move, \"\"now\"\"\"\n");
+            "0.2500,4.0000,5.0000,\"move, \"\"now\"\"\",\"as-trained\"\n");
 }
 
 // Without wall times: the same trials give the same table.
