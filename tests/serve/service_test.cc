@@ -17,31 +17,34 @@ using ::testing::Not;
 using testing::SampleObservation;
 using testing::With;
 
-// Frames that were sent to one client, in order.
+// Frames that were sent to one client, in order. What is sent once it is gone goes nowhere.
 class Inbox {
  public:
   Service::Send send() {
-    return [this](WireFrame frame) {
-      const std::lock_guard lock(mutex_);
-      frames_.push_back(std::move(frame));
-      changed_.notify_all();
+    return [state = state_](WireFrame frame) {
+      const std::lock_guard lock(state->mutex);
+      state->frames.push_back(std::move(frame));
+      state->changed.notify_all();
     };
   }
   WireFrame Wait(size_t index) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return frames_.size() > index; });
-    return frames_[index];
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [&] { return state_->frames.size() > index; });
+    return state_->frames[index];
   }
   MsgpackValue WaitMap(size_t index) { return ParseMsgpack(Wait(index).bytes, "frame"); }
   size_t count() {
-    const std::lock_guard lock(mutex_);
-    return frames_.size();
+    const std::lock_guard lock(state_->mutex);
+    return state_->frames.size();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<WireFrame> frames_;
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<WireFrame> frames;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 class ServiceTest : public ::testing::Test {
