@@ -22,9 +22,10 @@ double DistancePx(const Camera& camera, const GripperMark& mark) {
   const auto projection = Project(camera, mark.p_in_world);
   if (!projection) return kNowhere;
   double least = kNowhere;
+  size_t pixel = 0;
   for (int row = 0; row < camera.height; ++row) {
-    for (int column = 0; column < camera.width; ++column) {
-      if (mark.mask[static_cast<size_t>(row * camera.width + column)] == 0) continue;
+    for (int column = 0; column < camera.width; ++column, ++pixel) {
+      if (mark.mask[pixel] == 0) continue;
       least = std::min(
           least, std::hypot(projection->uv.x() - (column + 0.5), projection->uv.y() - (row + 0.5)));
     }

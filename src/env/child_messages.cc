@@ -50,6 +50,7 @@ class MapFields {
       Refuse(key, ShownMsgpack(Value(key)), std::to_string(count) + " numbers");
     }
     std::vector<double> numbers;
+    numbers.reserve(count);
     for (const MsgpackValue& item : list) numbers.push_back(NumberOf(item, key));
     return numbers;
   }

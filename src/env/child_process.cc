@@ -61,6 +61,7 @@ pid_t Spawn(const std::vector<std::string>& command, int socket, int printed) {
   std::vector<std::string> words = command;
   words.insert(words.end(), {"--fd", std::to_string(kChildSocket)});
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   pid_t pid = -1;

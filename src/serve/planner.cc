@@ -208,14 +208,14 @@ PolicyReply Planner::RunJob(const PolicyRequest& request, const PlanRequest& pla
   reply.job = request.job;
   for (size_t view = 0; view < made.videos.size(); ++view) {
     const CameraTrack& camera = given.views[view].camera;
-    std::vector<uint8_t>& rgb = made.videos[view];
     const size_t frame_bytes =
         3 * static_cast<size_t>(given.width) * static_cast<size_t>(given.height);
+    const size_t num_frames = made.videos[view].size() / frame_bytes;
     reply.videos.push_back({.name = camera.name,
                             .width = given.width,
                             .height = given.height,
-                            .num_frames = static_cast<int>(rgb.size() / frame_bytes),
-                            .rgb = std::move(rgb),
+                            .num_frames = static_cast<int>(num_frames),
+                            .rgb = std::move(made.videos[view]),
                             .camera = camera.at(0)});
   }
   reply.plan = std::move(made.plan);
