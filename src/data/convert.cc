@@ -34,11 +34,7 @@ class Converter {
     }
     run_.progress().Finish();
     RequireOneRead(options_.source, count, report_.skipped);
-    report_.num_episodes = writer.num_episodes();
-    report_.num_resumed = writer.num_resumed();
-    report_.num_frames = writer.num_frames();
-    report_.lost = {writer.lost().begin(), writer.lost().end()};
-    WarnOfLost(writer.lost(), layout_);
+    CountWritten(writer, layout_, report_);
     if (run_.stop_requested()) {
       run_.MarkUnfinished();
       return report_;

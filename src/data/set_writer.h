@@ -111,4 +111,14 @@ class SetWriter {
   std::set<std::string> lost_;
 };
 
+// What was written, into the report of a run that writes one data set; says what was lost.
+template <class Report>
+void CountWritten(const SetWriter& writer, const Layout& layout, Report& report) {
+  report.num_episodes = writer.num_episodes();
+  report.num_resumed = writer.num_resumed();
+  report.num_frames = writer.num_frames();
+  report.lost = {writer.lost().begin(), writer.lost().end()};
+  WarnOfLost(writer.lost(), layout);
+}
+
 }  // namespace aim

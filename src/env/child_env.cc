@@ -100,7 +100,6 @@ class ChildEnv : public Env {
                          .fix = ""});
     }
     Demonstration demo;
-    const std::string what = "a demonstration";
     const Observation seen = Begin("plan", task, variation, seed, &demo.commands).observation;
     is_begun_ = false;  // the expert has moved the arm
     demo.clip = seen.clip;

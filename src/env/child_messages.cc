@@ -45,13 +45,19 @@ class MapFields {
   }
   double Number(const char* key) const { return NumberOf(Value(key), key); }
   std::vector<double> Numbers(const char* key, size_t count) const {
-    const auto& list = Typed<MsgpackValue::List>(key, "a list of numbers");
-    if (list.size() != count) {
-      Refuse(key, ShownMsgpack(Value(key)), std::to_string(count) + " numbers");
+    return NumbersOf(Value(key), key, count);
+  }
+  // Of a value in the list `key`, or `key` itself.
+  std::vector<double> NumbersOf(const MsgpackValue& value, const std::string& key,
+                                size_t count) const {
+    const auto* list = value.As<MsgpackValue::List>();
+    if (list == nullptr) Refuse(key, ShownMsgpack(value), "a list of numbers");
+    if (list->size() != count) {
+      Refuse(key, ShownMsgpack(value), std::to_string(count) + " numbers");
     }
     std::vector<double> numbers;
     numbers.reserve(count);
-    for (const MsgpackValue& item : list) numbers.push_back(NumberOf(item, key));
+    for (const MsgpackValue& item : *list) numbers.push_back(NumberOf(item, key));
     return numbers;
   }
   Eigen::Vector3d Point(const char* key) const {
@@ -84,7 +90,7 @@ class MapFields {
     if (value == nullptr) Refuse(key, ShownMsgpack(Value(key)), expected);
     return *value;
   }
-  double NumberOf(const MsgpackValue& value, const char* key) const {
+  double NumberOf(const MsgpackValue& value, const std::string& key) const {
     const auto* whole = value.As<int64_t>();
     const auto* number = value.As<double>();
     const double result = whole != nullptr    ? static_cast<double>(*whole)
@@ -220,13 +226,11 @@ StepOutcome OutcomeFrom(const MsgpackValue& message) {
 }
 
 std::vector<ToolPose> CommandsFrom(const MsgpackValue& message) {
-  const auto& list = MapFields(message, "").List("commands", kMostVariations);
+  const MapFields fields(message, "");
   std::vector<ToolPose> commands;
-  for (const MsgpackValue& item : list) {
+  for (const MsgpackValue& item : fields.List("commands", kMostVariations)) {
     const std::string where = IndexedName("commands", commands.size());
-    const MsgpackValue entry = MsgpackValue::Map{{"pose", item}};
-    commands.push_back(
-        ToolPoseFromNumbers(MapFields(entry, where).Numbers("pose", kPoseNumbers), where));
+    commands.push_back(ToolPoseFromNumbers(fields.NumbersOf(item, where, kPoseNumbers), where));
   }
   return commands;
 }

@@ -21,6 +21,7 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
+#include "aim/format/byte_reader.h"
 
 namespace aim {
 namespace {
@@ -28,7 +29,6 @@ namespace {
 // High enough that no shell script between us (xvfb-run) uses it for itself.
 constexpr int kChildSocket = 63;
 constexpr size_t kMostMessageBytes = size_t{256} << 20;
-constexpr size_t kLengthBytes = 4;
 constexpr int64_t kLastWordsBytes = 2000;
 constexpr auto kGraceOfDying = std::chrono::milliseconds(2000);
 
@@ -129,17 +129,14 @@ std::string ChildProcess::Ask(std::string_view message, double timeout_s, const 
   AIM_CHECK(message.size() <= kMostMessageBytes);
   const Deadline deadline = std::chrono::steady_clock::now() +
                             std::chrono::milliseconds(static_cast<int64_t>(1000 * timeout_s));
-  std::array<char, kLengthBytes> length_bytes{};
-  for (size_t i = 0; i < kLengthBytes; ++i) {
-    length_bytes[i] = static_cast<char>(message.size() >> (8 * i) & 0xff);
-  }
-  Send({length_bytes.data(), kLengthBytes}, deadline, what);
+  // In front of each message is its length, little-endian as the machine's own numbers.
+  auto length_bytes =
+      std::bit_cast<std::array<std::byte, sizeof(uint32_t)>>(static_cast<uint32_t>(message.size()));
+  char* const length_text = reinterpret_cast<char*>(length_bytes.data());
+  Send({length_text, length_bytes.size()}, deadline, what);
   Send(message, deadline, what);
-  ReceiveInto(length_bytes.data(), kLengthBytes, deadline, what);
-  size_t length = 0;
-  for (size_t i = 0; i < kLengthBytes; ++i) {
-    length |= size_t{static_cast<uint8_t>(length_bytes[i])} << (8 * i);
-  }
+  ReceiveInto(length_text, length_bytes.size(), deadline, what);
+  const size_t length = ReadNumber<uint32_t>(length_bytes, 0);
   if (length > kMostMessageBytes) {
     throw IoError({.where = what,
                    .got = "answered by a message of " + std::to_string(length) + " bytes",
