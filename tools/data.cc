@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "aim/base/text.h"
-#include "aim/env/tabletop.h"
+#include "aim/env/simulator.h"
 #include "aim/pipeline/demo_collection.h"
 #include "tools/commands.h"
 
@@ -13,11 +13,14 @@ aim::cli::Commands AddCommands(CLI::App& app) {
   commands.push_back(aim::cli::AddCommand<aim::DemoCollectionOptions>(
       app,
       {"demos",
-       "Record scripted demonstrations of the simulator, as videos or in a latent cache.",
+       "Record scripted demonstrations of a simulator, as videos or in a latent cache.",
        "Example: aim-data demos --task reach_target --episodes 20 --out data/demos",
        {"out"}},
       [](const aim::DemoCollectionOptions& options, aim::RunContext& run) {
-        const aim::DemoReport report = aim::RunDemoCollection(options, aim::MakeTabletop, run);
+        const auto make_env = [&](const aim::EnvOptions& env) {
+          return aim::MakeSimulator(options.simulator, env);
+        };
+        const aim::DemoReport report = aim::RunDemoCollection(options, make_env, run);
         std::cout << aim::DumpJson(ToJson(report), 1) << '\n';
       }));
   aim::cli::AddLayoutCommands(app, commands);

@@ -11,6 +11,7 @@ namespace aim {
 namespace {
 
 constexpr std::string_view kMovedPrefix = "moved:";
+constexpr std::string_view kWithinPrefix = "within:";
 constexpr std::string_view kFilePrefix = "file:";
 constexpr double kMostMovedDeg = 90;
 constexpr int kMostDraws = 256;
@@ -20,9 +21,18 @@ constexpr double kSquareTolerance = 1e-3;
 [[noreturn]] void RefuseWish(const std::string& got) {
   throw ConfigError({.where = "--cameras",
                      .got = got,
-                     .expected = "as-trained, moved:DEG with DEG above 0 and at most 90, or "
-                                 "file:CAMERAS.json",
+                     .expected = "as-trained, moved:DEG or within:DEG with DEG above 0 and at "
+                                 "most 90, or file:CAMERAS.json",
                      .fix = ""});
+}
+
+// The DEG behind a word.
+double Degrees(const std::string& text, std::string_view word) {
+  const nlohmann::json number = ParseOptionText(text.substr(word.size()));
+  if (!number.is_number()) RefuseWish('"' + text + '"');
+  const double degrees = number.get<double>();
+  if (!(degrees > 0 && degrees <= kMostMovedDeg)) RefuseWish('"' + text + '"');
+  return degrees;
 }
 
 // A simulator's camera has one angle of view and looks through the middle of its picture.
@@ -44,12 +54,13 @@ void RequireSimpleCamera(const CameraTrack& view, const std::string& where) {
 
 CameraWish ParseCameraWish(const std::string& text) {
   CameraWish wish;
-  if (text == "as-trained") return wish;
+  if (text == kUsualCameras) return wish;
   if (text.starts_with(kMovedPrefix)) {
-    const nlohmann::json number = ParseOptionText(text.substr(kMovedPrefix.size()));
-    if (!number.is_number()) RefuseWish('"' + text + '"');
-    wish.moved_deg = number.get<double>();
-    if (!(wish.moved_deg > 0 && wish.moved_deg <= kMostMovedDeg)) RefuseWish('"' + text + '"');
+    wish.moved_deg = Degrees(text, kMovedPrefix);
+    return wish;
+  }
+  if (text.starts_with(kWithinPrefix)) {
+    wish.within_deg = Degrees(text, kWithinPrefix);
     return wish;
   }
   if (!text.starts_with(kFilePrefix)) RefuseWish('"' + text + '"');
@@ -80,6 +91,12 @@ Rigid3d TurnedAbout(const Rigid3d& world_from_camera, const Eigen::Vector3d& cen
                      .got = "moved by " + ToText(angle_rad / kDegree) + " degrees",
                      .expected = "an angle that leaves the cameras above the table",
                      .fix = "choose a smaller one"});
+}
+
+Rigid3d MovedCamera(const CameraWish& wish, const Rigid3d& world_from_camera,
+                    const Eigen::Vector3d& centre, double lowest_rad, Rng& rng) {
+  const double degrees = wish.within_deg > 0 ? rng.Uniform(0, wish.within_deg) : wish.moved_deg;
+  return TurnedAbout(world_from_camera, centre, degrees * kDegree, lowest_rad, rng);
 }
 
 Camera WishedCamera(const CameraWish& wish, size_t view, const std::string& name, size_t num_views,

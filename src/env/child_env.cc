@@ -108,8 +108,7 @@ class ChildEnv : public Env {
   }
 
   void PlaceCameras(const CameraWish& wish) override {
-    const bool is_moved = wish.moved_deg > 0 || !wish.views.empty();
-    if (is_moved && !description_->can_place_cameras) {
+    if (!wish.IsAsTrained() && !description_->can_place_cameras) {
       throw ConfigError({.where = "--cameras",
                          .got = "to be moved in " + child_.name,
                          .expected = "as-trained: it cannot move its cameras",
@@ -224,7 +223,7 @@ class ChildEnv : public Env {
     }
     ChildObservation seen = Understand(what, [&] { return Read(reply); });
     if (!is_checked_) Check(seen.observation);
-    if (cameras_.moved_deg > 0 || !cameras_.views.empty()) {
+    if (!cameras_.IsAsTrained()) {
       const std::vector<CameraTrack> views = PlacedViews(seen.observation, seed);
       reply = Ask(CamerasMessage(views, description_->camera_axes), "placing the cameras");
       seen = Understand("placing the cameras", [&] { return Read(reply); });
@@ -262,8 +261,8 @@ class ChildEnv : public Env {
       } else {
         Rng rng = Rng(seed).Derive(i, "moved cameras");
         camera.world_from_camera =
-            TurnedAbout(camera.world_from_camera, description_->scene_centre,
-                        cameras_.moved_deg * kDegree, kLowestChildCamera_deg * kDegree, rng);
+            MovedCamera(cameras_, camera.world_from_camera, description_->scene_centre,
+                        kLowestChildCamera_deg * kDegree, rng);
       }
     }
     return views;

@@ -58,9 +58,9 @@ void PlaceCameras(const CameraWish& wish, const Rng& rng, SceneLayout& layout) {
       const Camera camera = WishedCamera(wish, view, kViewNames[view], kNumViews, 1);
       world_from_camera = ToMujocoAxes(camera.world_from_camera);
       layout.fovy_deg[view] = 2 * std::atan(0.5 / camera.fy) / kDegree;
-    } else if (wish.moved_deg > 0) {
+    } else if (!wish.IsAsTrained()) {
       Rng view_rng = rng.Derive(view, "moved cameras");
-      world_from_camera = TurnedAbout(world_from_camera, SceneCentre(), wish.moved_deg * kDegree,
+      world_from_camera = MovedCamera(wish, world_from_camera, SceneCentre(),
                                       kLowestCamera_deg * kDegree, view_rng);
     }
   }

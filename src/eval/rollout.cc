@@ -18,8 +18,6 @@
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
-#include "aim/env/child_env.h"
-#include "aim/env/tabletop.h"
 #include "aim/eval/trial_record.h"
 #include "eval/pictures.h"
 
@@ -32,13 +30,6 @@ constexpr int kDefaultImageSize = 64;
 constexpr double kDefaultFramePeriodS = 0.12;
 constexpr int kStripFrames = 8;
 constexpr uint64_t kSeedsARun = 100000;
-
-std::unique_ptr<Env> MakeEnvByName(const RolloutOptions& rollout, const EnvOptions& options) {
-  if (rollout.env == "tabletop") return MakeTabletop(options);
-  ChildOptions child = ChildOfName(rollout.env, rollout.env_python);
-  child.reply_timeout_s = rollout.env_timeout_s;
-  return StartChildEnv(child, options);
-}
 
 // Which trial of which task, with which cameras.
 struct TrialIndex {
@@ -115,7 +106,8 @@ class Rollout {
     period_s_ = choose(options_.frame_period_s, needs.frame_period_s, kDefaultFramePeriodS);
     env_options.frame_period_s = period_s_;
     env_options.camera_raise_deg = options_.camera_raise_deg;
-    env_ = parts.make_env ? parts.make_env(env_options) : MakeEnvByName(options_, env_options);
+    env_ = parts.make_env ? parts.make_env(env_options)
+                          : MakeSimulator(options_.simulator, env_options);
     ReadCameras();
     CheckTasks();
   }
@@ -390,7 +382,7 @@ class Rollout {
     subject.title = (asked_ == PolicyKind::kModel    ? options_.model.model
                      : asked_ == PolicyKind::kServer ? options_.policy
                                                      : options_.policy + " policy") +
-                    " in " + options_.env;
+                    " in " + options_.simulator.env;
     subject.policy = options_.policy;
     subject.seed = run_.seed();
     subject.replan = options_.replan;

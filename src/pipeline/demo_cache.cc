@@ -53,7 +53,7 @@ class DemoEncoder {
 
   // For one thread, with a simulator of its own.
   ClipMaker StartWorker() {
-    std::shared_ptr<Env> env = make_env_(EnvOptionsOf(options_));
+    std::shared_ptr<Env> env = MakeDemoEnv(options_, make_env_);
     return [this, env](int64_t item) { return Make(item, *env); };
   }
 

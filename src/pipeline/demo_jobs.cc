@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/base/options.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
@@ -27,13 +28,24 @@ int VariationNumber(const std::string& text) {
 
 std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const Env& env) {
   const std::vector<std::string> known = env.Tasks();
-  if (options.task.empty()) return known;
+  if (options.task.empty()) {
+    std::vector<std::string> demonstrated = known;
+    std::erase_if(demonstrated,
+                  [&](const auto& task) { return env.FramesWithoutExpert(task) > 0; });
+    return demonstrated;
+  }
   for (const std::string& task : options.task) {
     if (std::find(known.begin(), known.end(), task) == known.end()) {
       throw ConfigError({.where = "--task",
                          .got = "\"" + task + "\"",
                          .expected = "a task of this environment (" + Join(known) + ")",
                          .fix = DidYouMean(task, known)});
+    }
+    if (env.FramesWithoutExpert(task) > 0) {
+      throw ConfigError({.where = "--task",
+                         .got = '"' + task + '"',
+                         .expected = "a task with a scripted expert: nobody demonstrates this one",
+                         .fix = ""});
     }
   }
   return options.task;
@@ -63,6 +75,15 @@ uint64_t AttemptSeed(const DemoJob& job, int attempt) {
   if (attempt == 0) return job.seed;
   return (StableHash(job.task + "/attempt" + std::to_string(attempt), job.seed) >> 17) |
          (uint64_t{1} << 47);
+}
+
+Demonstration DemoOfLastingEnv(const DemoJob& job, Env& env, uint64_t seed) {
+  try {
+    return env.Demo(job.task, job.variation, seed);
+  } catch (const IoError& error) {
+    LogWarning(job.Name() + ": made again, the simulator was lost: " + error.what());
+  }
+  return env.Demo(job.task, job.variation, seed);
 }
 
 }  // namespace
@@ -117,7 +138,7 @@ std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<
                                 DemoCounts& counts) {
   for (int attempt = 0; attempt < kMaxDemoAttempts && !stop; ++attempt) {
     const uint64_t seed = AttemptSeed(job, attempt);
-    Demonstration demo = env.Demo(job.task, job.variation, seed);
+    Demonstration demo = DemoOfLastingEnv(job, env, seed);
     if (!demo.success) {
       counts.Count(job, &DemoReport::Counts::retried);
       continue;
@@ -137,6 +158,8 @@ std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<
 
 nlohmann::json CollectionSettings(const DemoCollectionOptions& options) {
   return {{"format", "aim-demos-1"},
+          {"env", options.simulator.env},
+          {"cameras", options.cameras},
           {"first_seed", options.first_seed},
           {"variations", options.variations},
           {"image_size", options.image_size},
@@ -144,16 +167,18 @@ nlohmann::json CollectionSettings(const DemoCollectionOptions& options) {
           {"camera_raise_deg", options.camera_raise_deg}};
 }
 
-EnvOptions EnvOptionsOf(const DemoCollectionOptions& options) {
-  return {.image_size = options.image_size,
-          .frame_period_s = options.frame_period_s,
-          .camera_raise_deg = options.camera_raise_deg};
+std::unique_ptr<Env> MakeDemoEnv(const DemoCollectionOptions& options, const EnvFactory& make_env) {
+  std::unique_ptr<Env> env = make_env({.image_size = options.image_size,
+                                       .frame_period_s = options.frame_period_s,
+                                       .camera_raise_deg = options.camera_raise_deg});
+  env->PlaceCameras(ParseCameraWish(options.cameras));
+  return env;
 }
 
 std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
                                      const EnvFactory& make_env, RunContext& run,
                                      const nlohmann::json& settings) {
-  std::vector<DemoJob> jobs = MakeDemoJobs(options, *make_env(EnvOptionsOf(options)));
+  std::vector<DemoJob> jobs = MakeDemoJobs(options, *MakeDemoEnv(options, make_env));
   run.PrepareOutFolder(OutUse::kShared);
   KeepSettings(run.out() / "collection.json", settings);
   return jobs;

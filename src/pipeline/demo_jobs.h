@@ -28,7 +28,7 @@ struct DemoJob {
 };
 
 // Episode by episode through all tasks, so that a collection that was stopped early is balanced.
-// Throws ConfigError for unknown tasks and variations.
+// Throws ConfigError for unknown tasks and variations, and tasks that nobody demonstrates.
 std::vector<DemoJob> MakeDemoJobs(const DemoCollectionOptions& options, const Env& env);
 
 // Throws ConfigError unless all are whole numbers from 0.
@@ -48,7 +48,8 @@ class DemoCounts {
 };
 
 // The first success of up to kMaxDemoAttempts seeds. Attempts and their end are counted. Nothing
-// where none succeeds, or when `stop` is raised between two.
+// where none succeeds, or when `stop` is raised between two. A simulator that is lost is tried once
+// more with the same seed; then IoError.
 std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<bool>& stop,
                                 DemoCounts& counts);
 
@@ -66,8 +67,8 @@ std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
                                      const EnvFactory& make_env, RunContext& run,
                                      const nlohmann::json& settings);
 
-// The simulator that they are recorded in.
-EnvOptions EnvOptionsOf(const DemoCollectionOptions& options);
+// The simulator that they are recorded in, its cameras placed.
+std::unique_ptr<Env> MakeDemoEnv(const DemoCollectionOptions& options, const EnvFactory& make_env);
 
 int NumDemoWorkers(const DemoCollectionOptions& options, size_t num_jobs);
 

@@ -51,9 +51,7 @@ class Collection {
     if (!claim) return counts_.Count(job, &Counts::elsewhere);
     // Another process may have finished it between the look and the claim.
     if (fs::exists(folder)) return counts_.Count(job, &Counts::existing);
-    if (env == nullptr) {
-      env = make_env_(EnvOptionsOf(options_));
-    }
+    if (env == nullptr) env = MakeDemoEnv(options_, make_env_);
     const std::optional<Episode> episode = MakeDemo(job, *env, stop_, counts_);
     if (!episode) return;
     WriteEpisode(folder, *episode, {.previews = options_.previews});

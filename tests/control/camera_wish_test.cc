@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <numbers>
 
 #include "aim/base/error.h"
@@ -57,9 +59,28 @@ TEST(CameraWishTest, AnAngleThatLeavesNoDirectionIsRefused) {
       {"--cameras", "moved by 90 degrees", "above the table"});
 }
 
+// A third of the draws in each third of the range, as far as a few hundred draws show.
+TEST(CameraWishTest, WithinDrawsAllAnglesUpToItsOwn) {
+  const CameraWish wish = ParseCameraWish("within:30");
+  const Rigid3d before = CameraAt({0.4, -0.3, 0.6}).world_from_camera;
+  Rng rng(5);
+  std::array<int, 3> count{};
+  for (int i = 0; i < 300; ++i) {
+    const Rigid3d after = MovedCamera(wish, before, Eigen::Vector3d::Zero(), 10 * kDegree, rng);
+    const double angle_deg =
+        std::acos(before.translation.normalized().dot(after.translation.normalized())) / kDegree;
+    ASSERT_LT(angle_deg, 30);
+    ++count[static_cast<size_t>(angle_deg / 10)];
+  }
+  for (const int third : count) EXPECT_NEAR(third, 100, 30);
+}
+
 TEST(CameraWishTest, WordsAndFiles) {
   EXPECT_EQ(ParseCameraWish("as-trained").moved_deg, 0);
+  EXPECT_TRUE(ParseCameraWish("as-trained").IsAsTrained());
   EXPECT_EQ(ParseCameraWish("moved:22.5").moved_deg, 22.5);
+  EXPECT_EQ(ParseCameraWish("within:15").within_deg, 15);
+  EXPECT_FALSE(ParseCameraWish("within:15").IsAsTrained());
   const testing::TemporaryFolder folder;
   const std::string path = (folder / "c.json").string();
   WriteCamerasJson(path, {{"left", {CameraAt({0, 0.5, 1})}}, {"right", {CameraAt({0, -0.5, 1})}}});
@@ -76,7 +97,7 @@ TEST(CameraWishTest, WordsAndFiles) {
 
 TEST(CameraWishTest, WhatCannotBeIsNamed) {
   for (const char* text : {"", "moved", "moved:", "moved:x", "moved:0", "moved:-3", "moved:91",
-                           "moved:nan", "file", "turned:3"}) {
+                           "moved:nan", "within:0", "within:91", "file", "turned:3"}) {
     ExpectThrowsWith<ConfigError>([&] { ParseCameraWish(text); }, {"--cameras", "moved:DEG"});
   }
   ExpectThrowsWith<InputError>([] { ParseCameraWish("file:/nowhere/c.json"); }, {"/nowhere"});

@@ -350,7 +350,7 @@ TEST_P(BadOptionsTest, IsRefusedInOneSentenceAndLeavesNothing) {
   GetParam().spoil(options, folder_.path());
   RunContext run = Context("out");
   RolloutParts parts;
-  if (options.env == "point") {
+  if (options.simulator.env == "point") {
     parts.make_env = [](const EnvOptions&) { return std::make_unique<PointEnv>(); };
   }
   try {
@@ -363,7 +363,7 @@ TEST_P(BadOptionsTest, IsRefusedInOneSentenceAndLeavesNothing) {
 }
 
 RolloutOptions& OnPoint(RolloutOptions& options) {
-  options.env = "point";
+  options.simulator.env = "point";
   return options;
 }
 
@@ -371,7 +371,7 @@ INSTANTIATE_TEST_SUITE_P(
     Table, BadOptionsTest,
     ::testing::Values(
         BadOptions{"UnknownEnv",
-                   [](RolloutOptions& options, const fs::path&) { options.env = "moon"; },
+                   [](RolloutOptions& options, const fs::path&) { options.simulator.env = "moon"; },
                    {"--env is \"moon\"", "tabletop"}},
         BadOptions{"UnknownCameras",
                    [](RolloutOptions& options, const fs::path&) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -111,6 +112,13 @@ TEST(DemoCollectionTest, OtherOptionsInTheSameFolderAreRefused) {
         Collect({.task = {"reach"}, .episodes = 1, .camera_raise_deg = 20}, folder / "d", script);
       },
       {"camera_raise_deg"});
+  for (const char* cameras : {"moved:10", "within:10"}) {
+    ExpectThrowsWith<ConfigError>(
+        [&] {
+          Collect({.task = {"reach"}, .episodes = 1, .cameras = cameras}, folder / "d", script);
+        },
+        {"cameras", "as-trained"});
+  }
 }
 
 // A failed script is tried with further seeds; the one that worked is recorded.
@@ -134,7 +142,36 @@ TEST(DemoCollectionTest, FailuresAreRetriedCountedAndNamed) {
   EXPECT_EQ(report["failed"][0]["attempts"], 10);
 }
 
-TEST(DemoCollectionTest, AnErrorOfOneWorkerEndsTheRun) {
+// As a child process does that ends: the next demonstration starts another one.
+TEST(DemoCollectionTest, ALostSimulatorMakesTheSameEpisodeAgain) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  const DemoCollectionOptions options{.task = {"reach"}, .episodes = 4, .num_workers = 1};
+  Collect(options, folder / "whole", script);
+  bool is_lost = false;
+  script.before = [&](uint64_t seed) {
+    if (seed == 2 && !std::exchange(is_lost, true)) throw IoError({"simulator", "dead", "", ""});
+  };
+  const json report = Collect(options, folder / "d", script);
+  EXPECT_EQ(report["written"], 4);
+  EXPECT_EQ(report["retried"], 0);
+  EXPECT_TRUE(is_lost);
+  EXPECT_TRUE(Contents(folder / "d") == Contents(folder / "whole"));
+}
+
+TEST(DemoCollectionTest, TasksWithoutAnExpertAreLeftOutUnlessTheyAreAskedFor) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  script.without_expert = "stay";
+  const json report = Collect({.episodes = 2}, folder / "d", script);
+  EXPECT_EQ(report["written"], 2);
+  EXPECT_FALSE(report["tasks"].contains("stay"));
+  ExpectThrowsWith<ConfigError>(
+      [&] { Collect({.task = {"stay"}, .episodes = 2}, folder / "e", script); },
+      {"--task", "stay", "nobody demonstrates"});
+}
+
+TEST(DemoCollectionTest, ASimulatorThatIsLostTwiceEndsTheRun) {
   const TemporaryFolder folder;
   DemoScript script;
   script.before = [](uint64_t seed) {
@@ -159,6 +196,7 @@ TEST(DemoCollectionTest, WrongOptionsAreNamedAndLeaveNothing) {
            Row{"word", {.variations = {"red"}}, {"variations", "red"}},
            Row{"episodes", {.episodes = 0}, {"episodes", "0"}},
            Row{"size", {.image_size = 4}, {"image_size", "4"}},
+           Row{"cameras", {.cameras = "turned:3"}, {"--cameras", "turned:3", "within:DEG"}},
            Row{"raise", {.camera_raise_deg = 40}, {"camera_raise_deg", "40"}},
        }) {
     SCOPED_TRACE(row.name);

@@ -17,6 +17,7 @@ struct DemoScript {
   std::function<bool(uint64_t seed)> succeeds = [](uint64_t) { return true; };
   std::function<void(uint64_t seed)> before = [](uint64_t) {};
   EpisodeOptions shape = {.num_frames = 3};
+  std::string without_expert;  // a task
   std::mutex mutex;
   std::map<std::string, int> made;  // "task/variation/seed" -> how often
 };
@@ -45,6 +46,10 @@ class ScriptedEnv : public PointEnv {
     demo.clip.poses = episode.measured;
     demo.success = script_.succeeds(seed);
     return demo;
+  }
+
+  int FramesWithoutExpert(const std::string& task) const override {
+    return task == script_.without_expert ? 10 : 0;
   }
 
  private:

@@ -10,14 +10,20 @@
 
 namespace aim {
 
+inline constexpr const char* kUsualCameras = "as-trained";
+
 // As the environment places them, unless a field says otherwise.
 struct CameraWish {
   double moved_deg = 0;            // each turned about the scene's centre, in its own direction
+  double within_deg = 0;           // the same by an angle drawn below this one
   std::vector<CameraTrack> views;  // not empty: exactly these, one camera a view
+
+  bool IsAsTrained() const { return moved_deg == 0 && within_deg == 0 && views.empty(); }
 };
 
-// "as-trained", "moved:DEG" with DEG in (0, 90], or "file:C.json". Throws ConfigError, and what
-// ReadCamerasJson throws; one camera a view, square pixels, the principal point in the middle.
+// "as-trained", "moved:DEG" or "within:DEG" with DEG in (0, 90], or "file:C.json". Throws
+// ConfigError, and what ReadCamerasJson throws; one camera a view, square pixels, the principal
+// point in the middle.
 CameraWish ParseCameraWish(const std::string& text);
 
 // The camera turned by `angle_rad` about an axis through `centre` that is square to its line of
@@ -25,6 +31,10 @@ CameraWish ParseCameraWish(const std::string& text);
 // the centre (z up). Throws ConfigError if no direction of many does.
 Rigid3d TurnedAbout(const Rigid3d& world_from_camera, const Eigen::Vector3d& centre,
                     double angle_rad, double lowest_rad, Rng& rng);
+
+// The camera turned as a wish without views says: moved_deg, or evenly drawn from 0 to within_deg.
+Rigid3d MovedCamera(const CameraWish& wish, const Rigid3d& world_from_camera,
+                    const Eigen::Vector3d& centre, double lowest_rad, Rng& rng);
 
 // Of a view whose wish is a camera of a file: that camera for square pictures of `size` pixels.
 // Throws ConfigError if the file has no view of that name and other than `num_views` views.

@@ -12,6 +12,7 @@
 #include "aim/base/run_context.h"
 #include "aim/control/env.h"
 #include "aim/control/policy.h"
+#include "aim/env/simulator.h"
 #include "aim/eval/report.h"
 #include "aim/recipe/model_options.h"
 
@@ -31,9 +32,7 @@ constexpr auto WordsOf(PolicyKind) {
 struct RolloutOptions {
   ModelOptions model;
   std::string mode = "i2a";
-  std::string env = "tabletop";
-  std::string env_python;
-  double env_timeout_s = 120;
+  SimulatorOptions simulator;
   std::vector<std::string> cameras;
   std::vector<std::string> task;
   int episodes = 20;
@@ -60,9 +59,7 @@ struct RolloutOptions {
     ModelOptions::ForEachField(self.model, visit);
     visit("mode", self.mode, Limits{"i2a", "i2va"},
           "what the model generates: act, or imagine and act");
-    visit(
-        "env", self.env, Any{},
-        "simulator: tabletop, or one in a process of its own: robosuite, or the path of a script");
+    SimulatorOptions::ForEachField(self.simulator, visit);
     visit("task", self.task, Any{}, "task to run (repeatable); none = all of the simulator's");
     visit("episodes", self.episodes, Range{1, 1e6}, "trials a task");
     visit("variation", self.variation, Range{-1, 1e6},
@@ -94,13 +91,10 @@ struct RolloutOptions {
     visit("frame_period_s", self.frame_period_s, Range{0, 10},
           "seconds between pose targets; 0 = what the model was trained for, else 0.12");
     visit("cameras", self.cameras, Any{},
-          "as-trained, moved:DEG (each turned about the scene's centre, in its own direction) or "
-          "file:CAMERAS.json; repeatable: each plays every scene, the report's tables show the "
+          "as-trained, moved:DEG (each turned about the scene's centre, in its own direction), "
+          "within:DEG (by up to so much) or file:CAMERAS.json; repeatable: each plays every scene, "
+          "the report's tables show the "
           "first; none = as-trained");
-    visit("env_python", self.env_python, Any{},
-          "Python that has the simulator; none = that of .venv-<env>, else python3");
-    visit("env_timeout_s", self.env_timeout_s, Range{1, 86400},
-          "seconds after which such a simulator counts as stuck and is started again");
     visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
           "degrees by which the cameras look down more steeply than usual");
     visit("num_videos", self.num_videos, Range{0, 1000},

@@ -15,7 +15,6 @@
 namespace aim {
 
 // How --cameras calls the cameras as an environment places them.
-inline constexpr const char* kUsualCameras = "as-trained";
 
 // Which scene: an environment makes the same one for the same values.
 struct TrialSpec {

@@ -12,11 +12,14 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/control/camera_wish.h"
 #include "aim/control/env.h"
+#include "aim/env/simulator.h"
 
 namespace aim {
 
 struct DemoCollectionOptions {
+  SimulatorOptions simulator = {};
   std::vector<std::string> task = {};
   int episodes = 100;
   uint64_t first_seed = 0;
@@ -24,6 +27,7 @@ struct DemoCollectionOptions {
   int image_size = 64;
   double frame_period_s = 0.12;
   double camera_raise_deg = 0;
+  std::string cameras = kUsualCameras;
   bool previews = true;
   int num_workers = 0;
   bool cache = false;
@@ -33,7 +37,9 @@ struct DemoCollectionOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("task", self.task, Any{}, "task to demonstrate; repeat for more; none = all tasks");
+    SimulatorOptions::ForEachField(self.simulator, visit);
+    visit("task", self.task, Any{},
+          "task to demonstrate; repeat for more; none = all that have a scripted expert");
     visit("episodes", self.episodes, Range{1, 10000000}, "episodes a task");
     visit("first_seed", self.first_seed, Any{}, "episode K of a task has seed first_seed + K");
     visit("variations", self.variations, Any{},
@@ -42,6 +48,9 @@ struct DemoCollectionOptions {
     visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
     visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
           "degrees by which the cameras look down more steeply than usual");
+    visit("cameras", self.cameras, Any{},
+          "as-trained, moved:DEG (each turned about the scene's centre, in its own direction), "
+          "within:DEG (by up to so much) or file:CAMERAS.json");
     visit("previews", self.previews, Any{},
           "beside each lossless video a copy of large pixels that every player shows");
     visit("num_workers", self.num_workers, Range{0, 1024},
@@ -103,7 +112,11 @@ nlohmann::json ToJson(const DemoReport& report);
 // has nothing left to do waits until the others are done, so that the cache is finished when any of
 // them ends.
 //
-// Throws ConfigError for unknown tasks and variations, if the folder was begun with other options,
+// A simulator that is lost (a child process that ends or hangs) is started again, and its episode
+// made with the same seed; lost twice by one episode, it ends the collection with IoError.
+//
+// Throws ConfigError for unknown tasks and variations, tasks without a scripted expert, cameras
+// that cannot be, if the folder was begun with other options,
 // for a size or frame period that is not the model's, and, in a core build, without options.cache.
 DemoReport RunDemoCollection(const DemoCollectionOptions& options, const EnvFactory& make_env,
                              RunContext& run);

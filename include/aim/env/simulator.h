@@ -1,0 +1,32 @@
+// Which simulator: the embedded one, or one in a process of its own.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "aim/base/options.h"
+#include "aim/control/env.h"
+
+namespace aim {
+
+struct SimulatorOptions {
+  std::string env = "tabletop";
+  std::string env_python;
+  double env_timeout_s = 120;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    visit(
+        "env", self.env, Any{},
+        "simulator: tabletop, or one in a process of its own: robosuite, or the path of a script");
+    visit("env_python", self.env_python, Any{},
+          "Python that has the simulator; none = that of .venv-<env>, else python3");
+    visit("env_timeout_s", self.env_timeout_s, Range{1, 86400},
+          "seconds after which such a simulator counts as stuck and is started again");
+  }
+};
+
+// Throws what MakeTabletop, ChildOfName and StartChildEnv throw.
+std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options);
+
+}  // namespace aim
