@@ -69,6 +69,8 @@ class ChildProcess {
     return info.si_pid == 0;
   }
 
+  pid_t pid() const { return pid_; }
+
   void Send(int signal) const { EXPECT_EQ(kill(pid_, signal), 0); }
 
   // Its exit code (-1: ended by a signal) and all that it wrote.

@@ -31,6 +31,9 @@ class ServedModel {
     port_ = port_.substr(0, port_.find(' '));
   }
   const std::string& port() const { return port_; }
+  std::string ProcessName() const {
+    return ReadFile("/proc/" + std::to_string(child_.pid()) + "/comm");
+  }
   CommandResult Terminate() {
     child_.Send(SIGTERM);
     return child_.Wait();
@@ -60,6 +63,7 @@ Clip ExampleClip() {
 
 TEST(ServeToolTest, ServesTheShippedModelUntilItIsTold) {
   ServedModel served;
+  EXPECT_EQ(served.ProcessName(), "aim-serve\n");
   {
     PolicyClient client({.url = "ws://127.0.0.1:" + served.port()});
     EXPECT_EQ(client.served().name, "tiny");

@@ -1,9 +1,11 @@
 #include "tools/cli/thread_environment.h"
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -39,6 +41,10 @@ void SetThreadEnvironment(int argc, char** argv) {
   const std::string threads = ThreadsFlag(argc, argv);
   if (!threads.empty()) changed = Set("OMP_NUM_THREADS", threads) || changed;
   if (changed) ::execv("/proc/self/exe", argv);
+  // Started through that link it is called "exe" in ps, top and killall.
+  if (argc > 0) {
+    ::prctl(PR_SET_NAME, std::filesystem::path(argv[0]).filename().c_str());
+  }
 }
 
 int ThreadsOfEnvironment() {
