@@ -56,6 +56,9 @@ class Simulator:
         "extrinsics"}]}: pictures as bytes, top row first; matrices as lists, row by row."""
         raise NotImplementedError
 
+    # Does plan() leave the arm where the reset has put it?
+    PLANS_AT_START = False
+
     def plan(self, task, variation, seed):
         """(the observation after the reset, the poses of the scripted expert, one a frame)."""
         raise NotImplementedError
@@ -96,7 +99,7 @@ def answer(simulator, message):
         return simulator.observe()
     if op == "plan":
         seen, commands = simulator.plan(message["task"], message["variation"], message["seed"])
-        return dict(seen, commands=commands)
+        return dict(seen, commands=commands, at_start=simulator.PLANS_AT_START)
     if op == "step":
         outcome = "moved"
         try:

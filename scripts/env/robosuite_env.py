@@ -15,6 +15,7 @@ if os.environ["MUJOCO_GL"] == "osmesa":
 import aim_child  # noqa: E402
 
 try:
+    import mujoco
     import numpy as np
     import robosuite
     from robosuite.utils.binding_utils import MjRenderContext
@@ -29,7 +30,16 @@ PROMPTS = {
     "NutAssemblySquare": "put the square nut on the square peg",
     "Door": "open the door",
 }
-VIEWS = ("frontview", "sideview")
+# Two cameras of its own, near enough for small pictures: robosuite's frontview and sideview put
+# elsewhere. AIM_ROBOSUITE_VIEWS names others of robosuite's, which stay where they are.
+NEAR_VIEWS = {
+    "front": ("frontview", (1.25, 0.0, 1.55)),
+    "side": ("sideview", (0.0, 1.25, 1.45)),
+}
+NEAR_FOVY_DEG = 32.0
+NEAR_TARGET = (0.0, 0.0, 0.96)
+# The tasks of another robot than the first are called TASK_ROBOT; all have the Panda's gripper.
+ROBOTS = ("Panda", "UR5e", "IIWA", "Sawyer", "Kinova3", "Jaco")
 PHYSICS_S = 0.002
 CONTROL_HZ = 25  # at least: a frame is divided into whole control steps
 SETTLE_S = 0.5
@@ -58,7 +68,19 @@ def free_in_own_context(context):
     context.gl_ctx.free()
 
 
+def listed(variable, default, known):
+    """The words of a variable of the environment, with commas between them."""
+    words = [word for word in os.environ.get(variable, default).split(",") if word]
+    unknown = [word for word in words if known and word not in known]
+    if unknown or not words or len(set(words)) < len(words):
+        raise aim_child.UsageError("%s is \"%s\"; expected different words out of %s" % (
+            variable, os.environ.get(variable, default), ", ".join(known) or "robosuite's cameras"))
+    return words
+
+
 class Robosuite(aim_child.Simulator):
+    PLANS_AT_START = True
+
     def open(self, image_size, frame_period_s):
         if MISSING:
             raise aim_child.UsageError(MISSING)
@@ -71,16 +93,21 @@ class Robosuite(aim_child.Simulator):
         self.substeps = max(1, round(frame_period_s * CONTROL_HZ))
         self.physics_steps = max(1, round(frame_period_s / self.substeps / PHYSICS_S))
         self.period_s = self.substeps * self.physics_steps * PHYSICS_S
+        self.views = listed("AIM_ROBOSUITE_VIEWS", ",".join(NEAR_VIEWS), ())
+        robots = listed("AIM_ROBOSUITE_ROBOTS", ROBOTS[0], ROBOTS)
+        # Name of a task: (robosuite's name, robot).
+        self.tasks = {task if robot == robots[0] else task + "_" + robot: (task, robot)
+                      for robot in robots for task in PROMPTS}
         self.envs = {}
         self.env = None
         return {
             "simulator": "robosuite %s (MuJoCo %s)" % (
-                robosuite.__version__, sys.modules["mujoco"].__version__),
+                robosuite.__version__, mujoco.__version__),
             "tasks": [{"name": name, "variations": 1,
                        "frames_without_expert":
-                           round(DOOR_S / self.period_s) if name == "Door" else 0}
-                      for name in PROMPTS],
-            "views": list(VIEWS),
+                           round(DOOR_S / self.period_s) if task == "Door" else 0}
+                      for name, (task, _) in self.tasks.items()],
+            "views": self.views,
             "camera_axes": "opencv",
             "frame_period_s": self.period_s,
             "control_hz": self.substeps / self.period_s,
@@ -90,8 +117,8 @@ class Robosuite(aim_child.Simulator):
             "can_place_cameras": True,
         }
 
-    def make(self, task):
-        config = robosuite.load_composite_controller_config(controller="BASIC", robot="Panda")
+    def make(self, task, robot):
+        config = robosuite.load_composite_controller_config(controller="BASIC", robot=robot)
         arm = config["body_parts"]["right"]
         arm["input_type"] = "absolute"
         arm["input_ref_frame"] = "world"
@@ -99,25 +126,56 @@ class Robosuite(aim_child.Simulator):
         # The controller's period has to be whole physics steps; robosuite rounds down.
         control_s = self.physics_steps * PHYSICS_S + 1e-7
         return robosuite.make(
-            task, robots="Panda", controller_configs=config, has_renderer=False,
+            task, robots=robot, gripper_types="PandaGripper", controller_configs=config,
+            has_renderer=False,
             has_offscreen_renderer=True, use_camera_obs=False, control_freq=1 / control_s,
             ignore_done=True, hard_reset=True, seed=0)
 
     def reset(self, task, variation, seed):
         if task not in self.envs:
-            self.envs[task] = self.make(task)
-        self.task = task
+            self.envs[task] = self.make(*self.tasks[task])
+        self.task = self.tasks[task][0]
         self.env = self.envs[task]
         # Everything of a scene is drawn from this generator, which others hold references to.
         self.env.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
         np.random.seed(seed % 2**32)
         self.env.reset()
         gc.collect()  # the simulator before this one, 100 MB, is held by cycles
+        # The table's legs are all that reflects, for a third of the time of a picture.
+        self.sim._render_context_offscreen.scn.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self.place_near_views()
         self.gripper_action = 0.0
         self.settle()
         self.start_s = self.sim.data.time
         self.target = self.measured()
         self.solved = False
+
+    def camera(self, view):
+        name = NEAR_VIEWS[view][0] if view in NEAR_VIEWS else view
+        try:
+            return self.sim.model.camera_name2id(name)
+        except ValueError:
+            raise aim_child.UsageError("AIM_ROBOSUITE_VIEWS: robosuite has no camera %s; it has %s" % (
+                name, ", ".join(self.sim.model.camera_names)))
+
+    def place_near_views(self):
+        for view in self.views:
+            if view not in NEAR_VIEWS:
+                continue
+            position = np.array(NEAR_VIEWS[view][1])
+            back = position - NEAR_TARGET
+            back /= np.linalg.norm(back)
+            right = np.cross([0, 0, 1], back)
+            right /= np.linalg.norm(right)
+            self.place(self.camera(view), position,
+                       np.column_stack([right, np.cross(back, right), back]), NEAR_FOVY_DEG)
+        self.sim.forward()
+
+    def place(self, camera, position, axes, fovy_deg):
+        """Axes: right, up, back, as MuJoCo's cameras have them."""
+        self.sim.model.cam_pos[camera] = position
+        self.sim.model.cam_quat[camera] = Rotation.from_matrix(axes).as_quat()[[3, 0, 1, 2]]
+        self.sim.model.cam_fovy[camera] = fovy_deg
 
     def settle(self):
         """robosuite drops its objects from two centimetres above the table."""
@@ -167,11 +225,11 @@ class Robosuite(aim_child.Simulator):
             "prompt": PROMPTS[self.task],
             "tool": pose_list(tip, rotation, opening),
             "success": self.solved,
-            "views": [self.view(name) for name in VIEWS],
+            "views": [self.view(name) for name in self.views],
         }
 
     def view(self, name):
-        camera = self.sim.model.camera_name2id(name)
+        camera = self.camera(name)
         focal = 0.5 * self.size / math.tan(math.radians(self.sim.model.cam_fovy[camera]) / 2)
         middle = self.size / 2
         extrinsics = np.eye(4)
@@ -188,7 +246,8 @@ class Robosuite(aim_child.Simulator):
     def rendered(self, name, size, segmentation=False):
         """The top row first; robosuite renders in whatever OpenGL context is current."""
         self.sim._render_context_offscreen.gl_ctx.make_current()
-        rows_up = self.sim.render(camera_name=name, width=size, height=size,
+        camera = NEAR_VIEWS[name][0] if name in NEAR_VIEWS else name
+        rows_up = self.sim.render(camera_name=camera, width=size, height=size,
                                   segmentation=segmentation)
         return np.ascontiguousarray(rows_up[::-1])
 
@@ -200,7 +259,7 @@ class Robosuite(aim_child.Simulator):
             parts["finger %d" % finger] = ("gripper0_right_finger%d" % finger,
                                            self.sim.data.geom_xpos[pad])
         views = []
-        for view in VIEWS:
+        for view in self.views:
             shown = self.rendered(view, self.size, segmentation=True)[:, :, 1]
             marks = []
             for part, (prefix, position) in parts.items():
@@ -213,21 +272,18 @@ class Robosuite(aim_child.Simulator):
 
     def place_cameras(self, views):
         for view in views:
-            camera = self.sim.model.camera_name2id(view["name"])
             extrinsics = np.array(view["extrinsics"]).reshape(4, 4)
-            gl = Rotation.from_matrix(extrinsics[:3, :3] @ np.diag([1, -1, -1])).as_quat()
-            self.sim.model.cam_pos[camera] = extrinsics[:3, 3]
-            self.sim.model.cam_quat[camera] = gl[[3, 0, 1, 2]]
-            self.sim.model.cam_fovy[camera] = math.degrees(view["fovy_rad"])
+            self.place(self.camera(view["name"]), extrinsics[:3, 3],
+                       extrinsics[:3, :3] @ np.diag([1, -1, -1]), math.degrees(view["fovy_rad"]))
         self.sim.forward()
 
     def render(self, view, size):
-        return self.picture(VIEWS[view], size)
+        return self.picture(self.views[view], size)
 
     def plan(self, task, variation, seed):
         self.reset(task, variation, seed)
         waypoints = {"Lift": self.lift, "Stack": self.stack,
-                     "NutAssemblySquare": self.put_on_peg}[task]()
+                     "NutAssemblySquare": self.put_on_peg}[self.task]()
         return self.observe(), self.commands(waypoints)
 
     # The experts: where the tool goes, one after the other, as (tip, rotation, open, wait in s).

@@ -74,8 +74,11 @@ class ChildEnv : public Env {
   bool Success() const override { return success_; }
 
   Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
-    Demonstration demo = Plan(task, variation, seed);
-    Observation seen = Reset(task, variation, seed);
+    ChildPlan plan;
+    Observation seen = Begin("plan", task, variation, seed, &plan).observation;
+    if (!plan.at_start) seen = Reset(task, variation, seed);
+    Demonstration demo;
+    demo.commands = std::move(plan.commands);
     demo.clip = std::move(seen.clip);
     for (size_t i = 1; i < demo.commands.size(); ++i) {
       seen = Step(demo.commands[i]).observation;
@@ -93,16 +96,10 @@ class ChildEnv : public Env {
   }
 
   Demonstration Plan(const std::string& task, int variation, uint64_t seed) override {
-    if (FramesWithoutExpert(task) > 0) {
-      throw ConfigError({.where = "a demonstration of " + task,
-                         .got = "asked of " + child_.name,
-                         .expected = "a task with a scripted expert",
-                         .fix = ""});
-    }
+    ChildPlan plan;
     Demonstration demo;
-    const Observation seen = Begin("plan", task, variation, seed, &demo.commands).observation;
-    is_begun_ = false;  // the expert has moved the arm
-    demo.clip = seen.clip;
+    demo.clip = Begin("plan", task, variation, seed, &plan).observation.clip;
+    demo.commands = std::move(plan.commands);
     demo.clip.poses = demo.commands;
     return demo;
   }
@@ -208,19 +205,22 @@ class ChildEnv : public Env {
 
   // A child that was lost is started again here: with its seed the scene is the same.
   ChildObservation Begin(const std::string& op, const std::string& task, int variation,
-                         uint64_t seed, std::vector<ToolPose>* commands = nullptr) {
-    FindTask(task);
-    const std::string what = (commands == nullptr ? "the reset to " : "the demonstration of ") +
-                             task + ", variation " + std::to_string(variation) + ", seed " +
+                         uint64_t seed, ChildPlan* plan = nullptr) {
+    if (FindTask(task).frames_without_expert > 0 && plan != nullptr) {
+      throw ConfigError({.where = "a demonstration of " + task,
+                         .got = "asked of " + child_.name,
+                         .expected = "a task with a scripted expert",
+                         .fix = ""});
+    }
+    const std::string what = (plan == nullptr ? "the reset to " : "the demonstration of ") + task +
+                             ", variation " + std::to_string(variation) + ", seed " +
                              std::to_string(seed);
     if (!process_) {
       LogWarning(child_.name + ": starting the simulator again");
       Start();
     }
     MsgpackValue reply = Ask(SceneMessage(op, task, variation, seed), what);
-    if (commands != nullptr) {
-      *commands = Understand(what, [&] { return CommandsFrom(reply); });
-    }
+    if (plan != nullptr) *plan = Understand(what, [&] { return PlanFrom(reply); });
     ChildObservation seen = Understand(what, [&] { return Read(reply); });
     if (!is_checked_) Check(seen.observation);
     if (!cameras_.IsAsTrained()) {
@@ -229,7 +229,7 @@ class ChildEnv : public Env {
       seen = Understand("placing the cameras", [&] { return Read(reply); });
     }
     success_ = seen.success;
-    is_begun_ = true;
+    is_begun_ = plan == nullptr || plan->at_start;
     return seen;
   }
 

@@ -225,14 +225,16 @@ StepOutcome OutcomeFrom(const MsgpackValue& message) {
   return FromWord<StepOutcome>(MapFields(message, "").Text("outcome"), "outcome");
 }
 
-std::vector<ToolPose> CommandsFrom(const MsgpackValue& message) {
+ChildPlan PlanFrom(const MsgpackValue& message) {
   const MapFields fields(message, "");
-  std::vector<ToolPose> commands;
+  ChildPlan plan;
+  plan.at_start = Find(message, "at_start") != nullptr && fields.Flag("at_start");  // from 1.1 on
   for (const MsgpackValue& item : fields.List("commands", kMostVariations)) {
-    const std::string where = IndexedName("commands", commands.size());
-    commands.push_back(ToolPoseFromNumbers(fields.NumbersOf(item, where, kPoseNumbers), where));
+    const std::string where = IndexedName("commands", plan.commands.size());
+    plan.commands.push_back(
+        ToolPoseFromNumbers(fields.NumbersOf(item, where, kPoseNumbers), where));
   }
-  return commands;
+  return plan;
 }
 
 std::vector<std::vector<GripperMark>> MarksFrom(const MsgpackValue& message, size_t num_views,

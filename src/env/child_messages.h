@@ -15,7 +15,7 @@ namespace aim {
 
 inline constexpr const char* kEnvProtocol = "aim-env";
 inline constexpr int kEnvProtocolMajor = 1;
-inline constexpr int kEnvProtocolMinor = 0;
+inline constexpr int kEnvProtocolMinor = 1;
 
 // The axes of a child's cameras. Pixels count from the picture's edge in both.
 enum class ChildCameraAxes { kOpencv, kRlbench };
@@ -49,6 +49,12 @@ struct ChildObservation {
   bool success = false;
 };
 
+// What a scripted expert would do.
+struct ChildPlan {
+  std::vector<ToolPose> commands;
+  bool at_start = false;  // the arm still stands where the reset has put it
+};
+
 // A part of the gripper: a point of it, and where a picture shows that part.
 struct GripperMark {
   std::string name;
@@ -61,7 +67,7 @@ ChildDescription DescriptionFrom(const MsgpackValue& message);
 ChildObservation ObservationFrom(const MsgpackValue& message, const ChildDescription& description,
                                  int image_size);
 StepOutcome OutcomeFrom(const MsgpackValue& message);
-std::vector<ToolPose> CommandsFrom(const MsgpackValue& message);
+ChildPlan PlanFrom(const MsgpackValue& message);
 std::vector<std::vector<GripperMark>> MarksFrom(const MsgpackValue& message, size_t num_views,
                                                 int image_size);
 std::vector<uint8_t> PictureFrom(const MsgpackValue& message, int size);

@@ -71,6 +71,20 @@ TEST_F(ChildEnvTest, SaysWhatItsScriptDeclares) {
   EXPECT_EQ(Start({"no-expert"})->FramesWithoutExpert("reach"), 12);
 }
 
+// A script whose expert moves the arm, and one whose expert does not: the same demonstration.
+TEST_F(ChildEnvTest, ADemonstrationBeginsWhereTheResetHasPutTheArm) {
+  const auto moving = Start();
+  const auto thinking = Start({"plans-at-start"});
+  const Demonstration first = moving->Demo("reach", 1, 7);
+  const Demonstration second = thinking->Demo("reach", 1, 7);
+  EXPECT_EQ(first.clip.views[0].rgb, second.clip.views[0].rgb);
+  EXPECT_EQ(ToNumbers(first.clip.poses.front()), ToNumbers(second.clip.poses.front()));
+  moving->Plan("reach", 1, 7);
+  ExpectThrowsWith<IoError>([&] { moving->Step(first.commands[1]); }, {"a reset"});
+  thinking->Plan("reach", 1, 7);
+  EXPECT_EQ(thinking->Step(first.commands[1]).outcome, StepOutcome::kMoved);
+}
+
 TEST_F(ChildEnvTest, TheExpertsCommandsSolveTheSceneOfTheSameSeed) {
   const auto env = Start();
   const Demonstration plan = env->Plan("reach", 1, 7);

@@ -167,6 +167,8 @@ class FakeSimulator(aim_child.Simulator):
             views.append([{"name": "tip", "position": self.tool[:3], "mask": bytes(mask)}])
         return views
 
+    PLANS_AT_START = "plans-at-start" in FAULTS
+
     def plan(self, task, variation, seed):
         self.reset(task, variation, seed)
         start = list(self.tool)
@@ -174,7 +176,10 @@ class FakeSimulator(aim_child.Simulator):
         for i in range(11):
             pose = [a + i / 10 * (b - a) for a, b in zip(start[:3], self.goal)] + start[3:]
             commands.append(pose)
-        return self.observe(), commands
+        seen = self.observe()
+        if not self.PLANS_AT_START:
+            self.tool = list(commands[-1])
+        return seen, commands
 
     def place_cameras(self, views):
         sign = -1 if "rlbench" in FAULTS else 1

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "aim/base/log.h"
@@ -18,6 +19,7 @@ class RobosuiteTest : public ::testing::Test {
     SetLogLevel(LogLevel::kWarning);
     const std::string python = testing::PythonWith("mujoco", ".venv-robosuite");
     if (python.empty()) GTEST_SKIP() << "no .venv-robosuite: scripts/setup --robosuite";
+    setenv("AIM_ROBOSUITE_ROBOTS", "Panda,UR5e", 1);
     env_ =
         StartChildEnv({.name = "robosuite",
                        .command = {python, testing::SourceDir() / "scripts/env/robosuite_env.py"}},
@@ -54,6 +56,14 @@ TEST_F(RobosuiteTest, TheScriptedLiftSolvesItsScene) {
       EXPECT_TRUE(seen->uv.minCoeff() >= 0 && seen->uv.maxCoeff() <= 64);
     }
   }
+}
+
+// The same gripper on another arm.
+TEST_F(RobosuiteTest, AnotherRobotHasTasksOfItsOwn) {
+  EXPECT_THAT(env_->Tasks(), ::testing::IsSupersetOf({"Lift", "Stack", "Lift_UR5e"}));
+  const Demonstration demo = env_->Demo("Lift_UR5e", 0, 11);
+  EXPECT_TRUE(demo.success);
+  EXPECT_NE(demo.clip.views[0].rgb, env_->Reset("Lift", 0, 11).clip.views[0].rgb);
 }
 
 TEST_F(RobosuiteTest, ASeedIsAScene) {
