@@ -144,7 +144,7 @@ class Robosuite(aim_child.Simulator):
         # The table's legs are all that reflects, for a third of the time of a picture.
         self.sim._render_context_offscreen.scn.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self.place_near_views()
-        self.gripper_action = 0.0
+        self.gripper_action = -1.0
         self.settle()
         self.start_s = self.sim.data.time
         self.target = self.measured()
@@ -178,7 +178,8 @@ class Robosuite(aim_child.Simulator):
         self.sim.model.cam_fovy[camera] = fovy_deg
 
     def settle(self):
-        """robosuite drops its objects from two centimetres above the table."""
+        """robosuite drops its objects from two centimetres above the table, and begins with the
+        fingers half open."""
         pose = self.measured()
         for _ in range(math.ceil(SETTLE_S / self.period_s * self.substeps)):
             self.control(pose[0], pose[1])
@@ -193,7 +194,8 @@ class Robosuite(aim_child.Simulator):
         rotation = self.sim.data.site_xmat[site].reshape(3, 3)
         tip = self.sim.data.site_xpos[site] + SITE_TO_TIP_M * rotation[:, 2]
         qpos = [self.sim.data.get_joint_qpos("gripper0_right_finger_joint%d" % i) for i in (1, 2)]
-        opening = float(np.clip((qpos[0] - qpos[1]) / (2 * FINGER_TRAVEL_M), 0, 1))
+        # Open or not, as the expert commands it: fingers around an object are not open.
+        opening = 1.0 if qpos[0] - qpos[1] > 0.9 * 2 * FINGER_TRAVEL_M else 0.0
         tool = Rotation.from_matrix(rotation) * Rotation.from_euler("z", -90, degrees=True)
         return np.array(tip), tool, opening
 
