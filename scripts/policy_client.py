@@ -76,6 +76,8 @@ class PolicyClient:
         self._name = os.urandom(8).hex()
         self._num_requests = 0
         self._episode = 0
+        self._seed = None
+        self._num_plans = 0  # of the trial
         self._socket = None
         self.metadata = None
         self._connect(time.monotonic() + CONNECT_S)
@@ -88,7 +90,9 @@ class PolicyClient:
     def reset(self, seed=None):
         """Begins a trial: plans are counted from 0, their noise comes of the seed."""
         self._episode += 1
-        self._ask({"op": "reset", **({} if seed is None else {"seed": seed})})
+        self._seed = seed
+        self._num_plans = 0
+        self._ask({"op": "reset", **self._trial_seed()})
 
     def plan(self, pictures, cameras, pose, gripper_open, prompt, step=None):
         """Pose targets from what is seen now.
@@ -98,15 +102,18 @@ class PolicyClient:
                       z forward), focal lengths positive, the picture covers [0, W] x [0, H]
         pose          [7] x y z qx qy qz qw of the tool's tip, in the cameras' world
         gripper_open  [0, 1], 1 = open
-        step          plans made before this one in the trial; None: the server counts
+        step          plans made before this one in the trial; None: as counted here
 
         Returns a dict: `actions` float64 [N, 8] (x y z qx qy qz qw open), action k meant for
         (k + 1) * period_s after the pictures were taken; `confidence`, `decodable`, `from_prior`,
         `residual_px` [N]; `visible` [N, 3 a view]; `period_s`; `server_timing`.
         """
         message = self._observation(pictures, cameras, prompt, pose, gripper_open)
-        if step is not None:
-            message["step"] = step
+        # A connection that is lost takes the trial along that the server knows: each request says
+        # all that its plan depends on.
+        message["step"] = self._num_plans if step is None else step
+        self._num_plans += 1
+        message.update(self._trial_seed())
         return self._ask(message)
 
     def run(self, job, pictures, cameras, prompt, pose=None, gripper_open=None, poses=None, seed=0):
@@ -127,6 +134,9 @@ class PolicyClient:
         if poses is not None:
             message["poses"] = np.asarray(poses, dtype=np.float64)
         return self._ask(message)
+
+    def _trial_seed(self):
+        return {} if self._seed is None else {"seed": self._seed}
 
     @staticmethod
     def _observation(pictures, cameras, prompt, pose, gripper_open):

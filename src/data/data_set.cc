@@ -9,7 +9,7 @@
 #include "aim/base/log.h"
 #include "aim/codec/rig_check.h"
 #include "data/foreign_layouts.h"
-#include "data/normal_path.h"
+#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

@@ -16,7 +16,7 @@
 #include "aim/geometry/value_error.h"
 #include "aim/media/file_names.h"
 #include "data/camera_matrices.h"
-#include "data/normal_path.h"
+#include "aim/base/normal_path.h"
 #include "data/processed_folders.h"
 #include "data/view_videos.h"
 

@@ -11,7 +11,7 @@
 #include "aim/codec/pose_csv.h"
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
-#include "data/normal_path.h"
+#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

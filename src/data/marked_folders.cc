@@ -7,7 +7,7 @@
 
 #include "aim/base/log.h"
 #include "aim/media/file_names.h"
-#include "data/normal_path.h"
+#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

@@ -12,7 +12,7 @@
 #include "aim/base/text.h"
 #include "aim/data/data_set.h"
 #include "data/content.h"
-#include "data/normal_path.h"
+#include "aim/base/normal_path.h"
 #include "data/set_shape.h"
 #include "data/set_writer.h"
 

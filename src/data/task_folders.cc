@@ -6,7 +6,7 @@
 #include <string>
 #include <tuple>
 
-#include "data/normal_path.h"
+#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

@@ -21,6 +21,11 @@ std::optional<FairQueue::Job> FairQueue::Pop() {
   return job;
 }
 
+void FairQueue::Drop(uint64_t client) {
+  const std::lock_guard lock(mutex_);
+  waiting_.erase(client);
+}
+
 void FairQueue::Close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;

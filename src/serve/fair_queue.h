@@ -19,6 +19,8 @@ class FairQueue {
   void Push(uint64_t client, Job job);
   // Waits for the next job; none once the queue is closed and empty.
   std::optional<Job> Pop();
+  // The jobs of a client that has gone are not handed out.
+  void Drop(uint64_t client);
   void Close();
 
  private:

@@ -6,6 +6,7 @@
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/rng.h"
 #include "aim/base/text.h"
@@ -87,18 +88,17 @@ ServeReport RunServe(const ServeOptions& options, RunContext& run, const ServePa
   }
   ViewOptions views = ViewsOf(options);
   const SocketServerOptions sockets = SocketOptions(options);
-  Service service(
-      std::make_unique<Planner>(parts.make_model(), std::move(views),
-                                ActionOptions{.min_confidence = options.min_confidence,
-                                              .action_hz = options.action_hz,
-                                              .chunk = options.chunk}),
-      {.policy_name = std::filesystem::path(options.model.model).lexically_normal().filename(),
-       .fingerprint = FingerprintOf(options),
-       .seed = run.seed(),
-       .plan_timeout_s = options.limits.plan_s,
-       .max_waiting = options.limits.waiting,
-       .max_waiting_bytes = static_cast<uint64_t>(options.limits.waiting_mib) << 20,
-       .max_message_bytes = static_cast<uint64_t>(options.limits.message_mib) << 20});
+  Service service(std::make_unique<Planner>(parts.make_model(), std::move(views),
+                                            ActionOptions{.min_confidence = options.min_confidence,
+                                                          .action_hz = options.action_hz,
+                                                          .chunk = options.chunk}),
+                  {.policy_name = NormalPath(options.model.model).filename(),
+                   .fingerprint = FingerprintOf(options),
+                   .seed = run.seed(),
+                   .plan_timeout_s = options.limits.plan_s,
+                   .max_waiting = options.limits.waiting,
+                   .max_waiting_bytes = static_cast<uint64_t>(options.limits.waiting_mib) << 20,
+                   .max_message_bytes = static_cast<uint64_t>(options.limits.message_mib) << 20});
   SocketServer server(sockets, service);
   LogInfo("listening on ws://" + UrlHost(options.host) + ":" + std::to_string(server.port()) +
           " (" + options.wire + ")");

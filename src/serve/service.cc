@@ -99,24 +99,29 @@ void Service::Receive(uint64_t id, std::string_view message, bool is_text) {
   const auto found = clients_.find(id);
   if (found == clients_.end()) return;
   Client& client = found->second;
-  if (fault) {
-    Refuse(client, request, *fault);
-  } else if (request.kind == RequestKind::kPlan) {
-    AcceptPlan(id, client, std::move(request), message);
-  } else {
-    if (request.kind == RequestKind::kReset) {
-      // A client that counts on the next answer to be to its next question must get no late one.
-      if (request.one_action) ForgetAll(id);
-      BeginTrial(client, request);
+  try {
+    if (fault) {
+      Refuse(client, request, *fault);
+    } else if (request.kind == RequestKind::kPlan) {
+      AcceptPlan(id, client, request, message);
+    } else {
+      if (request.kind == RequestKind::kReset) {
+        // A client that counts on the next answer to be to its next question must get no late one.
+        if (request.one_action) ForgetAll(id);
+        BeginTrial(client, request);
+      }
+      if (auto frame = wire->acknowledge(request)) client.send(std::move(*frame));
     }
-    if (auto frame = wire->acknowledge(request)) client.send(std::move(*frame));
+  } catch (const std::exception& error) {  // out of memory, a fault of ours
+    LogError(std::string("a request was not taken: ") + error.what());
+    Refuse(client, request, {FaultCode::kInternal, "the server's log says what failed"});
   }
 }
 
-// Its job has nothing left to do, and waits in the queue without its pictures.
+// Its job has nothing left to do, and waits in the queue without what was sent.
 void Service::Forget(Pending& pending) {
   pending.answered = true;
-  if (!pending.planning) pending.request.pictures = {};
+  if (!pending.planning) pending.request = {};
 }
 
 void Service::ForgetAll(uint64_t id) {
@@ -133,6 +138,7 @@ void Service::Close(uint64_t id) {
     Forget(*pending);
     return true;
   });
+  queue_.Drop(id);
 }
 
 void Service::RefuseLate(Clock::time_point now) {
@@ -141,12 +147,13 @@ void Service::RefuseLate(Clock::time_point now) {
     if (pending->answered || SecondsBetween(pending->received, now) < options_.plan_timeout_s) {
       continue;
     }
-    Forget(*pending);
     const auto found = clients_.find(pending->client);
-    if (found == clients_.end()) continue;
-    Refuse(found->second, pending->request,
-           {FaultCode::kDeadline,
-            "no plan within " + ToText(options_.plan_timeout_s) + " s; send the request again"});
+    if (found != clients_.end()) {
+      Refuse(found->second, pending->request,
+             {FaultCode::kDeadline,
+              "no plan within " + ToText(options_.plan_timeout_s) + " s; send the request again"});
+    }
+    Forget(*pending);
   }
   std::erase_if(pending_, [](const std::shared_ptr<Pending>& pending) {
     return pending->answered && !pending->planning;
@@ -164,17 +171,19 @@ bool Service::IsIdle() const {
       pending_, [](const std::shared_ptr<Pending>& pending) { return pending->answered; });
 }
 
-void Service::Stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    draining_ = true;
-    for (const std::shared_ptr<Pending>& pending : pending_) {
-      if (std::exchange(pending->answered, true)) continue;
-      const auto found = clients_.find(pending->client);
-      if (found == clients_.end()) continue;
-      Refuse(found->second, pending->request, {FaultCode::kClosing, "the server ends"});
-    }
+void Service::RefuseWaiting() {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
+  for (const std::shared_ptr<Pending>& pending : pending_) {
+    if (std::exchange(pending->answered, true)) continue;
+    const auto found = clients_.find(pending->client);
+    if (found == clients_.end()) continue;
+    Refuse(found->second, pending->request, {FaultCode::kClosing, "the server ends"});
   }
+}
+
+void Service::Stop() {
+  RefuseWaiting();
   queue_.Close();
   if (thread_.joinable()) thread_.join();
 }
@@ -208,12 +217,14 @@ void Service::SendNextAction(Client& client, const PolicyRequest& request) {
   client.send(client.wire->answer(request, reply));
 }
 
-void Service::SendReply(Client& client, const Pending& pending, PolicyReply reply) {
+void Service::SendReply(Client& client, Pending& pending, PolicyReply reply) {
   reply.prev_total_ms = client.prev_total_ms;
+  WireFrame frame = client.wire->answer(pending.request, reply);
   if (pending.request.one_action) {
     client.actions_left.assign(reply.actions.begin() + 1, reply.actions.end());
   }
-  client.send(client.wire->answer(pending.request, reply));
+  pending.answered = true;
+  client.send(std::move(frame));
   client.prev_total_ms = 1000 * SecondsBetween(pending.received, Clock::now());
   ++report_.plans;
 }
@@ -264,7 +275,7 @@ std::optional<PolicyFault> Service::Crowded(uint64_t id, uint64_t size_bytes) co
                                            " with this one; send it again"};
 }
 
-void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest request,
+void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest& request,
                          std::string_view message) {
   if (request.one_action && !client.actions_left.empty()) return SendNextAction(client, request);
   ++report_.requests;
@@ -287,12 +298,12 @@ void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest request,
   pending->plan_request = {.seed = request.seed.value_or(client.seed),
                            .replan = request.replan.value_or(is_step ? client.num_plans : 0)};
   if (is_step) ++client.num_plans;
-  pending->request = std::move(request);
   pending->key = key;
   pending->size_bytes = message.size();
   pending->received = Clock::now();
-  pending_.push_back(pending);
   queue_.Push(id, [this, pending] { PlanOne(pending); });
+  pending_.push_back(pending);
+  pending->request = std::move(request);
 }
 
 void Service::Work() {
@@ -305,6 +316,10 @@ void Service::PlanOne(const std::shared_ptr<Pending>& pending) {
   {
     const std::lock_guard lock(mutex_);
     if (pending->answered) {
+      pending_.remove(pending);
+      return;
+    }
+    if (AnswerFromStore(*pending)) {
       pending_.remove(pending);
       return;
     }
@@ -328,6 +343,16 @@ void Service::PlanOne(const std::shared_ptr<Pending>& pending) {
   }
 }
 
+// Sent again over another connection while the first one counted as alive, it waited beside itself.
+bool Service::AnswerFromStore(Pending& pending) {
+  const auto stored = std::ranges::find(store_, pending.key, &Stored::key);
+  const auto found = clients_.find(pending.client);
+  if (pending.key.empty() || stored == store_.end() || found == clients_.end()) return false;
+  SendReply(found->second, pending, stored->reply);
+  ++report_.repeated;
+  return true;
+}
+
 void Service::Store(const std::string& key, const PolicyReply& reply) {
   if (key.empty()) return;
   store_.push_back({.key = key, .reply = reply, .size_bytes = BytesOf(reply)});
@@ -346,7 +371,6 @@ void Service::Settle(const std::shared_ptr<Pending>& pending, const PolicyReply&
   Store(pending->key, reply);
   const auto found = clients_.find(pending->client);
   if (pending->answered || found == clients_.end()) return;
-  pending->answered = true;
   SendReply(found->second, *pending, reply);
 }
 

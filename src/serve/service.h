@@ -59,6 +59,8 @@ class Service {
   // From now on requests for plans are refused; those accepted are still answered.
   void Drain();
   bool IsIdle() const;
+  // Nobody is answered any more but to be told so.
+  void RefuseWaiting();
   // Ends the thread once its plan is made; refuses what waits.
   void Stop();
 
@@ -99,7 +101,10 @@ class Service {
   void Settle(const std::shared_ptr<Pending>& pending, const PolicyReply& reply);
   void Settle(const std::shared_ptr<Pending>& pending, const PolicyFault& fault);
   // The rest holds mutex_.
-  void AcceptPlan(uint64_t id, Client& client, PolicyRequest request, std::string_view message);
+  // `request` is taken once nothing can fail any more.
+  void AcceptPlan(uint64_t id, Client& client, PolicyRequest& request, std::string_view message);
+  // A request that has been answered since it came, by the plan of the same one.
+  bool AnswerFromStore(Pending& pending);
   bool AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
                    const std::string& key);
   // Why there is no room for a request of that size; nothing if there is.
@@ -108,7 +113,8 @@ class Service {
   void ForgetAll(uint64_t id);
   void Store(const std::string& key, const PolicyReply& reply);
   void Refuse(const Client& client, const PolicyRequest& request, const PolicyFault& fault);
-  void SendReply(Client& client, const Pending& pending, PolicyReply reply);
+  // Marks it as answered once its frame is made: what fails before can still be refused.
+  void SendReply(Client& client, Pending& pending, PolicyReply reply);
   static void SendNextAction(Client& client, const PolicyRequest& request);
   void BeginTrial(Client& client, const PolicyRequest& request) const;
 

@@ -42,6 +42,7 @@ struct ServerState {
   Service& service;
   std::set<std::shared_ptr<Session>> sessions = {};
   int num_clients = 0;
+  size_t bytes_held = 0;  // of messages half received and replies not yet taken
 };
 
 // One connection: an HTTP request, which may begin a WebSocket. All on the one thread of Run().
@@ -79,6 +80,7 @@ class Session : public std::enable_shared_from_this<Session> {
       server_.service.Close(client_);
       --server_.num_clients;
     }
+    server_.bytes_held -= bytes_held_;
     server_.sessions.erase(shared_from_this());
   }
 
@@ -179,6 +181,7 @@ class Session : public std::enable_shared_from_this<Session> {
     if (ended_) return;
     if (!socket_.is_message_done()) {
       if (!std::exchange(is_reading_, true)) Limit(read_timer_, server_.options.read_timeout_s);
+      if (HoldsTooMuch()) return End();
       return Read();
     }
     is_reading_ = false;
@@ -190,7 +193,20 @@ class Session : public std::enable_shared_from_this<Session> {
     }
     buffer_.consume(buffer_.size());
     if (buffer_.capacity() > kKeptBufferBytes) buffer_.shrink_to_fit();
+    if (HoldsTooMuch()) return End();
     Read();
+  }
+
+  // Counts what this connection holds. Together they may hold as much as the requests that wait;
+  // one alone has bounds of its own.
+  bool HoldsTooMuch() {
+    const size_t before = std::exchange(bytes_held_, buffer_.capacity() + bytes_out_);
+    server_.bytes_held += bytes_held_ - before;
+    if (server_.bytes_held <= server_.service.options().max_waiting_bytes) return false;
+    if (server_.bytes_held == bytes_held_ || bytes_held_ <= kKeptBufferBytes) return false;
+    LogWarning("a client is cut off: all together hold " + std::to_string(server_.bytes_held) +
+               " bytes of messages half sent and replies not taken");
+    return true;
   }
 
   // Ends the connection unless the timer is cancelled within the time.
@@ -217,6 +233,7 @@ class Session : public std::enable_shared_from_this<Session> {
       LogWarning("a client that takes no replies is cut off");
       return End();
     }
+    if (HoldsTooMuch()) return End();
     if (frames_.size() == 1) WriteFront();
   }
 
@@ -235,6 +252,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const bool closes = frames_.front().closes;
     bytes_out_ -= frames_.front().bytes.size();
     frames_.pop_front();
+    HoldsTooMuch();  // less than before
     if (closes) return CloseWith(websocket::close_code::internal_error);
     if (!is_open_) return;
     if (!frames_.empty()) return WriteFront();
@@ -253,7 +271,8 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer read_timer_;
   asio::steady_timer write_timer_;
   std::deque<WireFrame> frames_;
-  size_t bytes_out_ = 0;  // of frames_
+  size_t bytes_out_ = 0;   // of frames_
+  size_t bytes_held_ = 0;  // as the server counts them
   uint64_t client_ = 0;
   bool is_client_ = false;   // counted as one
   bool is_open_ = false;     // the WebSocket is, and is not being closed
@@ -267,6 +286,10 @@ tcp::endpoint EndpointOf(const SocketServerOptions& options, asio::io_context& c
   error_code error;
   const auto found =
       resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
+  // A name such as localhost may be both; clients mostly say 127.0.0.1.
+  for (const auto& entry : found) {
+    if (!error && entry.endpoint().protocol() == tcp::v4()) return entry.endpoint();
+  }
   if (!error && !found.empty()) return found.begin()->endpoint();
   throw ConfigError({.where = "--host",
                      .got = '"' + options.host + '"',
@@ -343,6 +366,7 @@ class SocketServer::Sockets {
       state_.service.RefuseLate(Service::Clock::now());
       if (!draining_ && stop()) BeginDrain();
       if (draining_ && (state_.service.IsIdle() || Service::Clock::now() >= drain_end_)) {
+        state_.service.RefuseWaiting();
         // Behind the last replies, which the service has posted.
         return asio::post(context_, [this] { SayGoodbye(); });
       }

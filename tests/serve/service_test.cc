@@ -158,6 +158,8 @@ TEST_F(ServiceTest, TwoClientsThatSendTheSameAreBothAnswered) {
   gate_.Open();
   EXPECT_NE(Find(inbox_.WaitMap(1), "actions"), nullptr);
   EXPECT_NE(Find(other.WaitMap(1), "actions"), nullptr);
+  EXPECT_EQ(gate_.prompts().size(), 1u);  // the second from the first one's plan
+  EXPECT_EQ(service_.Report().repeated, 1);
 }
 
 // Ids begin anew with a trial, and its first pictures may be those of the one before.

@@ -184,6 +184,49 @@ TEST_F(SocketServerTest, AMessageThatNeverEndsIsGivenUp) {
   ExpectServesInTheEnd(server.port());
 }
 
+// Two of these together are more than the server holds for all; each alone is not.
+TEST_F(SocketServerTest, MessagesHalfSentHaveOneBoundTogether) {
+  ServeOptions options;
+  options.limits.waiting_mib = 16;
+  RunningServer server(gate_, options);
+  RawSocket first(server.port());
+  RawSocket second(server.port());
+  const size_t whole = size_t{20} << 20;
+  const size_t half = size_t{11} << 20;
+  for (RawSocket* client : {&first, &second}) {
+    client->Upgrade();
+    client->ReadFrame();
+    client->SendBytes(RawSocket::FrameHead(2, whole) + std::string(half, '\xc1'));
+  }
+  int refused = 0;
+  for (RawSocket* client : {&first, &second}) {
+    client->SendBytes(std::string(whole - half, '\xc1'));
+    const auto frame = client->ReadFrame();
+    if (frame && frame->opcode == 1) ++refused;  // read to its end, and in words
+  }
+  EXPECT_EQ(refused, 1);
+  ExpectServes(server.port());
+}
+
+// The time to drain is over; the plan in progress is made all the same.
+TEST_F(SocketServerTest, WhoWaitsAtTheEndIsTold) {
+  ServeOptions options;
+  options.limits.drain_s = 0;
+  RunningServer server(gate_, options);
+  gate_.Close();
+  RawSocket client(server.port());
+  client.Upgrade();
+  client.ReadFrame();
+  client.SendBinary(Ask("r1"));
+  gate_.WaitForPlans(1);
+  server.RequestStop();
+  const auto frame = client.ReadFrame();
+  ASSERT_TRUE(frame);
+  EXPECT_THAT(frame->payload, HasSubstr("the server ends"));
+  gate_.Open();
+  EXPECT_EQ(server.Stop().plans, 0);
+}
+
 // A reply larger than what systems keep for a client that does not read.
 TEST_F(SocketServerTest, AClientThatDoesNotReadIsEnded) {
   ServeOptions options;

@@ -122,5 +122,16 @@ raises(ServerError, "frame long; expected", lambda: client.run("v2a", pictures, 
 client.reset(3)
 actions = client.plan(pictures, cameras, pose, 1, prompt, step=0)["actions"]
 assert (actions == plan["actions"]).all(), "job i2a is not the plan"
+
+
+def second_plan(loses_connection):
+    client.reset(7)
+    client.plan(pictures, cameras, pose, 1, prompt)
+    if loses_connection:
+        client.close()
+    return client.plan(pictures, cameras, pose, 1, prompt)["actions"]
+
+
+assert (second_plan(True) == second_plan(False)).all(), "a new connection has another seed or count"
 client.close()
 print("ok")

@@ -22,7 +22,7 @@ constexpr const char* kInteropModules = "openpi_client.websocket_client_policy, 
 class ServedModel {
  public:
   ServedModel()
-      : child_({Binary("aim-serve"), "--model", (SourceDir() / "assets/tiny").string(), "--port",
+      : child_({Binary("aim-serve"), "--model", (SourceDir() / "assets/tiny/").string(), "--port",
                 "0"}) {
     const std::string before = "listening on ws://127.0.0.1:";
     EXPECT_TRUE(child_.WaitForMessage(" (openpi)")) << child_.messages();

@@ -38,11 +38,13 @@ struct ServeLimits {
           "seconds from the first byte of a message to its last");
     visit("write_s", self.write_s, Range{0.1, 86400}, "seconds a client has to take a reply");
     visit("drain_s", self.drain_s, Range{0, 86400},
-          "seconds that plans under way have when the server is to end");
+          "seconds that plans under way have when the server is to end; the one being computed is "
+          "finished all the same");
     visit("clients", self.clients, Range{1, 1024}, "connections at a time");
     visit("waiting", self.waiting, Range{1, 1024}, "requests of one client that may wait");
     visit("waiting_mib", self.waiting_mib, Range{1, 1 << 20},
-          "of all requests that wait, MiB; beyond it one alone is taken");
+          "of all requests that wait, MiB; beyond it one alone is taken. As much again may be "
+          "half received or not taken by its client");
     visit("message_mib", self.message_mib, Range{1, 2047}, "largest message, MiB");
   }
 };
