@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
@@ -77,13 +78,19 @@ uint64_t AttemptSeed(const DemoJob& job, int attempt) {
          (uint64_t{1} << 47);
 }
 
-Demonstration DemoOfLastingEnv(const DemoJob& job, Env& env, uint64_t seed) {
-  try {
-    return env.Demo(job.task, job.variation, seed);
-  } catch (const IoError& error) {
-    LogWarning(job.Name() + ": made again, the simulator was lost: " + error.what());
+// A simulator that is lost, or says that it cannot demonstrate this scene, is asked once more. Then
+// it is the scene: no success. `last` is set to why.
+Demonstration DemoOrNone(const DemoJob& job, Env& env, uint64_t seed, std::exception_ptr& last) {
+  last = nullptr;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      return env.Demo(job.task, job.variation, seed);
+    } catch (const IoError& error) {
+      LogWarning(job.Name() + ", seed " + std::to_string(seed) + ": " + error.what());
+      last = std::current_exception();
+    }
   }
-  return env.Demo(job.task, job.variation, seed);
+  return {};
 }
 
 }  // namespace
@@ -136,9 +143,10 @@ DemoReport DemoCounts::Report() const {
 
 std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<bool>& stop,
                                 DemoCounts& counts) {
+  std::exception_ptr last;
   for (int attempt = 0; attempt < kMaxDemoAttempts && !stop; ++attempt) {
     const uint64_t seed = AttemptSeed(job, attempt);
-    Demonstration demo = DemoOfLastingEnv(job, env, seed);
+    Demonstration demo = DemoOrNone(job, env, seed, last);
     if (!demo.success) {
       counts.Count(job, &DemoReport::Counts::retried);
       continue;
@@ -152,6 +160,7 @@ std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<
     episode.clip.poses = std::move(demo.commands);
     return episode;
   }
+  if (last) std::rethrow_exception(last);
   if (!stop) counts.Fail(job);
   return std::nullopt;
 }

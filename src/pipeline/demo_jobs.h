@@ -49,7 +49,7 @@ class DemoCounts {
 
 // The first success of up to kMaxDemoAttempts seeds. Attempts and their end are counted. Nothing
 // where none succeeds, or when `stop` is raised between two. A simulator that is lost is tried once
-// more with the same seed; then IoError.
+// more with the same seed, then with the next one; IoError if the last seed ends so, too.
 std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<bool>& stop,
                                 DemoCounts& counts);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -171,11 +172,24 @@ TEST(DemoCollectionTest, TasksWithoutAnExpertAreLeftOutUnlessTheyAreAskedFor) {
       {"--task", "stay", "nobody demonstrates"});
 }
 
-TEST(DemoCollectionTest, ASimulatorThatIsLostTwiceEndsTheRun) {
+// As a scene that a simulator's expert cannot demonstrate.
+TEST(DemoCollectionTest, ASeedThatLosesTheSimulatorTwiceIsLeft) {
   const TemporaryFolder folder;
   DemoScript script;
   script.before = [](uint64_t seed) {
-    if (seed == 2) throw IoError({"simulator", "dead", "a living one", ""});
+    if (seed == 2) throw IoError({"simulator", "dead", "", ""});
+  };
+  const json report = Collect({.task = {"reach"}, .episodes = 4}, folder / "d", script);
+  EXPECT_EQ(report["written"], 4);
+  EXPECT_EQ(report["retried"], 1);
+}
+
+TEST(DemoCollectionTest, ASimulatorThatIsAlwaysLostEndsTheRun) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  std::atomic<int> made = 0;
+  script.before = [&](uint64_t) {
+    if (made++ > 5) throw IoError({"simulator", "dead", "a living one", ""});
   };
   ExpectThrowsWith<IoError>(
       [&] { Collect({.task = {"reach"}, .episodes = 50, .num_workers = 3}, folder / "d", script); },

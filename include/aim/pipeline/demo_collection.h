@@ -113,7 +113,8 @@ nlohmann::json ToJson(const DemoReport& report);
 // them ends.
 //
 // A simulator that is lost (a child process that ends or hangs) is started again, and its episode
-// made with the same seed; lost twice by one episode, it ends the collection with IoError.
+// made with the same seed; lost twice by one seed, it gets the next. A simulator that no seed of an
+// episode keeps alive ends the collection with IoError.
 //
 // Throws ConfigError for unknown tasks and variations, tasks without a scripted expert, cameras
 // that cannot be, if the folder was begun with other options,
