@@ -7,6 +7,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/name_list.h"
 #include "aim/base/out_place.h"
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
@@ -373,7 +374,7 @@ CamerasReport RunCameras(const CamerasOptions& options, RunContext& run) {
   AIM_CHECK(format != formats.end() && !options.files.empty());
   ForeignCameras cameras = format->read(options);
   RequireOwnNames(cameras);
-  PlaceViews(options, ChooseViews(options.view, cameras), cameras);
+  PlaceViews(options, ChooseViews(SplitNames(options.view), cameras), cameras);
   RequirePlaces(cameras, options.extrinsics);
   for (ForeignView& view : cameras.views) ApplySize(options, view);
   const std::vector<CameraTrack> tracks = TracksOf(cameras);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "aim/base/error.h"
+#include "aim/base/name_list.h"
 #include "aim/base/text.h"
 #include "calibration/camera_formats.h"
 #include "calibration/colmap_model.h"
@@ -114,14 +115,15 @@ const std::vector<ColmapModelName>& ColmapModelNames() {
 ForeignCameras ReadColmapCameras(const CamerasOptions& options) {
   const ColmapModel model = ReadColmapModel(options.files);
   ForeignCameras cameras{.views = {}, .world = "COLMAP's own", .is_metric = false};
-  std::vector<std::string> names = options.view;
+  const std::vector<std::string> chosen = SplitNames(options.view);
+  std::vector<std::string> names = chosen;
   if (names.empty()) {
     for (const ColmapImage& image : model.images) names.push_back(image.name);
   }
   for (const std::string& name : names) {
     cameras.views.push_back(ViewOfImages(name, ImagesOf(name, model), model));
   }
-  if (options.view.empty() || options.extrinsics.empty()) return cameras;
+  if (chosen.empty() || options.extrinsics.empty()) return cameras;
   for (const ColmapImage& image : model.images) {  // the pose of any picture places the rest
     if (std::find(names.begin(), names.end(), image.name) != names.end()) continue;
     cameras.views.push_back(ViewOfImages(image.name, {&image}, model));

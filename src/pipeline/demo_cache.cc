@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "aim/base/error.h"
+#include "aim/base/name_list.h"
 #include "aim/base/rng.h"
 #include "aim/base/text.h"
 #include "aim/bundle/encoding.h"
@@ -106,7 +107,7 @@ class DemoEncoder {
 nlohmann::json CacheSettings(const DemoCollectionOptions& options, const nlohmann::json& encoding) {
   nlohmann::json settings = CollectionSettings(options);
   settings.update({{"format", "aim-demo-cache-1"},
-                   {"task", options.task},
+                   {"task", SplitNames(options.task)},
                    {"episodes", options.episodes},
                    {"per_episode", options.per_episode},
                    {"pixels", options.pixels},

@@ -6,6 +6,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/name_list.h"
 #include "aim/base/options.h"
 #include "aim/base/parallel.h"
 #include "aim/base/rng.h"
@@ -29,13 +30,13 @@ int VariationNumber(const std::string& text) {
 
 std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const Env& env) {
   const std::vector<std::string> known = env.Tasks();
-  if (options.task.empty()) {
-    std::vector<std::string> demonstrated = known;
-    std::erase_if(demonstrated,
-                  [&](const auto& task) { return env.FramesWithoutExpert(task) > 0; });
-    return demonstrated;
+  std::vector<std::string> tasks = SplitNames(options.task);
+  if (tasks.empty()) {
+    tasks = known;
+    std::erase_if(tasks, [&](const auto& task) { return env.FramesWithoutExpert(task) > 0; });
+    return tasks;
   }
-  for (const std::string& task : options.task) {
+  for (const std::string& task : tasks) {
     if (std::find(known.begin(), known.end(), task) == known.end()) {
       throw ConfigError({.where = "--task",
                          .got = "\"" + task + "\"",
@@ -49,13 +50,13 @@ std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const
                          .fix = ""});
     }
   }
-  return options.task;
+  return tasks;
 }
 
 std::vector<int> ChosenVariations(const DemoCollectionOptions& options, const std::string& task,
                                   int count) {
   std::vector<int> variations;
-  for (const std::string& text : options.variations) {
+  for (const std::string& text : SplitNames(options.variations)) {
     variations.push_back(VariationNumber(text));
     if (variations.back() < count) continue;
     throw ConfigError(
@@ -64,7 +65,7 @@ std::vector<int> ChosenVariations(const DemoCollectionOptions& options, const st
          .expected = "below " + std::to_string(count) + ", the number that " + task + " has",
          .fix = ""});
   }
-  if (options.variations.empty()) {
+  if (variations.empty()) {
     for (int i = 0; i < count; ++i) variations.push_back(i);
   }
   return variations;
@@ -116,7 +117,7 @@ std::vector<DemoJob> MakeDemoJobs(const DemoCollectionOptions& options, const En
 }
 
 void CheckVariationNumbers(const std::vector<std::string>& variations) {
-  for (const std::string& text : variations) VariationNumber(text);
+  for (const std::string& text : SplitNames(variations)) VariationNumber(text);
 }
 
 void DemoCounts::Count(const DemoJob& job, int64_t DemoReport::Counts::*what) {
@@ -170,7 +171,7 @@ nlohmann::json CollectionSettings(const DemoCollectionOptions& options) {
           {"env", options.simulator.env},
           {"cameras", options.cameras},
           {"first_seed", options.first_seed},
-          {"variations", options.variations},
+          {"variations", SplitNames(options.variations)},
           {"image_size", options.image_size},
           {"frame_period_s", options.frame_period_s},
           {"camera_raise_deg", options.camera_raise_deg}};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aim/base/error.h"
+#include "aim/base/name_list.h"
 #include "aim/base/text.h"
 #include "aim/geometry/checked_camera.h"
 #include "aim/media/resize.h"
@@ -30,7 +31,7 @@ std::string NamesOf(const PolicyRequest& request) {
 std::vector<const SentPicture*> ChosenViews(const PolicyRequest& request,
                                             const ViewOptions& options) {
   std::vector<const SentPicture*> views;
-  for (const std::string& name : options.views) {
+  for (const std::string& name : SplitNames(options.views)) {
     views.push_back(FindPicture(request, name));
     if (views.back() != nullptr) continue;
     RefusePictures(NamesOf(request), "one called " + Excerpt(name),

@@ -6,6 +6,7 @@
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
+#include "aim/base/name_list.h"
 #include "aim/base/normal_path.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/rng.h"
@@ -61,7 +62,7 @@ std::string FingerprintOf(const ServeOptions& options) {
   for (const char* free : {"model", "offload", "text_cache", "vae"}) facts.erase(free);
   facts["content"] = FileStamp(options.model.model);
   facts["mode"] = options.mode;
-  facts["views"] = options.views;
+  facts["views"] = SplitNames(options.views);
   facts["stretched"] = options.stretched;
   facts["min_confidence"] = options.min_confidence;
   if (!options.cameras.empty()) facts["cameras"] = FileStamp(options.cameras);

@@ -206,6 +206,8 @@ TEST(DemoCollectionTest, WrongOptionsAreNamedAndLeaveNothing) {
   DemoScript script;
   for (const Row& row : {
            Row{"task", {.task = {"reech"}}, {"task", "reech", "reach"}},
+           Row{"second task", {.task = {"reach,reech"}}, {"is \"reech\""}},
+           Row{"second variation", {.task = {"reach"}, .variations = {"0,2"}}, {"is 2", "below 2"}},
            Row{"variation", {.task = {"reach"}, .variations = {"2"}}, {"variations", "below 2"}},
            Row{"word", {.variations = {"red"}}, {"variations", "red"}},
            Row{"episodes", {.episodes = 0}, {"episodes", "0"}},

@@ -29,10 +29,12 @@ TEST(SeenClipTest, PicturesOfAnotherSizeAreResizedWithTheirCameras) {
 }
 
 TEST(SeenClipTest, ViewsAreThoseThatAreAskedForInTheirOrder) {
-  const Clip seen =
-      SeenClip(ReadBy("openpi", SampleObservation()), {}, {.views = {"side", "front"}});
+  Clip seen = SeenClip(ReadBy("openpi", SampleObservation()), {}, {.views = {"side", "front"}});
   EXPECT_EQ(seen.views[0].camera.name, "side");
   EXPECT_EQ(seen.views[1].camera.name, "front");
+  seen = SeenClip(ReadBy("openpi", SampleObservation()), {}, {.views = {"side,front"}});
+  ASSERT_EQ(seen.views.size(), 2u);
+  EXPECT_EQ(seen.views[0].camera.name, "side");
   ExpectThrowsWith<InputError>(
       [] { SeenClip(ReadBy("openpi", SampleObservation()), {}, {.views = {"wrist"}}); },
       {"\"wrist\"", "front, side"});

@@ -33,7 +33,8 @@ struct CamerasOptions {
           "what the calibration wrote: files, or the folder of COLMAP's model or VGGT's arrays");
     visit("from", self.from, CameraFormats(), "who wrote them");
     visit("view", self.view, Any{},
-          "names of the views to take, in this order (of COLMAP pictures, or folders of pictures "
+          "names of the views to take, in this order, also with commas (of COLMAP pictures, or "
+          "folders of pictures "
           "that one moving camera took); none: all of them");
     visit("extrinsics", self.extrinsics, Any{},
           "JSON, TOML or CSV with the pose of each view in the world, or of one view that moves "

@@ -39,11 +39,11 @@ struct DemoCollectionOptions {
   static void ForEachField(Self& self, Visitor&& visit) {
     SimulatorOptions::ForEachField(self.simulator, visit);
     visit("task", self.task, Any{},
-          "task to demonstrate; repeat for more; none = all that have a scripted expert");
+          "task to demonstrate, repeatable or with commas; none = all that have a scripted expert");
     visit("episodes", self.episodes, Range{1, 10000000}, "episodes a task");
     visit("first_seed", self.first_seed, Any{}, "episode K of a task has seed first_seed + K");
     visit("variations", self.variations, Any{},
-          "variation numbers to go through in turn; none = all of the task");
+          "variation numbers to go through in turn, also with commas; none = all of the task");
     visit("image_size", self.image_size, Range{16, 2048}, "side of the square pictures, pixels");
     visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
     visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},

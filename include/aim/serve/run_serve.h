@@ -75,9 +75,10 @@ struct ServeOptions {
           "file with the key that clients must send: Authorization: Api-Key <key>");
     visit("wire", self.wire, Limits(WireNames()),
           "what ws://HOST:PORT/ speaks; each has a path of its own as well");
-    visit(
-        "views", self.views, Any{},
-        "picture that is a view of the model, in this order (repeatable); none: all with a camera");
+    visit("views", self.views, Any{},
+          "pictures that are the views of the model, in this order, repeatable or with commas; "
+          "none: all "
+          "with a camera");
     visit("cameras", self.cameras, Any{},
           "cameras.json for pictures that come without calibration, called as they are");
     visit("stretched", self.stretched, Any{},
