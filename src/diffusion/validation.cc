@@ -9,14 +9,15 @@ namespace {
 
 constexpr size_t kClipsPerBatch = 8;
 
-// PSNR of frames 1 .. T-1 of all views of one clip.
+// PSNR of frames 1 .. T-1 of the generated views of one clip: all, or all but a given first one.
 void AddVideoQuality(const Clip& clip, const GeneratedClip& generated, ClipQuality& quality) {
-  for (size_t view = 0; view < generated.videos.size(); ++view) {
-    const int64_t frames = generated.videos[view].size(1);
+  const size_t num_given = clip.views.size() - generated.videos.size();
+  for (size_t i = 0; i < generated.videos.size(); ++i) {
+    const int64_t frames = generated.videos[i].size(1);
     const at::Tensor truth =
-        VideoTensor(clip.views[view], clip.height, clip.width, static_cast<int>(frames));
+        VideoTensor(clip.views[num_given + i], clip.height, clip.width, static_cast<int>(frames));
     const at::Tensor later = truth.narrow(1, 1, frames - 1);
-    quality.psnr_db.push_back(Psnr(generated.videos[view].narrow(1, 1, frames - 1), later));
+    quality.psnr_db.push_back(Psnr(generated.videos[i].narrow(1, 1, frames - 1), later));
     quality.static_psnr_db.push_back(Psnr(truth.narrow(1, 0, 1).expand_as(later), later));
   }
 }
@@ -25,7 +26,8 @@ void AddVideoQuality(const Clip& clip, const GeneratedClip& generated, ClipQuali
 
 std::vector<ClipQuality> MeasureClips(const GeneratorModel& model, const Mode& mode,
                                       const std::vector<Clip>& clips,
-                                      const GenerateOptions& options, const Rng& rng) {
+                                      const GenerateOptions& options, const Rng& rng,
+                                      const GeneratedSink& sink) {
   std::vector<ClipQuality> qualities(clips.size());
   for (size_t begin = 0; begin < clips.size(); begin += kClipsPerBatch) {
     const size_t end = std::min(clips.size(), begin + kClipsPerBatch);
@@ -37,6 +39,7 @@ std::vector<ClipQuality> MeasureClips(const GeneratorModel& model, const Mode& m
       ClipQuality& quality = qualities[begin + i];
       if (!generated[i].poses.empty()) quality.poses.Add(generated[i].poses, part[i].poses);
       AddVideoQuality(part[i], generated[i], quality);
+      if (sink) sink(begin + i, generated[i]);
     }
   }
   return qualities;

@@ -10,7 +10,6 @@
 #include "aim/base/error.h"
 #include "aim/base/name_list.h"
 #include "aim/base/text.h"
-#include "aim/metrics/frechet.h"
 #include "aim/tensor/device.h"
 #include "pipeline/compare_episode.h"
 #include "pipeline/episode_pairs.h"
@@ -18,31 +17,15 @@
 namespace aim {
 namespace {
 
-// A vector a row.
-Eigen::MatrixXd Rows(const std::vector<Eigen::VectorXd>& vectors) {
-  Eigen::MatrixXd rows(static_cast<Eigen::Index>(vectors.size()), kI3dFeatures);
-  for (size_t i = 0; i < vectors.size(); ++i) {
-    rows.row(static_cast<Eigen::Index>(i)) = vectors[i].transpose();
-  }
-  return rows;
-}
-
 class Comparison {
  public:
   Comparison(const CompareOptions& options, RunContext& run) : options_(options), run_(run) {
     run.AddInput(options.judged.path);
     run.AddInput(options.truth.path);
-    const std::set<Metric> metrics = options.Metrics();
-    networks_.device = ParseDevice(run.device());
-    if (metrics.contains(Metric::kLpips)) {
-      networks_.lpips = Lpips::Load(options.lpips, options.weights, networks_.device);
-    }
-    if (metrics.contains(Metric::kFvd)) {
-      networks_.i3d = I3d::Load(options.weights, networks_.device);
-    }
+    networks_ = LoadMetricNetworks(options.measure, ParseDevice(run.device()));
     report_.judged = options.judged.path;
     report_.truth = options.truth.path;
-    if (networks_.lpips) report_.lpips = ToWord(options.lpips);
+    if (networks_.lpips) report_.lpips = ToWord(options.measure.lpips);
   }
 
   CompareReport Run() {
@@ -96,18 +79,11 @@ class Comparison {
   }
 
   void SummarizeFvd() {
-    const auto num_judged = static_cast<int64_t>(features_.judged.size());
-    if (num_judged == 0) return;  // each episode has said why
-    if (num_judged == 1) {
-      report_.missing.push_back({"fvd", "one clip in all",
-                                 static_cast<int64_t>(report_.episodes.size()),
-                                 report_.episodes[0].episode});
-      return;
-    }
-    report_.fvd = {.distance = FrechetDistance(Rows(features_.judged), Rows(features_.truth)),
-                   .num_judged = num_judged,
-                   .num_true = static_cast<int64_t>(features_.truth.size()),
-                   .num_frames = options_.fvd_frames};
+    if (features_.judged.empty()) return;  // each episode has said why
+    report_.fvd = DistanceOf(features_, options_.measure.fvd_frames);
+    if (report_.fvd) return;
+    report_.missing.push_back({"fvd", kOneClip, static_cast<int64_t>(report_.episodes.size()),
+                               report_.episodes[0].episode});
   }
 
   const CompareOptions& options_;
@@ -119,22 +95,9 @@ class Comparison {
 
 }  // namespace
 
-std::set<Metric> CompareOptions::Metrics() const {
-  std::set<Metric> chosen;
-  for (const std::string& name : SplitNames(metrics)) {
-    chosen.insert(FromWord<Metric>(name, "--metrics"));
-  }
-  return chosen;
-}
-
 void CompareOptions::Validate() const {
   CheckRanges(*this);
-  if (Metrics().empty()) {
-    throw ConfigError({.where = "--metrics",
-                       .got = "empty",
-                       .expected = "one or more of " + Join(AllWords<Metric>()),
-                       .fix = ""});
-  }
+  measure.Validate();
   const size_t num_views = SplitNames(judged.views).size();
   const size_t num_true = SplitNames(truth.views).size();
   if (num_true == 0 || num_views == 0 || num_true == num_views) return;

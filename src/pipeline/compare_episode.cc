@@ -1,25 +1,17 @@
 #include "pipeline/compare_episode.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 
 #include "aim/base/error.h"
-#include "aim/base/parallel.h"
 #include "aim/base/text.h"
 #include "aim/data/skipped.h"
 #include "aim/media/resize.h"
-#include "aim/metrics/picture_quality.h"
 #include "aim/metrics/pose_scores.h"
 #include "pipeline/clip_rate.h"
 
 namespace aim {
 namespace {
-
-// Of a batch of pictures through LPIPS, both sides together.
-constexpr int kPixelsPerBatch = 1 << 20;
 
 // One of the two.
 struct ComparedSide {
@@ -40,26 +32,12 @@ std::vector<std::string> ViewNames(const Clip& clip) {
   return names;
 }
 
-// [picture of `frame`] of a view.
-std::span<const uint8_t> PictureOf(const Clip& clip, size_t view, int frame) {
-  const size_t size = 3 * static_cast<size_t>(clip.width) * static_cast<size_t>(clip.height);
-  return std::span(clip.views[view].rgb).subspan(static_cast<size_t>(frame) * size, size);
-}
-
-// Frames [begin, end) of a view, [N, 3, H, W] in [-1, 1].
-at::Tensor PicturesOf(const Clip& clip, size_t view, int begin, int end, c10::Device device) {
-  const auto* bytes = PictureOf(clip, view, begin).data();
-  const at::Tensor pixels = at::from_blob(const_cast<uint8_t*>(bytes),
-                                          {end - begin, clip.height, clip.width, 3}, at::kByte);
-  return pixels.to(device).permute({0, 3, 1, 2}).to(at::kFloat).div_(127.5).sub_(1);
-}
-
 class EpisodeMeasurement {
  public:
   EpisodeMeasurement(const CompareOptions& options, const MetricNetworks& networks,
                      OpenEpisode& judged, OpenEpisode& truth)
       : options_(options),
-        metrics_(options.Metrics()),
+        metrics_(options.measure.Chosen()),
         networks_(networks),
         judged_{judged, FramesTaken(judged, options.edit)},
         truth_{truth, FramesTaken(truth, options.edit)} {}
@@ -143,88 +121,22 @@ class EpisodeMeasurement {
   }
 
   void MeasurePictures() {
-    const int width = judged_.width(options_.edit);
-    const int height = judged_.height(options_.edit);
-    const int side = std::min(width, height);
     const int count = result_.num_frames;
-    with_ssim_ = WhereLarge(Metric::kSsim, side, kSsimWindowPx);
-    with_lpips_ =
-        Asks(Metric::kLpips) && WhereLarge(Metric::kLpips, side, networks_.lpips->min_size_px());
-    if (Asks(Metric::kFvd) && count < options_.fvd_frames) {
-      result_.missing["fvd"] =
-          "fewer than the " + std::to_string(options_.fvd_frames) + " frames of a clip";
+    const int fvd_frames = options_.measure.fvd_frames;
+    const PictureMeasure measure(
+        options_.measure, networks_,
+        {judged_.width(options_.edit), judged_.height(options_.edit), count}, result_.missing);
+    for (int begin = 0; begin < count; begin += fvd_frames) {
+      const FrameRange range{begin, std::min(count, begin + fvd_frames)};
+      const Clip judged = ReadEdited(judged_.episode, options_.edit, range).clip;
+      const Clip truth = ReadEdited(truth_.episode, options_.edit, range).clip;
+      measure.Score(judged, truth, begin == 0 ? 1 : 0, result_.scores);  // the first was given
+      measure.AddFeatures(judged, features_.judged);
+      measure.AddFeatures(truth, features_.truth);
     }
-    for (int begin = 0; begin < count; begin += options_.fvd_frames) {
-      const int end = std::min(count, begin + options_.fvd_frames);
-      const Clip judged = ReadEdited(judged_.episode, options_.edit, {begin, end}).clip;
-      const Clip truth = ReadEdited(truth_.episode, options_.edit, {begin, end}).clip;
-      const int first = begin == 0 ? 1 : 0;  // the given frame is no result
-      for (size_t view = 0; view < truth.views.size(); ++view) {
-        ComparePixels(judged, truth, view, first, end - begin);
-        if (with_lpips_) CompareFeatures(judged, truth, view, first, end - begin);
-        if (Asks(Metric::kFvd) && end - begin == options_.fvd_frames) AddClip(judged, truth, view);
-      }
+    if (Asks(Metric::kPsnr) && !result_.scores.contains("psnr_db")) {
+      result_.missing["psnr_db"] = "every picture equals the true one";
     }
-    const Score& psnr = result_.scores["psnr_db"];
-    if (psnr.num_values > 0) return;
-    result_.scores.erase("psnr_db");
-    if (Asks(Metric::kPsnr)) result_.missing["psnr_db"] = "every picture equals the true one";
-  }
-
-  bool WhereLarge(Metric metric, int side_px, int needed_px) {
-    if (!Asks(metric)) return false;
-    if (side_px >= needed_px) return true;
-    result_.missing[ToWord(metric)] =
-        "pictures with sides below " + std::to_string(needed_px) + " pixels";
-    return false;
-  }
-
-  // Frames [first, end) of a view.
-  void ComparePixels(const Clip& judged, const Clip& truth, size_t view, int first, int end) {
-    const auto count = static_cast<size_t>(end - first);
-    std::vector<double> psnr_db(count), ssim(count);
-    ParallelFor(end - first, NumProcessors(), [&](int64_t i) {
-      const std::span<const uint8_t> a = PictureOf(judged, view, first + static_cast<int>(i));
-      const std::span<const uint8_t> b = PictureOf(truth, view, first + static_cast<int>(i));
-      const auto k = static_cast<size_t>(i);
-      if (Asks(Metric::kPsnr)) psnr_db[k] = PicturePsnrDb(a, b);
-      if (with_ssim_) ssim[k] = Ssim(a, b, truth.width, truth.height);
-    });
-    for (size_t i = 0; i < count; ++i) {
-      if (with_ssim_) result_.scores["ssim"].AddValue(ssim[i]);
-      if (!Asks(Metric::kPsnr)) continue;
-      const bool is_equal = std::isinf(psnr_db[i]);
-      result_.scores["equal_pictures"].AddValue(is_equal ? 1 : 0);
-      if (!is_equal) result_.scores["psnr_db"].AddValue(psnr_db[i]);
-    }
-  }
-
-  void CompareFeatures(const Clip& judged, const Clip& truth, size_t view, int first, int end) {
-    const int batch = std::max(1, kPixelsPerBatch / (2 * truth.width * truth.height));
-    for (int begin = first; begin < end; begin += batch) {
-      const int stop = std::min(end, begin + batch);
-      const at::Tensor distances =
-          networks_.lpips
-              ->Distance(PicturesOf(judged, view, begin, stop, networks_.device),
-                         PicturesOf(truth, view, begin, stop, networks_.device))
-              .to(at::kCPU, at::kDouble);
-      for (int64_t i = 0; i < distances.size(0); ++i) {
-        result_.scores["lpips"].AddValue(distances[i].item<double>());
-      }
-    }
-  }
-
-  void AddClip(const Clip& judged, const Clip& truth, size_t view) {
-    const auto features_of = [&](const Clip& clip) {
-      const at::Tensor video = I3dVideo(clip.views[view].rgb, options_.fvd_frames, clip.width,
-                                        clip.height, networks_.device);
-      const at::Tensor features =
-          networks_.i3d->Features(video)[0].to(at::kCPU, at::kDouble).contiguous();
-      return Eigen::VectorXd(
-          Eigen::Map<const Eigen::VectorXd>(features.const_data_ptr<double>(), kI3dFeatures));
-    };
-    features_.judged.push_back(features_of(judged));
-    features_.truth.push_back(features_of(truth));
   }
 
   void MeasurePoses() {
@@ -337,8 +249,6 @@ class EpisodeMeasurement {
   const MetricNetworks& networks_;
   ComparedSide judged_;
   ComparedSide truth_;
-  bool with_ssim_ = false;
-  bool with_lpips_ = false;
   EpisodeComparison result_;
   ClipFeatures features_;
 };

@@ -1,5 +1,5 @@
 // What a comparison found, for programs and for people.
-#include <algorithm>
+#include <set>
 
 #include "aim/base/text.h"
 #include "aim/pipeline/compare.h"
@@ -7,9 +7,6 @@
 
 namespace aim {
 namespace {
-
-// Covariances of fewer clips than features are singular, and the distance grows as clips get fewer.
-constexpr int64_t kManyClips = kI3dFeatures + 1;
 
 struct ScoreText {
   const char* name;  // of the score, or what it begins with
@@ -50,23 +47,6 @@ std::string Row(const std::string& name, const ScoreSummary& summary, const Scor
   return Row(name, std::to_string(summary.num_values), StyledText(summary.value, style), interval);
 }
 
-bool IsFew(const VideoDistance& fvd) { return std::min(fvd.num_judged, fvd.num_true) < kManyClips; }
-
-std::string FewClips(const VideoDistance& fvd) {
-  return "FVD of " + std::to_string(fvd.num_judged) + " and " + std::to_string(fvd.num_true) +
-         " clips of " + std::to_string(fvd.num_frames) +
-         " frames is biased upwards: compare it with FVD of as many clips alone";
-}
-
-nlohmann::json ToJson(const VideoDistance& fvd) {
-  nlohmann::json object = {{"value", fvd.distance},
-                           {"clips_judged", fvd.num_judged},
-                           {"clips_truth", fvd.num_true},
-                           {"frames", fvd.num_frames}};
-  if (IsFew(fvd)) object["note"] = FewClips(fvd);
-  return object;
-}
-
 nlohmann::json ToJson(const EpisodeComparison& episode) {
   return {{"episode", episode.episode},
           {"frames", episode.num_frames},
@@ -98,7 +78,7 @@ std::string Partnerless(const std::vector<std::string>& names, const std::string
 // What a reader must know beside the numbers.
 std::string Remarks(const CompareReport& report) {
   std::string text;
-  if (report.fvd && IsFew(*report.fvd)) text += FewClips(*report.fvd) + ".\n";
+  if (report.fvd && !FewClips(*report.fvd).empty()) text += FewClips(*report.fvd) + ".\n";
   if (report.episodes.size() == 1) text += "One episode: no intervals.\n";
   for (const MissingCount& missing : report.missing) {
     text += "not measured: " + missing.metric + " of " +

@@ -60,7 +60,7 @@ class CompareTest : public ::testing::Test {
     CompareOptions options;
     options.judged.path = (folder_ / "judged").string();
     options.truth.path = (folder_ / "truth").string();
-    options.metrics = metrics;
+    options.measure.metrics = metrics;
     return options;
   }
 
@@ -201,7 +201,7 @@ TEST_F(CompareTest, EpisodesArePairedByFlatNamesOrByOrder) {
 // Damage in the middle of a video: what was measured before it counts nowhere.
 TEST_F(CompareTest, HalfAnEpisodeCountsNowhere) {
   CompareOptions options = Options({"ssim", "pose"});
-  options.fvd_frames = kI3dMinFrames;
+  options.measure.fvd_frames = kI3dMinFrames;
   const Clip clip = MakeSyntheticClip(3 * kI3dMinFrames, 80);
   for (const char* side : {"judged", "truth"}) WriteClipFiles(folder_ / side / "long", clip);
   const fs::path video = folder_ / "judged/long/view0.mp4";
@@ -275,7 +275,7 @@ TEST_F(CompareTest, BringsBothToOneRateAndSizeWhenAsked) {
 TEST_F(CompareTest, PixelsOfPosesAreOfTheSizeAskedFor) {
   const Clip clip = MakeSyntheticClip(kComparedFrames, 70);
   CompareOptions options = OnePair(Disturbed(clip), clip);
-  options.metrics = {"pose"};
+  options.measure.metrics = {"pose"};
   RunContext run;
   const CompareReport whole = RunCompare(options, run);
   options.edit.width = options.edit.height = 16;
@@ -332,7 +332,7 @@ TEST_F(CompareTest, WithoutPosesOrCamerasTheReasonIsGiven) {
   for (ToolPose& pose : moved.poses) pose.world_from_tool.translation.x() += 0.02;
   const auto error_px = [&](const std::string& truth) {
     CompareOptions pair = OnePair(moved, clip);
-    pair.metrics = {"pose"};
+    pair.measure.metrics = {"pose"};
     if (!truth.empty()) pair.truth.path = truth;
     return RunCompare(pair, run).overall.at("error_2d_px/view1/tip").value;
   };
@@ -383,8 +383,8 @@ TEST_F(CompareTest, NetworksMeasureEveryView) {
   networks.i3d.emplace(testing::MadeWeights(I3dShapes()), "made");
   const Clip clip = MakeSyntheticClip(kI3dMinFrames + 2, 70);
   CompareOptions options = OnePair(Disturbed(clip), clip);
-  options.metrics = {"lpips", "fvd"};
-  options.fvd_frames = kI3dMinFrames;
+  options.measure.metrics = {"lpips", "fvd"};
+  options.measure.fvd_frames = kI3dMinFrames;
   const auto measure = [&](const CompareOptions& asked, ClipFeatures& features) {
     const DataSet judged = asked.judged.Open();
     const DataSet truth = asked.truth.Open();
@@ -401,12 +401,12 @@ TEST_F(CompareTest, NetworksMeasureEveryView) {
   ASSERT_EQ(features.truth.size(), 2u);
   EXPECT_GT((features.judged[0] - features.truth[0]).norm(), 0);
   EXPECT_GT((features.truth[0] - features.truth[1]).norm(), 0);
-  options.fvd_frames = kI3dMinFrames + 3;
+  options.measure.fvd_frames = kI3dMinFrames + 3;
   const EpisodeComparison short_of_a_clip = measure(options, features);
   EXPECT_EQ(features.judged.size(), 2u);
   EXPECT_EQ(short_of_a_clip.missing.at("fvd"), "fewer than the 12 frames of a clip");
   options = OnePair(MakeSyntheticClip(2, 70, 16), MakeSyntheticClip(2, 70, 16));
-  options.metrics = {"lpips"};
+  options.measure.metrics = {"lpips"};
   EXPECT_EQ(measure(options, features).missing.at("lpips"), "pictures with sides below 31 pixels");
 }
 
@@ -414,7 +414,7 @@ TEST_F(CompareTest, RefusesBeforeAnythingIsWritten) {
   const fs::path out = folder_ / "report.json";
   RunContext run({.out = out});
   CompareOptions options = Options({"psnr", "lpips"});
-  options.weights = (folder_ / "nowhere").string();
+  options.measure.weights = (folder_ / "nowhere").string();
   ExpectThrowsWith<InputError>([&] { RunCompare(options, run); },
                                {"alexnet.ckpt", "scripts/setup --metrics"});
   options = Options({"psnr,blur"});

@@ -84,6 +84,79 @@ TEST_F(EvaluateModelTest, CodecFloorIsTheCodecs) {
   EXPECT_EQ(report["modes"].size(), 3u);
 }
 
+// The networks are those of aim-data compare; here they meet the modes of a model.
+TEST_F(EvaluateModelTest, NetworksMeasureEveryModeThatMakesVideo) {
+  const fs::path weights = testing::SourceDir() / kMetricWeightsFolder;
+  if (!fs::exists(weights / "alexnet.ckpt")) GTEST_SKIP() << "no weights: scripts/setup --metrics";
+  EvaluateModelOptions options = Options();
+  options.episodes = 1;
+  options.mode = {"i2a,a2v"};
+  options.measure = {
+      .metrics = {"ssim,lpips", "fvd"}, .fvd_frames = kI3dMinFrames, .weights = weights.string()};
+  RunContext run;
+  ExpectThrowsWith<ConfigError>([&] { RunEvaluateModel(options, run); },
+                                {"--metrics is ssim, lpips, fvd", "mode i2a makes: poses"});
+  options.measure.metrics.push_back("pose");
+  const EvaluationReport measured = RunEvaluateModel(options, run);
+  const nlohmann::json report = ToJson(measured);
+  const nlohmann::json& modes = report["modes"];
+  EXPECT_EQ(report["lpips_network"], "alexnet");
+  EXPECT_FALSE(modes["i2a"].contains("ssim"));
+  EXPECT_TRUE(modes["i2a"].contains("position_mm"));
+  for (const char* name : {"a2v", "autoencoder_floor"}) {
+    const nlohmann::json& mode = modes[name];
+    EXPECT_LE(mode["ssim"], 1) << name;
+    EXPECT_GT(mode["lpips"], 0) << name;
+    EXPECT_GT(mode["fvd"]["value"], 0) << name;
+    EXPECT_EQ(mode["fvd"]["clips_judged"], 2) << name;  // two views
+    EXPECT_EQ(mode["fvd"]["clips_truth"], 2) << name;
+    EXPECT_FALSE(mode.contains("psnr_db")) << name;
+  }
+  const std::string table = EvaluationTable(measured);
+  for (const char* words : {"| SSIM % |", "| LPIPS (alexnet) |", "| FVD |", "is biased upwards"}) {
+    EXPECT_THAT(table, HasSubstr(words));
+  }
+}
+
+// The scores are of what was generated, not of the truth: those of pictures that a model cannot
+// make (nothing was trained) are far from those of the autoencoder alone.
+TEST_F(EvaluateModelTest, PicturesAreMeasuredAgainstTheTruth) {
+  EvaluateModelOptions options = Options();
+  options.mode = {"a2v"};
+  options.measure.metrics = {"ssim", "fvd"};
+  options.measure.fvd_frames = kTinyFrames + 1;
+  RunContext run;
+  ExpectThrowsWith<InputError>(
+      [&] {
+        options.measure.weights = (*folder_ / "nowhere").string();
+        RunEvaluateModel(options, run);
+      },
+      {"i3d-kinetics-400.ckpt is missing", "scripts/setup --metrics"});
+  options.measure.metrics = {"ssim"};
+  const EvaluationReport report = RunEvaluateModel(options, run);
+  EXPECT_EQ(report.modes.size(), 2u);  // no poses: no floor of the codec
+  const ScoreSummary& made = report.modes.at("a2v").quality.pictures.at("ssim");
+  const ScoreSummary& floor = report.modes.at("autoencoder_floor").quality.pictures.at("ssim");
+  EXPECT_EQ(made.num_values, 5 * 2 * (kTinyFrames - 1));
+  EXPECT_GT(floor.value, made.value);
+  EXPECT_LT(made.interval->low, made.value);
+  EXPECT_EQ(ToJson(report)["modes"]["a2v"]["interval"]["ssim"][0], made.interval->low);
+}
+
+// Only poses asked for: no video is decoded, and what makes nothing else is left out.
+TEST_F(EvaluateModelTest, PosesAloneLeaveVideosOut) {
+  EvaluateModelOptions options = Options();
+  options.episodes = 1;
+  options.measure.metrics = {"pose"};
+  RunContext run;
+  const EvaluationReport report = RunEvaluateModel(options, run);
+  EXPECT_FALSE(report.modes.contains("i2v"));
+  EXPECT_FALSE(report.modes.at("i2va").quality.summary.pictures);
+  EXPECT_TRUE(report.modes.at("i2va").quality.summary.poses);
+  options.measure.metrics = {};
+  ExpectThrowsWith<ConfigError>([&] { RunEvaluateModel(options, run); }, {"--metrics", "empty"});
+}
+
 TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
   RunContext run;
   EvaluateModelOptions options = Options();

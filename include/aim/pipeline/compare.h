@@ -6,7 +6,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,20 +16,10 @@
 #include "aim/data/episode_edit.h"
 #include "aim/data/skipped.h"
 #include "aim/metrics/score.h"
-#include "aim/pipeline/i3d.h"
-#include "aim/pipeline/lpips.h"
-#include "aim/pipeline/metric_weights.h"
+#include "aim/pipeline/metric_options.h"
+#include "aim/pipeline/video_distance.h"
 
 namespace aim {
-
-enum class Metric { kPsnr, kSsim, kLpips, kFvd, kPose };
-constexpr auto WordsOf(Metric) {
-  return WordTable<Metric, 5>{{{Metric::kPsnr, "psnr"},
-                               {Metric::kSsim, "ssim"},
-                               {Metric::kLpips, "lpips"},
-                               {Metric::kFvd, "fvd"},
-                               {Metric::kPose, "pose"}}};
-}
 
 enum class Pairing { kName, kOrder };
 constexpr auto WordsOf(Pairing) {
@@ -40,19 +29,15 @@ constexpr auto WordsOf(Pairing) {
 struct CompareOptions {
   DataOptions judged;
   DataOptions truth;
-  std::vector<std::string> metrics = {"psnr", "ssim", "lpips", "fvd", "pose"};
+  MetricOptions measure = {.metrics = {"psnr", "ssim", "lpips", "fvd", "pose"}};
   Pairing pair = Pairing::kName;
   EpisodeEdit edit = {};  // its views are not used
-  LpipsNetwork lpips = LpipsNetwork::kAlexnet;
-  int fvd_frames = 16;
-  std::string weights = kMetricWeightsFolder;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("judged", self.judged.path, Any{}, InAnyLayout("data set, task, or one episode"));
     visit("truth", self.truth.path, Any{}, "what it is compared with; the same");
-    visit("metrics", self.metrics, Any{},
-          "what to measure, repeatable or with commas; default psnr,ssim,lpips,fvd,pose: all");
+    MetricOptions::ForEachField(self.measure, visit, "psnr,ssim,lpips,fvd,pose: all");
     visit("pair", self.pair, Any{},
           "episodes belong together by name, or by their order where names were lost (LeRobot)");
     visit("views", self.judged.views, Any{},
@@ -69,17 +54,9 @@ struct CompareOptions {
           "frames a second of both: for each moment the nearest frame; 0 = as recorded");
     visit("layout", self.judged.layout, LayoutChoices(), "auto: found by the files there");
     visit("truth_layout", self.truth.layout, LayoutChoices(), "the same of the truth");
-    visit("lpips", self.lpips, Any{}, "network behind LPIPS; numbers of different ones differ");
-    visit("fvd_frames", self.fvd_frames, Range{kI3dMinFrames, 256},
-          "frames of a clip of FVD, one after another");
-    visit("weights", self.weights, Any{}, "folder that scripts/setup --metrics filled");
   }
   void Validate() const;  // throws ConfigError
-  std::set<Metric> Metrics() const;
 };
-
-// What was not measured of an episode, and why.
-using Missing = std::map<std::string, std::string>;
 
 struct EpisodeComparison {
   std::string episode;
@@ -87,14 +64,6 @@ struct EpisodeComparison {
   std::string size;  // as recorded or asked for, of the true pictures: errors in pixels are theirs
   Scores scores;
   Missing missing;
-};
-
-// Of the sets, not of episodes: clips of all views together.
-struct VideoDistance {
-  double distance = 0;
-  int64_t num_judged = 0;  // clips
-  int64_t num_true = 0;
-  int num_frames = 0;  // of a clip
 };
 
 // A reason, and of how many episodes it holds.

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 #include "aim/data/data_options.h"
 #include "aim/data/skipped.h"
 #include "aim/metrics/clip_quality.h"
+#include "aim/metrics/score.h"
+#include "aim/pipeline/metric_options.h"
+#include "aim/pipeline/video_distance.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -20,6 +24,7 @@ struct EvaluateModelOptions {
   DataOptions data;
   int episodes = 50;
   std::vector<std::string> mode;
+  MetricOptions measure = {.metrics = {"psnr", "pose"}};
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -28,16 +33,28 @@ struct EvaluateModelOptions {
                               "episodes that were not trained on, with all poses recorded");
     visit("episodes", self.episodes, Range{1, 1e6},
           "episodes measured, evenly spread over the data; the start of each");
-    visit("mode", self.mode, Any{}, "mode to measure (repeatable); none = all that were trained");
+    visit("mode", self.mode, Any{},
+          "mode to measure, repeatable or with commas; none = all that were trained");
+    MetricOptions::ForEachField(self.measure, visit, "psnr,pose");
   }
   void Validate() const;  // throws ConfigError
 };
 
+// Of some clips together.
+struct MeasuredQuality {
+  QualitySummary summary;                        // of what was asked for
+  std::map<std::string, ScoreSummary> pictures;  // ssim, lpips
+};
+
+// What ToJson of a QualitySummary gives, with the scores of pictures among it.
+nlohmann::json ToJson(const MeasuredQuality& quality);
+
 // One mode, or a floor.
 struct ModeReport {
-  QualitySummary quality;  // with intervals
-  double seconds_per_clip = 0;
-  std::map<std::string, QualitySummary> tasks;  // if there are several
+  MeasuredQuality quality;                       // with intervals
+  double seconds_per_clip = 0;                   // without what measuring took
+  std::map<std::string, MeasuredQuality> tasks;  // if there are several
+  std::optional<VideoDistance> fvd;
 };
 
 struct EvaluationReport {
@@ -46,17 +63,24 @@ struct EvaluationReport {
   std::string data;
   int steps = 0;
   double guidance = 1;
+  std::string lpips;  // the network, if it was asked for
   std::map<std::string, ModeReport> modes;
+  Missing missing;  // of videos
   std::vector<Skipped> skipped;
 };
-// {"model", "fingerprint", "data", "steps", "guidance", "modes": {name: what ToJson of a
-// QualitySummary gives, "seconds_per_clip", "tasks": {task: the same}}, "damaged", "unfit"}
+// {"model", "fingerprint", "data", "steps", "guidance", "lpips_network", "modes": {name: what
+// ToJson of a QualitySummary gives, with "ssim" and "lpips", "seconds_per_clip", "fvd": {"value",
+// "clips_judged", "clips_truth", "frames", "note"}, "tasks": {task: the same}}, "missing": {metric:
+// reason}, "damaged", "unfit"}
 nlohmann::json ToJson(const EvaluationReport& report);
 
-// Measures and writes the report as JSON to run.out() (a file) if one is given. Beside the
+// Measures and writes the report as JSON to run.out() (a file) if one is given. Modes that make
+// nothing of what --metrics asks for are left out, or refused where they were named. Beside the
 // modes stand "v2a_no_first_pose" and two floors that no training can go below: "codec_floor"
 // (action images of the true poses, decoded) and "autoencoder_floor" (the same, and the videos,
-// through the autoencoder). A bootstrap draw resamples episodes. Throws InputError, ConfigError.
+// through the autoencoder). SSIM and LPIPS are of 8-bit pictures without the given first, FVD is
+// over clips of all views, as in aim-data compare. A bootstrap draw resamples episodes. Throws
+// InputError, ConfigError.
 EvaluationReport RunEvaluateModel(const EvaluateModelOptions& options, RunContext& run);
 
 // The report as a Markdown table, a line a mode.
