@@ -79,7 +79,7 @@ std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit
                     .fix = "frames are not invented"});
 }
 
-void RequireFitting(const DataSet& data, const EpisodeEdit& edit, const std::string& views_flag) {
+void RequireFitting(const DataSet& data, const EpisodeEdit& edit, const EditFlags& flags) {
   if (edit.views.empty() && edit.fps == 0) return;
   std::optional<Problem> asked;
   for (const EpisodeRef& ref : data.episodes()) {
@@ -96,7 +96,8 @@ void RequireFitting(const DataSet& data, const EpisodeEdit& edit, const std::str
     }
   }
   if (!asked) return;
-  if (asked->where == "--views") asked->where = views_flag;
+  if (asked->where == EditFlags{}.views) asked->where = flags.views;
+  if (asked->where == EditFlags{}.fps) asked->where = flags.fps;
   const std::string all = "no episode of " + data.root().string() + " has that";
   asked->fix = asked->fix.empty() ? all : all + ", and " + asked->fix;
   throw ConfigError(*asked);

@@ -35,7 +35,7 @@ class Comparison {
     const DataSet truth = OpenDataSet(options_.truth.path, options_.truth.layout);
     RequireFitting(judged, options_.edit);
     RequireFitting(truth, {.views = views, .fps = options_.edit.fps},
-                   options_.truth.views.empty() ? "--views" : "--truth-views");
+                   {.views = options_.truth.views.empty() ? "--views" : "--truth-views"});
     EpisodePairs pairs = PairEpisodes(judged, truth, options_.pair);
     if (!run_.out().empty()) run_.PrepareOutFile();
     const at::InferenceMode guard;
@@ -102,7 +102,7 @@ void CompareOptions::Validate() const {
   const size_t num_true = SplitNames(truth.views).size();
   if (num_true == 0 || num_views == 0 || num_true == num_views) return;
   throw ConfigError({.where = "--truth-views",
-                     .got = CountText(static_cast<int64_t>(num_true), "name"),
+                     .got = "given " + CountText(static_cast<int64_t>(num_true), "name"),
                      .expected = "as many as --views has (" + std::to_string(num_views) +
                                  "): they belong together in order",
                      .fix = ""});

@@ -51,12 +51,14 @@ DataSource ParseSource(const std::string& text) {
   return source;
 }
 
-std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint64_t seed) {
+std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint64_t seed,
+                                     const EpisodeEdit& edit) {
   std::vector<TrainingEpisode> episodes;
   std::map<std::string, int> num_copies;
   for (const std::string& text : data) {
     const DataSource source = ParseSource(text);
     const DataSet set = OpenDataSet(source.dir);
+    RequireFitting(set, edit, {.views = "clips.views", .fps = "clips.fps"});
     for (const EpisodeRef& ref : set.episodes()) {
       const double fraction = NameFraction(ref, seed + 1);
       if (fraction >= source.ratio) continue;
@@ -113,7 +115,7 @@ void CheckPoses(const OpenEpisode& episode) {
 void CheckViews(const Clip& clip, const std::string& where, int num_views) {
   const size_t has = clip.views.size();
   if (has >= static_cast<size_t>(num_views)) return;
-  throw InputError({where, CountText(static_cast<int64_t>(has), "view"),
+  throw InputError({where, "with " + CountText(static_cast<int64_t>(has), "view"),
                     "at least " + std::to_string(num_views) + ", as clips.num_views asks for",
                     "ask for fewer"});
 }
@@ -157,12 +159,12 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
 }
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
-                           uint64_t seed) {
+                           uint64_t seed, const EpisodeEdit& edit) {
   if (data.empty())
     throw ConfigError({"--data", "missing",
                        "at least one data set, or a finished cache in clips.dir",
                        "make one with aim-data demos"});
-  const std::vector<TrainingEpisode> episodes = ListAll(data, seed);
+  const std::vector<TrainingEpisode> episodes = ListAll(data, seed, edit);
   std::set<std::string> distinct;
   for (const TrainingEpisode& episode : episodes) distinct.insert(Identity(episode.ref));
   const size_t num_held_out = NumHeldOut(validation_episodes, distinct.size());

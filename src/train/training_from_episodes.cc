@@ -126,8 +126,8 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
                               (run.common().out / "run.json").string()});
   }
   EpisodeReader reader(options.clips.edit, options.clips.num_views);
-  const DataSplit split =
-      ListTrainingData(options.data, options.train.validation_episodes, run.seed());
+  const DataSplit split = ListTrainingData(options.data, options.train.validation_episodes,
+                                           run.seed(), options.clips.edit);
   const std::map<std::filesystem::path, ClipShape> shapes = SampleShapes(split, reader);
   TrainingSetup setup;
   if (options.init.empty()) {

@@ -63,6 +63,23 @@ TEST_F(DatasetTest, TooFewEpisodesAreRefused) {
   testing::ExpectThrowsWith<ConfigError>([] { ListTrainingData({}, -1, 0); }, {"--data"});
 }
 
+// Of the set, before any episode is read; not once an episode.
+TEST_F(DatasetTest, WhatNoEpisodeHasIsRefusedOnce) {
+  testing::WriteTrainingData(data(), {.num_episodes = 3, .size_px = 16});
+  struct Case {
+    EpisodeEdit edit;
+    std::vector<std::string> words;
+  };
+  for (const Case& each : {
+           Case{{.views = {"view0,wrist"}}, {"clips.views is \"wrist\"", "view0, view1"}},
+           Case{{.fps = 1000}, {"clips.fps is 1000", "at most", "no episode of"}},
+       }) {
+    testing::ExpectThrowsWith<ConfigError>([&] { ListTrainingData({data()}, 0, 0, each.edit); },
+                                           each.words);
+  }
+  EXPECT_EQ(ListTrainingData({data()}, 0, 0, {.views = {"view1"}}).training.size(), 3U);
+}
+
 TEST_F(DatasetTest, TheSplitDependsOnTheSeedAlone) {
   testing::WriteTrainingData(data(), {.num_episodes = 8, .size_px = 16});
   const DataSplit split = ListTrainingData({data()}, 3, 0);

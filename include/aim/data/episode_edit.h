@@ -37,10 +37,15 @@ std::vector<int> SampleFrames(const std::vector<double>& times_s, double fps);
 // Those of an episode that `edit` takes. Throws UnfitError for a rate above its own.
 std::vector<int> FramesTaken(const OpenEpisode& episode, const EpisodeEdit& edit);
 
-// Throws ConfigError, before a run begins, where no episode that can be opened has the views (which
-// `views_flag` named) or the rate that `edit` asks for.
-void RequireFitting(const DataSet& data, const EpisodeEdit& edit,
-                    const std::string& views_flag = "--views");
+// What a user typed to ask for an edit.
+struct EditFlags {
+  std::string views = "--views";
+  std::string fps = "--fps";
+};
+
+// Throws ConfigError, before a run begins, where no episode that can be opened has the views or the
+// rate that `edit` asks for; `flags` named them.
+void RequireFitting(const DataSet& data, const EpisodeEdit& edit, const EditFlags& flags = {});
 
 // An episode, as `edit` wants it; poses are those of the frames taken; of the frames that come out,
 // those of `range`. Throws UnfitError for a view that it has not and a rate above its own,

@@ -35,10 +35,10 @@ struct DataSplit {
 // `data` are DIR or DIR@RATIO: how often an episode is trained on in an epoch; of 2.5 every episode
 // twice and half of them, by hash, a third time. What is given twice adds up. `validation_episodes`
 // are held out of training (each once, however often it was given), or, where it is -1, one in ten,
-// at least 1 and at most 24. Throws InputError for a missing folder, ConfigError for a bad ratio or
-// too few episodes.
+// at least 1 and at most 24. Throws InputError for a missing folder, ConfigError for a bad ratio,
+// too few episodes, or a set of which no episode has the views or the rate that `edit` asks for.
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
-                           uint64_t seed);
+                           uint64_t seed, const EpisodeEdit& edit = {});
 
 // A hash of what the episodes hold, whichever side they are on: changes when one is recorded or
 // captioned again.
