@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/name_list.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/out_place.h"
 #include "aim/base/text.h"
 #include "aim/base/utf8.h"
@@ -281,13 +282,16 @@ void WarnOfUnits(const ForeignCameras& cameras, const std::string& from) {
 }
 
 // Of what an earlier run left there, --overwrite may remove pictures of views and their cameras,
-// nothing else, and nothing that is read now.
+// nothing else, nothing that no run has left, and nothing that is read now.
 void RequireNewFolder(const CamerasOptions& options, bool overwrite) {
   const fs::path folder = options.undistorted;
   const auto refuse = [&](const std::string& got, const std::string& fix) {
     throw ConfigError({"--undistorted", folder.string() + ", " + got, "a new folder", fix});
   };
-  for (const std::string& path : options.undistort) {
+  std::vector<std::string> inputs = options.undistort;
+  inputs.insert(inputs.end(), options.files.begin(), options.files.end());
+  if (!options.extrinsics.empty()) inputs.push_back(options.extrinsics);
+  for (const std::string& path : inputs) {
     if (HoldsOrIs(folder, fs::weakly_canonical(fs::absolute(path)))) {
       refuse("where " + path + " is read from", "choose another one");
     }
@@ -297,23 +301,24 @@ void RequireNewFolder(const CamerasOptions& options, bool overwrite) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (!overwrite) refuse("which exists", "choose another one, or give --overwrite");
-    if (name.starts_with("view") || name == "cameras.json") continue;
+    if (name.starts_with("view") || name == "cameras.json" || name == kUndistortedRecord) continue;
     refuse("which exists and holds " + name + ", which this command does not write",
            "choose another one");
   }
+  if (!fs::is_empty(folder) && !fs::exists(folder / kUndistortedRecord)) {
+    refuse(
+        "which exists and no earlier run has made: there is no " + std::string(kUndistortedRecord),
+        "choose another one");
+  }
 }
 
-// Pictures without their cameras are of no use: the folder goes if what comes after it throws.
-struct FolderUnlessThrown {
-  FolderUnlessThrown() = default;
-  FolderUnlessThrown(const FolderUnlessThrown&) = delete;
-  FolderUnlessThrown& operator=(const FolderUnlessThrown&) = delete;
-  ~FolderUnlessThrown() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove_all(path, ignored);
-  }
-  fs::path path = {};  // empty: nothing is removed
-};
+// Beside the pictures or in their folder; before the old pictures go.
+void WriteWithPictures(const CamerasOptions& options, const std::vector<CameraTrack>& tracks,
+                       const fs::path& out, const fs::path& staged) {
+  const fs::path below = NormalPath(out).lexically_relative(NormalPath(options.undistorted));
+  const bool is_inside = !below.empty() && *below.begin() != "..";
+  WriteCamerasJson(is_inside ? staged / below : out, tracks);
+}
 
 }  // namespace
 
@@ -394,13 +399,14 @@ CamerasReport RunCameras(const CamerasOptions& options, RunContext& run) {
                             .corner_shift_px = CornerShiftPx(view.camera, view.lens)});
   }
   run.PrepareOutFile();
-  FolderUnlessThrown undistorted;
-  if (!options.undistort.empty()) {
-    UndistortViews(options, cameras.views, report.views, run.progress());
-    undistorted.path = options.undistorted;
+  if (options.undistort.empty()) {
+    WriteCamerasJson(run.out(), tracks);
+  } else {
+    const auto finish = [&](const fs::path& staged) {
+      WriteWithPictures(options, tracks, run.out(), staged);
+    };
+    UndistortViews(options, cameras.views, finish, report.views, run.progress());
   }
-  WriteCamerasJson(run.out(), tracks);
-  undistorted.path.clear();
   WarnOfUnits(cameras, options.from);
   return report;
 }

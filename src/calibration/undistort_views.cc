@@ -93,6 +93,7 @@ void CheckPictures(const CamerasOptions& options, const std::vector<ForeignView>
 }
 
 void UndistortViews(const CamerasOptions& options, const std::vector<ForeignView>& views,
+                    const std::function<void(const fs::path&)>& finish,
                     std::vector<CamerasReport::View>& report, Progress& progress) {
   progress.Start("undistort frames", 0);
   WriteFolderAtomic(options.undistorted, [&](const fs::path& folder) {
@@ -103,6 +104,12 @@ void UndistortViews(const CamerasOptions& options, const std::vector<ForeignView
                            undistort, {.lossless = options.lossless}, progress);
       report[view].blank_fraction = undistort.blank_fraction();
     }
+    const nlohmann::json record = {{"format", "aim-undistorted-1"},
+                                   {"from", options.from},
+                                   {"cameras", options.files},
+                                   {"pictures", options.undistort}};
+    WriteFileAtomic(folder / kUndistortedRecord, DumpJson(record, 2) + "\n");
+    finish(folder);
   });
   progress.Finish();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 #include "aim/base/progress.h"
 #include "calibration/camera_formats.h"
@@ -13,9 +14,13 @@ namespace aim {
 void CheckPictures(const CamerasOptions& options, const std::vector<ForeignView>& views);
 
 // Writes view0.mp4 (or view0/0.png, ... of a folder, view0.png of a picture), view1..., into
-// the folder options.undistorted, which appears whole. Fills `file` and `blank_fraction` of the
-// report's views.
+// the folder options.undistorted, which appears whole, with kUndistortedRecord, after `finish` was
+// called with the folder that becomes it. Fills `file` and `blank_fraction` of the report's views.
 void UndistortViews(const CamerasOptions& options, const std::vector<ForeignView>& views,
+                    const std::function<void(const std::filesystem::path&)>& finish,
                     std::vector<CamerasReport::View>& report, Progress& progress);
+
+// Of what such a folder was made; what has none is not replaced.
+inline constexpr const char* kUndistortedRecord = "undistorted.json";
 
 }  // namespace aim

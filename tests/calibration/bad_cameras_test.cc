@@ -342,5 +342,47 @@ TEST(CamerasOptionsTest, OverwriteReplacesUndistortedPictures) {
   EXPECT_TRUE(fs::exists(folder / "flat/view0.png"));
 }
 
+// The calibration, too, may lie among what would be replaced; and a clip that somebody made by hand
+// looks like what this command writes.
+TEST(CamerasOptionsTest, WhatNoRunHasMadeIsNotReplaced) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "clip/view0.yaml", Kalibr());
+  WriteFileAtomic(folder / "a.yaml", Kalibr());
+  WriteImage(folder / "a.png", Image(320, 240));
+  CamerasOptions options{.files = {(folder / "clip/view0.yaml").string()},
+                         .from = "kalibr",
+                         .view = {"cam0"},
+                         .undistort = {(folder / "a.png").string()},
+                         .undistorted = (folder / "clip").string()};
+  const auto overwrite = [&](const fs::path& out) {
+    RunContext run({.out = out, .overwrite = true});
+    RunCameras(options, run);
+  };
+  ExpectThrowsWith<ConfigError>([&] { overwrite(folder / "out.json"); }, {"is read from"});
+  options.files = {(folder / "a.yaml").string()};
+  ExpectThrowsWith<ConfigError>([&] { overwrite(folder / "out.json"); },
+                                {"--undistorted", "no earlier run", "undistorted.json"});
+  EXPECT_TRUE(fs::exists(folder / "clip/view0.yaml"));
+}
+
+// cameras.json in the folder of the pictures is a clip; where it cannot be written, all stays.
+TEST(CamerasOptionsTest, PicturesAndCamerasAreReplacedTogether) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "a.yaml", Kalibr());
+  WriteImage(folder / "a.png", Image(320, 240));
+  CamerasOptions options{.files = {(folder / "a.yaml").string()},
+                         .from = "kalibr",
+                         .view = {"cam0"},
+                         .undistort = {(folder / "a.png").string()},
+                         .undistorted = (folder / "clip").string()};
+  ConvertTo(options, folder / "clip/cameras.json");
+  EXPECT_EQ(ReadCamerasJson(folder / "clip/cameras.json").size(), 1u);
+  WriteFileAtomic(folder / "clip/view0.png", "the old one");
+  WriteFileAtomic(folder / "file", "no folder");
+  RunContext run({.out = folder / "file/cameras.json", .overwrite = true});
+  EXPECT_ANY_THROW(RunCameras(options, run));
+  EXPECT_EQ(ReadFile(folder / "clip/view0.png"), "the old one");
+}
+
 }  // namespace
 }  // namespace aim
