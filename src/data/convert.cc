@@ -26,6 +26,7 @@ class Converter {
     Prepare();
     SetWriter writer(layout_, run_.out(), options_.lossless, shard_.FileStem("written") + ".jsonl");
     const std::vector<EpisodeRef>& refs = data_.episodes();
+    writer.RequireAllFrom(refs, options_.source);
     const size_t count = shard_.SizeOf(refs.size());
     run_.progress().Start("convert", static_cast<int64_t>(count));
     for (size_t i = shard_.index; i < refs.size() && !run_.stop_requested(); i += shard_.count) {

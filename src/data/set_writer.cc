@@ -148,6 +148,21 @@ std::string SetWriter::StampOf(const DataSet& data, const EpisodeRef& ref) const
   return written_ ? data.Stamp(ref) : "";
 }
 
+void SetWriter::RequireAllFrom(const std::vector<EpisodeRef>& refs,
+                               const std::string& source) const {
+  if (!written_) return;
+  std::set<std::string> known;
+  for (const EpisodeRef& ref : refs) known.insert(ref.name);
+  for (const auto& [key, written] : written_->all()) {
+    if (known.contains(key) || !sink_->Holds(written.target)) continue;
+    throw ConfigError({.where = "--resume",
+                       .got = "given where episode " + Excerpt(key) +
+                              " is written already, which " + source + " does not have",
+                       .expected = "the data set that it was begun with",
+                       .fix = "give another folder, or merge the two: aim-data merge"});
+  }
+}
+
 const WrittenEpisode* SetWriter::Resume(const std::string& key, const std::string& stamp) {
   if (!written_) return nullptr;
   const auto found = written_->all().find(key);

@@ -69,6 +69,10 @@ class SetWriter {
   // The stamp of what is to be written; empty where nothing can be gone on with.
   std::string StampOf(const DataSet& data, const EpisodeRef& ref) const;
 
+  // What an earlier run has written comes from `refs`, too. Throws ConfigError naming an episode
+  // that does not: the folder would hold two data sets in one.
+  void RequireAllFrom(const std::vector<EpisodeRef>& refs, const std::string& source) const;
+
   // Whether it is there already, made of the same: it then counts, its name is taken, and it is
   // returned; else null. `key` is the source episode's own among all that are written.
   const WrittenEpisode* Resume(const std::string& key, const std::string& stamp);

@@ -138,6 +138,18 @@ TEST_F(ConvertRunTest, WhatIsThereIsNotWrittenAgain) {
   ExpectThrowsWith<ConfigError>([&] { Convert(other, true); }, {"fps", "as in the run"});
 }
 
+// The folder would hold two data sets in one.
+TEST_F(ConvertRunTest, AnotherSourceDoesNotGoOn) {
+  Convert(To("folder"));
+  testing::WriteRlbench(folder_ / "source2", MakeEpisodes(2, 20));
+  ConvertOptions other = To("folder");
+  other.source = (folder_ / "source2").string();
+  ExpectThrowsWith<ConfigError>(
+      [&] { Convert(other, true); },
+      {"--resume", "reach_target/all_variations/episode2", "source2", "aim-data merge"});
+  EXPECT_EQ(OpenDataSet(Out()).episodes().size(), 3u);
+}
+
 TEST_F(ConvertRunTest, ShardsMakeOneDataSet) {
   for (const char* shard : {"0/2", "1/2"}) {
     ConvertOptions options = To("action-images");
