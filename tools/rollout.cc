@@ -5,11 +5,15 @@
 
 #include "aim/policy/model_policy.h"
 #include "tools/cli/cli.h"
+#include "tools/cli/stop_signals.h"
 #include "tools/commands.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Roll a policy out in a simulator: success with intervals, report, videos.",
-               "aim-rollout"};
+  CLI::App app{
+      "Roll a policy out in a simulator: success with intervals, report, videos.\n"
+      "Ctrl-C (SIGINT) or SIGTERM: the trials under way are finished, then it ends with exit code\n"
+      "128 + the signal; a second one ends at once. --resume goes on from what was played.",
+      "aim-rollout"};
   app.footer(
       "Example: aim-rollout --policy replay --task reach_target --episodes 2 --out out/rollout");
   aim::RolloutOptions options;
@@ -18,14 +22,15 @@ int main(int argc, char** argv) {
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     aim::RolloutParts parts;
-    parts.make_model_policy = [&] {
-      aim::ModelPolicyOptions policy;
-      policy.model = options.model;
-      policy.mode = options.mode;
-      policy.device = run.device();
-      return aim::MakeModelPolicy(policy);
-    };
+    aim::ModelPolicyOptions policy;
+    policy.model = options.model;
+    policy.mode = options.mode;
+    policy.device = run.device();
+    parts.make_model_policy = aim::ModelPolicies(policy);
     parts.connect = aim::cli::PolicyServerClient(options.api_key_file);
-    std::cout << aim::ReportTable(aim::RunRollout(options, run, parts));
+    const aim::cli::StopSignals signals(run);
+    if (const auto report = aim::RunRollout(options, run, parts)) {
+      std::cout << aim::ReportTable(*report);
+    }
   });
 }

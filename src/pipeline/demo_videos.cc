@@ -1,8 +1,8 @@
-#include <exception>
 #include <filesystem>
 
 #include "aim/base/parallel.h"
 #include "aim/base/path_claim.h"
+#include "aim/base/stop_on_error.h"
 #include "aim/data/action_images.h"
 #include "pipeline/demo_jobs.h"
 
@@ -34,15 +34,6 @@ class Collection {
 
  private:
   using Counts = DemoReport::Counts;
-
-  // Stops the other workers when this one leaves through an exception.
-  struct StopOnError {
-    explicit StopOnError(std::atomic<bool>& flag) : stop(flag) {}
-    ~StopOnError() {
-      if (std::uncaught_exceptions() > 0) stop = true;
-    }
-    std::atomic<bool>& stop;
-  };
 
   void Do(const DemoJob& job, std::unique_ptr<Env>& env) {
     const fs::path folder = EpisodeFolder(run_.out(), job.task, job.variation, job.index);

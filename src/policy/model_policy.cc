@@ -3,6 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
@@ -19,7 +22,10 @@ Rng PlanNoise(const PlanRequest& request) {
 
 class ModelPolicy : public Policy {
  public:
-  explicit ModelPolicy(const ClipGenerator& generator) : generator_(generator) {
+  // Policies with the same mutex plan in turn.
+  explicit ModelPolicy(const ClipGenerator& generator,
+                       std::shared_ptr<std::mutex> turns = std::make_shared<std::mutex>())
+      : generator_(generator), turns_(std::move(turns)) {
     if (InputsOf(generator_.mode()).acts()) return;
     throw ConfigError({.where = "mode",
                        .got = '"' + generator_.mode().name + '"',
@@ -43,6 +49,7 @@ class ModelPolicy : public Policy {
     clip.fps = generator_.config().fps;
     generator_.CheckShape(clip, "observation");
     const ClipRequest clip_request{.decode_video = false};
+    const std::lock_guard turn(*turns_);
     Plan plan;
     plan.period_s = generator_.period_s();
     plan.frames = std::move(generator_.Run({clip}, clip_request, PlanNoise(request))[0].poses);
@@ -51,6 +58,7 @@ class ModelPolicy : public Policy {
 
  private:
   ClipGenerator generator_;
+  std::shared_ptr<std::mutex> turns_;
 };
 
 class ModelJobs : public ClipJobs {
@@ -94,6 +102,20 @@ class ModelJobs : public ClipJobs {
 
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options) {
   return std::make_unique<ModelPolicy>(ClipGenerator(options.model, options.mode, options.device));
+}
+
+std::function<std::unique_ptr<Policy>()> ModelPolicies(const ModelPolicyOptions& options) {
+  struct Shared {
+    std::mutex loading;
+    std::optional<ClipGenerator> generator;
+  };
+  return [options, shared = std::make_shared<Shared>(), turns = std::make_shared<std::mutex>()] {
+    const std::lock_guard lock(shared->loading);
+    if (!shared->generator) {
+      shared->generator.emplace(options.model, options.mode, options.device);
+    }
+    return std::make_unique<ModelPolicy>(*shared->generator, turns);
+  };
 }
 
 ServedModel MakeServedModel(const ModelPolicyOptions& options) {

@@ -6,74 +6,26 @@
 #include <filesystem>
 #include <memory>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
-#include "aim/base/log.h"
 #include "eval/pictures.h"
-#include "eval/point_env.h"
-#include "support/temporary_folder.h"
+#include "eval/point_rollout.h"
 
 namespace aim {
 namespace {
 
 using testing::FunctionPolicy;
 using ::testing::HasSubstr;
+using testing::Lines;
 using testing::PointEnv;
 using testing::PointFaults;
+using testing::RolloutTest;
+using testing::SmallOptions;
 
 namespace fs = std::filesystem;
-
-class RolloutTest : public ::testing::Test {
- protected:
-  RolloutTest() { SetLogLevel(LogLevel::kError); }
-
-  RunContext Context(const std::string& name, bool resume = false, uint64_t seed = 0) const {
-    CommonOptions common;
-    common.out = folder_ / name;
-    common.resume = resume;
-    common.seed = seed;
-    return RunContext(common);
-  }
-
-  // The content of report.json.
-  nlohmann::json Roll(const std::string& name, const RolloutOptions& options,
-                      const PointFaults& faults = {}, bool resume = false) {
-    RolloutParts parts;
-    parts.make_env = [&](const EnvOptions&) { return std::make_unique<PointEnv>(faults); };
-    // A model that does nothing: it fails in "reach" and succeeds in "stay".
-    parts.make_model_policy = [] {
-      return std::make_unique<FunctionPolicy>([](const Clip& seen, const PlanRequest&) {
-        return PlanFromPoses({seen.poses[0], seen.poses[0]}, 0.12);
-      });
-    };
-    RunContext run = Context(name, resume);
-    return ToJson(RunRollout(options, run, parts));
-  }
-
-  std::string Text(const std::string& path) const { return ReadFile(folder_ / path); }
-
-  testing::TemporaryFolder folder_;
-};
-
-RolloutOptions SmallOptions(const std::string& policy) {
-  RolloutOptions options;
-  options.policy = policy;
-  options.model.model = "bundle";
-  options.episodes = 4;
-  options.num_videos = 0;
-  return options;
-}
-
-std::vector<std::string> Lines(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
 
 TEST_F(RolloutTest, ReplayPassesItsOwnGateAndReferencesStandBesideIt) {
   const nlohmann::json report = Roll("a", SmallOptions("replay"));
@@ -302,7 +254,7 @@ TEST_F(RolloutTest, RefusalsSayWhy) {
   RolloutOptions options = SmallOptions("model");
   options.hold_steps = 1;
   RunContext run = Context("a");
-  const nlohmann::json report = ToJson(RunRollout(options, run, parts));
+  const nlohmann::json report = ToJson(RunRollout(options, run, parts).value());
   EXPECT_EQ(report["tasks"][0]["refusals"], (nlohmann::json{{"ik_failure", 8}}));
 }
 

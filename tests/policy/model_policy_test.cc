@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "aim/base/error.h"
 #include "policy/tiny_bundle.h"
 #include "support/case_name.h"
@@ -106,6 +108,32 @@ TEST_F(ModelPolicyTest, PlansDependOnSeedReplanAndInputAlone) {
   EXPECT_FALSE(SameOpenness(plan, reseeded_plan));
   seen.prompt = "push the green button";
   EXPECT_FALSE(SameOpenness(plan, policy->Act(seen, kRequest)));
+}
+
+// Side by side they plan what one plans alone, of a bundle that is read once.
+TEST_F(ModelPolicyTest, PoliciesOfOneBundlePlanAtTheSameTime) {
+  const testing::TemporaryFolder own;
+  ModelPolicyOptions options = Options();
+  std::filesystem::copy(options.model.model, own / "model",
+                        std::filesystem::copy_options::recursive);
+  options.model.model = (own / "model").string();
+  const auto make = ModelPolicies(options);
+  std::vector<std::unique_ptr<Policy>> policies;
+  policies.push_back(make());
+  std::filesystem::remove_all(own / "model");
+  while (policies.size() < 3) policies.push_back(make());
+  const Clip seen = FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 26));
+  const auto request = [](size_t i) {
+    return PlanRequest{.seed = 5, .replan = static_cast<int>(i)};
+  };
+  std::vector<Plan> plans(policies.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < policies.size(); ++i) {
+    threads.emplace_back([&, i] { plans[i] = policies[i]->Act(seen, request(i)); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto alone = MakeModelPolicy(Options());
+  for (size_t i = 0; i < plans.size(); ++i) ExpectSamePlan(plans[i], alone->Act(seen, request(i)));
 }
 
 TEST_F(ModelPolicyTest, StepsAndGuidanceReachTheSampler) {

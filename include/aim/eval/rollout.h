@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,7 @@ struct RolloutOptions {
   double camera_raise_deg = 0;
   int num_videos = 1;
   int picture_size = 192;
+  int workers = 1;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -100,12 +102,15 @@ struct RolloutOptions {
     visit("num_videos", self.num_videos, Range{0, 1000},
           "successes and failures of each task that get videos and a filmstrip");
     visit("picture_size", self.picture_size, Range{32, 2048}, "side of those pictures, pixels");
+    visit("workers", self.workers, Range{1, 1024},
+          "simulators that play trials at the same time; the results are those of one");
   }
   PolicyKind Kind() const;  // of `policy`; throws ConfigError if it is none
   void Validate() const;    // throws ConfigError
 };
 
-// How a rollout gets what it does not know: a simulator by options, and the model's policy.
+// How a rollout gets what it does not know: a simulator by options, and the model's policy. Each
+// worker has a simulator and a policy of its own; they are used at the same time.
 struct RolloutParts {
   std::function<std::unique_ptr<Env>(const EnvOptions&)> make_env;  // empty: chosen by options.env
   std::function<std::unique_ptr<Policy>()> make_model_policy;       // empty: none is built
@@ -114,11 +119,13 @@ struct RolloutParts {
 
 // Plays `episodes` trials of each task and writes to run.out(): episodes.csv, gate.csv, null.csv,
 // still.csv, report.json, report.html, filmstrips/, videos/ and trials/ (one file a trial, from
-// which --resume goes on). Deterministic in options and run.seed(), wall times aside. A trial that
-// throws is run once more with the same seed; if it throws again it counts as a failure and is
-// listed as invalid. ToJson of the report is report.json. Throws ConfigError for options that do
-// not fit together or an environment, task or policy that does not exist.
-RolloutReport RunRollout(const RolloutOptions& options, RunContext& run,
-                         const RolloutParts& parts = {});
+// which --resume goes on). Deterministic in options and run.seed(), wall times aside; the number of
+// workers changes nothing. A trial that throws is run once more with the same seed; if it throws
+// again it counts as a failure and is listed as invalid. ToJson of the report is report.json.
+// Nothing is returned and no table written if run.RequestStop() came first: the trials under way
+// were finished, and all are kept. Throws ConfigError for options that do not fit together or an
+// environment, task or policy that does not exist.
+std::optional<RolloutReport> RunRollout(const RolloutOptions& options, RunContext& run,
+                                        const RolloutParts& parts = {});
 
 }  // namespace aim

@@ -1,6 +1,7 @@
 // The policy of a model: what it sees becomes an action video, the action video a plan.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,11 @@ struct ModelPolicyOptions {
 // model was not trained for. Act throws ConfigError for a number of views or a picture size that
 // the model was not trained for.
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options);
+
+// Makes any number of such policies of one bundle, which the first one loads. They may be used at
+// the same time and take turns to plan: a plan has the memory and the threads that it has alone,
+// and so the same numbers.
+std::function<std::unique_ptr<Policy>()> ModelPolicies(const ModelPolicyOptions& options);
 
 // That policy and all jobs that the model was trained for, of one bundle that is loaded once. A job
 // that acts makes of the same request the plan that a policy of that mode makes.

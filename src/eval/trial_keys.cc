@@ -1,0 +1,47 @@
+#include "eval/trial_keys.h"
+
+#include <cctype>
+
+namespace aim {
+namespace {
+
+std::string FileNamePart(const std::string& text) {
+  std::string part = "_" + text;
+  for (char& letter : part) {
+    if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
+  }
+  return part;
+}
+
+}  // namespace
+
+std::vector<TrialKey> ListTrials(const TrialRange& range) {
+  std::vector<TrialKey> keys;
+  const auto add = [&](const std::string& cameras, const std::string& variant) {
+    for (const std::string& task : range.tasks) {
+      for (int trial = 0; trial < range.episodes; ++trial) {
+        keys.push_back({task, trial, cameras, variant});
+      }
+    }
+  };
+  for (const std::string& cameras : range.cameras) add(cameras, "");
+  for (const std::string& variant : range.variants) add(range.cameras.front(), variant);
+  return keys;
+}
+
+std::string FileNameEnd(const std::string& cameras) {
+  return cameras == kUsualCameras ? "" : FileNamePart(cameras);
+}
+
+std::string FileStem(const TrialKey& key) {
+  return key.task + "_" + std::to_string(key.trial) + FileNameEnd(key.cameras) +
+         (key.variant.empty() ? "" : FileNamePart(key.variant));
+}
+
+std::string NameOf(const TrialKey& key) {
+  return key.task + " trial " + std::to_string(key.trial) +
+         (key.cameras == kUsualCameras ? "" : " with cameras " + key.cameras) +
+         (key.variant.empty() ? "" : " with " + key.variant);
+}
+
+}  // namespace aim
