@@ -3,6 +3,7 @@
 
 #include <iostream>
 
+#include "aim/eval/rollout_merge.h"
 #include "aim/policy/model_policy.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/stop_signals.h"
@@ -19,8 +20,19 @@ int main(int argc, char** argv) {
   aim::RolloutOptions options;
   aim::cli::AddFlags(app, options);
   aim::cli::ShowAsRequired(app, {"out"});
+  const aim::cli::Command merge = aim::cli::AddCommand<aim::RolloutMergeOptions>(
+      app,
+      {"merge",
+       "Make one rollout of the shards of one.",
+       "Example: aim-rollout merge out/rollout --out out/merged",
+       {"out"}},
+      [](const aim::RolloutMergeOptions& shards, aim::RunContext& run) {
+        std::cout << aim::ReportTable(aim::RunRolloutMerge(shards, run));
+      },
+      {"folders"});
 
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    if (merge.app->parsed()) return merge.run(run);
     aim::RolloutParts parts;
     aim::ModelPolicyOptions policy;
     policy.model = options.model;

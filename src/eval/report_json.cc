@@ -96,7 +96,7 @@ json ListJson(const std::vector<Item>& items, Function&& to_json) {
 
 json ToJson(const RolloutReport& report) {
   const ReportSubject& subject = report.subject;
-  json object = {{"format", "aim-rollout-1"},       {"title", subject.title},
+  json object = {{"format", kRolloutFormat},        {"title", subject.title},
                  {"policy", subject.policy},        {"replan", subject.replan},
                  {"num_trials", report.num_trials}, {"options", subject.options},
                  {"run", subject.run_record},       {"num_reruns", report.num_reruns}};

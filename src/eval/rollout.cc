@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <map>
+#include <mutex>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "aim/base/atomic_file.h"
@@ -15,9 +14,11 @@
 #include "aim/base/parallel.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/run_settings.h"
+#include "aim/base/shard.h"
 #include "aim/base/stop_on_error.h"
 #include "aim/base/text.h"
 #include "aim/eval/trial_record.h"
+#include "eval/picture_tally.h"
 #include "eval/pictures.h"
 #include "eval/rollout_files.h"
 #include "eval/trial_worker.h"
@@ -33,14 +34,19 @@ constexpr double kDefaultFramePeriodS = 0.12;
 class Rollout {
  public:
   Rollout(const RolloutOptions& options, RunContext& run, const RolloutParts& parts)
-      : parts_(parts), run_(run), demos_(static_cast<size_t>(options.workers) + 2) {
+      : parts_(parts),
+        run_(run),
+        shard_(ParseShard(options.shard)),
+        demos_(static_cast<size_t>(options.workers) + 2),
+        tally_(options.num_videos) {
     options.Validate();
     setting_.options = options;
     setting_.asked = options.Kind();
     setting_.seed = run.seed();
     if (IsAsked(PolicyKind::kModel) || IsAsked(PolicyKind::kServer)) model_ = MakeModel();
     MakeEnvironment();
-    keys_ = ListTrials(setting_.options);
+    keys_ = OfShard(ListTrials(setting_.options), shard_);
+    if (keys_.empty()) RefuseShard();
     ReadComparisons();
     slots_.resize(keys_.size());
   }
@@ -119,11 +125,8 @@ class Rollout {
     std::vector<Slot*> settled;
     for (; num_settled_ < slots_.size() && slots_[num_settled_].is_there; ++num_settled_) {
       Slot& next = slots_[num_settled_];
-      const TrialRecord& record = next.record;
-      int& taken = num_strips_[{record.spec.task, record.spec.cameras, record.result.success}];
-      next.gets_pictures =
-          !next.is_stored && record.result.error.empty() && taken < setting_.options.num_videos;
-      if (next.gets_pictures || !record.filmstrip.empty()) ++taken;
+      next.gets_pictures = !next.is_stored && tally_.IsDue(next.record);
+      if (next.gets_pictures || !next.record.filmstrip.empty()) tally_.Count(next.record);
       if (!next.is_stored) settled.push_back(&next);
     }
     return settled;
@@ -231,20 +234,38 @@ class Rollout {
     }
   }
 
-  // Of the first cameras, as the report's tables are.
+  [[noreturn]] void RefuseShard() const {
+    throw ConfigError({.where = "--shard",
+                       .got = setting_.options.shard + ", a part without trials",
+                       .expected = "at most " +
+                                   std::to_string(ListTrials(setting_.options).size()) +
+                                   " parts, one a trial",
+                       .fix = ""});
+  }
+
+  // Of the first cameras, as the report's tables are. They must have the scenes of all shards, and
+  // a shard is compared on its own.
   void ReadComparisons() {
-    const RolloutOptions& options = setting_.options;
-    std::vector<TrialSpec> scenes;
-    for (const TrialKey& key : keys_) {
-      if (key.cameras == options.cameras.front()) scenes.push_back(SceneOf(setting_, key, *env_));
-    }
-    for (const std::string& folder : options.compare) {
-      comparisons_.emplace_back(folder, ReadTrialsCsv(fs::path(folder) / "episodes.csv"));
-      std::erase_if(comparisons_.back().second.rows, [&](const TrialOutcome& row) {
-        return row.spec.cameras != options.cameras.front();
+    const std::vector<TrialSpec> all = ComparedScenes(ListTrials(setting_.options));
+    const std::vector<TrialSpec> own = ComparedScenes(keys_);
+    comparisons_ = aim::ReadComparisons(setting_.options);
+    for (auto& [folder, table] : comparisons_) {
+      RequireSameScenes(all, table, folder);
+      std::erase_if(table.rows, [&](const TrialOutcome& row) {
+        return std::none_of(own.begin(), own.end(), [&](const TrialSpec& scene) {
+          return scene.task == row.spec.task && scene.seed == row.spec.seed;
+        });
       });
-      RequireSameScenes(scenes, comparisons_.back().second, folder);
     }
+  }
+
+  std::vector<TrialSpec> ComparedScenes(const std::vector<TrialKey>& keys) const {
+    std::vector<TrialSpec> scenes;
+    for (const TrialKey& key : keys) {
+      if (key.cameras != setting_.options.cameras.front()) continue;
+      scenes.push_back(SceneOf(setting_, key, *env_));
+    }
+    return scenes;
   }
 
   // What must not change between a run and its continuation.
@@ -285,6 +306,7 @@ class Rollout {
 
   const RolloutParts& parts_;
   RunContext& run_;
+  const Shard shard_;
   RolloutSetting setting_;
   DemoStore demos_;
   PolicyNeeds needs_;
@@ -300,7 +322,7 @@ class Rollout {
   std::unique_ptr<Env> env_;
   std::vector<Slot> slots_;  // one a trial
   size_t num_settled_ = 0;
-  std::map<std::tuple<std::string, std::string, bool>, int> num_strips_;
+  PictureTally tally_;
 };
 
 }  // namespace

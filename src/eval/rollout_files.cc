@@ -36,6 +36,24 @@ std::vector<TrialKey> ListTrials(const RolloutOptions& options) {
       {.tasks = options.task, .episodes = options.episodes, .cameras = options.cameras});
 }
 
+std::vector<TrialKey> OfShard(const std::vector<TrialKey>& keys, const Shard& shard) {
+  std::vector<TrialKey> part;
+  for (size_t i = shard.index; i < keys.size(); i += shard.count) part.push_back(keys[i]);
+  return part;
+}
+
+std::vector<std::pair<std::string, TrialTable>> ReadComparisons(const RolloutOptions& options) {
+  std::vector<std::pair<std::string, TrialTable>> comparisons;
+  for (const std::string& folder : options.compare) {
+    TrialTable table = ReadTrialsCsv(std::filesystem::path(folder) / "episodes.csv");
+    std::erase_if(table.rows, [&](const TrialOutcome& row) {
+      return row.spec.cameras != options.cameras.front();
+    });
+    comparisons.emplace_back(folder, std::move(table));
+  }
+  return comparisons;
+}
+
 RolloutReport WriteResults(const RolloutResults& results, const std::filesystem::path& folder) {
   const RolloutOptions& options = results.options;
   WriteFileAtomic(folder / "episodes.csv", TrialsCsv(results.trials, options.policy));
@@ -57,6 +75,7 @@ RolloutReport WriteResults(const RolloutResults& results, const std::filesystem:
                                     results.trials);
   const std::vector<TrialRecord> compared = OfFirstCameras(results);
   for (const auto& [other, table] : results.comparisons) {
+    if (compared.empty()) break;  // a shard of the other cameras
     report.compare.push_back(CompareRollouts(compared, table, other, seed));
   }
   WriteFileAtomic(folder / "report.json", DumpJson(ToJson(report), 2) + "\n");

@@ -41,6 +41,7 @@ constexpr Example kExamples[] = {
     {"aim-model evaluate", ""},
     {"aim-model drift", ""},
     {"aim-rollout", ""},
+    {"aim-rollout merge", ""},
     {"aim-train",
      " --set train.steps=2 --set train.validation_episodes=2 --set clips.per_episode=1"},
 };

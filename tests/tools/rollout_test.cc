@@ -38,5 +38,28 @@ TEST(RolloutToolTest, CtrlCKeepsWhatWasPlayed) {
   EXPECT_EQ(nlohmann::json::parse(ReadFile(out / "report.json"))["num_trials"], 2);
 }
 
+// The tool runs by itself, and has a command beside.
+TEST(RolloutToolTest, ShardsAreMergedByACommand) {
+  const TemporaryFolder folder;
+  for (const char* index : {"0", "1"}) {
+    const CommandResult shard = RunCommand(
+        Words(folder / index, {"--episodes", "3", "--shard", std::string(index) + "/2"}));
+    ASSERT_EQ(shard.exit_code, 0) << shard.err;
+  }
+  const std::vector<std::string> merge = {Binary("aim-rollout"), "merge", (folder / "1").string(),
+                                          (folder / "0").string()};
+  std::vector<std::string> words = merge;
+  words.insert(words.end(), {"--out", (folder / "merged").string()});
+  const CommandResult merged = RunCommand(words);
+  EXPECT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_THAT(merged.out, HasSubstr("reach_target                 3"));
+  EXPECT_TRUE(fs::exists(folder / "merged/report.html"));
+  EXPECT_EQ(RunCommand(merge).exit_code, 2);  // no --out
+  words.insert(words.end(), {"--episodes", "3"});
+  const CommandResult refused = RunCommand(words);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--episodes is not a flag of aim-rollout merge"));
+}
+
 }  // namespace
 }  // namespace aim::testing

@@ -282,12 +282,7 @@ nlohmann::json RecordedOptions(const Settings& settings) {
 int RunParsed(CLI::App& app, CLI::App& active, SharedFlags& shared,
               const std::vector<std::string>& command_line,
               const std::function<void(RunContext&)>& body) {
-  std::vector<OptionBinding> bindings = BindingsOf(active);
-  if (&active != &app) {
-    const std::vector<OptionBinding>& outer = BindingsOf(app);
-    bindings.insert(bindings.end(), outer.begin(), outer.end());
-  }
-  const Settings settings(std::move(bindings));
+  const Settings settings(BindingsOf(active));
   RefuseExtras(app, active, settings);
   for (const std::string& path : shared.config->results()) settings.ApplyFile(path);
   for (const std::string& assignment : shared.set->results()) settings.ApplySet(assignment);
@@ -332,12 +327,13 @@ int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunCont
   const std::string version = app.get_name() + " " + Version() + " (" + Revision() + ")";
   std::vector<CLI::App*> apps = app.get_subcommands([](CLI::App*) { return true; });
   const bool has_subcommands = !apps.empty();
-  if (has_subcommands) {
-    app.require_subcommand(1);
+  const bool runs_itself = !has_subcommands || !BindingsOf(app).empty();
+  if (has_subcommands) app.require_subcommand(runs_itself ? 0 : 1, 1);
+  if (runs_itself) {
+    apps.push_back(&app);
+  } else {
     app.set_version_flag("--version", version);
     app.allow_extras();
-  } else {
-    apps.push_back(&app);
   }
   std::vector<std::unique_ptr<SharedFlags>> shared;
   for (CLI::App* each : apps) {
@@ -354,8 +350,8 @@ int Parse(CLI::App& app, int argc, char** argv, const std::function<void(RunCont
     ThrowParseError(app, argc, argv, error);
   }
   const std::vector<std::string> command_line(argv, argv + argc);
-  size_t active = 0;  // CLI11 saw to it that there is exactly one
-  while (has_subcommands && !app.got_subcommand(apps[active])) ++active;
+  size_t active = 0;  // CLI11 saw to it that there is one, unless the app itself is the last
+  while (apps[active] != &app && !app.got_subcommand(apps[active])) ++active;
   return RunParsed(app, *apps[active], *shared[active], command_line, body);
 }
 

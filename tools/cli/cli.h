@@ -42,7 +42,8 @@ void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& p
 }
 
 // Adds the shared flags (--config --set --seed --device --out --resume --overwrite --threads
-// --log-level --version) to the app (to each subcommand if it has some), parses, applies default <
+// --log-level --version) to each subcommand, and to the app if it has none or flags of its own, by
+// which it also runs without one; parses, applies default <
 // --config <
 // --set < flag, runs `body`, writes run.json if `body` prepared an output, and turns errors into
 // one sentence on stderr and an exit code: 0 done, 2 usage, configuration or input, 128 + the

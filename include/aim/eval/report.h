@@ -138,7 +138,9 @@ struct RolloutReport {
 // first stand in `cameras`, `filmstrips` and `invalid` alone. `trials` not empty.
 RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
 
-// The content of report.json; its "format" is aim-rollout-1.
+inline constexpr const char* kRolloutFormat = "aim-rollout-1";  // "format" of report.json
+
+// The content of report.json.
 nlohmann::json ToJson(const RolloutReport& report);
 
 // One self-contained HTML page: styles, charts and the filmstrips (read from `folder`) are inside.

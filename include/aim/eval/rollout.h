@@ -55,6 +55,7 @@ struct RolloutOptions {
   int num_videos = 1;
   int picture_size = 192;
   int workers = 1;
+  std::string shard;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -104,6 +105,9 @@ struct RolloutOptions {
     visit("picture_size", self.picture_size, Range{32, 2048}, "side of those pictures, pixels");
     visit("workers", self.workers, Range{1, 1024},
           "simulators that play trials at the same time; the results are those of one");
+    visit("shard", self.shard, Any{},
+          "i/n: play only trials i, i + n, ... (i from 0), as one of n rollouts; aim-rollout merge "
+          "makes one of them");
   }
   PolicyKind Kind() const;  // of `policy`; throws ConfigError if it is none
   void Validate() const;    // throws ConfigError
