@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kPeriodTolerance_s = 1e-6;
 constexpr double kLowestChildCamera_deg = 10;
+constexpr size_t kMostTasksLogged = 20;
 
 class ChildEnv : public Env {
  public:
@@ -32,7 +33,10 @@ class ChildEnv : public Env {
     }
     Start();
     const ChildDescription& described = *description_;
-    LogInfo(described.simulator + ": tasks " + Join(Tasks()) + "; views " + Join(described.views) +
+    const std::string tasks = described.tasks.size() <= kMostTasksLogged
+                                  ? "tasks " + Join(Tasks())
+                                  : std::to_string(described.tasks.size()) + " tasks";
+    LogInfo(described.simulator + ": " + tasks + "; views " + Join(described.views) +
             "; control at " + ToText(described.control_hz) + " Hz; cameras in " +
             ToWord(described.camera_axes) + " axes");
   }
@@ -206,7 +210,9 @@ class ChildEnv : public Env {
   // A child that was lost is started again here: with its seed the scene is the same.
   ChildObservation Begin(const std::string& op, const std::string& task, int variation,
                          uint64_t seed, ChildPlan* plan = nullptr) {
-    if (FindTask(task).frames_without_expert > 0 && plan != nullptr) {
+    const ChildTask& known = FindTask(task);
+    const Eigen::Vector3d scene_centre = known.scene_centre;
+    if (known.frames_without_expert > 0 && plan != nullptr) {
       throw ConfigError({.where = "a demonstration of " + task,
                          .got = "asked of " + child_.name,
                          .expected = "a task with a scripted expert",
@@ -224,7 +230,7 @@ class ChildEnv : public Env {
     ChildObservation seen = Understand(what, [&] { return Read(reply); });
     if (!is_checked_) Check(seen.observation);
     if (!cameras_.IsAsTrained()) {
-      const std::vector<CameraTrack> views = PlacedViews(seen.observation, seed);
+      const std::vector<CameraTrack> views = PlacedViews(seen.observation, scene_centre, seed);
       reply = Ask(CamerasMessage(views, description_->camera_axes), "placing the cameras");
       seen = Understand("placing the cameras", [&] { return Read(reply); });
     }
@@ -252,7 +258,8 @@ class ChildEnv : public Env {
     is_checked_ = true;
   }
 
-  std::vector<CameraTrack> PlacedViews(const Observation& seen, uint64_t seed) const {
+  std::vector<CameraTrack> PlacedViews(const Observation& seen, const Eigen::Vector3d& scene_centre,
+                                       uint64_t seed) const {
     std::vector<CameraTrack> views = CamerasOf(seen.clip);
     for (size_t i = 0; i < views.size(); ++i) {
       Camera& camera = views[i].frames.front();
@@ -260,9 +267,8 @@ class ChildEnv : public Env {
         camera = WishedCamera(cameras_, i, views[i].name, views.size(), options_.image_size);
       } else {
         Rng rng = Rng(seed).Derive(i, "moved cameras");
-        camera.world_from_camera =
-            MovedCamera(cameras_, camera.world_from_camera, description_->scene_centre,
-                        kLowestChildCamera_deg * kDegree, rng);
+        camera.world_from_camera = MovedCamera(cameras_, camera.world_from_camera, scene_centre,
+                                               kLowestChildCamera_deg * kDegree, rng);
       }
     }
     return views;

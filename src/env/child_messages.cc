@@ -29,6 +29,7 @@ class MapFields {
     }
     return text;
   }
+  bool Has(const char* key) const { return Find(map_, key) != nullptr; }
   bool Flag(const char* key) const { return Typed<bool>(key, "true or false"); }
   const MsgpackValue::List& List(const char* key, size_t most) const {
     const auto& list = Typed<MsgpackValue::List>(key, "a list");
@@ -164,12 +165,14 @@ ChildDescription DescriptionFrom(const MsgpackValue& message) {
   const MapFields fields(message, "");
   ChildDescription description;
   description.simulator = fields.Text("simulator");
+  const Eigen::Vector3d scene_centre = fields.Point("scene_centre");
   for (const MsgpackValue& item : fields.List("tasks", kMostNames)) {
     const MapFields task(item, IndexedName("tasks", description.tasks.size()));
     description.tasks.push_back(
         {.name = task.Text("name"),
          .num_variations = task.Whole("variations", kMostVariations),
-         .frames_without_expert = task.Whole("frames_without_expert", kMostVariations)});
+         .frames_without_expert = task.Whole("frames_without_expert", kMostVariations),
+         .scene_centre = task.Has("scene_centre") ? task.Point("scene_centre") : scene_centre});
   }
   for (const MsgpackValue& item : fields.List("views", kMostNames)) {
     const auto* name = item.As<std::string>();
@@ -181,7 +184,6 @@ ChildDescription DescriptionFrom(const MsgpackValue& message) {
   description.camera_axes = FromWord<ChildCameraAxes>(fields.Text("camera_axes"), "camera_axes");
   description.frame_period_s = fields.Number("frame_period_s");
   description.control_hz = fields.Number("control_hz");
-  description.scene_centre = fields.Point("scene_centre");
   description.workspace_low = fields.Point("workspace_low");
   description.workspace_high = fields.Point("workspace_high");
   if (!(description.workspace_low.array() < description.workspace_high.array()).all()) {

@@ -27,7 +27,8 @@ constexpr auto WordsOf(ChildCameraAxes) {
 struct ChildTask {
   std::string name;
   int num_variations = 1;
-  int frames_without_expert = 0;  // 0: it has a scripted expert
+  int frames_without_expert = 0;                           // 0: it has a scripted expert
+  Eigen::Vector3d scene_centre = Eigen::Vector3d::Zero();  // of cameras that are moved
 };
 
 // What a child says of itself when it has been opened.
@@ -38,7 +39,6 @@ struct ChildDescription {
   ChildCameraAxes camera_axes = ChildCameraAxes::kOpencv;
   double frame_period_s = 0;  // that a step takes; 0 = as long as the motion takes
   double control_hz = 0;
-  Eigen::Vector3d scene_centre = Eigen::Vector3d::Zero();   // of cameras that are moved
   Eigen::Vector3d workspace_low = Eigen::Vector3d::Zero();  // of the tip; others are refused
   Eigen::Vector3d workspace_high = Eigen::Vector3d::Zero();
   bool can_place_cameras = false;

@@ -208,7 +208,7 @@ class Rollout {
         throw ConfigError({.where = "--task",
                            .got = '"' + tasks[i] + '"',
                            .expected = "one of " + Join(known),
-                           .fix = ""});
+                           .fix = DidYouMean(tasks[i], known)});
       }
       if (std::find(tasks.begin(), tasks.begin() + static_cast<std::ptrdiff_t>(i), tasks[i]) !=
           tasks.begin() + static_cast<std::ptrdiff_t>(i)) {

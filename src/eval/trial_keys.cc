@@ -2,15 +2,23 @@
 
 #include <cctype>
 
+#include "aim/base/rng.h"
+#include "aim/base/text.h"
+
 namespace aim {
 namespace {
 
-std::string FileNamePart(const std::string& text) {
-  std::string part = "_" + text;
-  for (char& letter : part) {
+std::string Letters(std::string text) {
+  for (char& letter : text) {
     if (std::isalnum(static_cast<unsigned char>(letter)) == 0) letter = '_';
   }
-  return part;
+  return text;
+}
+
+// Paths that differ in what is no letter stay apart.
+std::string FileNamePart(const std::string& text) {
+  const std::string part = "_" + Letters(text);
+  return text.starts_with("file:") ? part + "_" + HexText(StableHash(text)).substr(0, 8) : part;
 }
 
 }  // namespace
@@ -29,12 +37,14 @@ std::vector<TrialKey> ListTrials(const TrialRange& range) {
   return keys;
 }
 
+std::string TaskFileName(const std::string& task) { return Letters(task); }
+
 std::string FileNameEnd(const std::string& cameras) {
   return cameras == kUsualCameras ? "" : FileNamePart(cameras);
 }
 
 std::string FileStem(const TrialKey& key) {
-  return key.task + "_" + std::to_string(key.trial) + FileNameEnd(key.cameras) +
+  return TaskFileName(key.task) + "_" + std::to_string(key.trial) + FileNameEnd(key.cameras) +
          (key.variant.empty() ? "" : FileNamePart(key.variant));
 }
 

@@ -27,6 +27,9 @@ std::vector<TrialKey> ListTrials(const TrialRange& range);
 // Of the trial's files: "reach_target_3", "reach_target_3_moved_30".
 std::string FileStem(const TrialKey& key);
 
+// "goal_open_the_drawer" of the task "goal/open_the_drawer".
+std::string TaskFileName(const std::string& task);
+
 // What follows a name that tells task and trial otherwise: "", "_moved_30".
 std::string FileNameEnd(const std::string& cameras);
 

@@ -183,7 +183,7 @@ void TrialWorker::PlaceCameras(const std::string& cameras) {
 
 void TrialWorker::TakePictures(TrialRecord& record, const std::filesystem::path& folder) {
   PlaceCameras(record.spec.cameras);
-  const std::string name = record.spec.task + "_" + std::to_string(record.spec.seed) +
+  const std::string name = TaskFileName(record.spec.task) + "_" + std::to_string(record.spec.seed) +
                            FileNameEnd(record.spec.cameras) +
                            (record.result.success ? "_success" : "_failure");
   const std::optional<TrialPictures> pictures =

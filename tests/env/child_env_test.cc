@@ -159,24 +159,33 @@ TEST_F(ChildEnvTest, ATrialThatCannotBeginLeavesTheSimulatorAsItIs) {
   EXPECT_EQ(env->Reset("reach", 0, 3).clip.views.size(), 2u);
 }
 
-TEST_F(ChildEnvTest, CamerasAreMovedAndPlaced) {
+// About the centre of the simulator's scenes, or of the task's own.
+TEST_F(ChildEnvTest, CamerasAreMovedAboutTheScene) {
+  for (const auto& [faults, centre] :
+       {std::pair(std::vector<std::string>{}, Eigen::Vector3d(0, 0, 0.2)),
+        std::pair(std::vector<std::string>{"own-centre"}, Eigen::Vector3d(0.1, 0, 0.05))}) {
+    const auto env = Start(faults);
+    const Observation usual = env->Reset("reach", 0, 3);
+    env->PlaceCameras({.moved_deg = 30, .views = {}});
+    const Observation moved = env->Reset("reach", 0, 3);
+    const Observation again = env->Reset("reach", 0, 3);
+    for (size_t i = 0; i < 2; ++i) {
+      const Camera& from = usual.clip.views[i].camera.at(0);
+      const Camera& to = moved.clip.views[i].camera.at(0);
+      EXPECT_EQ(to.world_from_camera.translation,
+                again.clip.views[i].camera.at(0).world_from_camera.translation);
+      const Eigen::Vector3d a = (from.world_from_camera.translation - centre).normalized();
+      const Eigen::Vector3d b = (to.world_from_camera.translation - centre).normalized();
+      EXPECT_NEAR(std::acos(a.dot(b)) / kDegree, 30, 1e-6);
+      EXPECT_THAT(Project(to, moved.tool().world_from_tool.translation)->uv,
+                  PixelNear(WhiteMiddle(moved.clip.views[i], 48), 1.0));
+    }
+  }
+}
+
+TEST_F(ChildEnvTest, CamerasArePlaced) {
   const auto env = Start();
   const Observation usual = env->Reset("reach", 0, 3);
-  env->PlaceCameras({.moved_deg = 30, .views = {}});
-  const Observation moved = env->Reset("reach", 0, 3);
-  const Observation again = env->Reset("reach", 0, 3);
-  const Eigen::Vector3d centre(0, 0, 0.2);
-  for (size_t i = 0; i < 2; ++i) {
-    const Camera& from = usual.clip.views[i].camera.at(0);
-    const Camera& to = moved.clip.views[i].camera.at(0);
-    EXPECT_EQ(to.world_from_camera.translation,
-              again.clip.views[i].camera.at(0).world_from_camera.translation);
-    const Eigen::Vector3d a = (from.world_from_camera.translation - centre).normalized();
-    const Eigen::Vector3d b = (to.world_from_camera.translation - centre).normalized();
-    EXPECT_NEAR(std::acos(a.dot(b)) / kDegree, 30, 1e-6);
-    EXPECT_THAT(Project(to, moved.tool().world_from_tool.translation)->uv,
-                PixelNear(WhiteMiddle(moved.clip.views[i], 48), 1.0));
-  }
   CameraWish wish{.moved_deg = 0, .views = CamerasOf(usual.clip)};
   wish.views[0].name = "right";
   wish.views[1].name = "left";
@@ -234,6 +243,9 @@ INSTANTIATE_TEST_SUITE_P(
         FaultCase{"EndsAtOnce", {"crash-on-open"}, {"exit code 3", "out of licences"}},
         FaultCase{"HangsAtOnce", {"hang-on-open"}, {"opening the simulator", "in time"}},
         FaultCase{"Rubbish", {"rubbish"}, {"answered wrongly", "at byte", "aim-env 1"}},
+        FaultCase{"CentreOfTwoNumbers",
+                  {"flat-centre"},
+                  {"opening the simulator", "tasks[0].scene_centre", "3 numbers"}},
         FaultCase{"DeclaresFourGigabytes", {"huge"}, {"4294967295 bytes"}},
         FaultCase{"PoseOfNoNumbers", {"bad-tool"}, {"a step", "tool", "finite numbers"}},
         FaultCase{"PictureCutShort", {"short-picture"}, {"views[0].rgb", "6911 bytes", "6912"}}),

@@ -4,7 +4,8 @@ Faults are words of the command line:
   crash-on-step N FILE   exits at step N, but only while FILE does not exist; makes it
   hang-on-step N FILE    sleeps instead of answering, the same
   crash-on-open, hang-on-open, rubbish, huge, wrong-version, bad-tool, short-picture,
-  mirrored, inverted, opengl, no-expert, fixed-cameras, missing, rlbench, hidden
+  mirrored, inverted, opengl, no-expert, fixed-cameras, missing, rlbench, hidden,
+  own-centre, flat-centre
 """
 
 import math
@@ -51,10 +52,15 @@ class FakeSimulator(aim_child.Simulator):
             raise aim_child.UsageError("fakesim is not installed")
         self.size = image_size
         self.num_steps = 0
+        reach = {"name": "reach", "variations": 2,
+                 "frames_without_expert": 12 if "no-expert" in FAULTS else 0}
+        if "own-centre" in FAULTS:
+            reach["scene_centre"] = [0.1, 0, 0.05]
+        if "flat-centre" in FAULTS:
+            reach["scene_centre"] = [0.1, 0]
         return {
             "simulator": "fake 1.0",
-            "tasks": [{"name": "reach", "variations": 2,
-                       "frames_without_expert": 12 if "no-expert" in FAULTS else 0},
+            "tasks": [reach,
                       {"name": "impossible", "variations": 1, "frames_without_expert": 0}],
             "views": ["left", "right"],
             "camera_axes": "rlbench" if "rlbench" in FAULTS else "opencv",

@@ -20,23 +20,29 @@ struct PointFaults {
   std::function<void(const std::string& task, uint64_t seed)> on_reset = [](auto&&...) {};
   std::function<void()> on_render = [] {};
   int frames_without_expert = 0;
-  int lag_env_steps = 0;  // the point arrives this many steps after it was told to
+  std::string suite = {};  // before the tasks' names
+  int lag_env_steps = 0;   // the point arrives this many steps after it was told to
 };
 
 class PointEnv : public Env {
  public:
   explicit PointEnv(PointFaults faults = {}) : faults_(std::move(faults)) {}
 
-  std::vector<std::string> Tasks() const override { return {"reach", "stay"}; }
-  int NumVariations(const std::string& task) const override { return task == "reach" ? 2 : 1; }
+  std::vector<std::string> Tasks() const override {
+    return {faults_.suite + "reach", faults_.suite + "stay"};
+  }
+  int NumVariations(const std::string& task) const override {
+    return task.ends_with("reach") ? 2 : 1;
+  }
 
   Observation Reset(const std::string& task, int variation, uint64_t seed) override {
     faults_.on_reset(task, seed);
     task_ = task;
     Rng rng = Rng(seed).Derive(static_cast<uint64_t>(variation), task);
     start_ = {rng.Uniform(-0.1, 0.1), rng.Uniform(-0.1, 0.1), 0.3};
-    goal_ = task == "stay" ? start_
-                           : Eigen::Vector3d(rng.Uniform(0.2, 0.4), rng.Uniform(-0.3, 0.3), 0.1);
+    goal_ = task.ends_with("stay")
+                ? start_
+                : Eigen::Vector3d(rng.Uniform(0.2, 0.4), rng.Uniform(-0.3, 0.3), 0.1);
     history_.assign(1, start_);
     tip_ = start_;
     return See();

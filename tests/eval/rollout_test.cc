@@ -119,6 +119,18 @@ TEST_F(RolloutTest, PicturesOfSuccessesAndFailures) {
   EXPECT_EQ(report["run"].contains("left_out"), is_core);
 }
 
+TEST_F(RolloutTest, ATaskOfASuiteHasNoFolderOfItsOwn) {
+  RolloutOptions options = SmallOptions("still");
+  options.task = {"goal/stay"};
+  options.num_videos = 1;
+  const nlohmann::json report = Roll("a", options, {.suite = "goal/"});
+  EXPECT_EQ(report["tasks"][0]["task"], "goal/stay");
+  EXPECT_TRUE(fs::exists(folder_ / "a/trials/goal_stay_3.json"));
+  EXPECT_EQ(report["filmstrips"][0]["file"].get<std::string>().rfind(
+                "filmstrips/goal_stay_1000000_success", 0),
+            0u);
+}
+
 // Stopped after some trials and continued, a rollout ends as if it had never stopped.
 TEST_F(RolloutTest, ResumeContinuesAnInterruptedRun) {
   RolloutOptions options = SmallOptions("replay");
