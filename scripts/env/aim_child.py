@@ -6,13 +6,14 @@ the script. Nothing but Python's own library is needed here, Python 3.8 or later
 
 import argparse
 import ctypes
+import os
 import signal
 import socket
 import struct
 import sys
 import traceback
 
-PROTOCOL = {"name": "aim-env", "major": 1, "minor": 0}
+PROTOCOL = {"name": "aim-env", "major": 1, "minor": 1}
 MOST_MESSAGE_BYTES = 256 << 20
 
 
@@ -78,6 +79,19 @@ class Simulator:
 
     def close(self):
         pass
+
+
+def chosen(variable, usual, known, least=1):
+    """The words of an environment variable, "a,b"; `usual` if it is not set."""
+    words = os.environ.get(variable, usual).split(",")
+    for word in words:
+        if word not in known:
+            raise UsageError("%s has %r; expected of %s" % (variable, word, ", ".join(known)))
+    if len(set(words)) < len(words):
+        raise UsageError("%s is %r; expected each once" % (variable, ",".join(words)))
+    if len(words) < least:  # from one view alone no pose can be told
+        raise UsageError("%s is %r; expected %d or more" % (variable, ",".join(words), least))
+    return words
 
 
 class Rejected(Exception):

@@ -70,11 +70,8 @@ class Rlbench(aim_child.Simulator):
         self.check_machine()
         self.size = image_size
         self.stride = max(1, round(frame_period_s / STEP_S))
-        self.views = os.environ.get("AIM_RLBENCH_VIEWS", "front,overhead").split(",")
-        for view in self.views:
-            if view not in SENSORS:
-                raise aim_child.UsageError("AIM_RLBENCH_VIEWS has %r; expected of %s"
-                                           % (view, ", ".join(SENSORS)))
+        self.views = aim_child.chosen("AIM_RLBENCH_VIEWS", "front,overhead", SENSORS,
+                                      least=2)
         self.env = Environment(MoveArmThenGripper(arm_mode(), Discrete()),
                                obs_config=self.observations(), headless=True)
         self.env.launch()

@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/env/child_env.h"
+#include "env/shifted.h"
 #include "support/python.h"
 #include "support/source_dir.h"
 #include "support/temporary_folder.h"
@@ -17,6 +18,7 @@ namespace aim {
 namespace {
 
 using testing::ExpectThrowsWith;
+using testing::Shifted;
 
 // A Python with numpy, whichever environment there is.
 std::string NumpyPython() {
@@ -54,11 +56,6 @@ class RlbenchTest : public ::testing::Test {
   testing::TemporaryFolder folder_;
   std::string python_;
 };
-
-ToolPose Shifted(ToolPose pose, double dx, double dy, double dz) {
-  pose.world_from_tool.translation += Eigen::Vector3d(dx, dy, dz);
-  return pose;
-}
 
 TEST_F(RlbenchTest, TheDemonstrationOfASeedSolvesItsScene) {
   const auto env = Start();

@@ -16,9 +16,8 @@ struct SimulatorOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit(
-        "env", self.env, Any{},
-        "simulator: tabletop, or one in a process of its own: robosuite, or the path of a script");
+    visit("env", self.env, Any{},
+          "simulator: tabletop; in a process of its own robosuite, libero, rlbench or a script");
     visit("env_python", self.env_python, Any{},
           "Python that has the simulator; none = that of .venv-<env>, else python3");
     visit("env_timeout_s", self.env_timeout_s, Range{1, 86400},
