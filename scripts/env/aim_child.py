@@ -132,15 +132,16 @@ def answer(simulator, message):
 
 
 def guarded_answer(simulator, message):
+    """The bytes of the answer: also what cannot be packed is an error of the trial."""
     try:
-        return {"ok": answer(simulator, message)}
+        return pack({"ok": answer(simulator, message)})
     except UsageError as error:
-        return {"error": {"kind": "usage", "message": str(error)}}
+        return pack({"error": {"kind": "usage", "message": str(error)}})
     except Exception as error:  # the trial is lost, not the simulator
         traceback.print_exc()
         sys.stderr.flush()
         text = "%s: %s" % (type(error).__name__, error)
-        return {"error": {"kind": "trial", "message": text}}
+        return pack({"error": {"kind": "trial", "message": text}})
 
 
 def serve(simulator):
@@ -188,8 +189,7 @@ def take(connection, count):
     return b"".join(chunks)
 
 
-def send(connection, value):
-    body = pack(value)
+def send(connection, body):
     connection.sendall(struct.pack("<I", len(body)) + body)
 
 

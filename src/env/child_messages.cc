@@ -168,6 +168,7 @@ ChildDescription DescriptionFrom(const MsgpackValue& message) {
   const Eigen::Vector3d scene_centre = fields.Point("scene_centre");
   for (const MsgpackValue& item : fields.List("tasks", kMostNames)) {
     const MapFields task(item, IndexedName("tasks", description.tasks.size()));
+    if (task.Whole("variations", kMostVariations) == 0) task.Refuse("variations", "0", "1 or more");
     description.tasks.push_back(
         {.name = task.Text("name"),
          .num_variations = task.Whole("variations", kMostVariations),

@@ -52,7 +52,7 @@ class FakeSimulator(aim_child.Simulator):
             raise aim_child.UsageError("fakesim is not installed")
         self.size = image_size
         self.num_steps = 0
-        reach = {"name": "reach", "variations": 2,
+        reach = {"name": "reach", "variations": 0 if "no-variations" in FAULTS else 2,
                  "frames_without_expert": 12 if "no-expert" in FAULTS else 0}
         if "own-centre" in FAULTS:
             reach["scene_centre"] = [0.1, 0, 0.05]
@@ -115,6 +115,8 @@ class FakeSimulator(aim_child.Simulator):
 
     def observe(self):
         tool = [float("nan")] * 8 if "bad-tool" in FAULTS and self.time_s > 0 else self.tool
+        if "odd-number" in FAULTS and self.time_s > 0:
+            tool = [complex(x) for x in tool]  # msgpack has none
         return {"time_s": self.time_s, "prompt": self.prompt, "tool": tool,
                 "success": self.reached,
                 "views": [self.view(name) for name in ("left", "right")]}
