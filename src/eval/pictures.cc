@@ -25,9 +25,9 @@ struct ActivePlan {
 ActivePlan PlanAt(const std::vector<TimedPlan>& plans, int env_step) {
   const TimedPlan* active = &plans.front();
   for (const TimedPlan& timed : plans) {
-    if (timed.first_env_step <= env_step) active = &timed;
+    if (timed.begin_env_step <= env_step) active = &timed;
   }
-  const auto elapsed = static_cast<size_t>(env_step - active->first_env_step);
+  const auto elapsed = static_cast<size_t>(std::max(0, env_step - active->first_env_step));
   return {active, std::min(elapsed + 1, active->plan.frames.size() - 1)};
 }
 

@@ -10,6 +10,14 @@ PolicyKind RolloutOptions::Kind() const {
 
 void RolloutOptions::Validate() const {
   CheckRanges(*this);
+  limits.Validate();
+  if (async > replan) {
+    throw ConfigError({.where = "async",
+                       .got = std::to_string(async) + " with --replan " + std::to_string(replan),
+                       .expected = "at most --replan: one plan is made at a time, and there is "
+                                   "nothing to execute meanwhile without replanning",
+                       .fix = "raise --replan"});
+  }
   if (!api_key_file.empty() && Kind() != PolicyKind::kServer) {
     throw ConfigError({.where = "api_key_file",
                        .got = "given with --policy " + policy,

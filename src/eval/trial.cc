@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/control/plan_executor.h"
 #include "aim/metrics/statistics.h"
 
 namespace aim {
@@ -24,11 +25,16 @@ uint64_t HashPictures(const Observation& observation) {
 class TrialPlayer {
  public:
   TrialPlayer(Env& env, Policy& policy, const TrialRules& rules)
-      : env_(env), policy_(policy), rules_(rules) {}
+      : env_(env),
+        policy_(policy),
+        rules_(rules),
+        executor_(rules.execution, rules.period_s),
+        planner_(policy) {}
 
   TrialResult Play(const TrialSpec& spec, uint64_t policy_seed) {
     policy_seed_ = policy_seed;
     observation_ = env_.Reset(spec.task, spec.variation, spec.seed);
+    start_s_ = observation_.time_s;
     last_target_ = observation_.tool();
     result_.prompt = observation_.clip.prompt;
     result_.first_frame_hash = HashPictures(observation_);
@@ -42,13 +48,13 @@ class TrialPlayer {
 
  private:
   Termination PlayWholePlan() {
-    const std::vector<ToolPose> targets = NextTargets();
-    const int needed = static_cast<int>(targets.size()) + rules_.hold_env_steps;
-    budget_ = std::max(rules_.max_env_steps, needed);
-    for (const ToolPose& target : targets) {
-      if (!Step(target)) return Termination::kIkFailures;
+    AIM_CHECK(rules_.plan_delay_steps == 0);
+    Ask();
+    Deliver();
+    while (result_.env_steps < executor_.end_step()) {
+      if (!Step(executor_.TargetAt(result_.env_steps))) return Termination::kIkFailures;
     }
-    const ToolPose final_target = last_target_;
+    const ToolPose final_target = executor_.TargetAt(result_.env_steps);
     for (int i = 0; i < rules_.hold_env_steps && !env_.Success(); ++i) {
       if (!Step(final_target)) return Termination::kIkFailures;
     }
@@ -56,34 +62,63 @@ class TrialPlayer {
   }
 
   Termination PlayWithReplanning() {
-    budget_ = std::max(rules_.max_env_steps, rules_.execution.horizon);
-    while (result_.env_steps < budget_) {
-      for (const ToolPose& target : NextTargets()) {
-        if (result_.env_steps == budget_) break;
-        if (!Step(target)) return Termination::kIkFailures;
-        if (env_.Success()) return Termination::kSuccess;
-      }
+    const int budget =
+        std::max(rules_.max_env_steps, rules_.execution.horizon + rules_.plan_delay_steps);
+    while (result_.env_steps < budget && !IsTimeOver()) {
+      if (IsPlanDue()) Deliver();
+      if (!is_asked_ && result_.env_steps >= next_request_) Ask();
+      if (IsPlanDue()) Deliver();
+      const ToolPose target =
+          executor_.has_plan() ? executor_.TargetAt(result_.env_steps) : last_target_;
+      if (!Step(target)) return Termination::kIkFailures;
+      if (env_.Success()) return Termination::kSuccess;
     }
     return Termination::kTimeout;
   }
 
-  std::vector<ToolPose> NextTargets() {
-    const PlanRequest request{.seed = policy_seed_,
-                              .replan = static_cast<int>(result_.plans.size()),
-                              .frame = result_.env_steps};
-    const auto begin = std::chrono::steady_clock::now();
-    Plan plan = policy_.Act(observation_.clip, request);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    result_.plan_s += elapsed.count();
-    std::vector<ToolPose> targets =
-        ExecutionTargets(plan, observation_.tool(), rules_.period_s, rules_.execution);
-    result_.plans.push_back({result_.env_steps, std::move(plan)});
-    return targets;
+  bool IsTimeOver() const {
+    return rules_.max_time_s > 0 &&
+           observation_.time_s - start_s_ >= rules_.max_time_s - 1e-3 * rules_.period_s;
+  }
+
+  // A plan that takes no time is made at once; one that takes steps, while they are made.
+  void Ask() {
+    request_ = {.seed = policy_seed_, .replan = num_asked_, .frame = result_.env_steps};
+    ++num_asked_;
+    is_asked_ = true;
+    if (rules_.plan_delay_steps > 0) {
+      planner_.Ask(observation_.clip, request_);
+    }
+  }
+
+  bool IsPlanDue() const {
+    return is_asked_ && result_.env_steps >= request_.frame + rules_.plan_delay_steps;
+  }
+
+  // While the first plan is made nothing moves: its frame 0 is the present one, however late.
+  void Deliver() {
+    is_asked_ = false;
+    MadePlan made =
+        planner_.is_asked() ? planner_.Take() : MakePlan(policy_, observation_.clip, request_);
+    result_.plan_s += made.plan_s;
+    const int now = result_.env_steps;
+    const int first_step = executor_.has_plan() ? request_.frame : now;
+    executor_.Take(made.plan, first_step, now, observation_.tool());
+    next_request_ = std::min(request_.frame + rules_.execution.horizon, executor_.end_step());
+    seen_step_ = request_.frame;
+    result_.plans.push_back({first_step, now, std::move(made.plan)});
   }
 
   // False when too many targets in a row were out of reach.
-  bool Step(const ToolPose& target) {
+  bool Step(const ToolPose& wanted) {
+    const LimitedTarget limited = LimitTarget(rules_.limits, last_target_, wanted, rules_.period_s);
+    result_.limited_by_workspace += limited.by_workspace;
+    result_.limited_by_speed += limited.by_speed;
+    const ToolPose& target = limited.pose;
+    if (executor_.has_plan()) stale_steps_.push_back(result_.env_steps - seen_step_);
+    const auto begin = std::chrono::steady_clock::now();
     StepResult step = env_.Step(target);
+    step_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     observation_ = std::move(step.observation);
     ++result_.env_steps;
     result_.targets.push_back(target);
@@ -99,6 +134,10 @@ class TrialPlayer {
   }
 
   void Summarize() {
+    if (result_.plans.empty()) Deliver();  // the trial ended before its first plan came
+    result_.sim_s = observation_.time_s - start_s_;
+    result_.stale_steps = stale_steps_.empty() ? 0 : Mean(stale_steps_);
+    result_.step_s = result_.env_steps == 0 ? 0 : step_s_ / result_.env_steps;
     result_.replans = static_cast<int>(result_.plans.size()) - 1;
     result_.plan_s /= static_cast<double>(result_.plans.size());
     result_.tracking_mm = errors_mm_.empty() ? 0 : Median(errors_mm_);
@@ -122,9 +161,18 @@ class TrialPlayer {
   Observation observation_;
   ToolPose last_target_;
   TrialResult result_;
+  PlanExecutor executor_;
+  BackgroundPlanner planner_;
+  PlanRequest request_;  // of the plan under way, or the last one
+  bool is_asked_ = false;
+  int num_asked_ = 0;
+  int next_request_ = 0;  // step
+  int seen_step_ = 0;     // of the plan in force
+  double start_s_ = 0;    // simulator clock
+  double step_s_ = 0;     // wall time
   std::vector<double> errors_mm_;
+  std::vector<double> stale_steps_;
   uint64_t policy_seed_ = 0;
-  int budget_ = 0;
   int ik_streak_ = 0;
 };
 
@@ -156,6 +204,11 @@ nlohmann::json ToJson(const TrialResult& result) {
           {"confidence_min", result.confidence_min},
           {"undecodable", result.undecodable},
           {"plan_s", result.plan_s},
+          {"step_s", result.step_s},
+          {"sim_s", result.sim_s},
+          {"stale_steps", result.stale_steps},
+          {"limited_by_workspace", result.limited_by_workspace},
+          {"limited_by_speed", result.limited_by_speed},
           {"targets", std::move(targets)}};
 }
 
@@ -178,6 +231,11 @@ TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& w
     json.at("confidence_min").get_to(result.confidence_min);
     json.at("undecodable").get_to(result.undecodable);
     json.at("plan_s").get_to(result.plan_s);
+    json.at("step_s").get_to(result.step_s);
+    json.at("sim_s").get_to(result.sim_s);
+    json.at("stale_steps").get_to(result.stale_steps);
+    json.at("limited_by_workspace").get_to(result.limited_by_workspace);
+    json.at("limited_by_speed").get_to(result.limited_by_speed);
     for (const nlohmann::json& target : json.at("targets")) {
       result.targets.push_back(
           ToolPoseFromNumbers(target.get<std::vector<double>>(), where + ": targets"));

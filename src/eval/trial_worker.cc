@@ -22,8 +22,10 @@ TrialRules RulesOf(const RolloutSetting& setting, int demo_steps) {
       .horizon = options.replan, .ramp_frames = 0, .min_confidence = options.min_confidence};
   rules.period_s = setting.period_s;
   rules.max_env_steps = static_cast<int>(std::ceil(options.max_steps_factor * demo_steps));
+  rules.max_time_s = options.max_steps_factor * demo_steps * setting.period_s;
   rules.hold_env_steps = options.hold_steps;
   rules.max_ik_failures = options.max_ik_failures;
+  rules.limits = options.limits;
   return rules;
 }
 
@@ -121,6 +123,7 @@ TrialRecord TrialWorker::PlayOnce(const TrialKey& key) {
   }
   if (model_) {
     rules.execution.ramp_frames = setting_.options.ramp_frames;
+    rules.plan_delay_steps = setting_.options.async;
     record.result = Act(*model_, record.spec, rules);
   } else {
     const PolicyKind asked = setting_.asked;

@@ -22,6 +22,8 @@ struct PointFaults {
   int frames_without_expert = 0;
   std::string suite = {};  // before the tasks' names
   int lag_env_steps = 0;   // the point arrives this many steps after it was told to
+  double step_s = 0;      // what a step adds to the simulator's clock
+  int lag_env_steps = 0;  // the point arrives this many steps after it was told to
 };
 
 class PointEnv : public Env {
@@ -44,6 +46,7 @@ class PointEnv : public Env {
                 ? start_
                 : Eigen::Vector3d(rng.Uniform(0.2, 0.4), rng.Uniform(-0.3, 0.3), 0.1);
     history_.assign(1, start_);
+    time_s_ = 0;
     tip_ = start_;
     return See();
   }
@@ -56,6 +59,7 @@ class PointEnv : public Env {
     const size_t last = history_.size() - 1;
     const auto lag = static_cast<size_t>(faults_.lag_env_steps);
     tip_ = history_[last > lag ? last - lag : 0];
+    time_s_ += faults_.step_s;
     return {See(), out_of_reach ? StepOutcome::kIkFailure : StepOutcome::kMoved};
   }
 
@@ -98,6 +102,7 @@ class PointEnv : public Env {
  private:
   Observation See() const {
     Observation observation;
+    observation.time_s = time_s_;
     observation.clip.height = 8;
     observation.clip.width = 8;
     observation.clip.prompt = "go to the \"goal\", please";
@@ -117,6 +122,7 @@ class PointEnv : public Env {
 
   PointFaults faults_;
   double cameras_moved_deg_ = 0;
+  double time_s_ = 0;
   std::string task_;
   Eigen::Vector3d start_ = Eigen::Vector3d::Zero();
   Eigen::Vector3d goal_ = Eigen::Vector3d::Zero();

@@ -15,7 +15,7 @@ namespace aim::testing {
 // Wall times and memory, wherever they stand.
 inline nlohmann::json WithoutTimes(nlohmann::json json) {
   if (json.is_object()) {
-    for (const char* key : {"plan_s", "seconds", "peak_memory_bytes"}) json.erase(key);
+    for (const char* key : {"plan_s", "step_s", "seconds", "peak_memory_bytes"}) json.erase(key);
   }
   if (json.is_structured()) {
     for (nlohmann::json& item : json) item = WithoutTimes(item);

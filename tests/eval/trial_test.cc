@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <vector>
 
@@ -107,6 +108,87 @@ TEST(Trial, UnreachableTargetsEndItOnlyInARow) {
   const TrialResult finished = PlayTrial(env, sometimes, kScene, 1, Rules());
   EXPECT_EQ(finished.termination, Termination::kPlanEnd);
   EXPECT_EQ(finished.ik_failures, 8);
+}
+
+// Plans of the expert that come three steps late: what they meant for the past is left out.
+TEST(Trial, APlanComesWhileTheOneBeforeIsExecuted) {
+  PointEnv env;
+  ReplayPolicy expert = Expert(env);
+  const TrialResult in_time = PlayTrial(env, expert, kScene, 1, Rules(4));
+  TrialRules rules = Rules(4);
+  rules.plan_delay_steps = 3;
+  rules.max_env_steps = 25;
+  std::vector<int> frames;
+  FunctionPolicy late([&](const Clip& seen, const PlanRequest& request) {
+    frames.push_back(request.frame);
+    // Its clock stood still while the first plan was made.
+    return expert.Act(seen, {.frame = std::max(0, request.frame - 3)});
+  });
+  const TrialResult result = PlayTrial(env, late, kScene, 1, rules);
+  EXPECT_TRUE(result.success);
+  EXPECT_EQ(result.env_steps, 3 + PointEnv::kDemoSteps);
+  EXPECT_EQ(frames, (std::vector<int>{0, 4, 8, 12}));
+  ASSERT_EQ(result.plans.size(), 3u);  // the last one never came
+  EXPECT_EQ(result.plans[0].first_env_step, 3);
+  EXPECT_EQ(result.plans[1].first_env_step, 4);
+  EXPECT_EQ(result.plans[1].begin_env_step, 7);
+  // The same way, after standing still.
+  for (size_t k = 0; k < 10; ++k) {
+    EXPECT_EQ(result.targets[k + 3].world_from_tool.translation,
+              in_time.targets[k].world_from_tool.translation);
+  }
+  // Steps 3 to 12, of what was seen at 0 (four), 4 (four) and 8 (two).
+  EXPECT_DOUBLE_EQ(in_time.stale_steps, (6 + 6 + 1) / 10.0);
+  EXPECT_DOUBLE_EQ(result.stale_steps, (3 + 4 + 5 + 6 + 3 + 4 + 5 + 6 + 3 + 4) / 10.0);
+}
+
+TEST(Trial, OneThatEndsBeforeItsFirstPlanHasItAllTheSame) {
+  PointEnv env;
+  StillPolicy still(5, 0.12);
+  TrialRules rules = Rules(4);
+  rules.plan_delay_steps = 4;
+  const TrialResult result = PlayTrial(env, still, {"stay", 0, 5}, 1, rules);
+  EXPECT_TRUE(result.success);
+  EXPECT_EQ(result.env_steps, 1);
+  EXPECT_EQ(result.plans.size(), 1u);
+}
+
+TEST(Trial, LimitsAreKeptAndCounted) {
+  PointEnv env;
+  ReplayPolicy expert = Expert(env);
+  const TrialResult free = PlayTrial(env, expert, kScene, 1, Rules());
+  const Eigen::Vector3d start = env.Reset("reach", 1, 5).tool().world_from_tool.translation;
+  const Eigen::Vector3d goal = free.targets.back().world_from_tool.translation;
+  const double step_m = (goal - start).norm() / PointEnv::kDemoSteps;
+  TrialRules rules = Rules();
+  rules.limits.max_speed_m_s = step_m / rules.period_s * 0.75;
+  const TrialResult slow = PlayTrial(env, expert, kScene, 1, rules);
+  EXPECT_TRUE(slow.success);
+  EXPECT_EQ(slow.env_steps, 14);  // ten steps, at three quarters of the speed
+  EXPECT_GE(slow.limited_by_speed, 10);
+  EXPECT_EQ(slow.limited_by_workspace, 0);
+  rules.limits = {.workspace = {-1, 1, -1, 1, 0.2, 1}};
+  const TrialResult high = PlayTrial(env, expert, kScene, 1, rules);
+  EXPECT_FALSE(high.success);  // the goal is below
+  EXPECT_EQ(high.limited_by_speed, 0);
+  EXPECT_GE(high.limited_by_workspace, 5);
+  for (const ToolPose& target : high.targets) {
+    EXPECT_GE(target.world_from_tool.translation.z(), 0.2);
+  }
+}
+
+// A simulator whose steps take as long as their motion spends its time sooner.
+TEST(Trial, TheBudgetIsSimulatorTime) {
+  PointEnv env({.step_s = 0.24});
+  StillPolicy still(5, 0.12);
+  TrialRules rules = Rules(4);
+  rules.max_time_s = 15 * rules.period_s;
+  const TrialResult result = PlayTrial(env, still, kScene, 1, rules);
+  EXPECT_EQ(result.termination, Termination::kTimeout);
+  EXPECT_EQ(result.env_steps, 8);
+  EXPECT_NEAR(result.sim_s, 8 * 0.24, 1e-9);
+  PointEnv usual({.step_s = 0.12});
+  EXPECT_EQ(PlayTrial(usual, still, kScene, 1, rules).env_steps, 15);
 }
 
 TEST(Trial, PolicySeesTheSceneAndItsOwnHistory) {

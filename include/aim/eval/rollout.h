@@ -42,11 +42,13 @@ struct RolloutOptions {
   std::string api_key_file;
   int replan = 0;
   int ramp_frames = 0;
+  int async = 0;
   double min_confidence = 0;
   int64_t first_seed = 1000000;
   double max_steps_factor = 1.5;
   int hold_steps = 8;
   int max_ik_failures = 5;
+  MotionLimits limits;
   bool references = true;
   std::vector<std::string> compare;
   int image_size = 0;
@@ -75,16 +77,20 @@ struct RolloutOptions {
           "frames executed before looking again; 0 = one plan, executed whole");
     visit("ramp_frames", self.ramp_frames, Range{0, 100},
           "first frames of a plan replaced by a ramp from the present pose");
+    visit("async", self.async, Range{0, 10000},
+          "plan while executing: a plan comes so many simulator steps after it was asked for; at "
+          "most --replan; 0 = the simulator waits for it");
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "planned frames below it repeat the last target");
     visit("first_seed", self.first_seed, Range{0, 1e15},
           "scene seed of trial i is first_seed + 100000 * (--seed) + i; training seeds are lower");
     visit("max_steps_factor", self.max_steps_factor, Range{0.1, 100},
-          "budget of simulator steps, in lengths of the scene's demonstration");
+          "budget of simulator time, in lengths of the scene's demonstration");
     visit("hold_steps", self.hold_steps, Range{0, 10000},
           "simulator steps the last pose of a whole plan is held before success is judged");
     visit("max_ik_failures", self.max_ik_failures, Range{1, 10000},
           "unreachable targets in a row that end a trial");
+    MotionLimits::ForEachField(self.limits, visit);
     visit("references", self.references, Any{},
           "run the gate and the null policies beside the policy, on the same seeds");
     visit("compare", self.compare, Any{},

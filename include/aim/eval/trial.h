@@ -10,6 +10,7 @@
 
 #include "aim/base/words.h"
 #include "aim/control/env.h"
+#include "aim/control/motion_limits.h"
 #include "aim/control/policy.h"
 
 namespace aim {
@@ -29,8 +30,11 @@ struct TrialRules {
   ExecutionOptions execution;  // horizon 0: one plan, executed whole
   double period_s = 0.12;      // of one env step
   int max_env_steps = 0;       // budget; a whole plan and its hold always fit
+  double max_time_s = 0;       // the same on the simulator's clock, whichever ends first; 0 = none
   int hold_env_steps = 8;      // final pose held after a whole plan, before success is judged
   int max_ik_failures = 5;     // in a row; then the trial ends
+  int plan_delay_steps = 0;    // a plan comes so many env steps after it was asked for
+  MotionLimits limits;
 };
 
 enum class Termination { kSuccess, kPlanEnd, kTimeout, kIkFailures, kInvalid };
@@ -43,9 +47,10 @@ constexpr auto WordsOf(Termination) {
                                     {kInvalid, "invalid"}}};
 }
 
-// A plan and the env step at which it was made.
+// A plan and its place among the env steps.
 struct TimedPlan {
-  int first_env_step = 0;
+  int first_env_step = 0;  // of its frame 0
+  int begin_env_step = 0;  // from which it is in force
   Plan plan;
 };
 
@@ -63,15 +68,22 @@ struct TrialResult {
   double final_error_mm = 0;      // the same at the last step, after the hold
   double confidence_mean = 0;     // over the frames of all plans
   double confidence_min = 0;
-  double undecodable = 0;         // fraction of planned frames
-  double plan_s = 0;              // wall time of a plan, mean; not reproducible
+  double undecodable = 0;        // fraction of planned frames
+  double plan_s = 0;             // wall time of a plan, mean; not reproducible
+  double step_s = 0;             // the same of an env step: executing and observing
+  double sim_s = 0;              // simulator time
+  double stale_steps = 0;        // age of what a target was planned from, mean
+  int limited_by_workspace = 0;  // targets that the limits changed
+  int limited_by_speed = 0;
   std::vector<ToolPose> targets;  // one an env step
   std::vector<TimedPlan> plans;
 };
 
 // Plays one trial. Deterministic if env and policy are; wall times aside. With a horizon the
 // policy is asked again after each `horizon` steps and success ends the trial; without one its
-// plan is executed to the end, the last target held, and success judged then. An unreachable
+// plan is executed to the end, the last target held, and success judged then. With a horizon a plan
+// may come late: until then the one before it is executed, or, before the first, the start is held;
+// the policy plans on another thread meanwhile. An unreachable
 // target is skipped and counted. Errors of env and policy pass through.
 TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t policy_seed,
                       const TrialRules& rules);
