@@ -20,6 +20,7 @@ constexpr double kReadingMargin = 0.1;  // by which another reading must be bett
 constexpr double kSwapMargin = 0.08;    // the same for swapped views,
 constexpr double kOrderMargin = 0.05;   // the order of quaternions,
 constexpr double kSlightMargin = 0.02;  // a shift in time or of the principal point
+constexpr double kPlainMargin = 0.05;   // of the hand alone, whatever is beside it
 constexpr double kCentreContradicts = -0.05;  // gains below which an off-centre principal point,
 constexpr double kOrderContradicts = -0.03;   // quaternions as given, and
 constexpr double kSwapContradicts = -0.08;    // views as given, are right
@@ -89,7 +90,7 @@ class Judgement {
     trial.own_score = MeanScore(mixed, concerned);
     trial.gain = trial.own_score - MeanScore(scores_[0], concerned);
     if (hypotheses_[index].verdict == Verdict::kPrincipalPoint) {
-      trial.gain += SidewaysGain(index, concerned);
+      if (trial.gain < kPlainMargin) trial.gain += SidewaysGain(index, concerned);
     }
     return trial;
   }
@@ -282,15 +283,36 @@ void ConcludeTool(double finger_evidence, Diagnosis& diagnosis) {
       (is_right ? "" : "whether gripper_open is inverted (the fingers move too little)");
 }
 
+// The numbers as they would be if the doubt were right: those of the views that it concerns.
+void KeepDoubt(const std::vector<Hypothesis>& hypotheses, const Trial& trial,
+               Diagnosis& diagnosis) {
+  const Hypothesis& doubted = hypotheses[trial.hypothesis];
+  diagnosis.doubt = Hypothesis{.verdict = doubted.verdict,
+                               .words = doubted.words,
+                               .numbers = hypotheses[0].numbers,
+                               .lag_frames = doubted.lag_frames,
+                               .views = trial.views};
+  diagnosis.doubt->numbers.poses = doubted.numbers.poses;
+  for (const size_t view : trial.views) {
+    diagnosis.doubt->numbers.cameras[view] = doubted.numbers.cameras[view];
+  }
+}
+
 // What the pictures leave open about cameras and times that fit. Says so, and what would decide.
-bool ConcludeDoubt(const Judgement& judgement, Diagnosis& diagnosis) {
-  if (judgement.Doubt(Verdict::kPrincipalPoint, kCentreContradicts)) {
+bool ConcludeDoubt(const std::vector<Hypothesis>& hypotheses, const Judgement& judgement,
+                   Diagnosis& diagnosis) {
+  const auto is_left_open = [&](Verdict verdict, double contradicting_gain) {
+    const std::optional<Trial> trial = judgement.Doubt(verdict, contradicting_gain);
+    if (trial) KeepDoubt(hypotheses, *trial, diagnosis);
+    return trial;
+  };
+  if (is_left_open(Verdict::kPrincipalPoint, kCentreContradicts)) {
     diagnosis.sentence =
         "a principal point is far from the middle of the picture, and the pictures do not show "
-        "whether that is right";
+        "whether that is right; overlay.png has both";
     return true;
   }
-  if (const std::optional<Trial> swap = judgement.Doubt(Verdict::kSwappedViews, kSwapContradicts)) {
+  if (const std::optional<Trial> swap = is_left_open(Verdict::kSwappedViews, kSwapContradicts)) {
     diagnosis.views = swap->views;
     diagnosis.sentence = "the cameras of " +
                          NamesOf(diagnosis.corrected.cameras, swap->views, " and ") +
@@ -300,7 +322,7 @@ bool ConcludeDoubt(const Judgement& judgement, Diagnosis& diagnosis) {
                          "overlay.png: the tool must be drawn on the hand in both";
     return true;
   }
-  if (judgement.Doubt(Verdict::kTimeOffset, kSlightMargin)) {
+  if (is_left_open(Verdict::kTimeOffset, kSlightMargin)) {
     diagnosis.sentence =
         "the poses fit as well some frames earlier or later: the clip is too short, or moves too "
         "evenly, to tell";
@@ -352,6 +374,7 @@ Diagnosis Diagnose(const std::vector<Hypothesis>& hypotheses, const MotionPlan& 
                       .seen = judgement.seen(),
                       .views = {},
                       .corrected = given,
+                      .doubt = std::nullopt,
                       .given_score = judgement.GivenScore(),
                       .finger_evidence = finger_evidence};
   diagnosis.best_score = diagnosis.given_score;
@@ -371,9 +394,11 @@ Diagnosis Diagnose(const std::vector<Hypothesis>& hypotheses, const MotionPlan& 
   }
   diagnosis.opening_axis_evidence = OpeningAxis(hypotheses[0], plan, motion, diagnosis.seen);
   if (ConcludeStoredSigns(diagnosis) || ConcludeDeclaredSize(given, diagnosis)) return diagnosis;
-  if (ConcludeDoubt(judgement, diagnosis)) return diagnosis;
+  if (ConcludeDoubt(hypotheses, judgement, diagnosis)) return diagnosis;
   ConcludeTool(finger_evidence, diagnosis);
-  if (diagnosis.usable && judgement.Doubt(Verdict::kQuaternionOrder, kOrderContradicts)) {
+  if (!diagnosis.usable) return diagnosis;
+  if (const auto order = judgement.Doubt(Verdict::kQuaternionOrder, kOrderContradicts)) {
+    KeepDoubt(hypotheses, *order, diagnosis);
     DoubtOrder(diagnosis);
   }
   return diagnosis;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Diagnosis {
   std::vector<size_t> views;                // those concerned
   ClipNumbers corrected;                    // the numbers as they should be
   int lag_frames = 0;                       // of the corrected numbers
+  std::optional<Hypothesis> doubt;          // what may be true as well, where that is left open
   double given_score = std::numeric_limits<double>::quiet_NaN();
   double best_score = std::numeric_limits<double>::quiet_NaN();
   double opening_axis_evidence = std::numeric_limits<double>::quiet_NaN();

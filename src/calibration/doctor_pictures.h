@@ -13,8 +13,8 @@ namespace aim {
 // Evenly over the clip.
 std::set<int> ShownFrames(int num_frames);
 
-// Each view's frames in a row, the tool drawn as given; where something was found, a second row
-// below with the tool as corrected. `pictures` hold `frames`.
+// A legend, and each view's frames in a row, the tool drawn as given; where something was found, or
+// may be true as well, a second row below with the tool so. `pictures` hold `frames`.
 Image DrawOverlays(const ClipNumbers& given, const Diagnosis& diagnosis,
                    const std::set<int>& frames, std::span<const FramePictures> pictures);
 

@@ -104,6 +104,8 @@ TEST_F(DoctorRlbenchTest, FaultsOfCamerasAreFound) {
        })},
       {"principal_point", each([](Camera& c) { c.cx += 0.06 * c.width; })},
       {"principal_point", each([](Camera& c) { c.cx -= 0.06 * c.width; })},
+      {"principal_point", each([](Camera& c) { c.cy += 0.06 * c.width; })},
+      {"principal_point", each([](Camera& c) { c.cy -= 0.06 * c.width; })},
       {"other_resolution", each([](Camera& c) { c = FromResolution(c, 0.25); })},
       {"swapped_views", [](std::vector<CameraTrack>& t) { std::swap(t[0].frames, t[1].frames); }},
       {"millimetres", each([](Camera& c) { c.world_from_camera.translation *= 1000; })}};

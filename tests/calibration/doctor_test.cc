@@ -347,6 +347,28 @@ TEST(DoctorTest, WritesWhatAPersonAndAProgramRead) {
   EXPECT_GT(overlay.height, 4 * 256);  // two views, as given and as corrected
 }
 
+// Which of two readings is right is for a person to see: both are drawn.
+TEST(DoctorTest, TheReadingThatIsLeftOpenIsDrawnToo) {
+  const auto overlay_of = [](const DrawnClip& clip, const char* verdict) {
+    const ClipFiles files(clip);
+    EXPECT_EQ(ToWord(Examine(files.Options(), files.folder / "out").verdict), verdict);
+    return ReadImage(files.folder / "out/overlay.png");
+  };
+  constexpr int kLegendLine = 20;
+  constexpr int kRow = 2 + 256;  // with the gap above it
+  const Image sound = overlay_of(Clean(), "ok");
+  EXPECT_EQ(sound.height, 2 * kLegendLine + 2 * kRow);
+  EXPECT_EQ(overlay_of(DrawClip({.moves = false}), "undecided").height, sound.height);
+  const Image swap = overlay_of(DrawClip({.side_by_side = true}), "undecided");
+  ASSERT_EQ(swap.height, 3 * kLegendLine + 4 * kRow);
+  // The same picture, the tool where the other camera would see it.
+  const auto row_of = [&](int row) {
+    const auto begin = swap.rgb.begin() + 3L * swap.width * (3 * kLegendLine + row * kRow + 2 + 30);
+    return std::vector<uint8_t>(begin, begin + 3L * swap.width * 200);  // below the label
+  };
+  EXPECT_NE(row_of(0), row_of(1));
+}
+
 TEST(DoctorTest, ReadsDataSetsAndPictureFolders) {
   TemporaryFolder folder;
   fs::create_directories(folder / "clips/first");
@@ -413,7 +435,7 @@ INSTANTIATE_TEST_SUITE_P(
                  true},
         BadInput{"one_video_of_two",
                  [](DoctorOptions& o, const fs::path&) { o.video.pop_back(); },
-                 {"--video is 1 view", "2 as in"}},
+                 {"--video is given for 1 view; expected 2, as in"}},
         BadInput{"no_such_video",
                  [](DoctorOptions& o, const fs::path&) { o.video[1] = "nowhere.mp4"; },
                  {"nowhere.mp4"}},
@@ -424,7 +446,7 @@ INSTANTIATE_TEST_SUITE_P(
                  [](DoctorOptions& o, const fs::path&) {
                    WritePosesCsv(o.poses, std::vector<ToolPose>(5), kPeriodS);
                  },
-                 {"poses.csv", "5 rows", "36"}},
+                 {"poses.csv is with 5 rows; expected 36"}},
         BadInput{"zero_focal_length",
                  [](DoctorOptions& o, const fs::path&) {
                    DrawnClip clip = Clean();

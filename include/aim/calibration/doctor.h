@@ -109,9 +109,9 @@ nlohmann::json ToJson(const DoctorReport& report);
 nlohmann::json ToBriefJson(const DoctorReport& report);
 
 // Compares the clip's numbers with the motion in its pictures and writes into the run's folder
-// doctor.json, overlay.png (the tool drawn as given and as corrected) and, with `fix`, what has to
-// be corrected. A fault is a verdict, not an error; throws InputError for files that cannot be read
-// or matched.
+// doctor.json, overlay.png (the tool drawn as given, and as corrected or as it may be as well) and,
+// with `fix`, what has to be corrected. A fault is a verdict, not an error; throws InputError for
+// files that cannot be read or matched.
 DoctorReport RunDoctor(const DoctorOptions& options, RunContext& run);
 
 }  // namespace aim
