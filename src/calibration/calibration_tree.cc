@@ -4,6 +4,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/base/utf8.h"
 
 namespace aim {
@@ -75,7 +76,7 @@ std::vector<double> NumbersAt(const JsonReader& fields, const std::string& key, 
   std::vector<double> numbers = NumbersAt(fields, key);
   if (numbers.size() == count) return numbers;
   throw InputError({.where = fields.Where(key),
-                    .got = std::to_string(numbers.size()) + " numbers",
+                    .got = "of " + CountText(std::ssize(numbers), "number"),
                     .expected = std::to_string(count),
                     .fix = ""});
 }
@@ -83,7 +84,7 @@ std::vector<double> NumbersAt(const JsonReader& fields, const std::string& key, 
 Rigid3d RigidOfNumbers(const std::vector<double>& numbers, const std::string& where) {
   if (numbers.size() != 16 && numbers.size() != 12) {
     throw InputError({.where = where,
-                      .got = std::to_string(numbers.size()) + " numbers",
+                      .got = "of " + CountText(std::ssize(numbers), "number"),
                       .expected = "the 16 of a 4x4 matrix, row-major, or 12 without its last row",
                       .fix = ""});
   }

@@ -212,8 +212,8 @@ void RequirePlaces(const ForeignCameras& cameras, const std::string& extrinsics)
     if (count == 0) FailWithoutPlace(view, extrinsics);
     if (count > 1 && num_frames > 1 && count != num_frames) {
       throw InputError({.where = view.where + " " + view.name,
-                        .got = std::to_string(count) + " pictures",
-                        .expected = std::to_string(num_frames) + " as the other moving views",
+                        .got = "with " + CountText(static_cast<int64_t>(count), "picture"),
+                        .expected = std::to_string(num_frames) + ", as the other moving views",
                         .fix = "every frame of every view must be in the model"});
     }
     num_frames = std::max(num_frames, count);

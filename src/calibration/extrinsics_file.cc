@@ -84,7 +84,7 @@ PlacesByName PlacesOfCsv(const fs::path& path) {
     }
     if (cells.size() != 8) {
       throw FormatError({.where = where,
-                         .got = CountText(static_cast<int64_t>(cells.size()), "cell"),
+                         .got = "of " + CountText(static_cast<int64_t>(cells.size()), "cell"),
                          .expected = std::string("8: ") + kPlaceHeader,
                          .fix = ""});
     }

@@ -56,8 +56,8 @@ void CheckViews(const DoctorOptions& options, const std::vector<CameraTrack>& tr
                 const Readers& readers) {
   if (tracks.size() != readers.size()) {
     throw InputError({.where = "--video",
-                      .got = CountText(static_cast<int64_t>(readers.size()), "view"),
-                      .expected = std::to_string(tracks.size()) + " as in " + options.cameras,
+                      .got = "given for " + CountText(static_cast<int64_t>(readers.size()), "view"),
+                      .expected = std::to_string(tracks.size()) + ", as in " + options.cameras,
                       .fix = "give --video once a view, in the cameras' order"});
   }
   const int num_frames = readers[0]->info().num_frames;
@@ -65,8 +65,8 @@ void CheckViews(const DoctorOptions& options, const std::vector<CameraTrack>& tr
     const int other = readers[view]->info().num_frames;
     if (other != num_frames) {
       throw InputError({.where = options.video[view],
-                        .got = std::to_string(other) + " frames",
-                        .expected = std::to_string(num_frames) + " as in " + options.video[0],
+                        .got = CountText(other, "frame") + " long",
+                        .expected = std::to_string(num_frames) + ", as " + options.video[0],
                         .fix = "cut the videos to the same frames"});
     }
     RequireCameraAFrame(tracks[view], static_cast<size_t>(num_frames), options.cameras);
@@ -78,7 +78,7 @@ int CommonFrames(size_t num_poses, int num_frames, const std::string& where) {
   const int rows = static_cast<int>(num_poses);
   if (std::abs(rows - num_frames) > kMostFrameDifference) {
     throw InputError({.where = where,
-                      .got = CountText(rows, "row"),
+                      .got = "with " + CountText(rows, "row"),
                       .expected = std::to_string(num_frames) + ", one for each video frame",
                       .fix = "sample the poses at the times of the frames"});
   }

@@ -74,7 +74,7 @@ void CheckPictures(const CamerasOptions& options, const std::vector<ForeignView>
   if (options.undistort.size() != views.size()) {
     throw InputError(
         {.where = "--undistort",
-         .got = CountText(static_cast<int64_t>(options.undistort.size()), "view"),
+         .got = "given for " + CountText(static_cast<int64_t>(options.undistort.size()), "view"),
          .expected = std::to_string(views.size()) + ", one for each camera",
          .fix = "give --undistort once a view in the cameras' order, or choose --view"});
   }

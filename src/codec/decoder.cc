@@ -8,6 +8,7 @@
 #include <string>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "codec/disc_edge.h"
 #include "codec/peaks.h"
 #include "codec/pose_search.h"
@@ -266,8 +267,9 @@ DecodedPose DecodePictures(std::span<const Picture<T>> pictures, std::span<const
 
 void CheckSizes(size_t num_pictures, size_t num_cameras, const DecoderOptions& options) {
   if (num_pictures != num_cameras || num_pictures == 0) {
-    throw InputError({"action images", std::to_string(num_pictures) + " views",
-                      "one view for each of the " + std::to_string(num_cameras) + " cameras", ""});
+    throw InputError({"action images",
+                      "of " + CountText(static_cast<int64_t>(num_pictures), "view"),
+                      std::to_string(num_cameras) + ", one for each camera", ""});
   }
   if (!(options.spec.pedestal > 0 && options.spec.pedestal < 1)) {
     throw InputError({"pedestal", std::to_string(options.spec.pedestal), "a level between 0 and 1",
@@ -279,7 +281,8 @@ void CheckPixels(size_t view, size_t got, size_t num_frames, const Camera& camer
   const size_t expected =
       3 * num_frames * static_cast<size_t>(camera.width) * static_cast<size_t>(camera.height);
   if (got == expected) return;
-  throw InputError({"action image of view " + std::to_string(view), std::to_string(got) + " values",
+  throw InputError({"action image of view " + std::to_string(view),
+                    "of " + std::to_string(got) + " values",
                     "3 x " + std::to_string(num_frames) + " x " + std::to_string(camera.height) +
                         " x " + std::to_string(camera.width) + " as its camera says",
                     "resize the pictures or rescale the camera"});

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 
 namespace aim {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 void CheckPlan(const Plan& plan) {
   if (plan.frames.size() < 2) {
     throw InputError({.where = "plan",
-                      .got = std::to_string(plan.frames.size()) + " frames long",
+                      .got = CountText(std::ssize(plan.frames), "frame") + " long",
                       .expected = "at least 2, the first of them the present pose",
                       .fix = ""});
   }

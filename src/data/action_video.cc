@@ -8,6 +8,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/codec/rig_check.h"
 #include "aim/format/npy.h"
@@ -211,8 +212,8 @@ void CheckView(const ViewFile& view, const ViewFile& first, const CameraTrack& c
                       "give the views in the cameras' order, or rescale the cameras"});
   }
   if (view.num_frames != first.num_frames) {
-    throw InputError({view.path, std::to_string(view.num_frames) + " frames",
-                      std::to_string(first.num_frames) + " as in " + first.path, ""});
+    throw InputError({view.path, CountText(view.num_frames, "frame") + " long",
+                      std::to_string(first.num_frames) + ", as " + first.path, ""});
   }
 }
 
@@ -347,8 +348,8 @@ DecodeReport RunDecode(const DecodeOptions& options, RunContext& run) {
   options.Validate();
   const std::vector<CameraTrack> tracks = ReadCamerasJson(options.cameras);
   if (options.images.size() != tracks.size()) {
-    throw InputError({"--images", std::to_string(options.images.size()) + " views",
-                      std::to_string(tracks.size()) + " as in " + options.cameras,
+    throw InputError({"--images", "given for " + CountText(std::ssize(options.images), "view"),
+                      std::to_string(tracks.size()) + ", as in " + options.cameras,
                       "give --images once a view, in the cameras' order"});
   }
   std::vector<ViewFile> views;

@@ -140,7 +140,7 @@ void ReadPoses(const fs::path& folder, int num_frames, const Meta& meta, Episode
   const std::vector<ToolPose> measured = ReadActions(measured_path);
   if (measured.size() != actions.size()) {
     throw PoseCountError({.where = measured_path.string(),
-                          .got = "with " + std::to_string(measured.size()) + " poses",
+                          .got = "with " + CountText(std::ssize(measured), "pose"),
                           .expected = std::to_string(actions.size()) + " as in actions.npy",
                           .fix = "leave the episode out, or record it again"});
   }

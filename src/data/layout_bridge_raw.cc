@@ -59,7 +59,7 @@ std::vector<double> ReadFrameTimes(const fs::path& path, size_t num_frames) {
   std::vector<double> times_s = NumbersInPickle(pickle, *stamps, where);
   if (times_s.size() != num_frames) {
     throw InputError({.where = where,
-                      .got = CountText(std::ssize(times_s), "time"),
+                      .got = "with " + CountText(std::ssize(times_s), "time"),
                       .expected = std::to_string(num_frames) + ", one a picture of images0",
                       .fix = "leave the episode out, or copy it again"});
   }

@@ -71,7 +71,7 @@ void ReadCameras(const fs::path& path, int num_frames, CameraTrust trust, Clip& 
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(
           {.where = where + ".world_from_camera",
-           .got = "a list of " + std::to_string(count) + " transforms",
+           .got = "a list of " + CountText(static_cast<int64_t>(count), "transform"),
            .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
            .fix = ""});
     }

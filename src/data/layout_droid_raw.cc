@@ -143,7 +143,7 @@ std::vector<double> StepRows(const Hdf5File& file, const std::string& name, size
   std::vector<double> rows = file.Rows(name, width);
   if (rows.size() == num_steps * width) return rows;
   throw InputError({.where = file.Where(name),
-                    .got = CountText(static_cast<int64_t>(rows.size() / width), "row"),
+                    .got = "with " + CountText(static_cast<int64_t>(rows.size() / width), "row"),
                     .expected = std::to_string(num_steps) + ", as the arm has",
                     .fix = "copy the episode again"});
 }
@@ -291,7 +291,7 @@ DroidSteps ChooseSteps(const Hdf5File& file, size_t num_steps, std::vector<ViewF
     num_frames = std::min(num_frames, count);
     if (std::abs(count - static_cast<int>(num_steps)) <= 1) continue;
     throw InputError({.where = view.path.string(),
-                      .got = CountText(count, "frame"),
+                      .got = CountText(count, "frame") + " long",
                       .expected = std::to_string(num_steps) + " within one, the steps of " +
                                   std::string(kTrajectoryFile),
                       .fix = "leave the episode out: which step a frame is of is not known"});

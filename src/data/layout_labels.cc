@@ -86,7 +86,7 @@ void CheckConfident(const fs::path& path, const Record& record, const std::vecto
                                 [](const PoseRow& row) { return !row.decoded.decodable; });
   if (!lost || record.num_low < record.num_frames) return;
   throw InputError({.where = path.string(),
-                    .got = std::to_string(rows.size()) + " frames, none with confidence",
+                    .got = "without confidence in any of " + CountText(std::ssize(rows), "frame"),
                     .expected = "one at least that the others can be filled in from",
                     .fix = "label the episode with another model"});
 }
@@ -97,7 +97,7 @@ std::vector<PoseRow> ReadRows(const fs::path& folder, const Record& record, int 
   const auto count = static_cast<size_t>(num_frames);
   if (rows.size() != count || rows.back().frame != num_frames - 1) {
     throw InputError({.where = path.string(),
-                      .got = std::to_string(rows.size()) + " rows",
+                      .got = "with " + CountText(std::ssize(rows), "row"),
                       .expected = "one for each of " + std::to_string(num_frames) +
                                   " frames of the videos that were labelled (" +
                                   (record.origin.data / record.origin.episode).string() + ")",

@@ -53,7 +53,7 @@ FrameRange PartOf(const VideoInfo& info, const LeRobotVideo& video,
   if (std::abs(*first - begin_s) > half_s || std::abs(*last - end_s) > half_s ||
       static_cast<size_t>(last - first) + 1 != times_s.size()) {
     throw InputError({.where = video.path.string(),
-                      .got = std::to_string(info.num_frames) + " frames from " +
+                      .got = "of " + CountText(info.num_frames, "frame") + " from " +
                              ShortNumber(info.times_s.front()) + " to " +
                              ShortNumber(info.times_s.back()) + " s",
                       .expected = std::to_string(times_s.size()) + " from " + ShortNumber(begin_s) +
@@ -127,7 +127,7 @@ class LeRobotSource : public EpisodeSource {
     const int64_t end = episode.first_row + episode.num_frames;
     if (end > file.num_rows() || (!index_.shares_files && end != file.num_rows())) {
       throw InputError({.where = episode.data.string(),
-                        .got = std::to_string(file.num_rows()) + " rows",
+                        .got = "with " + CountText(file.num_rows(), "row"),
                         .expected = std::to_string(end) + " for the " +
                                     CountText(episode.num_frames, "frame") + " of " +
                                     LeRobotName(episode.index),

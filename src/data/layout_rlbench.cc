@@ -118,7 +118,7 @@ class RlbenchSource : public EpisodeSource {
     const auto num_frames = static_cast<size_t>(pictures.num_frames());
     if (demo.size() == num_frames) return;
     throw InputError({.where = (ref.path / kDemoFile).string(),
-                      .got = std::to_string(demo.size()) + " observations",
+                      .got = "with " + CountText(std::ssize(demo), "observation"),
                       .expected = std::to_string(num_frames) + ", as many as pictures of a camera",
                       .fix = "copy the episode again"});
   }

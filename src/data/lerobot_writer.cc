@@ -94,7 +94,7 @@ void CheckEpisodeWhole(const EpisodeRef& ref, const Episode& episode) {
   }
   const size_t num_poses = clip.poses.size();
   if (num_poses > 1 && num_poses != num_frames) {
-    RefuseEpisode(ref, std::to_string(num_poses) + " poses",
+    RefuseEpisode(ref, "with " + CountText(static_cast<int64_t>(num_poses), "pose"),
                   "one for each of " + std::to_string(num_frames) + " frames, the first or none");
   }
   AIM_CHECK(episode.measured.empty() || episode.measured.size() == num_frames);

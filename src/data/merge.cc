@@ -260,8 +260,9 @@ nlohmann::json ToJson(const std::vector<NamedAs>& named) {
 void MergeOptions::Validate() const {
   CheckRanges(*this);
   if (paths.size() >= 3) return;
-  throw ConfigError({.where = "paths",
-                     .got = CountText(static_cast<int64_t>(paths.size()), "path"),
+  throw ConfigError({.where = "PATH",
+                     .got = "given " + (paths.size() == 1 ? std::string("once")
+                                                          : CountText(std::ssize(paths), "time")),
                      .expected = "two or more data sets, then the folder to write",
                      .fix = "aim-data merge A B OUT"});
 }

@@ -66,13 +66,13 @@ std::vector<double> ParquetTable::Numbers(const std::string& name, size_t width)
   int64_t begin = 0;
   for (const int64_t end : column.row_ends) {
     if (static_cast<size_t>(end - begin) != width) {
-      FailInput(Where(name), CountText(end - begin, "number") + " in a row",
+      FailInput(Where(name), "of " + CountText(end - begin, "number") + " in a row",
                 std::to_string(width) + " in each");
     }
     begin = end;
   }
   if (!column.is_list && width != 1) {
-    FailInput(Where(name), "one number a row", std::to_string(width) + " in each");
+    FailInput(Where(name), "of one number a row", std::to_string(width) + " in each");
   }
   const auto bad = std::find_if(numbers.begin(), numbers.end(),
                                 [](double value) { return !std::isfinite(value); });

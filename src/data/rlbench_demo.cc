@@ -31,7 +31,7 @@ Eigen::Matrix<double, kSize, kSize> MatrixOf(const std::vector<double>& numbers,
                                              const std::string& where) {
   if (numbers.size() != kSize * kSize) {
     throw InputError({.where = where,
-                      .got = CountText(static_cast<int64_t>(numbers.size()), "number"),
+                      .got = "of " + CountText(static_cast<int64_t>(numbers.size()), "number"),
                       .expected = "a matrix of " + SizeText(kSize, kSize),
                       .fix = ""});
   }

@@ -160,7 +160,7 @@ class Splitter {
     for (const SplitPart& part : report_.parts) {
       if (!part.episodes.empty()) continue;
       throw InputError({.where = options_.path,
-                        .got = CountText(static_cast<int64_t>(items_.size()), "episode") +
+                        .got = "with " + CountText(static_cast<int64_t>(items_.size()), "episode") +
                                ", of which " + part.name + " would get none",
                         .expected = "enough for every part",
                         .fix = "ask for fewer parts, or a larger share for " + part.name});

@@ -13,7 +13,7 @@ StoredPictures::StoredPictures(const std::filesystem::path& path, const std::str
   AIM_CHECK(first_row >= 0 && num_frames > 0 && fps > 0);
   if (first_row + num_frames > rows_.num_rows()) {
     throw InputError({.where = where_,
-                      .got = CountText(rows_.num_rows(), "row"),
+                      .got = "with " + CountText(rows_.num_rows(), "row"),
                       .expected = std::to_string(first_row + num_frames) + " for the episode",
                       .fix = "copy or write the data set again"});
   }

@@ -88,7 +88,7 @@ void ViewVideos::CheckAgainstFirst(size_t view) const {
   if (video.num_frames != first.num_frames || video.format.width != first.format.width ||
       video.format.height != first.format.height) {
     throw InputError({.where = path,
-                      .got = ShapeText(video),
+                      .got = "of " + ShapeText(video),
                       .expected = ShapeText(first) + " as in " + views_[0].name,
                       .fix = "cut the videos to the same frames"});
   }

@@ -181,10 +181,8 @@ class ChildEnv : public Env {
                          .expected = "kind and message, both text",
                          .fix = ""});
     }
-    const Problem problem{.where = where,
-                          .got = "refused: " + Printable(*text, 1000),
-                          .expected = "what the simulator can do",
-                          .fix = ""};
+    const Problem problem{
+        .where = where, .got = "refused: " + Printable(*text, 1000), .expected = "", .fix = ""};
     if (*kind_text == "usage") throw ConfigError(problem);
     throw IoError(problem);
   }

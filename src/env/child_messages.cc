@@ -67,7 +67,8 @@ class MapFields {
   std::vector<uint8_t> Bytes(const char* key, size_t count) const {
     const std::string& bytes = Typed<MsgpackBin>(key, "bytes").bytes;
     if (bytes.size() != count) {
-      Refuse(key, CountText(static_cast<int64_t>(bytes.size()), "byte"), std::to_string(count));
+      Refuse(key, CountText(static_cast<int64_t>(bytes.size()), "byte") + " long",
+             std::to_string(count));
     }
     return {bytes.begin(), bytes.end()};
   }

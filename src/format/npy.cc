@@ -186,7 +186,7 @@ NpyArray MakeNpyArray(std::string_view type_name, std::vector<int64_t> shape,
                       std::string_view bytes, const std::string& where) {
   NpyArray array{.type = TypeNamed(type_name, where), .shape = std::move(shape), .bytes = {}};
   if (!FillsExactly(array.shape, ItemBytes(array.type), bytes.size())) {
-    Refuse(where, std::to_string(bytes.size()) + " bytes of data",
+    Refuse(where, "with " + std::to_string(bytes.size()) + " bytes of data",
            "as many as its shape " + TupleText(array.shape) + " needs",
            "the file is cut short or damaged; copy it again");
   }

@@ -4,6 +4,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/base/text.h"
 #include "aim/geometry/value_error.h"
 
 namespace aim {
@@ -115,7 +116,7 @@ std::string NameOfView(const CameraTrack& track, size_t view) {
 void RequireCameraAFrame(const CameraTrack& track, size_t num_frames, const std::string& where) {
   if (track.frames.size() == 1 || track.frames.size() == num_frames) return;
   throw InputError({where + ": view " + track.name,
-                    std::to_string(track.frames.size()) + " cameras",
+                    "with " + CountText(std::ssize(track.frames), "camera"),
                     "one, or one for each of the " + std::to_string(num_frames) + " frames", ""});
 }
 

@@ -6,6 +6,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/options.h"
+#include "aim/base/text.h"
 
 namespace aim {
 namespace {
@@ -40,7 +41,7 @@ Lens MakeLens(LensModel model, std::span<const double> coefficients, const std::
   if (!is_known) {
     throw InputError(
         {.where = where,
-         .got = std::to_string(count) + " coefficients",
+         .got = "of " + CountText(static_cast<int64_t>(count), "coefficient"),
          .expected = is_fisheye ? "the 4 of a fisheye lens" : "4, 5, 8 or 12, in OpenCV's order",
          .fix = "calibrate the camera again with a model that has them"});
   }

@@ -55,10 +55,11 @@ Image ReadImage(const std::filesystem::path& path) {
 Image DecodeImage(const std::string& bytes, const std::string& where) {
   const cv::Mat bgr = DecodeBgr(bytes);
   if (bgr.empty()) {
-    throw FormatError({.where = where,
-                       .got = std::to_string(bytes.size()) + " bytes that are no whole picture",
-                       .expected = "a PNG or JPEG picture",
-                       .fix = "write or copy the file again"});
+    throw FormatError(
+        {.where = where,
+         .got = "of " + std::to_string(bytes.size()) + " bytes that are no whole picture",
+         .expected = "a PNG or JPEG picture",
+         .fix = "write or copy the file again"});
   }
   Image image(bgr.cols, bgr.rows);
   cv::Mat rgb = MatOf(image);

@@ -19,7 +19,7 @@ void WriteVideo(const std::filesystem::path& path, const VideoFormat& format,
       static_cast<size_t>(format.width) * static_cast<size_t>(format.height) * 3;
   if (rgb.empty() || rgb.size() % frame_bytes != 0) {
     throw InputError({.where = path.string(),
-                      .got = std::to_string(rgb.size()) + " bytes of pixels",
+                      .got = "of " + std::to_string(rgb.size()) + " bytes of pixels",
                       .expected = "a positive multiple of the " + std::to_string(frame_bytes) +
                                   " bytes of one frame",
                       .fix = ""});

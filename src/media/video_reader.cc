@@ -295,7 +295,8 @@ void CheckPixelMemory(int64_t num_pictures, int width, int height, const std::st
   constexpr int64_t kMaxPixelBytes = int64_t{8} << 30;
   if (num_pictures <= kMaxPixelBytes / (int64_t{3} * width * height)) return;
   throw InputError({.where = where,
-                    .got = std::to_string(num_pictures) + " pictures of " + SizeText(width, height),
+                    .got = "asked for " + std::to_string(num_pictures) + " pictures of " +
+                           SizeText(width, height),
                     .expected = "at most 8 GiB of pixels at once",
                     .fix = "cut it into shorter videos, or make them smaller"});
 }

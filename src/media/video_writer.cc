@@ -85,7 +85,7 @@ class VideoWriter::Impl {
         static_cast<size_t>(format_.width) * static_cast<size_t>(format_.height) * 3;
     if (rgb.size() != expected) {
       throw InputError({.where = path_.string() + " frame " + std::to_string(num_frames_),
-                        .got = std::to_string(rgb.size()) + " bytes",
+                        .got = "of " + std::to_string(rgb.size()) + " bytes",
                         .expected = std::to_string(expected) + " bytes of RGB",
                         .fix = ""});
     }

@@ -119,7 +119,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
   const std::vector<CameraTrack> tracks = ReadCamerasJson(path);
   if (tracks.size() != views.size()) {
     throw InputError({.where = path,
-                      .got = CountText(std::ssize(tracks), "view"),
+                      .got = "with " + CountText(std::ssize(tracks), "view"),
                       .expected = std::to_string(views.size()) + ", one for each picture or video",
                       .fix = ""});
   }
@@ -137,7 +137,7 @@ void AddCameras(const std::string& path, int num_frames, std::vector<RawView>& v
     if (count != 1 && count != static_cast<size_t>(num_frames)) {
       throw InputError(
           {.where = where + ".world_from_camera",
-           .got = CountText(static_cast<int64_t>(count), "transform"),
+           .got = "a list of " + CountText(static_cast<int64_t>(count), "transform"),
            .expected = "1, or one for each of " + std::to_string(num_frames) + " frames",
            .fix = ""});
     }

@@ -48,7 +48,7 @@ EpisodePairs PairByOrder(const DataSet& first, const DataSet& second) {
   const std::vector<EpisodeRef>& others = second.episodes();
   if (ours.size() != others.size() || ours.empty()) {
     throw InputError({.where = first.root().string(),
-                      .got = CountText(static_cast<int64_t>(ours.size()), "episode") +
+                      .got = "with " + CountText(static_cast<int64_t>(ours.size()), "episode") +
                              " where the truth has " + std::to_string(others.size()),
                       .expected = "as many, to pair them by order",
                       .fix = "leave --pair by name where names agree"});

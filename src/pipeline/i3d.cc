@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/pipeline/metric_weights.h"
 #include "aim/tensor/shape.h"
 
@@ -173,7 +174,7 @@ at::Tensor I3d::Features(const at::Tensor& video) const {
   CheckDtype(video, at::kFloat, "video");
   if (video.size(2) < kI3dMinFrames) {
     throw InputError({.where = "video for I3D",
-                      .got = std::to_string(video.size(2)) + " frames",
+                      .got = CountText(video.size(2), "frame") + " long",
                       .expected = "at least " + std::to_string(kI3dMinFrames),
                       .fix = ""});
   }

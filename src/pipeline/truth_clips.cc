@@ -21,7 +21,7 @@ Clip ReadStart(const DataSet& data, const EpisodeRef& ref, const BundleConfig& c
   const Clip& clip = episode.clip;
   CheckViews(ref, clip, config);
   if (clip.poses.size() != static_cast<size_t>(clip.views[0].num_frames)) {
-    throw InputError({ref.path.string(), "with " + std::to_string(clip.poses.size()) + " poses",
+    throw InputError({ref.path.string(), "with " + CountText(std::ssize(clip.poses), "pose"),
                       "one for each of " + std::to_string(data.Shape(ref).num_frames) + " frames",
                       ""});
   }

@@ -87,13 +87,13 @@ void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const
   if (clip.views.size() != static_cast<size_t>(config.num_views)) {
     throw ConfigError(
         {.where = where,
-         .got = std::to_string(clip.views.size()) + " views",
+         .got = "of " + CountText(std::ssize(clip.views), "view"),
          .expected = std::to_string(config.num_views) + ", the number this model was trained for",
          .fix = ""});
   }
   if (clip.height != config.image_height || clip.width != config.image_width) {
     throw ConfigError({.where = where,
-                       .got = "pictures of " + SizeText(clip.width, clip.height),
+                       .got = "of pictures of " + SizeText(clip.width, clip.height),
                        .expected = SizeText(config.image_width, config.image_height) +
                                    ", the size this model was trained for",
                        .fix = ""});

@@ -71,7 +71,7 @@ at::Tensor CachedTextEncoder::Read(const fs::path& file, const std::string& prom
   const int64_t count = rows->second.size(0);
   if (count > max_tokens()) {
     throw FormatError({.where = file.string() + ": " + kRows,
-                       .got = std::to_string(count) + " rows",
+                       .got = CountText(count, "row") + " long",
                        .expected = "at most " + std::to_string(max_tokens()),
                        .fix = ""});
   }

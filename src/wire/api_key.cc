@@ -4,6 +4,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 
 namespace aim {
 namespace {
@@ -20,7 +21,7 @@ std::string ReadApiKey(const std::filesystem::path& path) {
       std::ranges::all_of(key, [](char letter) { return letter > ' ' && letter <= '~'; });
   if (is_printable && key.size() >= kShortestKey && key.size() <= kLongestKey) return key;
   throw InputError({.where = path.string(),
-                    .got = is_printable ? std::to_string(key.size()) + " characters"
+                    .got = is_printable ? CountText(std::ssize(key), "character") + " long"
                                         : "not one line of printable characters without spaces",
                     .expected = "a key of 8 to 1024 characters",
                     .fix = "make one with: openssl rand -hex 32"});

@@ -52,7 +52,7 @@ void AppendNumbers(const MsgpackValue& value, size_t most, const std::string& wh
     numbers.insert(numbers.end(), more.begin(), more.end());
   } else if (const auto* list = plain.As<MsgpackValue::List>()) {
     if (list->size() > most)
-      RefuseValue(where, CountText(static_cast<int64_t>(list->size()), "number"),
+      RefuseValue(where, "of " + CountText(static_cast<int64_t>(list->size()), "number"),
                   std::to_string(most));
     for (const MsgpackValue& item : *list) {
       AppendNumbers(item, most, where, numbers);
@@ -98,7 +98,7 @@ std::vector<double> FiniteNumbersOf(const MsgpackValue& value, size_t count,
   std::vector<double> numbers;
   AppendNumbers(value, count, where, numbers);
   if (numbers.size() != count) {
-    RefuseValue(where, std::to_string(numbers.size()) + " numbers", std::to_string(count));
+    RefuseValue(where, "of " + CountText(std::ssize(numbers), "number"), std::to_string(count));
   }
   for (const double number : numbers) {
     if (!std::isfinite(number)) RefuseValue(where, ToText(number), "finite numbers");

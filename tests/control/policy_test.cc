@@ -101,7 +101,7 @@ TEST(ExecutionTargets, RefusesBrokenPlans) {
     }
     return "accepted";
   };
-  EXPECT_THAT(message(PlanFromPoses(Line(1), 0.1)), ::testing::HasSubstr("1 frames long"));
+  EXPECT_THAT(message(PlanFromPoses(Line(1), 0.1)), ::testing::HasSubstr("1 frame long"));
   EXPECT_THAT(message(PlanFromPoses(Line(3), 0)), ::testing::HasSubstr("plan.period_s"));
   Plan plan = PlanFromPoses(Line(3), 0.1);
   plan.frames[2].pose.world_from_tool.translation.x() = std::numeric_limits<double>::quiet_NaN();

@@ -162,12 +162,12 @@ TEST_F(ActionVideoTest, NamesWhatIsWrong) {
     std::vector<std::string> images, words;
   };
   const std::vector<Case> cases{
-      {"one view", {"action/view0"}, {"--images", "1 views", "2 as in"}},
+      {"one view", {"action/view0"}, {"--images is given for 1 view; expected 2, as in"}},
       {"missing", {"action/view0", "nothing.npy"}, {"nothing.npy"}},
       {"unknown kind", {"action/view0", "words.txt"}, {"words.txt", "another kind", ".npy"}},
       {"empty folder", {"action/view0", "empty"}, {"empty", "000000.png"}},
       {"gap", {"action/view0", "gap/view1"}, {"gap/view1", "frame 2 is missing"}},
-      {"lengths", {"action/view0", "short/view1"}, {"short/view1", "4 frames", "5 as in"}},
+      {"lengths", {"action/view0", "short/view1"}, {"short/view1 is 4 frames long; expected 5, as "}},
       {"bytes",
        {"bytes.npy", "bytes.npy"},
        {"bytes.npy", "[5, 3, 2, 2] of another type", "float32"}},

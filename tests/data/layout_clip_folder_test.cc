@@ -220,7 +220,7 @@ INSTANTIATE_TEST_SUITE_P(
                      WriteVideos(path / "short", 3);
                      fs::rename(path / "short/view1.mp4", path / "view1.mp4");
                    },
-                   {"view1.mp4 is 3 frames of 16x16", "4 frames of 16x16 as in view0"}},
+                   {"view1.mp4 is of 3 frames of 16x16", "4 frames of 16x16 as in view0"}},
         ClipDamage{"two_videos_of_a_view",
                    [](const fs::path& path) { fs::copy(path / "view0.mp4", path / "view0.MOV"); },
                    {"view0.MOV and view0.mp4", "one video of view0"}},

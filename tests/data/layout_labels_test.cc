@@ -144,13 +144,13 @@ INSTANTIATE_TEST_SUITE_P(
         LabelDamage{
             "fewer_rows",
             [](const fs::path& folder, const fs::path&) { LoseAll(folder, kNumLabelled - 1); },
-            {"poses.csv is 3 rows", "one for each of 4 frames"}},
+            {"poses.csv is with 3 rows", "one for each of 4 frames"}},
         LabelDamage{"nothing_was_decoded",
                     [](const fs::path& folder, const fs::path&) {
                       LoseAll(folder, kNumLabelled);
                       EditRecord(folder, [](json& r) { r["low_confidence"] = kNumLabelled; });
                     },
-                    {"poses.csv is 4 frames, none with confidence", "another model"}}),
+                    {"poses.csv is without confidence in any of 4 frames", "another model"}}),
     testing::CaseName());
 
 TEST_F(LabelsTest, ATruncatedRecordIsRefused) {

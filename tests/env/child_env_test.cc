@@ -224,6 +224,18 @@ INSTANTIATE_TEST_SUITE_P(
         FaultCase{"CameraFromWorld", {"inverted"}, {"view left", "inverted"}}),
     testing::CaseName());
 
+// What a child says is whole; nothing that was expected is made up behind it.
+TEST_F(ChildEnvTest, TheChildsOwnWordsEndTheSentence) {
+  SetLogLevel(LogLevel::kError);
+  try {
+    Start({"missing"});
+    FAIL() << "a simulator that is not installed was opened";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("is refused: fakesim is not installed"));
+    EXPECT_THAT(error.what(), ::testing::Not(::testing::HasSubstr("expected")));
+  }
+}
+
 class BrokenChildTest : public ::testing::TestWithParam<FaultCase> {};
 
 TEST_P(BrokenChildTest, IsAFailureOfTheSimulator) {

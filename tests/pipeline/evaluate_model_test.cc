@@ -169,7 +169,7 @@ TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
   options = Options();
   options.data.path = (*folder_ / "unlabelled").string();
   ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); },
-                               {"without an episode that can be measured", "1 poses"});
+                               {"without an episode that can be measured", "with 1 pose; expected one for each"});
 }
 
 // Said once, and how many there are; of the model's own rate nothing is said.

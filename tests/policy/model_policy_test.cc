@@ -154,7 +154,7 @@ TEST_F(ModelPolicyTest, RefusesWhatTheModelWasNotTrainedFor) {
   Clip one_view = seen;
   one_view.views.pop_back();
   ExpectThrowsWith<ConfigError>([&] { policy->Act(one_view, kRequest); },
-                                {"observation is 1 views", "2, the number this model"});
+                                {"observation is of 1 view; expected 2, the number this model"});
   const Clip larger = FirstFrame(MakeSyntheticClip(2, 24, 48));
   ExpectThrowsWith<ConfigError>([&] { policy->Act(larger, kRequest); },
                                 {"pictures of 48x48", "32x32, the size this model"});
