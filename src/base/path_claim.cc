@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "aim/base/atomic_file.h"
@@ -42,7 +43,11 @@ fs::path PathClaim::LockPath(const fs::path& path) {
 }
 
 std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
-  if (path.has_parent_path()) fs::create_directories(path.parent_path());
+  if (path.has_parent_path()) {
+    std::error_code error;
+    fs::create_directories(path.parent_path(), error);
+    if (error) ThrowNotWritable(path.string(), path.parent_path().string(), error);
+  }
   const fs::path lock_path = LockPath(path);
   for (;;) {
     // A lock file that is there already was left by a killed owner, unless it is still locked.
@@ -52,7 +57,9 @@ std::optional<PathClaim> PathClaim::Take(const fs::path& path) {
       fd = ::open(lock_path.c_str(), O_RDWR | O_CLOEXEC);
       if (fd < 0 && errno == ENOENT) continue;  // just removed by its owner
     }
-    if (fd < 0) ThrowIo(lock_path, "open");
+    if (fd < 0) {
+      ThrowNotWritable(path.string(), lock_path.string(), {errno, std::generic_category()});
+    }
     PathClaim claim({}, fd);  // not ours to remove until it is locked and still has its name
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) ThrowIo(lock_path, "flock");

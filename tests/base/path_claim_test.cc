@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
 #include "support/fork.h"
 #include "support/temporary_folder.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {
@@ -30,6 +32,17 @@ TEST(PathClaimTest, OnlyOneHoldsIt) {
   }
   EXPECT_TRUE(PathClaim::Take(episode).has_value());
   EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+// A place that the user named and can mend, not a fault of the system.
+TEST(PathClaimTest, APlaceThatCannotBeWrittenIsTheCallers) {
+  const TemporaryFolder folder;
+  WriteFileAtomic(folder / "file", "");
+  const std::string longest(255, 'x');  // the name fits, that of its lock does not
+  for (const fs::path& path : {folder / "file/out.json", folder / longest}) {
+    testing::ExpectThrowsWith<ConfigError>([&] { PathClaim::Take(path); },
+                                           {path.string() + " is not writable", "can be written"});
+  }
 }
 
 // Many threads, one place: never two inside at once, also while lock files come and go.

@@ -58,7 +58,7 @@ TEST_F(DatasetTest, AShareOfTheEpisodesIsHeldOut) {
 TEST_F(DatasetTest, TooFewEpisodesAreRefused) {
   testing::WriteTrainingData(data(), {.num_episodes = 1, .size_px = 16});
   testing::ExpectThrowsWith<ConfigError>([&] { ListTrainingData({data()}, -1, 0); },
-                                         {"train.validation_episodes is 1", "the 1 episodes"});
+                                         {"train.validation_episodes is 1", "the 1 episode found"});
   EXPECT_EQ(ListTrainingData({data()}, 0, 0).training.size(), 1U);
   testing::ExpectThrowsWith<ConfigError>([] { ListTrainingData({}, -1, 0); }, {"--data"});
 }
