@@ -7,9 +7,9 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/normal_path.h"
 #include "aim/codec/rig_check.h"
 #include "data/foreign_layouts.h"
-#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

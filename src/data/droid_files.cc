@@ -7,10 +7,10 @@
 
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/text.h"
 #include "aim/format/json_reader.h"
 #include "aim/geometry/checked_camera.h"
-#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

@@ -9,6 +9,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/layout.h"
@@ -16,7 +17,6 @@
 #include "aim/geometry/value_error.h"
 #include "aim/media/file_names.h"
 #include "data/camera_matrices.h"
-#include "aim/base/normal_path.h"
 #include "data/processed_folders.h"
 #include "data/view_videos.h"
 

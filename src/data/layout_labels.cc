@@ -6,12 +6,12 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/codec/pose_csv.h"
 #include "aim/data/data_set.h"
 #include "aim/data/labels.h"
-#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "aim/base/log.h"
-#include "aim/media/file_names.h"
 #include "aim/base/normal_path.h"
+#include "aim/media/file_names.h"
 
 namespace aim {
 namespace {

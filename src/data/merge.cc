@@ -9,10 +9,10 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/text.h"
 #include "aim/data/data_set.h"
 #include "data/content.h"
-#include "aim/base/normal_path.h"
 #include "data/set_shape.h"
 #include "data/set_writer.h"
 

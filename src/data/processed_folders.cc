@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "aim/base/atomic_file.h"
+#include "aim/base/normal_path.h"
 #include "aim/base/utf8.h"
 #include "aim/media/file_names.h"
-#include "aim/base/normal_path.h"
 
 namespace aim {
 namespace {

@@ -386,7 +386,8 @@ TEST(DecoderTest, TemporalPriorFillsLostFramesOnly) {
 TEST(DecoderTest, RefusesPicturesThatContradictTheCameras) {
   const std::vector<Camera> cameras{FrontCamera(64), OverheadCamera(64)};
   const std::vector<Picture> good = DrawViews(GoldenPose1(), cameras);
-  ExpectThrowsWith<InputError>([&] { Decode({good[0]}, cameras); }, {"of 1 view; expected 2, one for each camera"});
+  ExpectThrowsWith<InputError>([&] { Decode({good[0]}, cameras); },
+                               {"of 1 view; expected 2, one for each camera"});
   ExpectThrowsWith<InputError>(
       [&] {
         Decode({good[0], Picture(7)}, cameras);

@@ -175,7 +175,8 @@ TEST_F(MergeTest, ASetWithoutAReadableEpisodeIsRefused) {
     fs::remove(folder_ / "b/reach_target/variation3/episodes" / episode / "actions.npy");
   }
   ExpectThrowsWith<InputError>([&] { Merge({"a", "b"}); }, {"b", "without an episode"});
-  ExpectThrowsWith<ConfigError>([&] { Merge({"a"}); }, {"PATH is given 2 times; expected two or more"});
+  ExpectThrowsWith<ConfigError>([&] { Merge({"a"}); },
+                                {"PATH is given 2 times; expected two or more"});
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 

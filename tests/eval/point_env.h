@@ -21,9 +21,8 @@ struct PointFaults {
   std::function<void()> on_render = [] {};
   int frames_without_expert = 0;
   std::string suite = {};  // before the tasks' names
+  double step_s = 0;       // what a step adds to the simulator's clock
   int lag_env_steps = 0;   // the point arrives this many steps after it was told to
-  double step_s = 0;      // what a step adds to the simulator's clock
-  int lag_env_steps = 0;  // the point arrives this many steps after it was told to
 };
 
 class PointEnv : public Env {

@@ -168,8 +168,9 @@ TEST_F(EvaluateModelTest, RefusesWhatItCannotMeasure) {
   testing::WriteClipFiles(*folder_ / "unlabelled", clip);
   options = Options();
   options.data.path = (*folder_ / "unlabelled").string();
-  ExpectThrowsWith<InputError>([&] { RunEvaluateModel(options, run); },
-                               {"without an episode that can be measured", "with 1 pose; expected one for each"});
+  ExpectThrowsWith<InputError>(
+      [&] { RunEvaluateModel(options, run); },
+      {"without an episode that can be measured", "with 1 pose; expected one for each"});
 }
 
 // Said once, and how many there are; of the model's own rate nothing is said.
