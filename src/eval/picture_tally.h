@@ -9,7 +9,8 @@
 
 namespace aim {
 
-// The first `num_each` successes and failures of each task and cameras, asked in the order of the
+// The first `num_each` successes and failures of each task and cameras, with the rollout's own
+// options, asked in the order of the
 // list.
 class PictureTally {
  public:
@@ -17,7 +18,8 @@ class PictureTally {
 
   bool IsDue(const TrialRecord& record) const {
     const auto found = counts_.find(KeyOf(record));
-    return record.result.error.empty() && (found == counts_.end() ? 0 : found->second) < num_each_;
+    return record.variant.empty() && record.result.error.empty() &&
+           (found == counts_.end() ? 0 : found->second) < num_each_;
   }
   void Count(const TrialRecord& record) { ++counts_[KeyOf(record)]; }
 

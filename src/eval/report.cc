@@ -5,6 +5,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "eval/report_parts.h"
 #include "eval/task_groups.h"
 
 namespace aim {
@@ -165,7 +166,7 @@ ConfidenceReport ReportConfidence(const TrialGroup& trials) {
     confidence.push_back(mean);
   }
   return {IfFinite(Mean(of_success)), IfFinite(Mean(of_failure)),
-          IfFinite(SpearmanCorrelation(confidence, outcome))};
+          IfFinite(SpearmanCorrelation(confidence, outcome)), ConfidenceBins(trials)};
 }
 
 ControllerReport ReportController(const TrialGroup& trials) {
@@ -201,10 +202,11 @@ CamerasReport ReportCameras(const std::string& cameras, const std::vector<TrialR
   return report;
 }
 
-// Trials by their cameras, in order of first appearance.
+// Trials without a variant by their cameras, in order of first appearance.
 std::vector<std::vector<TrialRecord>> ByCameras(const std::vector<TrialRecord>& trials) {
   std::vector<std::vector<TrialRecord>> groups;
   for (const TrialRecord& trial : trials) {
+    if (!trial.variant.empty()) continue;
     auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) {
       return group.front().spec.cameras == trial.spec.cameras;
     });
@@ -236,8 +238,8 @@ int TaskReport::NumEndedBy(Termination termination) const {
 }
 
 RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& all_trials) {
-  AIM_CHECK(!all_trials.empty());
   const std::vector<std::vector<TrialRecord>> by_cameras = ByCameras(all_trials);
+  AIM_CHECK(!by_cameras.empty());
   const std::vector<TrialRecord>& trials = by_cameras.front();
   const std::vector<std::pair<std::string, TrialGroup>> tasks = ByTask(trials);
   TrialGroup all;
@@ -252,6 +254,8 @@ RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRe
   report.confidence = ReportConfidence(all);
   report.controller = ReportController(all);
   report.to_expert = DistanceOf(all);
+  report.execution = ReportExecution(all, subject.period_s);
+  report.sensitivity = ReportSensitivity(all_trials, trials, Rng(subject.seed));
   report.plan_s = MeanOf(all, [](auto& t) { return t.result.plan_s; });
   for (const std::vector<TrialRecord>& group : by_cameras) {
     if (by_cameras.size() == 1) break;

@@ -8,6 +8,7 @@
 #include "aim/report/data_uri.h"
 #include "aim/report/numbers.h"
 #include "aim/report/template.h"
+#include "eval/report_charts.h"
 
 namespace aim {
 namespace {
@@ -129,6 +130,59 @@ nlohmann::json Diagnostics(const RolloutReport& report) {
   return {{"facts", facts}};
 }
 
+std::string ExecutionWords(const ExecutionReport& execution) {
+  const int limited = execution.limited_by_workspace + execution.limited_by_speed;
+  return limited == 0 ? "none"
+                      : std::to_string(execution.limited_by_workspace) + " by the workspace, " +
+                            std::to_string(execution.limited_by_speed) + " by the speed";
+}
+
+// Where the time goes, and how old what the robot acts on is.
+nlohmann::json Timing(const ExecutionReport& execution) {
+  return {{{"value", NumberText(execution.plan_s, 2) + " s"},
+           {"name", "to plan: " + NumberText(execution.plan_steps, 1) +
+                        " steps of a robot that does not wait"}},
+          {{"value", NumberText(execution.step_s, 0, 1000) + " ms"},
+           {"name", "to execute a step in the simulator and observe"}},
+          {{"value", NumberText(execution.sim_s, 1) + " s"}, {"name", "simulated, a trial"}},
+          {{"value", NumberText(execution.stale_steps, 1) + " steps"},
+           {"name",
+            "age of what a target was planned from (" + NumberText(execution.stale_s, 2) + " s)"}},
+          {{"value", ExecutionWords(execution)}, {"name", "targets that a limit changed"}}};
+}
+
+nlohmann::json SensitivityRows(const RolloutReport& report) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const SensitivityReport& other : report.sensitivity) {
+    const Interval& interval = other.paired.difference.interval;
+    rows.push_back({{"variant", other.variant},
+                    {"n", other.pooled.n},
+                    {"success", PercentText(other.mean_success)},
+                    {"interval", IntervalText(other.mean_success_interval.low,
+                                              other.mean_success_interval.high)},
+                    {"difference", PercentText(other.paired.difference.mean, 1)},
+                    {"difference_interval",
+                     PercentText(interval.low, 1) + " to " + PercentText(interval.high, 1)},
+                    {"won_alone", std::to_string(other.paired.test.only_first) + " : " +
+                                      std::to_string(other.paired.test.only_second)},
+                    {"p", PValueText(other.p_holm)},
+                    {"is_underpowered", other.paired.test.underpowered}});
+  }
+  return rows;
+}
+
+// Those that there is something to compare in.
+nlohmann::json Curves(const RolloutReport& report) {
+  nlohmann::json curves = nlohmann::json::array();
+  for (const auto& [title, chart] :
+       {std::pair("Frames executed before a new look", HorizonChart(report)),
+        std::pair("Degrees that the cameras were moved", CameraAngleChart(report)),
+        std::pair("Mean confidence of a trial's plans", ConfidenceChart(report))}) {
+    if (!chart.empty()) curves.push_back({{"title", title}, {"chart_html", chart}});
+  }
+  return curves;
+}
+
 nlohmann::json TestRow(const std::string& name, const PairedTest& paired) {
   const Interval& interval = paired.difference.interval;
   return {{"other", name},
@@ -198,6 +252,12 @@ std::string ReportHtml(const RolloutReport& report, const std::filesystem::path&
   values["episodes"] = Episodes(report, folder);
   values["has_episodes"] = !report.filmstrips.empty();
   values["diagnostics"] = Diagnostics(report);
+  values["timing"] = {{{"facts", Timing(report.execution)}}};
+  values["harness"] = HarnessSettings(report);
+  values["sensitivity"] = SensitivityRows(report);
+  values["has_sensitivity"] = !report.sensitivity.empty();
+  values["curves"] = Curves(report);
+  values["has_curves"] = !values["curves"].empty();
   values["comparisons"] = Comparisons(report);
   values["has_comparisons"] = !values["comparisons"].empty();
   values["subject"] = subject.title;

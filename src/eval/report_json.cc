@@ -77,6 +77,31 @@ json CamerasJson(const CamerasReport& cameras) {
           {"tasks", std::move(tasks)}};
 }
 
+json SensitivityJson(const SensitivityReport& variant) {
+  json object = ToJson(variant.paired);
+  object["variant"] = variant.variant;
+  object["pooled"] = ToJson(variant.pooled);
+  object["mean_success"] = variant.mean_success;
+  object["mean_success_interval"] = ToJson(variant.mean_success_interval);
+  object["p_holm"] = variant.p_holm;
+  return object;
+}
+
+json ConfidenceBinJson(const ConfidenceBin& bin) {
+  return {{"low", bin.low}, {"high", bin.high}, {"success", ToJson(bin.success)}};
+}
+
+json ExecutionJson(const ExecutionReport& execution) {
+  return {{"plan_s", OrNull(execution.plan_s)},
+          {"plan_steps", OrNull(execution.plan_steps)},
+          {"step_s", OrNull(execution.step_s)},
+          {"sim_s", OrNull(execution.sim_s)},
+          {"stale_steps", OrNull(execution.stale_steps)},
+          {"stale_s", OrNull(execution.stale_s)},
+          {"limited_by_workspace", execution.limited_by_workspace},
+          {"limited_by_speed", execution.limited_by_speed}};
+}
+
 json InvalidJson(const InvalidTrial& trial) {
   return {{"task", trial.spec.task},
           {"seed", trial.spec.seed},
@@ -112,7 +137,8 @@ json ToJson(const RolloutReport& report) {
   const ConfidenceReport& confidence = report.confidence;
   object["confidence"] = {{"success_mean", OrNull(confidence.success_mean)},
                           {"failure_mean", OrNull(confidence.failure_mean)},
-                          {"spearman_with_success", OrNull(confidence.spearman_with_success)}};
+                          {"spearman_with_success", OrNull(confidence.spearman_with_success)},
+                          {"bins", ListJson(confidence.bins, ConfidenceBinJson)}};
   object["controller"] = {{"tracking_mm", OrNull(report.controller.tracking_mm)},
                           {"final_mm", OrNull(report.controller.final_mm)},
                           {"final_mm_p95", OrNull(report.controller.final_mm_p95)}};
@@ -121,6 +147,8 @@ json ToJson(const RolloutReport& report) {
   object["filmstrips"] = ListJson(report.filmstrips, FilmstripJson);
   object["invalid"] = ListJson(report.invalid, InvalidJson);
   object["cameras"] = ListJson(report.cameras, CamerasJson);
+  object["execution"] = ExecutionJson(report.execution);
+  object["sensitivity"] = ListJson(report.sensitivity, SensitivityJson);
   object["compare"] =
       ListJson(report.compare, [](const Comparison& comparison) { return ToJson(comparison); });
   return object;

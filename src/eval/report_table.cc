@@ -21,6 +21,16 @@ std::string Percent(const Interval& interval) {
   return "[" + Percent(interval.low) + "," + Percent(interval.high) + "]";
 }
 
+std::string Tested(const PairedTest& paired, double p_value) {
+  const MeanDifference& difference = paired.difference;
+  char line[128];
+  std::snprintf(line, sizeof line, ": %+.1f points [%.1f, %.1f], p = %.2g%s\n",
+                100 * difference.mean, 100 * difference.interval.low,
+                100 * difference.interval.high, p_value,
+                paired.test.underpowered ? " (too few pairs differ to tell)" : "");
+  return line;
+}
+
 }  // namespace
 
 std::string ReportTable(const RolloutReport& report) {
@@ -48,13 +58,11 @@ std::string ReportTable(const RolloutReport& report) {
     const std::string name = "cameras " + cameras.cameras;
     table += name + std::string(name.size() < 24 ? 24 - name.size() : 0, ' ') + line;
   }
+  for (const SensitivityReport& other : report.sensitivity) {
+    table += "with " + other.variant + Tested(other.paired, other.p_holm);
+  }
   for (const Comparison& other : report.compare) {
-    const MeanDifference& difference = other.paired.difference;
-    std::snprintf(line, sizeof line, ": %+.1f points [%.1f, %.1f], p = %.2g%s\n",
-                  100 * difference.mean, 100 * difference.interval.low,
-                  100 * difference.interval.high, other.paired.test.p_value,
-                  other.paired.test.underpowered ? " (too few pairs differ to tell)" : "");
-    table += "against " + other.where + line;
+    table += "against " + other.where + Tested(other.paired, other.paired.test.p_value);
   }
   return table;
 }

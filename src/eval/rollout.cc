@@ -21,6 +21,7 @@
 #include "eval/picture_tally.h"
 #include "eval/pictures.h"
 #include "eval/rollout_files.h"
+#include "eval/sensitivity.h"
 #include "eval/trial_worker.h"
 
 namespace aim {
@@ -46,7 +47,7 @@ class Rollout {
     if (IsAsked(PolicyKind::kModel) || IsAsked(PolicyKind::kServer)) model_ = MakeModel();
     MakeEnvironment();
     keys_ = OfShard(ListTrials(setting_.options), shard_);
-    if (keys_.empty()) RefuseShard();
+    if (shard_.index >= NumScenes()) RefuseShard();
     ReadComparisons();
     slots_.resize(keys_.size());
   }
@@ -166,6 +167,7 @@ class Rollout {
     env_ = MakeEnv();
     ReadCameras();
     CheckTasks();
+    setting_.options.sensitivity = SensitivityVariants(setting_.options);
   }
 
   std::unique_ptr<Env> MakeEnv() const {
@@ -234,12 +236,15 @@ class Rollout {
     }
   }
 
+  // Each shard has one that its tables can show.
+  size_t NumScenes() const {
+    return setting_.options.task.size() * static_cast<size_t>(setting_.options.episodes);
+  }
+
   [[noreturn]] void RefuseShard() const {
     throw ConfigError({.where = "--shard",
-                       .got = setting_.options.shard + ", a part without trials",
-                       .expected = "at most " +
-                                   std::to_string(ListTrials(setting_.options).size()) +
-                                   " parts, one a trial",
+                       .got = setting_.options.shard + ", a part without scenes",
+                       .expected = "at most " + std::to_string(NumScenes()) + " parts, one a scene",
                        .fix = ""});
   }
 
@@ -262,7 +267,7 @@ class Rollout {
   std::vector<TrialSpec> ComparedScenes(const std::vector<TrialKey>& keys) const {
     std::vector<TrialSpec> scenes;
     for (const TrialKey& key : keys) {
-      if (key.cameras != setting_.options.cameras.front()) continue;
+      if (key.cameras != setting_.options.cameras.front() || !key.variant.empty()) continue;
       scenes.push_back(SceneOf(setting_, key, *env_));
     }
     return scenes;
@@ -272,7 +277,7 @@ class Rollout {
   nlohmann::json Settings() const {
     nlohmann::json settings = OptionsToJson(setting_.options);
     for (const char* free : {"task", "episodes", "compare", "num_videos", "picture_size", "cameras",
-                             "env_python", "env_timeout_s", "workers"}) {
+                             "env_python", "env_timeout_s", "workers", "sensitivity"}) {
       settings.erase(free);
     }
     settings["seed"] = run_.seed();

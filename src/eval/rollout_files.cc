@@ -20,7 +20,7 @@ std::string Title(const RolloutOptions& options) {
 std::vector<TrialRecord> OfFirstCameras(const RolloutResults& results) {
   std::vector<TrialRecord> trials = results.trials;
   std::erase_if(trials, [&](const TrialRecord& trial) {
-    return trial.spec.cameras != results.options.cameras.front();
+    return !trial.variant.empty() || trial.spec.cameras != results.options.cameras.front();
   });
   return trials;
 }
@@ -32,8 +32,10 @@ std::filesystem::path TrialFile(const std::filesystem::path& folder, const Trial
 }
 
 std::vector<TrialKey> ListTrials(const RolloutOptions& options) {
-  return ListTrials(
-      {.tasks = options.task, .episodes = options.episodes, .cameras = options.cameras});
+  return ListTrials({.tasks = options.task,
+                     .episodes = options.episodes,
+                     .cameras = options.cameras,
+                     .variants = options.sensitivity});
 }
 
 std::vector<TrialKey> OfShard(const std::vector<TrialKey>& keys, const Shard& shard) {
@@ -70,12 +72,12 @@ RolloutReport WriteResults(const RolloutResults& results, const std::filesystem:
                                      .policy = options.policy,
                                      .seed = seed,
                                      .replan = options.replan,
+                                     .period_s = results.run_record.at("frame_period_s"),
                                      .options = std::move(shown),
                                      .run_record = results.run_record},
                                     results.trials);
   const std::vector<TrialRecord> compared = OfFirstCameras(results);
   for (const auto& [other, table] : results.comparisons) {
-    if (compared.empty()) break;  // a shard of the other cameras
     report.compare.push_back(CompareRollouts(compared, table, other, seed));
   }
   WriteFileAtomic(folder / "report.json", DumpJson(ToJson(report), 2) + "\n");

@@ -100,6 +100,7 @@ nlohmann::json ToJson(const TrialRecord& record) {
                          {"variation", record.spec.variation},
                          {"seed", record.spec.seed},
                          {"cameras", record.spec.cameras},
+                         {"variant", record.variant},
                          {"result", ToJson(record.result)},
                          {"references", std::move(references)},
                          {"num_reruns", record.num_reruns},
@@ -122,6 +123,7 @@ TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& w
     json.at("variation").get_to(record.spec.variation);
     json.at("seed").get_to(record.spec.seed);
     json.at("cameras").get_to(record.spec.cameras);
+    json.at("variant").get_to(record.variant);
     json.at("num_reruns").get_to(record.num_reruns);
     json.at("demo_frames").get_to(record.demo_frames);
     json.at("filmstrip").get_to(record.filmstrip);
@@ -150,7 +152,7 @@ TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& w
 std::string TrialsCsv(const std::vector<TrialRecord>& trials, const std::string& policy) {
   std::string csv = kHeader;
   for (const TrialRecord& record : trials) {
-    csv += Row(record, record.result, policy, record.distance);
+    if (record.variant.empty()) csv += Row(record, record.result, policy, record.distance);
   }
   return csv;
 }

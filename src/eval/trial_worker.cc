@@ -4,10 +4,12 @@
 #include <cmath>
 #include <optional>
 
+#include "aim/base/blake2b.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
 #include "eval/pictures.h"
+#include "eval/sensitivity.h"
 
 namespace aim {
 namespace {
@@ -15,8 +17,7 @@ namespace {
 constexpr int kStripFrames = 8;
 constexpr uint64_t kSeedsARun = 100000;
 
-TrialRules RulesOf(const RolloutSetting& setting, int demo_steps) {
-  const RolloutOptions& options = setting.options;
+TrialRules RulesOf(const RolloutSetting& setting, const RolloutOptions& options, int demo_steps) {
   TrialRules rules;
   rules.execution = {
       .horizon = options.replan, .ramp_frames = 0, .min_confidence = options.min_confidence};
@@ -27,6 +28,13 @@ TrialRules RulesOf(const RolloutSetting& setting, int demo_steps) {
   rules.max_ik_failures = options.max_ik_failures;
   rules.limits = options.limits;
   return rules;
+}
+
+uint64_t HashedSeed(const std::string& task, int variation, int trial) {
+  constexpr uint64_t kMostSeeds = 1000000;
+  return Blake2b64(task + "|" + std::to_string(variation) + "|" + std::to_string(trial)) %
+             kMostSeeds +
+         1;
 }
 
 // None if the simulator is lost twice.
@@ -46,12 +54,13 @@ std::optional<TrialPictures> PlayForPictures(Env& env, const TrialRecord& record
 
 TrialSpec SceneOf(const RolloutSetting& setting, const TrialKey& key, const Env& env) {
   const RolloutOptions& options = setting.options;
-  return {.task = key.task,
-          .variation =
-              options.variation >= 0 ? options.variation : key.trial % env.NumVariations(key.task),
-          .seed = static_cast<uint64_t>(options.first_seed) + kSeedsARun * setting.seed +
-                  static_cast<uint64_t>(key.trial),
-          .cameras = key.cameras};
+  const int variation =
+      options.variation >= 0 ? options.variation : key.trial % env.NumVariations(key.task);
+  const uint64_t seed = options.seed_rule == SeedRule::kBlake2b
+                            ? HashedSeed(key.task, variation, key.trial)
+                            : static_cast<uint64_t>(options.first_seed) +
+                                  kSeedsARun * setting.seed + static_cast<uint64_t>(key.trial);
+  return {.task = key.task, .variation = variation, .seed = seed, .cameras = key.cameras};
 }
 
 std::shared_ptr<const Demonstration> DemoStore::Find(const TrialSpec& scene) const {
@@ -99,6 +108,7 @@ TrialRecord TrialWorker::Play(const TrialKey& key) {
     demos_.Clear();
   }
   record.trial = key.trial;
+  record.variant = key.variant;
   record.spec = SceneOf(setting_, key, *env_);
   record.num_reruns = 1;
   return record;
@@ -106,15 +116,18 @@ TrialRecord TrialWorker::Play(const TrialKey& key) {
 
 TrialRecord TrialWorker::PlayOnce(const TrialKey& key) {
   PlaceCameras(key.cameras);
+  const RolloutOptions options = OptionsOfVariant(setting_.options, key.variant);
   TrialRecord record;
   record.trial = key.trial;
+  record.variant = key.variant;
   record.spec = SceneOf(setting_, key, *env_);
   const int frames_without_expert = env_->FramesWithoutExpert(key.task);
   const std::shared_ptr<const Demonstration> demo =
       frames_without_expert > 0 ? nullptr : Demo(record.spec);
   if (demo) record.demo_frames = static_cast<int>(demo->clip.poses.size());
   TrialRules rules =
-      RulesOf(setting_, demo ? static_cast<int>(demo->commands.size()) - 1 : frames_without_expert);
+      RulesOf(setting_, options,
+              demo ? static_cast<int>(demo->commands.size()) - 1 : frames_without_expert);
   if (demo) PlayReplays(*demo, key, rules, record);
   if (IsPlayed(PolicyKind::kStill, key)) {
     const int num_frames = demo ? static_cast<int>(demo->commands.size()) : frames_without_expert;
@@ -122,8 +135,8 @@ TrialRecord TrialWorker::PlayOnce(const TrialKey& key) {
     record.references["still"] = Act(still, record.spec, rules);
   }
   if (model_) {
-    rules.execution.ramp_frames = setting_.options.ramp_frames;
-    rules.plan_delay_steps = setting_.options.async;
+    rules.execution.ramp_frames = options.ramp_frames;
+    rules.plan_delay_steps = options.async;
     record.result = Act(*model_, record.spec, rules);
   } else {
     const PolicyKind asked = setting_.asked;
@@ -135,11 +148,11 @@ TrialRecord TrialWorker::PlayOnce(const TrialKey& key) {
   return record;
 }
 
-// Cameras are nothing to the references: they are played once a scene.
+// Cameras are nothing to the references: they are played once a scene, by the rollout's own rules.
 bool TrialWorker::IsPlayed(PolicyKind reference, const TrialKey& key) const {
   const RolloutOptions& options = setting_.options;
   return setting_.asked == reference ||
-         (options.references && key.cameras == options.cameras.front());
+         (options.references && key.variant.empty() && key.cameras == options.cameras.front());
 }
 
 void TrialWorker::PlayReplays(const Demonstration& demo, const TrialKey& key,

@@ -31,6 +31,7 @@ ReportSubject Subject() {
           .policy = "model",
           .seed = 7,
           .replan = 3,
+          .period_s = 0.1,
           .options = {{"first_seed", 100}},
           .run_record = {{"version", "0.1.0"}}};
 }
@@ -176,10 +177,20 @@ TEST(ReportTest, JsonKeepsItsContract) {
   RolloutReport report = SmallReport();
   report.compare.push_back(CompareRollouts(SmallTrials(), Older(), "out/<older>", 7));
   const nlohmann::json expected = nlohmann::json::parse(R"json({
-    "confidence": {"failure_mean": 0.2, "spearman_with_success": 0.7071067811865475,
+    "confidence": {"bins": [
+        {"low": 0.2, "high": 0.4, "success": {"interval": [0.0, 0.7934506856227626], "n": 1,
+            "rate": 0.0, "successes": 0}},
+        {"low": 0.6, "high": 0.8, "success": {"interval": [0.34238022750665303, 1.0], "n": 2,
+            "rate": 1.0, "successes": 2}},
+        {"low": 0.8, "high": 1.0, "success": {"interval": [0.34238022750665303, 1.0], "n": 2,
+            "rate": 1.0, "successes": 2}}],
+        "failure_mean": 0.2, "spearman_with_success": 0.7071067811865475,
         "success_mean": 0.7500000000000001},
     "controller": {"final_mm": 1.0, "final_mm_p95": 1.0, "tracking_mm": 2.0},
     "cameras": [],
+    "execution": {"limited_by_speed": 0, "limited_by_workspace": 0, "plan_s": 0.5, "plan_steps": 5.0,
+        "sim_s": 0.0, "stale_s": 0.0, "stale_steps": 0.0, "step_s": 0.0},
+    "sensitivity": [],
     "filmstrips": [{"cameras": "as-trained", "confidence": 0.9, "file": "filmstrips/a.png", "prompt": "move, \"now\"",
         "replans": 0, "seed": 100, "steps": 10, "success": true, "task": "reach",
         "termination": "success", "variation": 0, "videos": ["videos/a_view0.mp4"]}],
@@ -358,6 +369,7 @@ TEST(ReportHtmlTest, FewEpisodesAreSaidAloud) {
   EXPECT_THAT(page, HasSubstr("<div class=barnote>2 episodes: anything from 9 to 91 %</div>"));
   RolloutReport many = SmallReport();
   many.mean_success_interval = {0.6, 0.7};
+  many.confidence.bins.clear();
   for (TaskReport& task : many.tasks) task.success.interval = {0.6, 0.7};
   EXPECT_THAT(PageOf(many), Not(HasSubstr("anything from")));
 }

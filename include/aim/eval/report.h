@@ -20,6 +20,7 @@ struct ReportSubject {
   std::string policy;  // name of the policy asked for
   uint64_t seed = 0;   // of the bootstrap draws
   int replan = 0;
+  double period_s = 0.12;  // of an env step
   nlohmann::json options;
   nlohmann::json run_record;  // version, revision, device, seconds
 };
@@ -67,11 +68,19 @@ struct TaskReport {
   int NumEndedBy(Termination termination) const;
 };
 
+// Success of trials whose plans had about one confidence.
+struct ConfidenceBin {
+  double low = 0;  // of the mean over all planned frames
+  double high = 1;
+  Rate success;
+};
+
 // Does confidence tell successes from failures?
 struct ConfidenceReport {
   std::optional<double> success_mean;
   std::optional<double> failure_mean;
   std::optional<double> spearman_with_success;
+  std::vector<ConfidenceBin> bins;  // those that have trials
 };
 
 // The same scenes with the cameras elsewhere.
@@ -81,6 +90,28 @@ struct CamerasReport {
   double mean_success = 0;  // each task of equal weight
   Interval mean_success_interval;
   std::vector<std::pair<std::string, Rate>> tasks;
+};
+
+// The policy on the same scenes with one of the harness's knobs turned.
+struct SensitivityReport {
+  std::string variant;  // KEY=VALUE
+  Rate pooled;
+  double mean_success = 0;  // each task of equal weight
+  Interval mean_success_interval;
+  PairedTest paired;  // first: turned, second: as the rollout's options have it
+  double p_holm = 1;  // corrected for the number of variants
+};
+
+// How the plans were executed. Wall times are of this machine.
+struct ExecutionReport {
+  std::optional<double> plan_s;       // wall time of a plan
+  std::optional<double> plan_steps;   // the same in env steps of a robot that does not wait
+  std::optional<double> step_s;       // wall time of an env step: executing and observing
+  std::optional<double> sim_s;        // simulator time of a trial
+  std::optional<double> stale_steps;  // age of what a target was planned from
+  std::optional<double> stale_s;
+  int limited_by_workspace = 0;  // targets that a limit changed
+  int limited_by_speed = 0;
 };
 
 // What the controller alone is off, from the gate where it was played.
@@ -128,14 +159,17 @@ struct RolloutReport {
   std::optional<double> plan_s;
   std::vector<FilmstripEntry> filmstrips;
   std::vector<InvalidTrial> invalid;
-  std::vector<CamerasReport> cameras;  // where there are several
-  std::vector<Comparison> compare;     // MakeReport leaves it empty
+  ExecutionReport execution;
+  std::vector<CamerasReport> cameras;          // where there are several
+  std::vector<SensitivityReport> sensitivity;  // where there are variants
+  std::vector<Comparison> compare;             // MakeReport leaves it empty
 };
 
 // Every number of the report: per task and in the mean, with 95 % intervals, references, exact
 // McNemar tests against the null policy (Holm over tasks), controller floor, confidence. A rate
 // counts invalid trials as failures and lists them. Trials with other cameras than those of the
-// first stand in `cameras`, `filmstrips` and `invalid` alone. `trials` not empty.
+// first stand in `cameras`, `filmstrips` and `invalid` alone, those of a variant in `sensitivity`
+// and `invalid`. `trials` has one without a variant.
 RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
 
 inline constexpr const char* kRolloutFormat = "aim-rollout-1";  // "format" of report.json

@@ -30,6 +30,13 @@ constexpr auto WordsOf(PolicyKind) {
                                    {kServer, "ws://HOST:PORT"}}};
 }
 
+// Which scene a trial has: seeds in a row, or the fork's hash of "task|variation|trial".
+enum class SeedRule { kConsecutive, kBlake2b };
+constexpr auto WordsOf(SeedRule) {
+  using enum SeedRule;
+  return WordTable<SeedRule, 2>{{{kConsecutive, "consecutive"}, {kBlake2b, "blake2b"}}};
+}
+
 struct RolloutOptions {
   ModelOptions model;
   std::string mode = "i2a";
@@ -44,6 +51,7 @@ struct RolloutOptions {
   int ramp_frames = 0;
   int async = 0;
   double min_confidence = 0;
+  SeedRule seed_rule = SeedRule::kConsecutive;
   int64_t first_seed = 1000000;
   double max_steps_factor = 1.5;
   int hold_steps = 8;
@@ -51,6 +59,7 @@ struct RolloutOptions {
   MotionLimits limits;
   bool references = true;
   std::vector<std::string> compare;
+  std::vector<std::string> sensitivity;
   int image_size = 0;
   double frame_period_s = 0;
   double camera_raise_deg = 0;
@@ -82,6 +91,9 @@ struct RolloutOptions {
           "most --replan; 0 = the simulator waits for it");
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "planned frames below it repeat the last target");
+    visit("seed_rule", self.seed_rule, Any{},
+          "scene seed of a trial: consecutive (see --first-seed), or blake2b, a hash of "
+          "task|variation|trial modulo 10^6, plus 1");
     visit("first_seed", self.first_seed, Range{0, 1e15},
           "scene seed of trial i is first_seed + 100000 * (--seed) + i; training seeds are lower");
     visit("max_steps_factor", self.max_steps_factor, Range{0.1, 100},
@@ -95,6 +107,11 @@ struct RolloutOptions {
           "run the gate and the null policies beside the policy, on the same seeds");
     visit("compare", self.compare, Any{},
           "folder of an earlier rollout on the same seeds to test against (repeatable)");
+    visit(
+        "sensitivity", self.sensitivity, Any{},
+        "plays every scene once more with one of the harness's knobs turned: KEY=VALUE of replan, "
+        "ramp_frames, hold_steps, max_ik_failures, async, max_steps_factor or min_confidence, or "
+        "all, the usual values of each (repeatable)");
     visit("image_size", self.image_size, Range{0, 4096},
           "camera pictures, pixels; 0 = what the model was trained for, else 64");
     visit("frame_period_s", self.frame_period_s, Range{0, 10},

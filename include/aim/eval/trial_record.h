@@ -26,7 +26,8 @@ PlanDistance DistanceToExpert(const TimedPlan& first_plan, const Demonstration& 
 struct TrialRecord {
   int trial = 0;
   TrialSpec spec;
-  TrialResult result;  // of the policy asked for
+  std::string variant = {};  // what differed from the rollout's options, KEY=VALUE; empty = nothing
+  TrialResult result;        // of the policy asked for
   std::map<std::string, TrialResult> references;
   int num_reruns = 0;  // tries that threw before this one
   int demo_frames = 0;
@@ -39,7 +40,7 @@ nlohmann::json ToJson(const TrialRecord& record);
 // Throws FormatError naming `where`.
 TrialRecord TrialRecordFromJson(const nlohmann::json& json, const std::string& where);
 
-// episodes.csv: one row a trial, in order, with the columns
+// episodes.csv: one row a trial without a variant, in order, with the columns
 // task,variation,seed,success,steps,replans,ik_failures,termination,policy,...; no wall times.
 std::string TrialsCsv(const std::vector<TrialRecord>& trials, const std::string& policy);
 // The same table of a reference policy, of the trials that have it.

@@ -1,0 +1,19 @@
+// What success depends on, and by which rules it was measured: parts of the page.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "aim/eval/report.h"
+
+namespace aim {
+
+// HTML. Each is empty where there is nothing to compare: one horizon, one angle, no confidence.
+std::string HorizonChart(const RolloutReport& report);
+std::string CameraAngleChart(const RolloutReport& report);
+std::string ConfidenceChart(const RolloutReport& report);
+
+// A list of {"name", "value"}: the harness's settings that can move a result.
+nlohmann::json HarnessSettings(const RolloutReport& report);
+
+}  // namespace aim
