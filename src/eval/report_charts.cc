@@ -78,8 +78,8 @@ std::string CameraAngleChart(const RolloutReport& report) {
   LineChart chart{.title = "success, %",
                   .x_name = "degrees about the scene's centre",
                   .lines = {{.name = "mean over tasks"},
-                            {.name = "95 % interval", .is_reference = true},
-                            {.name = "", .is_reference = true}}};
+                            {.name = "95 % interval, low", .is_reference = true},
+                            {.name = "high", .is_reference = true}}};
   std::vector<std::pair<double, const CamerasReport*>> angles;
   for (const CamerasReport& cameras : report.cameras) {
     if (const auto angle = AngleOf(cameras.cameras)) angles.emplace_back(*angle, &cameras);

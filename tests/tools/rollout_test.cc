@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "support/child_process.h"
+#include "support/python.h"
+#include "support/source_dir.h"
 
 namespace aim::testing {
 namespace {
@@ -36,6 +39,46 @@ TEST(RolloutToolTest, CtrlCKeepsWhatWasPlayed) {
   const CommandResult resumed = RunCommand(Words(out, {"--episodes", "2", "--resume"}));
   EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_EQ(nlohmann::json::parse(ReadFile(out / "report.json"))["num_trials"], 2);
+}
+
+// configs/rollout/rlbench_zero_shot.toml over tests/env/rlbench_stub, which has one of its tasks.
+TEST(RolloutToolTest, TheRlbenchConfigurationRuns) {
+  std::string python;
+  for (const char* environment : {".venv-interop", ".venv-robosuite"}) {
+    if (python.empty()) python = PythonWith("numpy", environment);
+  }
+  if (python.empty()) GTEST_SKIP() << "no Python with numpy: scripts/setup --interop";
+  const TemporaryFolder folder;
+  setenv("COPPELIASIM_ROOT", folder.path().c_str(), 1);
+  setenv("DISPLAY", ":99", 1);
+  setenv("PYTHONPATH", (SourceDir() / "tests/env/rlbench_stub").c_str(), 1);
+  const fs::path out = folder / "out";
+  std::vector<std::string> words = {
+      Binary("aim-rollout"),
+      "--config",
+      (SourceDir() / "configs/rollout/rlbench_zero_shot.toml").string(),
+      "--policy",
+      "replay",
+      "--env-python",
+      python,
+      "--out",
+      out.string(),
+      "--image-size",
+      "64",
+      "--episodes",
+      "2"};
+  const CommandResult all = RunCommand(words);
+  EXPECT_EQ(all.exit_code, 2);
+  EXPECT_THAT(all.err, HasSubstr("--task is \"pick_up_cup\"; expected one of open_safe"));
+  words.insert(words.end(), {"--task", "reach_target"});
+  const CommandResult one = RunCommand(words);
+  for (const char* name : {"COPPELIASIM_ROOT", "DISPLAY", "PYTHONPATH"}) unsetenv(name);
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const nlohmann::json report = nlohmann::json::parse(ReadFile(out / "report.json"));
+  EXPECT_EQ(report["mean_success"], 1.0);
+  EXPECT_EQ(report["run"]["frame_period_s"], 0.2);
+  EXPECT_EQ(report["options"]["seed_rule"], "blake2b");
+  EXPECT_EQ(report["tasks"][0]["n"], 2);
 }
 
 // The tool runs by itself, and has a command beside.
