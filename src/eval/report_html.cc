@@ -130,13 +130,6 @@ nlohmann::json Diagnostics(const RolloutReport& report) {
   return {{"facts", facts}};
 }
 
-std::string ExecutionWords(const ExecutionReport& execution) {
-  const int limited = execution.limited_by_workspace + execution.limited_by_speed;
-  return limited == 0 ? "none"
-                      : std::to_string(execution.limited_by_workspace) + " by the workspace, " +
-                            std::to_string(execution.limited_by_speed) + " by the speed";
-}
-
 // Where the time goes, and how old what the robot acts on is.
 nlohmann::json Timing(const ExecutionReport& execution) {
   return {{{"value", NumberText(execution.plan_s, 2) + " s"},
@@ -148,7 +141,9 @@ nlohmann::json Timing(const ExecutionReport& execution) {
           {{"value", NumberText(execution.stale_steps, 1) + " steps"},
            {"name",
             "age of what a target was planned from (" + NumberText(execution.stale_s, 2) + " s)"}},
-          {{"value", ExecutionWords(execution)}, {"name", "targets that a limit changed"}}};
+          {{"value", std::to_string(execution.limited_by_workspace) + " / " +
+                         std::to_string(execution.limited_by_speed)},
+           {"name", "targets changed by the workspace / the speed limit"}}};
 }
 
 nlohmann::json SensitivityRows(const RolloutReport& report) {
