@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
     policy.model = options.model;
     policy.mode = options.mode;
     policy.device = run.device();
+    policy.budget_ms = options.budget_ms;
     parts.make_model_policy = aim::ModelPolicies(policy);
     parts.connect = aim::cli::PolicyServerClient(options.api_key_file);
     const aim::cli::StopSignals signals(run);

@@ -160,7 +160,7 @@ class Rollout {
   void MakeEnvironment() {
     const RolloutOptions& options = setting_.options;
     needs_ = model_ ? model_->Needs() : PolicyNeeds{};
-    served_ = IsAsked(PolicyKind::kServer) ? model_->Identity() : "";
+    served_ = model_ ? model_->Identity() : "";
     setting_.period_s = options.frame_period_s > 0  ? options.frame_period_s
                         : needs_.frame_period_s > 0 ? needs_.frame_period_s
                                                     : kDefaultFramePeriodS;
@@ -284,7 +284,7 @@ class Rollout {
     if (IsAsked(PolicyKind::kModel)) {
       settings["model_content"] = FileStamp(setting_.options.model.model);
     }
-    if (IsAsked(PolicyKind::kServer)) settings["served"] = served_;
+    if (!served_.empty()) settings["served"] = served_;
     return settings;
   }
 
@@ -298,7 +298,7 @@ class Rollout {
                                           {"frame_period_s", setting_.period_s},
                                           {"peak_memory_bytes", PeakMemoryBytes()}},
                            .comparisons = std::move(comparisons_)};
-    if (IsAsked(PolicyKind::kServer)) results.run_record["served"] = served_;
+    if (!served_.empty()) results.run_record["served"] = served_;
     if (!LeftOut().empty()) results.run_record["left_out"] = LeftOut();
     for (Slot& slot : slots_) results.trials.push_back(std::move(slot.record));
     const RolloutReport report = WriteResults(results, run_.out());

@@ -82,6 +82,14 @@ ClipGenerator ClipGenerator::ForMode(const std::string& mode) const {
   return other;
 }
 
+ClipGenerator ClipGenerator::WithSteps(int steps, StepCacheKind cache) const {
+  ClipGenerator other = *this;
+  other.sampler_.sampling.steps = steps;
+  other.sampler_.passes.cache = cache;
+  other.sampler_.Validate();
+  return other;
+}
+
 void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const {
   const BundleConfig& config = bundle_->config;
   if (clip.views.size() != static_cast<size_t>(config.num_views)) {

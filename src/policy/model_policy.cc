@@ -11,6 +11,7 @@
 #include "aim/base/rng.h"
 #include "aim/diffusion/clip_encoding.h"
 #include "aim/policy/clip_generator.h"
+#include "policy/plan_budget.h"
 
 namespace aim {
 namespace {
@@ -20,18 +21,35 @@ Rng PlanNoise(const PlanRequest& request) {
   return Rng(request.seed).Derive(static_cast<uint64_t>(request.replan), "plan");
 }
 
-class ModelPolicy : public Policy {
- public:
-  // Policies with the same mutex plan in turn.
-  explicit ModelPolicy(const ClipGenerator& generator,
-                       std::shared_ptr<std::mutex> turns = std::make_shared<std::mutex>())
-      : generator_(generator), turns_(std::move(turns)) {
-    if (InputsOf(generator_.mode()).acts()) return;
+// A model that acts, with the settings that it is run with.
+struct Fitted {
+  ClipGenerator generator;
+  std::string identity = {};  // of settings that were chosen here
+};
+
+Fitted FitToBudget(const ClipGenerator& generator, double budget_ms) {
+  if (!InputsOf(generator.mode()).acts()) {
     throw ConfigError({.where = "mode",
-                       .got = '"' + generator_.mode().name + '"',
+                       .got = '"' + generator.mode().name + '"',
                        .expected = "i2a or i2va, the modes that act from first frames",
                        .fix = ""});
   }
+  if (budget_ms == 0) return {.generator = generator};
+  const ClipGenerator fitting = WithinBudget(generator, budget_ms);
+  return {.generator = fitting,
+          .identity = ToWords({.mode = fitting.mode().name,
+                               .steps = fitting.sampler().sampling.steps,
+                               .cache = fitting.sampler().passes.cache})};
+}
+
+class ModelPolicy : public Policy {
+ public:
+  // Policies with the same mutex plan in turn.
+  explicit ModelPolicy(Fitted fitted,
+                       std::shared_ptr<std::mutex> turns = std::make_shared<std::mutex>())
+      : generator_(std::move(fitted.generator)),
+        identity_(std::move(fitted.identity)),
+        turns_(std::move(turns)) {}
 
   PolicyNeeds Needs() const override {
     const BundleConfig& config = generator_.config();
@@ -41,6 +59,8 @@ class ModelPolicy : public Policy {
             .num_views = config.num_views,
             .num_frames = config.num_frames};
   }
+
+  std::string Identity() const override { return identity_; }
 
   void Reset(uint64_t) override {}  // nothing is kept between plans
 
@@ -58,6 +78,7 @@ class ModelPolicy : public Policy {
 
  private:
   ClipGenerator generator_;
+  std::string identity_;
   std::shared_ptr<std::mutex> turns_;
 };
 
@@ -101,26 +122,28 @@ class ModelJobs : public ClipJobs {
 }  // namespace
 
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options) {
-  return std::make_unique<ModelPolicy>(ClipGenerator(options.model, options.mode, options.device));
+  return std::make_unique<ModelPolicy>(
+      FitToBudget(ClipGenerator(options.model, options.mode, options.device), options.budget_ms));
 }
 
 std::function<std::unique_ptr<Policy>()> ModelPolicies(const ModelPolicyOptions& options) {
   struct Shared {
     std::mutex loading;
-    std::optional<ClipGenerator> generator;
+    std::optional<Fitted> fitted;  // once: all plan with the same settings
   };
   return [options, shared = std::make_shared<Shared>(), turns = std::make_shared<std::mutex>()] {
     const std::lock_guard lock(shared->loading);
-    if (!shared->generator) {
-      shared->generator.emplace(options.model, options.mode, options.device);
+    if (!shared->fitted) {
+      shared->fitted = FitToBudget(ClipGenerator(options.model, options.mode, options.device),
+                                   options.budget_ms);
     }
-    return std::make_unique<ModelPolicy>(*shared->generator, turns);
+    return std::make_unique<ModelPolicy>(*shared->fitted, turns);
   };
 }
 
 ServedModel MakeServedModel(const ModelPolicyOptions& options) {
   const ClipGenerator generator(options.model, options.mode, options.device);
-  return {.policy = std::make_unique<ModelPolicy>(generator),
+  return {.policy = std::make_unique<ModelPolicy>(FitToBudget(generator, options.budget_ms)),
           .jobs = std::make_unique<ModelJobs>(generator, options.model.allow_untrained)};
 }
 

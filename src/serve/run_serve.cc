@@ -57,11 +57,12 @@ ViewOptions ViewsOf(const ServeOptions& options) {
 
 // Of all that its plans depend on, beside the requests. Where the bundle lies and how much memory
 // it may take is not part of that.
-std::string FingerprintOf(const ServeOptions& options) {
+std::string FingerprintOf(const ServeOptions& options, const std::string& identity) {
   nlohmann::json facts = OptionsToJson(options.model);
   for (const char* free : {"model", "offload", "text_cache", "vae"}) facts.erase(free);
   facts["content"] = FileStamp(options.model.model);
   facts["mode"] = options.mode;
+  if (!identity.empty()) facts["within_budget"] = identity;
   facts["views"] = SplitNames(options.views);
   facts["stretched"] = options.stretched;
   facts["min_confidence"] = options.min_confidence;
@@ -89,12 +90,14 @@ ServeReport RunServe(const ServeOptions& options, RunContext& run, const ServePa
   }
   ViewOptions views = ViewsOf(options);
   const SocketServerOptions sockets = SocketOptions(options);
-  Service service(std::make_unique<Planner>(parts.make_model(), std::move(views),
+  ServedModel model = parts.make_model();
+  const std::string fingerprint = FingerprintOf(options, model.policy->Identity());
+  Service service(std::make_unique<Planner>(std::move(model), std::move(views),
                                             ActionOptions{.min_confidence = options.min_confidence,
                                                           .action_hz = options.action_hz,
                                                           .chunk = options.chunk}),
                   {.policy_name = NormalPath(options.model.model).filename(),
-                   .fingerprint = FingerprintOf(options),
+                   .fingerprint = fingerprint,
                    .seed = run.seed(),
                    .plan_timeout_s = options.limits.plan_s,
                    .max_waiting = options.limits.waiting,

@@ -40,6 +40,7 @@ constexpr auto WordsOf(SeedRule) {
 struct RolloutOptions {
   ModelOptions model;
   std::string mode = "i2a";
+  double budget_ms = 0;
   SimulatorOptions simulator;
   std::vector<std::string> cameras;
   std::vector<std::string> task;
@@ -73,6 +74,9 @@ struct RolloutOptions {
     ModelOptions::ForEachField(self.model, visit);
     visit("mode", self.mode, Limits{"i2a", "i2va"},
           "what the model generates: act, or imagine and act");
+    visit("budget_ms", self.budget_ms, Range{0, 1e6},
+          "milliseconds that a plan may take: steps, cache and mode are chosen to meet it by what "
+          "they take here, and named in the log; 0 = as the options say");
     SimulatorOptions::ForEachField(self.simulator, visit);
     visit("task", self.task, Any{}, "task to run (repeatable); none = all of the simulator's");
     visit("episodes", self.episodes, Range{1, 1e6}, "trials a task");

@@ -29,6 +29,9 @@ class ClipGenerator {
   // The same model in another mode. Throws ConfigError as the constructor does.
   ClipGenerator ForMode(const std::string& mode) const;
 
+  // The same model with so many denoising steps and this cache.
+  ClipGenerator WithSteps(int steps, StepCacheKind cache) const;
+
   const BundleConfig& config() const { return bundle_->config; }
   const Mode& mode() const { return mode_; }
   const SamplerOptions& sampler() const { return sampler_; }

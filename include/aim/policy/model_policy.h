@@ -15,15 +15,19 @@ struct ModelPolicyOptions {
   ModelOptions model;
   std::string mode = "i2a";  // or "i2va": imagines the video too, and is slower
   std::string device = "cpu";
+  double budget_ms = 0;  // of a plan; 0: as the options say, however long it takes
 };
 
 // Loads the bundle once, for all episodes. A plan has the model's number of frames at its frame
 // rate; frame 0 is the present pose itself, frames of low confidence are filled in from their
 // neighbours and marked. The sampling noise depends on (input.seed, input.replan) alone.
 //
+// With a budget, plans are timed before the first one, and steps, cache and mode are chosen to meet
+// it; the log says which, and the policy's identity holds them.
+//
 // Throws InputError for a damaged bundle, ConfigError for a mode that does not act or that the
-// model was not trained for. Act throws ConfigError for a number of views or a picture size that
-// the model was not trained for.
+// model was not trained for, or a budget that no plan meets. Act throws ConfigError for a number of
+// views or a picture size that the model was not trained for.
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options);
 
 // Makes any number of such policies of one bundle, which the first one loads. They may be used at

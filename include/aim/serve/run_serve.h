@@ -52,6 +52,7 @@ struct ServeLimits {
 struct ServeOptions {
   ModelOptions model;
   std::string mode = "i2a";
+  double budget_ms = 0;
   std::string host = "127.0.0.1";
   int port = 8000;
   std::string api_key_file;
@@ -68,6 +69,10 @@ struct ServeOptions {
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("mode", self.mode, Limits{"i2a", "i2va"},
           "what the model generates: act, or imagine and act");
+    visit("budget_ms", self.budget_ms, Range{0, 1e6},
+          "milliseconds that a plan may take: steps, cache and mode are chosen to meet it by what "
+          "they take "
+          "here, and named in the log; 0 = as the options say");
     visit("host", self.host, Any{},
           "address to listen at; 0.0.0.0 is every network, and wants a key");
     visit("port", self.port, Range{0, 65535}, "port to listen at; 0 = one that is free");

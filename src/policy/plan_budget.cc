@@ -1,0 +1,129 @@
+#include "policy/plan_budget.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/base/options.h"
+#include "aim/base/summary.h"
+#include "aim/base/text.h"
+
+namespace aim {
+namespace {
+
+constexpr int kLeastCachedSteps = 4;  // the first and the last are whole
+constexpr int kNumTimed = 5;
+constexpr const char* kActAlone = "i2a";
+
+std::string MsText(double ms) { return ToText(std::ceil(10 * ms) / 10) + " ms"; }
+
+// The most steps, below those asked for, whose plans are cheap enough.
+std::optional<PlanSettings> FewerSteps(PlanSettings settings, double budget_ms,
+                                       const PlanCost& cost) {
+  int fitting = 0;
+  int too_many = settings.steps;
+  while (too_many - fitting > 1) {
+    settings.steps = fitting + (too_many - fitting) / 2;
+    (cost(settings) <= budget_ms ? fitting : too_many) = settings.steps;
+  }
+  if (fitting == 0) return std::nullopt;
+  settings.steps = fitting;
+  return settings;
+}
+
+std::optional<PlanSettings> FitInMode(PlanSettings settings, double budget_ms,
+                                      const PlanCost& cost) {
+  if (cost(settings) <= budget_ms) return settings;
+  if (settings.cache == StepCacheKind::kNone && settings.steps >= kLeastCachedSteps) {
+    settings.cache = StepCacheKind::kFirstBlock;
+    if (cost(settings) <= budget_ms) return settings;
+  }
+  return FewerSteps(settings, budget_ms, cost);
+}
+
+// Grey pictures of cameras side by side, and the tool before them.
+Clip PlainClip(const BundleConfig& config) {
+  Clip clip{.height = config.image_height,
+            .width = config.image_width,
+            .fps = config.fps,
+            .views = {},
+            .poses = {},
+            .prompt = "pick up the cup"};
+  clip.poses.resize(1);
+  clip.poses[0].world_from_tool.translation = {0, 0, 1};
+  for (int view = 0; view < config.num_views; ++view) {
+    Camera camera;
+    camera.width = clip.width;
+    camera.height = clip.height;
+    camera.fx = camera.fy = clip.width;
+    camera.cx = 0.5 * clip.width;
+    camera.cy = 0.5 * clip.height;
+    camera.world_from_camera.translation.x() = 0.1 * view;
+    const size_t num_bytes = 3 * static_cast<size_t>(clip.width) * static_cast<size_t>(clip.height);
+    clip.views.push_back({.camera = {.name = "view" + std::to_string(view), .frames = {camera}},
+                          .num_frames = 1,
+                          .rgb = std::vector<uint8_t>(num_bytes, 128)});
+  }
+  return clip;
+}
+
+}  // namespace
+
+std::string ToWords(const PlanSettings& settings) {
+  std::string words = settings.mode + ", " + CountText(settings.steps, "step");
+  if (settings.cache != StepCacheKind::kNone) words += ", cache " + ToWord(settings.cache);
+  return words;
+}
+
+PlanSettings FitBudget(const PlanSettings& asked, bool can_act_alone, double budget_ms,
+                       const PlanCost& cost) {
+  if (const auto fitting = FitInMode(asked, budget_ms, cost)) return *fitting;
+  PlanSettings cheapest = asked;
+  if (can_act_alone && asked.mode != kActAlone) {
+    cheapest.mode = kActAlone;
+    if (const auto fitting = FitInMode(cheapest, budget_ms, cost)) return *fitting;
+  }
+  cheapest.steps = 1;
+  throw ConfigError({.where = "--budget-ms",
+                     .got = ToText(budget_ms),
+                     .expected = "at least " + MsText(cost(cheapest)) +
+                                 ", what the cheapest plan (" + ToWords(cheapest) +
+                                 ") takes on this machine",
+                     .fix = "more --threads, or a GPU, may make it faster"});
+}
+
+double MeasurePlanMs(const ClipGenerator& generator) {
+  const Clip clip = PlainClip(generator.config());
+  std::vector<double> times_ms;
+  for (int i = 0; i <= kNumTimed; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    generator.Run({clip}, {.decode_video = false}, Rng(0));
+    const std::chrono::duration<double, std::milli> elapsed =
+        std::chrono::steady_clock::now() - begin;
+    if (i > 0) times_ms.push_back(elapsed.count());  // the first warms up
+  }
+  return Median(times_ms);
+}
+
+ClipGenerator WithinBudget(const ClipGenerator& generator, double budget_ms) {
+  const auto run_as = [&](const PlanSettings& settings) {
+    return generator.ForMode(settings.mode).WithSteps(settings.steps, settings.cache);
+  };
+  const auto cost = [&](const PlanSettings& settings) { return MeasurePlanMs(run_as(settings)); };
+  const std::vector<std::string>& trained = generator.config().trained_modes;
+  const PlanSettings asked{.mode = generator.mode().name,
+                           .steps = generator.sampler().sampling.steps,
+                           .cache = generator.sampler().passes.cache};
+  const PlanSettings chosen =
+      FitBudget(asked, std::ranges::find(trained, kActAlone) != trained.end(), budget_ms, cost);
+  LogInfo("--budget-ms " + ToText(budget_ms) + ": " + ToWords(chosen) + ", " +
+          MsText(cost(chosen)) + " a plan" +
+          (ToWords(chosen) == ToWords(asked) ? "" : "; asked for " + ToWords(asked)));
+  return run_as(chosen);
+}
+
+}  // namespace aim
