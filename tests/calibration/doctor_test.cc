@@ -347,7 +347,6 @@ TEST(DoctorTest, WritesWhatAPersonAndAProgramRead) {
   EXPECT_GT(overlay.height, 4 * 256);  // two views, as given and as corrected
 }
 
-// Which of two readings is right is for a person to see: both are drawn.
 TEST(DoctorTest, TheReadingThatIsLeftOpenIsDrawnToo) {
   const auto overlay_of = [](const DrawnClip& clip, const char* verdict) {
     const ClipFiles files(clip);
@@ -357,8 +356,7 @@ TEST(DoctorTest, TheReadingThatIsLeftOpenIsDrawnToo) {
   constexpr int kLine = 20, kRow = 2 + 256;  // of the legend; of frames, with the gap above them
   EXPECT_EQ(overlay_of(Clean(), "ok").height, 2 * kLine + 2 * kRow);
   EXPECT_EQ(overlay_of(DrawClip({.moves = false}), "undecided").height, 2 * kLine + 2 * kRow);
-  const Image swap = overlay_of(DrawClip({.side_by_side = true}), "undecided");
-  EXPECT_EQ(swap.height, 3 * kLine + 4 * kRow);
+  EXPECT_EQ(overlay_of(DrawClip({.side_by_side = true}), "undecided").height, 3 * kLine + 4 * kRow);
 }
 
 TEST(DoctorTest, ReadsDataSetsAndPictureFolders) {
