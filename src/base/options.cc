@@ -245,6 +245,7 @@ nlohmann::json FieldJson(const OptionField& field) {
 
 std::vector<std::string> OptionKeys(const std::vector<OptionLeaf>& leaves) {
   std::vector<std::string> keys;
+  keys.reserve(leaves.size());
   for (const OptionLeaf& leaf : leaves) keys.push_back(leaf.key);
   return keys;
 }
