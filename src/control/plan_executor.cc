@@ -43,6 +43,7 @@ const ToolPose& PlanExecutor::TargetAt(int step) const {
 MadePlan MakePlan(Policy& policy, const Clip& seen, const PlanRequest& request) {
   const auto begin = std::chrono::steady_clock::now();
   MadePlan made{.plan = policy.Act(seen, request)};
+  made.stages = policy.LastStages();
   made.plan_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return made;
 }

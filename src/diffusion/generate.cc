@@ -3,12 +3,33 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "aim/base/error.h"
 
 namespace aim {
 namespace {
+
+class Stopwatch {
+ public:
+  // Seconds since the last call, or since it was made.
+  double Lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> lap = now - std::exchange(begin_, now);
+    return lap.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// Until what was asked of its device is done.
+void WaitFor(at::Tensor tensor) {
+  while (tensor.dim() > 0) tensor = tensor.select(0, 0);
+  tensor.cpu();
+}
 
 struct Batch {
   at::Tensor latents;  // [B, V, 2, C, T_l, h, w]
@@ -86,6 +107,7 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
                                     const Rng& rng) {
   const at::InferenceMode guard;
+  Stopwatch stopwatch;
   const Batch batch = EncodeBatch(model, clips);
   const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4),
                           batch.latents.size(5), batch.latents.size(6)};
@@ -106,7 +128,10 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   }
   const at::Tensor canvas = GatherCanvas(plan, batch.latents);
   const at::Tensor noise = BatchNoise(canvas.sizes(), options.sampler.passes.noise, rng);
+  const double encode_s = stopwatch.Lap();
   const at::Tensor out = Denoise(*model.dit, plan, canvas, noise, conditions, options.sampler);
+  if (options.times != nullptr) WaitFor(out);
+  const double denoise_s = stopwatch.Lap();
 
   std::vector<GeneratedClip> generated(clips.size());
   for (const CanvasSegment& segment : plan.segments) {
@@ -122,6 +147,9 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
       generated[i].poses =
           DecodeActionVideos(generated[i].action_videos, clips[i].views, options.decoder);
     }
+  }
+  if (options.times != nullptr) {
+    *options.times = {.encode_s = encode_s, .denoise_s = denoise_s, .decode_s = stopwatch.Lap()};
   }
   return generated;
 }

@@ -130,11 +130,20 @@ nlohmann::json Diagnostics(const RolloutReport& report) {
   return {{"facts", facts}};
 }
 
+// ": decode 0.01 s, denoise 0.12 s", if the policy told.
+std::string StageWords(const ExecutionReport& execution) {
+  std::vector<std::string> words;
+  for (const auto& [stage, seconds] : execution.stages_s) {
+    words.push_back(stage + " " + NumberText(seconds, 2) + " s");
+  }
+  return words.empty() ? "" : "; " + Join(words);
+}
+
 // Where the time goes, and how old what the robot acts on is.
 nlohmann::json Timing(const ExecutionReport& execution) {
   return {{{"value", NumberText(execution.plan_s, 2) + " s"},
            {"name", "to plan: " + NumberText(execution.plan_steps, 1) +
-                        " steps of a robot that does not wait"}},
+                        " steps of a robot that does not wait" + StageWords(execution)}},
           {{"value", NumberText(execution.step_s, 0, 1000) + " ms"},
            {"name", "to execute a step in the simulator and observe"}},
           {{"value", NumberText(execution.sim_s, 1) + " s"}, {"name", "simulated, a trial"}},

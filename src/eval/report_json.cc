@@ -94,6 +94,7 @@ json ConfidenceBinJson(const ConfidenceBin& bin) {
 json ExecutionJson(const ExecutionReport& execution) {
   return {{"plan_s", OrNull(execution.plan_s)},
           {"plan_steps", OrNull(execution.plan_steps)},
+          {"stages_s", execution.stages_s},
           {"step_s", OrNull(execution.step_s)},
           {"sim_s", OrNull(execution.sim_s)},
           {"stale_steps", OrNull(execution.stale_steps)},

@@ -107,12 +107,14 @@ ExecutionReport ReportExecution(const TrialGroup& trials, double period_s) {
     const TrialResult& result = trial->result;
     plan_s.push_back(result.plan_s);
     step_s.push_back(result.step_s);
+    for (const auto& [stage, seconds] : result.stages_s) report.stages_s[stage] += seconds;
     sim_s.push_back(result.sim_s);
     stale_steps.push_back(result.stale_steps);
     report.limited_by_workspace += result.limited_by_workspace;
     report.limited_by_speed += result.limited_by_speed;
   }
   if (plan_s.empty()) return report;
+  for (auto& [stage, seconds] : report.stages_s) seconds /= static_cast<double>(plan_s.size());
   report.plan_s = Mean(plan_s);
   report.step_s = Mean(step_s);
   report.sim_s = Mean(sim_s);

@@ -101,6 +101,7 @@ class TrialPlayer {
     MadePlan made =
         planner_.is_asked() ? planner_.Take() : MakePlan(policy_, observation_.clip, request_);
     result_.plan_s += made.plan_s;
+    for (const PlanStage& stage : made.stages) result_.stages_s[stage.name] += stage.seconds;
     const int now = result_.env_steps;
     const int first_step = executor_.has_plan() ? request_.frame : now;
     executor_.Take(made.plan, first_step, now, observation_.tool());
@@ -139,7 +140,9 @@ class TrialPlayer {
     result_.stale_steps = stale_steps_.empty() ? 0 : Mean(stale_steps_);
     result_.step_s = result_.env_steps == 0 ? 0 : step_s_ / result_.env_steps;
     result_.replans = static_cast<int>(result_.plans.size()) - 1;
-    result_.plan_s /= static_cast<double>(result_.plans.size());
+    const auto num_plans = static_cast<double>(result_.plans.size());
+    result_.plan_s /= num_plans;
+    for (auto& [stage, seconds] : result_.stages_s) seconds /= num_plans;
     result_.tracking_mm = errors_mm_.empty() ? 0 : Median(errors_mm_);
     result_.final_error_mm = Difference(last_target_, observation_.tool()).position_mm();
     std::vector<double> confidences;
@@ -204,6 +207,7 @@ nlohmann::json ToJson(const TrialResult& result) {
           {"confidence_min", result.confidence_min},
           {"undecodable", result.undecodable},
           {"plan_s", result.plan_s},
+          {"stages_s", result.stages_s},
           {"step_s", result.step_s},
           {"sim_s", result.sim_s},
           {"stale_steps", result.stale_steps},
@@ -231,6 +235,7 @@ TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& w
     json.at("confidence_min").get_to(result.confidence_min);
     json.at("undecodable").get_to(result.undecodable);
     json.at("plan_s").get_to(result.plan_s);
+    json.at("stages_s").get_to(result.stages_s);
     json.at("step_s").get_to(result.step_s);
     json.at("sim_s").get_to(result.sim_s);
     json.at("stale_steps").get_to(result.stale_steps);

@@ -123,6 +123,7 @@ std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
   options.sampler = sampler_;
   options.first_pose_given = request.first_pose_given;
   options.decode_video = request.decode_video;
+  options.times = request.times;
   options.decoder.spec = config.action_image;
   options.decoder.temporal_prior = false;  // comes after the given pose is in its place
   std::vector<GeneratedClip> generated = Generate(model, mode_, clips, options, rng);

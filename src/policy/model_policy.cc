@@ -68,18 +68,24 @@ class ModelPolicy : public Policy {
     Clip clip = seen;
     clip.fps = generator_.config().fps;
     generator_.CheckShape(clip, "observation");
-    const ClipRequest clip_request{.decode_video = false};
+    GenerateTimes times;
+    const ClipRequest clip_request{.decode_video = false, .times = &times};
     const std::lock_guard turn(*turns_);
     Plan plan;
     plan.period_s = generator_.period_s();
     plan.frames = std::move(generator_.Run({clip}, clip_request, PlanNoise(request))[0].poses);
+    stages_ = {
+        {"encode", times.encode_s}, {"denoise", times.denoise_s}, {"decode", times.decode_s}};
     return plan;
   }
+
+  std::vector<PlanStage> LastStages() const override { return stages_; }
 
  private:
   ClipGenerator generator_;
   std::string identity_;
   std::shared_ptr<std::mutex> turns_;
+  std::vector<PlanStage> stages_;
 };
 
 class ModelJobs : public ClipJobs {

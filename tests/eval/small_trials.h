@@ -26,6 +26,7 @@ inline TrialResult SmallResult(bool success, int env_steps) {
   result.tracking_mm = 2;
   result.final_error_mm = 1;
   result.plan_s = 0.5;
+  result.stages_s = {{"denoise", 0.25}};
   return result;
 }
 

@@ -15,7 +15,8 @@ namespace aim::testing {
 // Wall times and memory, wherever they stand.
 inline nlohmann::json WithoutTimes(nlohmann::json json) {
   if (json.is_object()) {
-    for (const char* key : {"plan_s", "plan_steps", "step_s", "seconds", "peak_memory_bytes"})
+    for (const char* key :
+         {"plan_s", "plan_steps", "stages_s", "step_s", "seconds", "peak_memory_bytes"})
       json.erase(key);
   }
   if (json.is_structured()) {

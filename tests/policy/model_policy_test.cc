@@ -110,6 +110,15 @@ TEST_F(ModelPolicyTest, PlansDependOnSeedReplanAndInputAlone) {
   EXPECT_FALSE(SameOpenness(plan, policy->Act(seen, kRequest)));
 }
 
+TEST_F(ModelPolicyTest, TellsWhereTheTimeWent) {
+  const auto policy = MakeModelPolicy(Options());
+  EXPECT_TRUE(policy->LastStages().empty());
+  policy->Act(FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 27)), kRequest);
+  const std::vector<PlanStage> stages = policy->LastStages();
+  ASSERT_EQ(stages.size(), 3u);
+  for (const PlanStage& stage : stages) EXPECT_GT(stage.seconds, 0) << stage.name;
+}
+
 // Side by side they plan what one plans alone, of a bundle that is read once.
 TEST_F(ModelPolicyTest, PoliciesOfOneBundlePlanAtTheSameTime) {
   const testing::TemporaryFolder own;

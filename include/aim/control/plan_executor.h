@@ -38,6 +38,7 @@ class PlanExecutor {
 struct MadePlan {
   Plan plan;
   double plan_s = 0;  // wall time
+  std::vector<PlanStage> stages = {};
 };
 MadePlan MakePlan(Policy& policy, const Clip& seen, const PlanRequest& request);
 

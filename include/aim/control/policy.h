@@ -25,6 +25,12 @@ struct PolicyNeeds {
   int num_frames = 0;         // of its plans, frame 0 included
 };
 
+// A part of the wall time that a plan took.
+struct PlanStage {
+  std::string name;
+  double seconds = 0;
+};
+
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -40,6 +46,9 @@ class Policy {
   // simulator type: the same input comes over the wire. Frame 0 is the present pose; at least two
   // frames.
   virtual Plan Act(const Clip& seen, const PlanRequest& request) = 0;
+
+  // Where the time of the last plan went, if the policy tells; in order.
+  virtual std::vector<PlanStage> LastStages() const { return {}; }
 };
 
 // Gives the commands of a recorded demonstration, from the present frame on: with the scene's own

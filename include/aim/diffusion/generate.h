@@ -21,11 +21,19 @@ struct GeneratorModel {
   bool offload = false;  // autoencoder and text encoder give their memory back before denoising
 };
 
+// Wall times of a generation.
+struct GenerateTimes {
+  double encode_s = 0;  // pictures, cameras and text into latents
+  double denoise_s = 0;
+  double decode_s = 0;  // latents into pixels, action images into poses
+};
+
 struct GenerateOptions {
   SamplerOptions sampler;
   bool first_pose_given = true;
   bool decode_video = true;  // pixels of generated video segments
   DecoderOptions decoder;
+  GenerateTimes* times = nullptr;  // filled if given; costs a wait for the device
 };
 
 struct GeneratedClip {

@@ -104,11 +104,12 @@ struct SensitivityReport {
 
 // How the plans were executed. Wall times are of this machine.
 struct ExecutionReport {
-  std::optional<double> plan_s;       // wall time of a plan
-  std::optional<double> plan_steps;   // the same in env steps of a robot that does not wait
-  std::optional<double> step_s;       // wall time of an env step: executing and observing
-  std::optional<double> sim_s;        // simulator time of a trial
-  std::optional<double> stale_steps;  // age of what a target was planned from
+  std::optional<double> plan_s;            // wall time of a plan
+  std::map<std::string, double> stages_s;  // its parts: encode, denoise, decode
+  std::optional<double> plan_steps;        // the same in env steps of a robot that does not wait
+  std::optional<double> step_s;            // wall time of an env step: executing and observing
+  std::optional<double> sim_s;             // simulator time of a trial
+  std::optional<double> stale_steps;       // age of what a target was planned from
   std::optional<double> stale_s;
   int limited_by_workspace = 0;  // targets that a limit changed
   int limited_by_speed = 0;

@@ -68,12 +68,13 @@ struct TrialResult {
   double final_error_mm = 0;      // the same at the last step, after the hold
   double confidence_mean = 0;     // over the frames of all plans
   double confidence_min = 0;
-  double undecodable = 0;        // fraction of planned frames
-  double plan_s = 0;             // wall time of a plan, mean; not reproducible
-  double step_s = 0;             // the same of an env step: executing and observing
-  double sim_s = 0;              // simulator time
-  double stale_steps = 0;        // age of what a target was planned from, mean
-  int limited_by_workspace = 0;  // targets that the limits changed
+  double undecodable = 0;                       // fraction of planned frames
+  double plan_s = 0;                            // wall time of a plan, mean; not reproducible
+  std::map<std::string, double> stages_s = {};  // its parts, as far as the policy tells
+  double step_s = 0;                            // the same of an env step: executing and observing
+  double sim_s = 0;                             // simulator time
+  double stale_steps = 0;                       // age of what a target was planned from, mean
+  int limited_by_workspace = 0;                 // targets that the limits changed
   int limited_by_speed = 0;
   std::vector<ToolPose> targets;  // one an env step
   std::vector<TimedPlan> plans;
