@@ -1,0 +1,93 @@
+// What stands between a plan and a robot: a box, a speed, and reasons to stop.
+#pragma once
+
+#include <aim/base/error.h>
+#include <aim/base/options.h>
+#include <aim/geometry/tool_pose.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+struct GuardOptions {
+  std::vector<double> workspace_low = {0.2, -0.4, 0.0};
+  std::vector<double> workspace_high = {0.7, 0.4, 0.6};
+  double speed_m_s = 0.25;
+  double turn_rad_s = 1.0;
+  double observation_s = 0.5;
+  double heartbeat_s = 1.0;
+
+  template <class Self, class Visitor>
+  static void ForEachField(Self& self, Visitor&& visit) {
+    using aim::Range;
+    visit("workspace_low", self.workspace_low, Range{-10, 10}, "corner of the tip's box, m");
+    visit("workspace_high", self.workspace_high, Range{-10, 10}, "the opposite corner, m");
+    visit("speed_m_s", self.speed_m_s, Range{0.001, 2}, "of the tip, at most");
+    visit("turn_rad_s", self.turn_rad_s, Range{0.01, 6}, "of the tool, at most");
+    visit("observation_s", self.observation_s, Range{0.01, 60}, "stop if pictures are older");
+    visit("heartbeat_s", self.heartbeat_s, Range{0.01, 60}, "stop if the heartbeat is older");
+  }
+
+  void Validate() const {
+    aim::CheckRanges(*this, "guard");
+    bool is_box = workspace_low.size() == 3 && workspace_high.size() == 3;
+    for (size_t i = 0; is_box && i < 3; ++i) is_box = workspace_low[i] < workspace_high[i];
+    if (is_box) return;
+    throw aim::ConfigError({.where = "guard.workspace_low, workspace_high",
+                            .got = "no box",
+                            .expected = "three numbers each, the first below the second",
+                            .fix = ""});
+  }
+};
+
+class Guard {
+ public:
+  explicit Guard(GuardOptions options) : options_(std::move(options)) { options_.Validate(); }
+
+  bool IsInside(const aim::ToolPose& pose) const {
+    return Nearest(pose.world_from_tool.translation) == pose.world_from_tool.translation;
+  }
+
+  // Where the tool may be told to go next, `period_s` after `last`: towards what is wanted, inside
+  // the box, on the straight way, no faster than is allowed. The gripper is as wanted.
+  aim::ToolPose Allowed(const aim::ToolPose& last, const aim::ToolPose& wanted,
+                        double period_s) const {
+    aim::ToolPose target = wanted;
+    target.world_from_tool.translation = Nearest(wanted.world_from_tool.translation);
+    const aim::PoseDifference way = aim::Difference(last, target);
+    double fraction = 1;
+    const auto limit = [&](double far, double most) {
+      if (far > most) fraction = std::min(fraction, most / far);
+    };
+    limit(way.position_m, options_.speed_m_s * period_s);
+    limit(way.rotation_rad, options_.turn_rad_s * period_s);
+    target.world_from_tool =
+        aim::Interpolate(last.world_from_tool, target.world_from_tool, fraction);
+    return target;
+  }
+
+  // Empty while nothing is wrong.
+  std::string WhyStop(double observation_age_s, double heartbeat_age_s) const {
+    const auto old = [](const char* what, double age_s, double most_s) {
+      return std::string(what) + " is " + aim::ToText(age_s) + " s old; at most " +
+             aim::ToText(most_s) + " s are allowed";
+    };
+    // Written so that an age that is no number stops, too.
+    if (!(observation_age_s <= options_.observation_s)) {
+      return old("the newest observation", observation_age_s, options_.observation_s);
+    }
+    if (!(heartbeat_age_s <= options_.heartbeat_s)) {
+      return old("the heartbeat", heartbeat_age_s, options_.heartbeat_s);
+    }
+    return "";
+  }
+
+ private:
+  Eigen::Vector3d Nearest(const Eigen::Vector3d& p) const {
+    const Eigen::Map<const Eigen::Vector3d> low(options_.workspace_low.data());
+    const Eigen::Map<const Eigen::Vector3d> high(options_.workspace_high.data());
+    return p.cwiseMax(low).cwiseMin(high);
+  }
+
+  GuardOptions options_;
+};
