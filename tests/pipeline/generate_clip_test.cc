@@ -312,7 +312,7 @@ INSTANTIATE_TEST_SUITE_P(
                    WriteCamerasJson(tmp / "c.json", {MakeSyntheticClip(1, 1).views[0].camera});
                    o.cameras = tmp / "c.json";
                  },
-                 {"c.json is 1 view", "2, one for each"}},
+                 {"c.json is with 1 view", "2, one for each"}},
         BadInput{"camera_of_another_size", "i2a",
                  [](auto& o, auto& tmp) {
                    testing::WriteClipFiles(tmp / "large", MakeSyntheticClip(1, 1, 48));
@@ -329,7 +329,7 @@ INSTANTIATE_TEST_SUITE_P(
                    WriteCamerasJson(tmp / "c.json", cameras);
                    o.cameras = tmp / "c.json";
                  },
-                 {"views[0].world_from_camera is 4 transforms", "one for each of 9 frames"}},
+                 {"views[0].world_from_camera is a list of 4 transforms", "one for each of 9 frames"}},
         BadInput{"poses_too_long", "a2v",
                  [](auto& o, auto& tmp) {
                    WritePosesCsv(tmp / "p.csv", MakeSyntheticClip(12, 1).poses, 0.125);
