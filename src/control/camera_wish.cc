@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "aim/base/error.h"
+#include "aim/base/file_stamp.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
 
@@ -12,7 +13,6 @@ namespace {
 
 constexpr std::string_view kMovedPrefix = "moved:";
 constexpr std::string_view kWithinPrefix = "within:";
-constexpr std::string_view kFilePrefix = "file:";
 constexpr double kMostMovedDeg = 90;
 constexpr int kMostDraws = 256;
 constexpr double kCentreTolerancePx = 0.5;
@@ -63,13 +63,18 @@ CameraWish ParseCameraWish(const std::string& text) {
     wish.within_deg = Degrees(text, kWithinPrefix);
     return wish;
   }
-  if (!text.starts_with(kFilePrefix)) RefuseWish('"' + text + '"');
-  const std::string path = text.substr(kFilePrefix.size());
+  if (!text.starts_with(kCameraFilePrefix)) RefuseWish('"' + text + '"');
+  const std::string path = text.substr(kCameraFilePrefix.size());
   wish.views = ReadCamerasJson(path);
   for (size_t view = 0; view < wish.views.size(); ++view) {
     RequireSimpleCamera(wish.views[view], path + ": " + NameOfView(wish.views[view], view));
   }
   return wish;
+}
+
+nlohmann::json CameraSettings(const std::string& text) {
+  if (!text.starts_with(kCameraFilePrefix)) return text;
+  return {{"cameras", text}, {"content", FileStamp(text.substr(kCameraFilePrefix.size()))}};
 }
 
 Rigid3d TurnedAbout(const Rigid3d& world_from_camera, const Eigen::Vector3d& centre,

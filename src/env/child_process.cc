@@ -30,6 +30,7 @@ namespace {
 constexpr int kChildSocket = 63;
 constexpr size_t kMostMessageBytes = size_t{256} << 20;
 constexpr int64_t kLastWordsBytes = 2000;
+constexpr off_t kMostPrintedBytes = off_t{8} << 20;
 constexpr auto kGraceOfDying = std::chrono::milliseconds(2000);
 
 [[noreturn]] void FailSystem(const std::string& what) {
@@ -133,6 +134,11 @@ std::string ChildProcess::Ask(std::string_view message, double timeout_s, const 
   auto length_bytes =
       std::bit_cast<std::array<std::byte, sizeof(uint32_t)>>(static_cast<uint32_t>(message.size()));
   char* const length_text = reinterpret_cast<char*>(length_bytes.data());
+  // What was printed before this question is nobody's last word any more; over days it would fill
+  // the disk. The child appends.
+  if (lseek(printed_, 0, SEEK_END) > kMostPrintedBytes && ftruncate(printed_, 0) != 0) {
+    FailSystem("ftruncate");
+  }
   Send({length_text, length_bytes.size()}, deadline, what);
   Send(message, deadline, what);
   ReceiveInto(length_text, length_bytes.size(), deadline, what);

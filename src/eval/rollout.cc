@@ -56,6 +56,7 @@ class Rollout {
     const auto begin = std::chrono::steady_clock::now();
     run_.PrepareOutFolder(OutUse::kResumable);
     KeepSettings(run_.out() / "trials" / "settings.json", Settings());
+    for (const std::string& cameras : setting_.options.cameras) KeepCameras(cameras);
     const auto num_trials = static_cast<int64_t>(keys_.size());
     run_.progress().Start("rollout", num_trials);
     const int64_t num_workers = std::min<int64_t>(setting_.options.workers, num_trials);
@@ -271,6 +272,13 @@ class Rollout {
       scenes.push_back(SceneOf(setting_, key, *env_));
     }
     return scenes;
+  }
+
+  // More cameras may be added; what a file has must stay.
+  void KeepCameras(const std::string& cameras) const {
+    const nlohmann::json settings = CameraSettings(cameras);
+    if (!settings.is_object()) return;
+    KeepSettings(run_.out() / "trials" / ("cameras" + FileNameEnd(cameras) + ".json"), settings);
   }
 
   // What must not change between a run and its continuation.

@@ -18,7 +18,8 @@ std::string Letters(std::string text) {
 // Paths that differ in what is no letter stay apart.
 std::string FileNamePart(const std::string& text) {
   const std::string part = "_" + Letters(text);
-  return text.starts_with("file:") ? part + "_" + HexText(StableHash(text)).substr(0, 8) : part;
+  return text.starts_with(kCameraFilePrefix) ? part + "_" + HexText(StableHash(text)).substr(0, 8)
+                                             : part;
 }
 
 }  // namespace

@@ -169,7 +169,7 @@ std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<
 nlohmann::json CollectionSettings(const DemoCollectionOptions& options) {
   return {{"format", "aim-demos-1"},
           {"env", options.simulator.env},
-          {"cameras", options.cameras},
+          {"cameras", CameraSettings(options.cameras)},
           {"first_seed", options.first_seed},
           {"variations", SplitNames(options.variations)},
           {"image_size", options.image_size},

@@ -95,6 +95,18 @@ TEST(CameraWishTest, WordsAndFiles) {
                                 {"left, right", "front"});
 }
 
+// Another camera in the same file is another setting.
+TEST(CameraWishTest, SettingsHoldWhatIsInTheFile) {
+  EXPECT_EQ(CameraSettings("moved:20"), "moved:20");
+  const testing::TemporaryFolder folder;
+  const std::string path = (folder / "c.json").string();
+  WriteCamerasJson(path, {{"left", {CameraAt({0, 0.5, 1})}}});
+  const nlohmann::json before = CameraSettings("file:" + path);
+  EXPECT_EQ(CameraSettings("file:" + path), before);
+  WriteCamerasJson(path, {{"left", {CameraAt({0, 0.6, 1})}}});
+  EXPECT_NE(CameraSettings("file:" + path), before);
+}
+
 TEST(CameraWishTest, WhatCannotBeIsNamed) {
   for (const char* text : {"", "moved", "moved:", "moved:x", "moved:0", "moved:-3", "moved:91",
                            "moved:nan", "within:0", "within:91", "file", "turned:3"}) {

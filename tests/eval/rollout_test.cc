@@ -211,6 +211,29 @@ TEST_F(RolloutTest, CompareTestsPairedScenes) {
   EXPECT_FALSE(report["compare"][0]["underpowered"]);
 }
 
+// Trials of cameras of a file are those of what is in it, and of no file of a similar name.
+TEST_F(RolloutTest, CamerasOfAFileStayWhatTheyWere) {
+  const auto write = [&](const std::string& name, double y) {
+    Camera camera{64, 64, 80, 80, 32, 32, {}};
+    camera.world_from_camera.translation = {0, y, -1};
+    WriteCamerasJson(folder_ / name, {{"view0", {camera}}, {"view1", {camera}}});
+    return "file:" + (folder_ / name).string();
+  };
+  fs::create_directory(folder_ / "a");
+  RolloutOptions options = SmallOptions("still");
+  options.references = false;
+  options.cameras = {write("a/c.json", 0.1), write("a_c.json", 0.2)};
+  Roll("out", options);
+  size_t trials = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "out/trials")) {
+    trials += entry.path().filename().string().starts_with("reach_") ? 1 : 0;
+  }
+  EXPECT_EQ(trials, 2 * static_cast<size_t>(options.episodes));
+  Roll("out", options, {}, true);
+  write("a/c.json", 0.3);
+  ExpectThrowsWith<ConfigError>([&] { Roll("out", options, {}, true); }, {"content", "go on with"});
+}
+
 // The tables are of the first cameras; the others stand beside them, without references.
 TEST_F(RolloutTest, SeveralCamerasPlayTheSameScenes) {
   RolloutOptions options = SmallOptions("model");

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "aim/base/rng.h"
@@ -11,6 +13,7 @@
 namespace aim {
 
 inline constexpr const char* kUsualCameras = "as-trained";
+inline constexpr std::string_view kCameraFilePrefix = "file:";  // before the path of a cameras.json
 
 // As the environment places them, unless a field says otherwise.
 struct CameraWish {
@@ -25,6 +28,9 @@ struct CameraWish {
 // ConfigError, and what ReadCamerasJson throws; one camera a view, square pixels, the principal
 // point in the middle.
 CameraWish ParseCameraWish(const std::string& text);
+
+// What must not change where a run goes on: `text`, and what is in the file that it names.
+nlohmann::json CameraSettings(const std::string& text);
 
 // The camera turned by `angle_rad` about an axis through `centre` that is square to its line of
 // sight and drawn with `rng`, among those that leave it at least `lowest_rad` above the horizon of
