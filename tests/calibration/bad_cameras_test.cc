@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aim/base/error.h"
@@ -314,22 +315,29 @@ TEST(CamerasOptionsTest, PicturesGoIfTheirCamerasCannotBeWritten) {
   EXPECT_FALSE(fs::exists(folder / "same"));
 }
 
+// One camera, its picture, and a folder for it.
+CamerasOptions OneUndistorted(const TemporaryFolder& folder, const std::string& to) {
+  WriteFileAtomic(folder / "a.yaml", Kalibr());
+  WriteImage(folder / "a.png", Image(320, 240));
+  return {.files = {(folder / "a.yaml").string()},
+          .from = "kalibr",
+          .view = {"cam0"},
+          .undistort = {(folder / "a.png").string()},
+          .undistorted = (folder / to).string()};
+}
+
+void Overwrite(const CamerasOptions& options, const fs::path& out) {
+  RunContext run({.out = out, .overwrite = true});
+  RunCameras(options, run);
+}
+
 // --overwrite covers the pictures, too; not files of others, and not what is read.
 TEST(CamerasOptionsTest, OverwriteReplacesUndistortedPictures) {
   const TemporaryFolder folder;
-  WriteFileAtomic(folder / "a.yaml", Kalibr());
-  WriteImage(folder / "a.png", Image(320, 240));
-  CamerasOptions options{.files = {(folder / "a.yaml").string()},
-                         .from = "kalibr",
-                         .view = {"cam0"},
-                         .undistort = {(folder / "a.png").string()},
-                         .undistorted = (folder / "flat").string()};
+  CamerasOptions options = OneUndistorted(folder, "flat");
   ConvertTo(options, folder / "out.json");
   WriteFileAtomic(folder / "flat/view1.png", "of an earlier run");
-  const auto again = [&] {
-    RunContext run({.out = folder / "out.json", .overwrite = true});
-    RunCameras(options, run);
-  };
+  const auto again = [&] { Overwrite(options, folder / "out.json"); };
   again();
   EXPECT_TRUE(fs::exists(folder / "flat/view0.png"));
   EXPECT_FALSE(fs::exists(folder / "flat/view1.png"));
@@ -347,40 +355,25 @@ TEST(CamerasOptionsTest, OverwriteReplacesUndistortedPictures) {
 TEST(CamerasOptionsTest, WhatNoRunHasMadeIsNotReplaced) {
   const TemporaryFolder folder;
   WriteFileAtomic(folder / "clip/view0.yaml", Kalibr());
-  WriteFileAtomic(folder / "a.yaml", Kalibr());
-  WriteImage(folder / "a.png", Image(320, 240));
-  CamerasOptions options{.files = {(folder / "clip/view0.yaml").string()},
-                         .from = "kalibr",
-                         .view = {"cam0"},
-                         .undistort = {(folder / "a.png").string()},
-                         .undistorted = (folder / "clip").string()};
-  const auto overwrite = [&](const fs::path& out) {
-    RunContext run({.out = out, .overwrite = true});
-    RunCameras(options, run);
-  };
-  ExpectThrowsWith<ConfigError>([&] { overwrite(folder / "out.json"); }, {"is read from"});
-  options.files = {(folder / "a.yaml").string()};
-  ExpectThrowsWith<ConfigError>([&] { overwrite(folder / "out.json"); },
-                                {"--undistorted", "no earlier run", "undistorted.json"});
+  CamerasOptions options = OneUndistorted(folder, "clip");
+  const std::vector<std::string> elsewhere =
+      std::exchange(options.files, {(folder / "clip/view0.yaml").string()});
+  const auto overwrite = [&] { Overwrite(options, folder / "out.json"); };
+  ExpectThrowsWith<ConfigError>(overwrite, {"is read from"});
+  options.files = elsewhere;
+  ExpectThrowsWith<ConfigError>(overwrite, {"--undistorted", "no earlier run", "undistorted.json"});
   EXPECT_TRUE(fs::exists(folder / "clip/view0.yaml"));
 }
 
 // cameras.json in the folder of the pictures is a clip; where it cannot be written, all stays.
 TEST(CamerasOptionsTest, PicturesAndCamerasAreReplacedTogether) {
   const TemporaryFolder folder;
-  WriteFileAtomic(folder / "a.yaml", Kalibr());
-  WriteImage(folder / "a.png", Image(320, 240));
-  CamerasOptions options{.files = {(folder / "a.yaml").string()},
-                         .from = "kalibr",
-                         .view = {"cam0"},
-                         .undistort = {(folder / "a.png").string()},
-                         .undistorted = (folder / "clip").string()};
+  const CamerasOptions options = OneUndistorted(folder, "clip");
   ConvertTo(options, folder / "clip/cameras.json");
   EXPECT_EQ(ReadCamerasJson(folder / "clip/cameras.json").size(), 1u);
   WriteFileAtomic(folder / "clip/view0.png", "the old one");
   WriteFileAtomic(folder / "file", "no folder");
-  RunContext run({.out = folder / "file/cameras.json", .overwrite = true});
-  EXPECT_ANY_THROW(RunCameras(options, run));
+  EXPECT_ANY_THROW(Overwrite(options, folder / "file/cameras.json"));
   EXPECT_EQ(ReadFile(folder / "clip/view0.png"), "the old one");
 }
 
