@@ -125,7 +125,7 @@ class Robosuite(PandaSimulator):
             back /= np.linalg.norm(back)
             right = np.cross([0, 0, 1], back)
             right /= np.linalg.norm(right)
-            self.place(view, position, np.column_stack([right, np.cross(back, right), back]),
+            self.put_camera(view, position, np.column_stack([right, np.cross(back, right), back]),
                        NEAR_FOVY_DEG)
         self.sim.forward()
 

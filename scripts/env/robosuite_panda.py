@@ -169,11 +169,11 @@ class PandaSimulator(aim_child.Simulator):
     def place_cameras(self, views):
         for view in views:
             extrinsics = np.array(view["extrinsics"]).reshape(4, 4)
-            self.place(view["name"], extrinsics[:3, 3],
+            self.put_camera(view["name"], extrinsics[:3, 3],
                        extrinsics[:3, :3] @ np.diag([1, -1, -1]), math.degrees(view["fovy_rad"]))
         self.sim.forward()
 
-    def place(self, view, position, axes, fovy_deg):
+    def put_camera(self, view, position, axes, fovy_deg):
         """Axes: right, up, back, as MuJoCo's cameras have them."""
         camera = self.sim.model.camera_name2id(self.cameras[view])
         self.sim.model.cam_pos[camera] = position
