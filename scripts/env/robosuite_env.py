@@ -32,6 +32,8 @@ NEAR_FOVY_DEG = 32.0
 NEAR_TARGET = (0.0, 0.0, 0.96)
 # The tasks of another robot than the first are called TASK_ROBOT; all have the Panda's gripper.
 ROBOTS = ("Panda", "UR5e", "IIWA", "Sawyer", "Kinova3", "Jaco")
+# Friction in Sawyer's joints holds it 3 cm off at the stiffness that robosuite takes for all.
+STIFFNESS = {"Sawyer": 1000.0}
 CONTROL_HZ = 25  # at least: a frame is divided into whole control steps
 SETTLE_S = 0.5
 DOOR_S = 25.0  # robosuite's own horizon, 500 steps at 20 Hz; there is no expert
@@ -59,7 +61,7 @@ class Robosuite(PandaSimulator):
         self.cameras = {view: NEAR_VIEWS[view][0] if view in NEAR_VIEWS else view
                         for view in views}
         if len(set(self.cameras.values())) < len(views):
-            raise aim_child.UsageError("AIM_ROBOSUITE_VIEWS has a view near and as robosuite has it")
+            raise aim_child.UsageError("AIM_ROBOSUITE_VIEWS has one view near and far")
         robots = aim_child.chosen("AIM_ROBOSUITE_ROBOTS", ROBOTS[0], ROBOTS)
         # Name of a task: (robosuite's name, robot).
         self.tasks = {task if robot == robots[0] else task + "_" + robot: (task, robot)
@@ -86,6 +88,7 @@ class Robosuite(PandaSimulator):
     def make(self, task, robot):
         config = robosuite.load_composite_controller_config(controller="BASIC", robot=robot)
         arm = config["body_parts"]["right"]
+        arm["kp"] = STIFFNESS.get(robot, arm["kp"])
         arm["input_type"] = "absolute"
         arm["input_ref_frame"] = "world"
         config["body_parts"] = {"right": arm}

@@ -33,7 +33,7 @@ LimitedTarget LimitTarget(const MotionLimits& limits, const ToolPose& last, cons
   if (!limits.workspace.empty()) {
     AIM_CHECK(limits.workspace.size() == 6);
     for (int axis = 0; axis < 3; ++axis) {
-      const auto low = static_cast<size_t>(2 * axis);
+      const size_t low = 2 * static_cast<size_t>(axis);
       tip[axis] = std::clamp(tip[axis], limits.workspace[low], limits.workspace[low + 1]);
     }
     limited.by_workspace = tip != target.world_from_tool.translation;
