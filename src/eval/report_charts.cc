@@ -70,6 +70,7 @@ std::string HorizonChart(const RolloutReport& report) {
     return b.first == 0 ? a.first != 0 : a.first != 0 && a.first < b.first;
   });
   std::vector<RateBar> bars;
+  bars.reserve(rows.size());
   for (auto& [frames, bar] : rows) bars.push_back(std::move(bar));
   return Bars(bars);
 }

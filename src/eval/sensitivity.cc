@@ -30,9 +30,8 @@ std::vector<std::string> UsualVariants(const RolloutOptions& options) {
   if (replan == 0) {
     variants.push_back(Assignment("replan", kUsualReplan));
   } else {
-    if (replan / 2 >= std::max(1, options.async)) {
-      variants.push_back(Assignment("replan", replan / 2));
-    }
+    const int half = replan / 2;
+    if (half >= std::max(1, options.async)) variants.push_back(Assignment("replan", half));
     variants.push_back(Assignment("replan", 2 * replan));
   }
   variants.push_back(Assignment("ramp_frames", options.ramp_frames == 0 ? kUsualRamp : 0));
@@ -42,7 +41,8 @@ std::vector<std::string> UsualVariants(const RolloutOptions& options) {
         Assignment("hold_steps", options.hold_steps > 0 ? 2 * options.hold_steps : kUsualHold));
   }
   if (options.max_ik_failures > 1) {
-    variants.push_back(Assignment("max_ik_failures", options.max_ik_failures / 2));
+    const int half = options.max_ik_failures / 2;
+    variants.push_back(Assignment("max_ik_failures", half));
   }
   variants.push_back(Assignment("max_ik_failures", 4 * options.max_ik_failures));
   if (replan > 0) {
