@@ -3,10 +3,11 @@
 
 #include <aim/base/error.h>
 #include <aim/base/options.h>
+#include <aim/control/motion_limits.h>
 #include <aim/geometry/tool_pose.h>
 
-#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 struct GuardOptions {
@@ -42,27 +43,30 @@ struct GuardOptions {
 
 class Guard {
  public:
-  explicit Guard(GuardOptions options) : options_(std::move(options)) { options_.Validate(); }
+  explicit Guard(GuardOptions options) : options_(std::move(options)) {
+    options_.Validate();
+    limits_.max_speed_m_s = options_.speed_m_s;
+    for (size_t axis = 0; axis < 3; ++axis) {
+      limits_.workspace.push_back(options_.workspace_low[axis]);
+      limits_.workspace.push_back(options_.workspace_high[axis]);
+    }
+  }
 
   bool IsInside(const aim::ToolPose& pose) const {
-    return Nearest(pose.world_from_tool.translation) == pose.world_from_tool.translation;
+    return !aim::LimitTarget(limits_, pose, pose, 1).by_workspace;
   }
 
   // Where the tool may be told to go next, `period_s` after `last`: towards what is wanted, inside
   // the box, on the straight way, no faster than is allowed. The gripper is as wanted.
   aim::ToolPose Allowed(const aim::ToolPose& last, const aim::ToolPose& wanted,
                         double period_s) const {
-    aim::ToolPose target = wanted;
-    target.world_from_tool.translation = Nearest(wanted.world_from_tool.translation);
-    const aim::PoseDifference way = aim::Difference(last, target);
-    double fraction = 1;
-    const auto limit = [&](double far, double most) {
-      if (far > most) fraction = std::min(fraction, most / far);
-    };
-    limit(way.position_m, options_.speed_m_s * period_s);
-    limit(way.rotation_rad, options_.turn_rad_s * period_s);
-    target.world_from_tool =
-        aim::Interpolate(last.world_from_tool, target.world_from_tool, fraction);
+    aim::ToolPose target = aim::LimitTarget(limits_, last, wanted, period_s).pose;
+    const double turn_rad = aim::Difference(last, target).rotation_rad;
+    const double most_rad = options_.turn_rad_s * period_s;
+    if (turn_rad > most_rad) {
+      target.world_from_tool =
+          aim::Interpolate(last.world_from_tool, target.world_from_tool, most_rad / turn_rad);
+    }
     return target;
   }
 
@@ -83,11 +87,6 @@ class Guard {
   }
 
  private:
-  Eigen::Vector3d Nearest(const Eigen::Vector3d& p) const {
-    const Eigen::Map<const Eigen::Vector3d> low(options_.workspace_low.data());
-    const Eigen::Map<const Eigen::Vector3d> high(options_.workspace_high.data());
-    return p.cwiseMax(low).cwiseMin(high);
-  }
-
   GuardOptions options_;
+  aim::MotionLimits limits_;
 };

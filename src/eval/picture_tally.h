@@ -10,8 +10,7 @@
 namespace aim {
 
 // The first `num_each` successes and failures of each task and cameras, with the rollout's own
-// options, asked in the order of the
-// list.
+// options, asked in the order of the list.
 class PictureTally {
  public:
   explicit PictureTally(int num_each) : num_each_(num_each) {}

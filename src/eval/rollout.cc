@@ -114,7 +114,7 @@ class Rollout {
   std::unique_ptr<TrialWorker> MakeWorker() {
     const std::lock_guard lock(mutex_);
     std::unique_ptr<Env> env = env_ ? std::move(env_) : MakeEnv();
-    std::unique_ptr<Policy> model = model_ ? std::move(model_) : nullptr;
+    std::unique_ptr<Policy> model = std::move(model_);
     if (!model && has_model_) model = MakeModel();
     return std::make_unique<TrialWorker>(setting_, demos_, std::move(env), std::move(model));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -113,7 +114,12 @@ ClipGenerator WithinBudget(const ClipGenerator& generator, double budget_ms) {
   const auto run_as = [&](const PlanSettings& settings) {
     return generator.ForMode(settings.mode).WithSteps(settings.steps, settings.cache);
   };
-  const auto cost = [&](const PlanSettings& settings) { return MeasurePlanMs(run_as(settings)); };
+  std::map<std::string, double> known_ms;  // a plan may take seconds: each is timed once
+  const auto cost = [&](const PlanSettings& settings) {
+    const auto [known, is_new] = known_ms.emplace(ToWords(settings), 0);
+    if (is_new) known->second = MeasurePlanMs(run_as(settings));
+    return known->second;
+  };
   const std::vector<std::string>& trained = generator.config().trained_modes;
   const PlanSettings asked{.mode = generator.mode().name,
                            .steps = generator.sampler().sampling.steps,

@@ -233,8 +233,7 @@ void Service::SendReply(Client& client, Pending& pending, PolicyReply reply) {
 bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
                           const std::string& key) {
   if (key.empty()) return false;
-  const auto stored = std::ranges::find(store_, key, &Stored::key);
-  if (stored != store_.end()) {
+  if (const Stored* stored = FindStored(key)) {
     Pending again;
     again.request = request;
     again.received = Clock::now();
@@ -343,11 +342,16 @@ void Service::PlanOne(const std::shared_ptr<Pending>& pending) {
   }
 }
 
+const Service::Stored* Service::FindStored(const std::string& key) const {
+  const auto stored = std::ranges::find(store_, key, &Stored::key);
+  return key.empty() || stored == store_.end() ? nullptr : &*stored;
+}
+
 // Sent again over another connection while the first one counted as alive, it waited beside itself.
 bool Service::AnswerFromStore(Pending& pending) {
-  const auto stored = std::ranges::find(store_, pending.key, &Stored::key);
+  const Stored* stored = FindStored(pending.key);
   const auto found = clients_.find(pending.client);
-  if (pending.key.empty() || stored == store_.end() || found == clients_.end()) return false;
+  if (stored == nullptr || found == clients_.end()) return false;
   SendReply(found->second, pending, stored->reply);
   ++report_.repeated;
   return true;

@@ -103,6 +103,8 @@ class Service {
   // The rest holds mutex_.
   // `request` is taken once nothing can fail any more.
   void AcceptPlan(uint64_t id, Client& client, PolicyRequest& request, std::string_view message);
+  // The answer to the request of that key; null without a key or an answer.
+  const Stored* FindStored(const std::string& key) const;
   // A request that has been answered since it came, by the plan of the same one.
   bool AnswerFromStore(Pending& pending);
   bool AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,

@@ -197,11 +197,15 @@ class Session : public std::enable_shared_from_this<Session> {
     Read();
   }
 
-  // Counts what this connection holds. Together they may hold as much as the requests that wait;
-  // one alone has bounds of its own.
-  bool HoldsTooMuch() {
+  void CountHeld() {
     const size_t before = std::exchange(bytes_held_, buffer_.capacity() + bytes_out_);
     server_.bytes_held += bytes_held_ - before;
+  }
+
+  // Together connections may hold as much as the requests that wait; one alone has bounds of its
+  // own.
+  bool HoldsTooMuch() {
+    CountHeld();
     if (server_.bytes_held <= server_.service.options().max_waiting_bytes) return false;
     if (server_.bytes_held == bytes_held_ || bytes_held_ <= kKeptBufferBytes) return false;
     LogWarning("a client is cut off: all together hold " + std::to_string(server_.bytes_held) +
@@ -252,7 +256,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const bool closes = frames_.front().closes;
     bytes_out_ -= frames_.front().bytes.size();
     frames_.pop_front();
-    HoldsTooMuch();  // less than before
+    CountHeld();
     if (closes) return CloseWith(websocket::close_code::internal_error);
     if (!is_open_) return;
     if (!frames_.empty()) return WriteFront();

@@ -15,6 +15,11 @@ namespace aim {
 inline constexpr const char* kUsualCameras = "as-trained";
 inline constexpr std::string_view kCameraFilePrefix = "file:";  // before the path of a cameras.json
 
+// For --help.
+inline constexpr const char* kCameraWishHelp =
+    "as-trained, moved:DEG (each turned about the scene's centre, in its own direction), "
+    "within:DEG (by up to so much) or file:CAMERAS.json";
+
 // As the environment places them, unless a field says otherwise.
 struct CameraWish {
   double moved_deg = 0;            // each turned about the scene's centre, in its own direction

@@ -11,6 +11,7 @@
 
 #include "aim/base/options.h"
 #include "aim/base/run_context.h"
+#include "aim/control/camera_wish.h"
 #include "aim/control/env.h"
 #include "aim/control/policy.h"
 #include "aim/env/simulator.h"
@@ -121,10 +122,9 @@ struct RolloutOptions {
     visit("frame_period_s", self.frame_period_s, Range{0, 10},
           "seconds between pose targets; 0 = what the model was trained for, else 0.12");
     visit("cameras", self.cameras, Any{},
-          "as-trained, moved:DEG (each turned about the scene's centre, in its own direction), "
-          "within:DEG (by up to so much) or file:CAMERAS.json; repeatable: each plays every scene, "
-          "the report's tables show the "
-          "first; none = as-trained");
+          std::string(kCameraWishHelp) +
+              "; repeatable: each plays every scene, the report's tables show the first; none = "
+              "as-trained");
     visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
           "degrees by which the cameras look down more steeply than usual");
     visit("num_videos", self.num_videos, Range{0, 1000},

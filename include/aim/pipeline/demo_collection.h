@@ -48,9 +48,7 @@ struct DemoCollectionOptions {
     visit("frame_period_s", self.frame_period_s, Range{0.01, 2}, "time between frames, seconds");
     visit("camera_raise_deg", self.camera_raise_deg, Range{-25, 25},
           "degrees by which the cameras look down more steeply than usual");
-    visit("cameras", self.cameras, Any{},
-          "as-trained, moved:DEG (each turned about the scene's centre, in its own direction), "
-          "within:DEG (by up to so much) or file:CAMERAS.json");
+    visit("cameras", self.cameras, Any{}, kCameraWishHelp);
     visit("previews", self.previews, Any{},
           "beside each lossless video a copy of large pixels that every player shows");
     visit("num_workers", self.num_workers, Range{0, 1024},
