@@ -18,12 +18,6 @@ std::optional<double> IfFinite(double value) {
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-std::vector<uint8_t> Outcomes(const TrialGroup& trials) {
-  std::vector<uint8_t> outcomes;
-  for (const TrialRecord* trial : trials) outcomes.push_back(trial->result.success);
-  return outcomes;
-}
-
 // Of the trials that have that reference; nothing if none has.
 std::optional<Rate> ReferenceRate(const TrialGroup& trials, const std::string& reference) {
   std::vector<uint8_t> outcomes;
@@ -137,16 +131,15 @@ std::optional<double> MeanReference(const std::vector<TaskReport>& tasks,
 }
 
 void AddMeans(RolloutReport& report) {
-  std::vector<TaskCount> counts;
-  std::vector<double> rates;
+  std::vector<Rate> tasks;
   std::vector<double> gated;
   for (const TaskReport& task : report.tasks) {
-    rates.push_back(task.success.rate);
-    counts.push_back({task.success.successes, task.success.n});
+    tasks.push_back(task.success);
     if (task.IsGateOk()) gated.push_back(task.success.rate);
   }
-  report.mean_success = Mean(rates);
-  report.mean_success_interval = MeanRateInterval(counts);
+  const MeanSuccess mean = MeanOverTasks(tasks);
+  report.mean_success = mean.rate;
+  report.mean_success_interval = mean.interval;
   report.mean_success_gated = IfFinite(Mean(gated));
   report.mean_gate = MeanReference(report.tasks, &TaskReport::gate);
   report.mean_null = MeanReference(report.tasks, &TaskReport::null);
@@ -187,18 +180,16 @@ CamerasReport ReportCameras(const std::string& cameras, const std::vector<TrialR
   CamerasReport report;
   report.cameras = cameras;
   TrialGroup all;
-  std::vector<TaskCount> counts;
-  std::vector<double> rates;
+  std::vector<Rate> tasks;
   for (const auto& [name, group] : ByTask(trials)) {
-    report.tasks.emplace_back(name, RateOf(Outcomes(group)));
-    const Rate& rate = report.tasks.back().second;
-    counts.push_back({rate.successes, rate.n});
-    rates.push_back(rate.rate);
+    tasks.push_back(RateOf(Outcomes(group)));
+    report.tasks.emplace_back(name, tasks.back());
     all.insert(all.end(), group.begin(), group.end());
   }
   report.pooled = RateOf(Outcomes(all));
-  report.mean_success = Mean(rates);
-  report.mean_success_interval = MeanRateInterval(counts);
+  const MeanSuccess mean = MeanOverTasks(tasks);
+  report.mean_success = mean.rate;
+  report.mean_success_interval = mean.interval;
   return report;
 }
 

@@ -34,34 +34,40 @@ SensitivityReport ReportVariant(const std::string& variant, const std::vector<Tr
   }
   SensitivityReport report;
   report.variant = variant;
-  std::vector<uint8_t> outcomes;
-  std::vector<TaskCount> counts;
-  std::vector<double> rates;
+  TrialGroup all;
+  std::vector<Rate> tasks;
   std::vector<PairedTask> pairs;
   for (const auto& [task, group] : ByTask(trials)) {
+    all.insert(all.end(), group.begin(), group.end());
+    tasks.push_back(RateOf(Outcomes(group)));
     PairedTask paired;
-    TaskCount count;
     for (const TrialRecord* trial : group) {
-      outcomes.push_back(trial->result.success);
-      count.num_successes += trial->result.success;
-      ++count.num_trials;
       const auto partner = base_success.find({task, trial->trial});
       if (partner == base_success.end()) continue;
       paired.first.push_back(trial->result.success);
       paired.second.push_back(partner->second);
     }
-    counts.push_back(count);
-    rates.push_back(count.num_successes / static_cast<double>(count.num_trials));
     if (!paired.first.empty()) pairs.push_back(std::move(paired));
   }
-  report.pooled = RateOf(outcomes);
-  report.mean_success = Mean(rates);
-  report.mean_success_interval = MeanRateInterval(counts);
+  report.pooled = RateOf(Outcomes(all));
+  const MeanSuccess mean = MeanOverTasks(tasks);
+  report.mean_success = mean.rate;
+  report.mean_success_interval = mean.interval;
   if (!pairs.empty()) report.paired = TestPairs(pairs, rng.Derive(0, variant));
   return report;
 }
 
 }  // namespace
+
+MeanSuccess MeanOverTasks(const std::vector<Rate>& tasks) {
+  std::vector<TaskCount> counts;
+  std::vector<double> rates;
+  for (const Rate& task : tasks) {
+    counts.push_back({task.successes, task.n});
+    rates.push_back(task.rate);
+  }
+  return {.rate = Mean(rates), .interval = MeanRateInterval(counts)};
+}
 
 std::vector<SensitivityReport> ReportSensitivity(const std::vector<TrialRecord>& all,
                                                  const std::vector<TrialRecord>& base,

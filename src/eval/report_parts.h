@@ -9,6 +9,13 @@
 
 namespace aim {
 
+// Success over tasks, each of equal weight.
+struct MeanSuccess {
+  double rate = 0;
+  Interval interval;
+};
+MeanSuccess MeanOverTasks(const std::vector<Rate>& tasks);
+
 // The variants among `all`, in order of first appearance, against `base`, trial by trial. A trial
 // without its partner (in another shard) is left out of the pairs.
 std::vector<SensitivityReport> ReportSensitivity(const std::vector<TrialRecord>& all,

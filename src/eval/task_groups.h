@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,12 @@ inline std::vector<std::pair<std::string, TrialGroup>> ByTask(
     found->second.push_back(&trial);
   }
   return tasks;
+}
+
+inline std::vector<uint8_t> Outcomes(const TrialGroup& trials) {
+  std::vector<uint8_t> outcomes;
+  for (const TrialRecord* trial : trials) outcomes.push_back(trial->result.success);
+  return outcomes;
 }
 
 }  // namespace aim
