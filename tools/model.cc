@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "aim/base/text.h"
+#include "aim/bundle/adapter.h"
 #include "aim/bundle/convert.h"
 #include "aim/bundle/forward.h"
 #include "aim/bundle/inspect.h"
@@ -54,6 +55,15 @@ aim::cli::Commands AddCommands(CLI::App& app) {
        {"out"}},
       [](const aim::MakeBundleOptions& options, RunContext& run) {
         std::cout << aim::DumpJson(aim::RunMakeBundle(options, run), 1) << '\n';
+      }));
+  commands.push_back(AddCommand<aim::AdapterMergeOptions>(
+      app,
+      {"merge",
+       "Add an adapter (LoRA) to the matrices of a model.",
+       "Example: aim-model merge --model out/lora/bundle --out out/merged",
+       {"model", "out"}},
+      [](const aim::AdapterMergeOptions& options, RunContext& run) {
+        std::cout << aim::DumpJson(ToJson(aim::RunAdapterMerge(options, run)), 1) << '\n';
       }));
   commands.push_back(AddCommand<aim::ForwardOptions>(
       app,

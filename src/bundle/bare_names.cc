@@ -6,6 +6,7 @@ namespace aim {
 namespace {
 
 constexpr std::string_view kPrefixes[] = {"model.",
+                                          "base_model.",
                                           "diffusion_model.",
                                           "first_stage_model.",
                                           "vae.",

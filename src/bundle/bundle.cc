@@ -12,6 +12,7 @@
 #include "aim/base/memory.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_context.h"
+#include "aim/bundle/adapter.h"
 #include "aim/bundle/open_part.h"
 #include "aim/model/on_demand.h"
 #include "aim/model/wan_vae.h"
@@ -26,7 +27,7 @@ constexpr char kConfigFile[] = "model.toml";
 
 // Keys that older bundles lack. Their defaults are what those were made with.
 constexpr const char* kLaterKeys[] = {"diffusion.sigma_spacing", "diffusion.sigma_terminal",
-                                      "text.umt5.cleaning"};
+                                      "text.umt5.cleaning", "adapter"};
 
 // Throws unless `actual` is `expected`; `reason` says why they must agree.
 void CheckEqual(const std::string& key, int64_t actual, int64_t expected,
@@ -243,13 +244,27 @@ BundleConfig LoadBundleConfig(const std::filesystem::path& path) {
 }
 
 // A file's path that is absolute replaces the bundle's.
+WeightMap OpenDit(const std::filesystem::path& path, const BundleConfig& config) {
+  return OpenChecked(path / config.dit_file, Architecture::kDit, DitWeightShapes(config.dit));
+}
+
 Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
             const LoadOptions& options) {
-  const std::filesystem::path file = path / config.dit_file;
-  const WeightMap stored = OpenChecked(file, Architecture::kDit, DitWeightShapes(config.dit));
-  const WeightMap weights = ReadPart(stored, file.string(), options, [&](const std::string& name) {
+  const auto adapter = FindAdapter(path, config, options.adapter);
+  const std::string where = (path / config.dit_file).string();
+  const WeightMap stored = OpenDit(path, config);
+  WeightMap weights = ReadPart(stored, where, options, [&](const std::string& name) {
     return DitWeightDtype(name, options.dtype, options.numerics);
   });
+  if (adapter) {
+    // To what is stored, which may be finer than what is loaded; one matrix at a time.
+    const Lora lora = ReadAdapter(*adapter, config.dit);
+    for (auto& [name, weight] : weights) {
+      const at::Tensor& whole = stored.at(name);
+      const at::Tensor merged = MergedWeight(name, whole, lora);
+      if (!merged.is_same(whole)) weight = merged.to(weight.device(), weight.scalar_type());
+    }
+  }
   return {config.dit, weights, options.dtype, options.numerics};
 }
 

@@ -64,8 +64,8 @@ std::optional<Unusable> WhyUnusable(const WeightFile& file) {
   if (const size_t count = CountNames(file.tensors, IsOfAdapter); count > 0) {
     return Unusable{"an adapter (LoRA): " + std::to_string(count) + " of its " +
                         std::to_string(file.tensors.size()) + " tensors are factors of changes",
-                    "merge it into the weights that it changes with the program that trained it, "
-                    "and take those"};
+                    "give it as --adapter beside the model that it changes, or add it to that with "
+                    "aim-model merge"};
   }
   if (const size_t count = CountNames(file.tensors, IsScale); count > 0) {
     return Unusable{"quantised: " + std::to_string(count) + " of its " +

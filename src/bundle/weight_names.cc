@@ -318,6 +318,16 @@ WeightMap OriginalDitNames(const WeightMap& weights, const std::string& where) {
   return Rename(weights, DitName, where);
 }
 
+std::optional<std::string> DiffusersDitModule(const std::string& original) {
+  const auto block = TakeIndex(original, "blocks.");
+  if (!block) return std::nullopt;
+  for (const Rule& rule : kDitBlockRules) {
+    if (rule.to == block->rest)
+      return "blocks." + std::to_string(block->index) + "." + std::string(rule.from);
+  }
+  return std::nullopt;
+}
+
 WeightMap OriginalVaeNames(const WeightMap& weights, const std::string& where) {
   return Rename(weights, VaeRenamer(BareNames(weights)), where);
 }

@@ -4,6 +4,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/run_context.h"
+#include "aim/bundle/adapter.h"
 #include "aim/bundle/bundle.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/tensor/weight_file.h"
@@ -89,6 +90,19 @@ std::function<void(const fs::path&)> PartsOf(const fs::path& initial, BundleConf
   };
 }
 
+// Network and adapters of the bundle `initial`, and a new adapter; `config` learns where they are.
+std::function<void(const fs::path&)> AdapterPart(const fs::path& initial, BundleConfig& config,
+                                                 const Lora& adapter, const std::string& name) {
+  const std::string dit = LoadBundleConfig(initial).dit_file;
+  config.dit_file = IsInside(dit) ? dit : fs::absolute(initial / dit).lexically_normal().string();
+  config.adapter = name;
+  return [=](const fs::path& folder) {
+    if (IsInside(dit)) TakeWeights(initial, dit, folder);
+    if (fs::is_directory(initial / kAdapterFolder)) TakeFiles(initial, kAdapterFolder, folder);
+    WriteAdapter(folder / kAdapterFolder / name, adapter);
+  };
+}
+
 // model.toml and what the parts write.
 void Write(const fs::path& path, BundleConfig config,
            const std::vector<std::function<void(const fs::path&)>>& parts) {
@@ -105,6 +119,7 @@ void Write(const fs::path& path, BundleConfig config,
 void WriteBundle(const fs::path& path, BundleConfig config, const WeightMap& dit,
                  const WeightMap& autoencoder, at::ScalarType dit_storage) {
   config.dit_file = BundleConfig().dit_file;
+  config.adapter.clear();  // it is in the weights
   const auto pca = PcaPart(config, autoencoder);
   Write(path, config, {DitPart(config, dit, dit_storage), pca});
 }
@@ -112,8 +127,17 @@ void WriteBundle(const fs::path& path, BundleConfig config, const WeightMap& dit
 void WriteBundle(const fs::path& path, BundleConfig config, const WeightMap& dit,
                  const fs::path& initial, at::ScalarType dit_storage) {
   config.dit_file = BundleConfig().dit_file;
+  config.adapter.clear();
   const auto parts = PartsOf(initial, config);
   Write(path, config, {DitPart(config, dit, dit_storage), parts});
+}
+
+void WriteBundle(const fs::path& path, BundleConfig config, const Lora& adapter,
+                 const std::string& name, const fs::path& initial) {
+  CheckLora(config.dit, adapter, name);
+  const auto parts = PartsOf(initial, config);
+  const auto network = AdapterPart(initial, config, adapter, name);
+  Write(path, config, {network, parts});
 }
 
 void WriteEncoders(const fs::path& path, BundleConfig config, const WeightMap& autoencoder) {

@@ -18,7 +18,11 @@ namespace aim {
 namespace {
 
 at::Tensor Linear(const at::Tensor& x, const LinearWeights& part, at::ScalarType dtype) {
-  return at::linear(x.to(dtype), part.weight.to(dtype), part.bias.to(dtype));
+  const at::Tensor input = x.to(dtype);
+  const at::Tensor output = at::linear(input, part.weight.to(dtype), part.bias.to(dtype));
+  if (!part.lora_a.defined()) return output;
+  const at::Tensor inner = at::linear(input, part.lora_a.to(dtype));
+  return output + at::linear(inner, part.lora_b.to(dtype)) * part.lora_scale;
 }
 
 at::Tensor Linear(const Dit& dit, const at::Tensor& x, const LinearWeights& part) {

@@ -75,9 +75,14 @@ WeightMap NamedDitWeights(const DitOptions& options, const DitWeights& weights) 
 
 WeightMap InitialDitWeights(const DitOptions& options, const Rng& rng) {
   WeightMap weights;
-  for (const auto& [name, shape] : DitWeightShapes(options))
-    weights[name] = InitialTensor(name, shape, rng);
+  AddInitialWeights(options, rng, weights);
   return weights;
+}
+
+void AddInitialWeights(const DitOptions& options, const Rng& rng, WeightMap& weights) {
+  for (const auto& [name, shape] : DitWeightShapes(options)) {
+    if (!weights.contains(name)) weights[name] = InitialTensor(name, shape, rng);
+  }
 }
 
 }  // namespace aim

@@ -16,6 +16,7 @@ LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& devic
                                                             : options.dtype == ComputeDtype::kBf16;
   load.dtype = is_bf16 ? at::kBFloat16 : at::kFloat;
   load.numerics = options.numerics;
+  load.adapter = options.adapter;
   load.offload = options.offload;
   load.text_cache = options.text_cache;
   load.vae = options.vae;

@@ -9,6 +9,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
+#include "aim/model/lora.h"
 
 namespace aim {
 namespace {
@@ -20,8 +21,9 @@ bool Contains(const std::string& text, const char* word) {
   return text.find(word) != std::string::npos;
 }
 
+// An adapter's factors are none: the update of their product is not orthogonal if theirs are.
 bool IsBlockMatrix(const std::string& name, const at::Tensor& weight) {
-  return weight.dim() == 2 && name.rfind("blocks.", 0) == 0 &&
+  return weight.dim() == 2 && !LoraMatrix(name) && name.rfind("blocks.", 0) == 0 &&
          (Contains(name, "_attn.") || Contains(name, ".ffn.") || Contains(name, ".projector."));
 }
 

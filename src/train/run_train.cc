@@ -123,7 +123,7 @@ class TrainingLoop {
     WritePage(RunPhase::kFinished);
   }
 
-  const WeightMap& weights() const { return trainer_.averaged_weights(); }
+  const Trainer& trainer() const { return trainer_; }
 
  private:
   static Trainer Begin(const TrainRunOptions& options, const RunContext& run,
@@ -188,7 +188,7 @@ class TrainingLoop {
   // What is shipped, once for each mode that is trained.
   void VisitModes(const std::function<void(const GeneratorModel&, const Mode&)>& visit) const {
     at::set_num_threads(NumProcessors());
-    const Dit dit{setup_.config.dit, weights(), at::kFloat};
+    const Dit dit = trainer_.ShippedDit();
     const GeneratorModel model{&dit, setup_.autoencoder.get(), setup_.text.get(),
                                setup_.config.action_image, setup_.config.num_frames};
     for (const std::string& mode : setup_.config.trained_modes) visit(model, FindMode(mode));
@@ -231,9 +231,17 @@ void LogSchedule(const TrainOptions& options) {
           std::to_string(schedule.decay_steps) + " steps");
 }
 
-void WriteTrainedBundle(const TrainingSetup& setup, const WeightMap& weights,
-                        const std::filesystem::path& out) {
+// An adapter goes beside the network that it was trained for, unless that was changed as well.
+void WriteTrainedBundle(const TrainRunOptions& options, const TrainingSetup& setup,
+                        const Trainer& trainer, const std::filesystem::path& out) {
   const std::filesystem::path path = out / kBundle;
+  const Lora adapter = trainer.ShippedAdapter();
+  if (!adapter.weights.empty() && !setup.changes_network) {
+    WriteBundle(path, setup.config, adapter, options.train.lora_name, setup.initial_bundle);
+    return;
+  }
+  WeightMap weights = trainer.ShippedWeights();
+  for (auto& [name, weight] : weights) weight = MergedWeight(name, weight, adapter);
   if (setup.initial_bundle.empty()) {
     WriteBundle(path, setup.config, weights, ReadFittedAutoencoder(out));
   } else {
@@ -272,7 +280,7 @@ TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
     loop.Run();
     report = loop.Report();
     if (report.finished) {
-      WriteTrainedBundle(setup, loop.weights(), run.out());
+      WriteTrainedBundle(options, setup, loop.trainer(), run.out());
       loop.Finish();
     }
   }

@@ -8,6 +8,12 @@ void TrainRunOptions::Validate() const {
   autoencoder.Validate();
   if (train.mix.Names().empty())
     throw ConfigError({"train.mix", "zero for every mode", "at least one mode above 0", ""});
+  if (train.lora.rank > 0 && init.empty()) {
+    throw ConfigError({.where = "train.lora.rank",
+                       .got = std::to_string(train.lora.rank),
+                       .expected = "0 without --init: an adapter changes a network that is trained",
+                       .fix = "add --init BUNDLE"});
+  }
 }
 
 }  // namespace aim

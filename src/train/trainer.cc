@@ -14,6 +14,7 @@
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
 #include "aim/base/parse_json.h"
+#include "aim/base/text.h"
 #include "aim/tensor/sealed_weights.h"
 #include "train/ordered_sum.h"
 
@@ -42,6 +43,17 @@ at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
                          at::ScalarType compute_dtype) {
   if (weight.dim() < 2) return at::kFloat;
   return DitWeightDtype(name, compute_dtype, Numerics::kAccurate);
+}
+
+// Moves what is trained out of `weights`, and begins the adapter.
+WeightMap TakeTrained(WeightMap& weights, const DitOptions& dit, const TrainOptions& options,
+                      uint64_t seed) {
+  WeightMap trained;
+  for (const std::string& name : TrainedNames(weights, options))
+    trained.insert(weights.extract(name));
+  if (options.lora.rank > 0)
+    trained.merge(InitialLora(dit, options.lora, Rng(seed).Derive(0, "lora")).weights);
+  return trained;
 }
 
 CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& batch) {
@@ -99,15 +111,66 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   return loss.sum();
 }
 
+std::vector<std::string> TrainedNames(const WeightMap& weights, const TrainOptions& options) {
+  for (const std::string& word : options.trained) {
+    if (std::ranges::any_of(weights, [&](const auto& w) { return HoldsWord(w.first, word); }))
+      continue;
+    throw ConfigError(
+        {.where = "train.trained",
+         .got = Excerpt(word),
+         .expected = "words of the names of weights, such as " + weights.begin()->first,
+         .fix = "aim-model inspect names them"});
+  }
+  const bool takes_all = options.trained.empty() && options.lora.rank == 0;
+  std::vector<std::string> names;
+  for (const auto& [name, weight] : weights) {
+    const auto is_named = [&, &of = name](const std::string& word) { return HoldsWord(of, word); };
+    if (takes_all || std::ranges::any_of(options.trained, is_named)) names.push_back(name);
+  }
+  return names;
+}
+
 Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed)
     : dit_(network.dit),
       options_(options),
       seed_(seed),
       compute_dtype_(ResolveDtype(options.dtype)),
-      weights_(std::move(network.weights)),
+      weights_(TakeTrained(network.weights, dit_, options, seed)),
+      frozen_(std::move(network.weights)),
       null_text_(std::move(network.null_text)),
       optimizer_(options, weights_, compute_dtype_) {
   for (const auto& [name, weight] : weights_) average_[name] = weight.clone();
+  for (const auto& [name, weight] : frozen_)
+    frozen_compute_[name] = weight.to(LeafDtype(name, weight, compute_dtype_));
+}
+
+Dit Trainer::MakeDit(const WeightMap& frozen, const WeightMap& trained,
+                     at::ScalarType dtype) const {
+  WeightMap named = frozen;
+  Lora adapter{.scale = options_.lora.scale()};
+  for (const auto& [name, weight] : trained)
+    (LoraMatrix(name) ? adapter.weights : named)[name] = weight;
+  Dit dit(dit_, named, dtype);
+  AttachLora(dit, adapter);
+  return dit;
+}
+
+Dit Trainer::ShippedDit() const { return MakeDit(frozen_, averaged_weights(), at::kFloat); }
+
+WeightMap Trainer::ShippedWeights() const {
+  WeightMap named = frozen_;
+  for (const auto& [name, weight] : averaged_weights()) {
+    if (!LoraMatrix(name)) named[name] = weight;
+  }
+  return named;
+}
+
+Lora Trainer::ShippedAdapter() const {
+  Lora adapter{.scale = options_.lora.scale()};
+  for (const auto& [name, weight] : averaged_weights()) {
+    if (LoraMatrix(name)) adapter.weights[name] = weight;
+  }
+  return adapter;
 }
 
 std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCache& cache,
@@ -122,7 +185,7 @@ std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCac
     named[name] = leaves.back();
     weights.push_back(weight);
   }
-  const Dit dit(dit_, named, compute_dtype_);
+  const Dit dit = MakeDit(frozen_compute_, named, compute_dtype_);
   OrderedSum sum(weights);
   ParallelFor(static_cast<int64_t>(parts.size()), num_workers, [&](int64_t i) {
     at::set_num_threads(1);
@@ -182,7 +245,8 @@ void Trainer::Save(const std::filesystem::path& dir) const {
 }
 
 void Trainer::Load(const std::filesystem::path& dir) {
-  const ShapeMap shapes = DitWeightShapes(dit_);
+  ShapeMap shapes;
+  for (const auto& [name, weight] : weights_) shapes[name] = weight.sizes().vec();
   const auto load = [&](const char* file, WeightMap& target) {
     const WeightMap tensors = OpenSealed(dir / file).tensors;
     CheckWeights(tensors, shapes, (dir / file).string());

@@ -64,7 +64,7 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run) 
     setup.config.fps = cache.Truth(0).fps;
     TakeNewNetwork(options, run, setup);
   } else {
-    TakeBundle(options, setup);
+    TakeBundle(options, run, setup);
   }
   setup.config.trained_modes = options.train.mix.Names();
   setup.config.Validate();

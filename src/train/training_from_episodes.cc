@@ -133,7 +133,7 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
   if (options.init.empty()) {
     TakeNewModel(options, shapes.begin()->second, run, setup);
   } else {
-    TakeBundle(options, setup);
+    TakeBundle(options, run, setup);
   }
   setup.config.trained_modes = options.train.mix.Names();
   setup.config.Validate();

@@ -8,6 +8,7 @@
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
+#include "aim/bundle/adapter.h"
 #include "aim/tensor/safetensors.h"
 #include "train/fitted_autoencoder.h"
 
@@ -45,6 +46,27 @@ void RequireSameFrames(const TrainRunOptions& options, int num_frames) {
                      .fix = "leave it out, or train from scratch without --init"});
 }
 
+// A network that knows no cameras gets those that are asked for. New parts change nothing before
+// they are trained: docs/reference/method.md 3.3.
+void AddCameras(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {
+  DitOptions& dit = setup.config.dit;
+  if (dit.camera.mode != CameraMode::kNone || options.dit.camera.mode == CameraMode::kNone) return;
+  dit.camera = options.dit.camera;
+  AddInitialWeights(dit, Rng(run.seed()).Derive(0, "weights"), setup.initial_weights);
+}
+
+void RequireNewName(const std::string& name, const std::string& init) {
+  const std::vector<std::string> names = AdaptersOf(init);
+  const bool is_name = !name.empty() && name != "none" &&
+                       std::filesystem::path(name).filename() == name && name[0] != '.';
+  if (is_name && std::ranges::find(names, name) == names.end()) return;
+  throw ConfigError({.where = "train.lora_name",
+                     .got = Excerpt(name),
+                     .expected = is_name ? "another one: " + init + " has " + Join(names)
+                                         : "the name of a folder, not none",
+                     .fix = ""});
+}
+
 }  // namespace
 
 std::vector<int64_t> FirstClips(const LatentCache& cache) {
@@ -79,12 +101,14 @@ void PrepareRun(const TrainRunOptions& options, const std::string& data_content,
   KeepSettings(run.out() / "settings.json", settings);
 }
 
-void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup) {
+void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {
   // While the network is trained, it has the memory of the others.
   LoadOptions load;
   load.offload = true;
   Bundle bundle = LoadBundle(options.init, load);
-  RequireSame(options.dit, bundle.config.dit, "dit", options.init);
+  DitOptions asked = options.dit;
+  if (bundle.config.dit.camera.mode == CameraMode::kNone) asked.camera = {};  // see AddCameras
+  RequireSame(asked, bundle.config.dit, "dit", options.init);
   RequireSame(options.autoencoder, bundle.config.autoencoder.pca, "autoencoder", options.init);
   RequireSame(options.text, bundle.config.text.hashed_words, "text", options.init);
   RequireSameFrames(options, bundle.config.num_frames);
@@ -92,6 +116,11 @@ void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup) {
   setup.config = bundle.config;
   setup.initial_weights = bundle.dit.NamedWeights();
   for (auto& [name, weight] : setup.initial_weights) weight = weight.clone();  // not the file's
+  AddCameras(options, run, setup);
+  const bool is_adapter_alone = options.train.lora.rank > 0 && options.train.trained.empty();
+  setup.changes_network = !is_adapter_alone || !bundle.config.adapter.empty() ||
+                          setup.config.dit.camera.mode != bundle.config.dit.camera.mode;
+  if (!setup.changes_network) RequireNewName(options.train.lora_name, options.init);
   setup.autoencoder = std::move(bundle.autoencoder);
   setup.text = std::move(bundle.text);
 }

@@ -21,6 +21,7 @@ struct TrainingSetup {
   std::unique_ptr<Autoencoder> autoencoder;  // as trained elsewhere or fitted: not trained here
   std::unique_ptr<TextEncoder> text;
   std::filesystem::path initial_bundle;  // whose encoders these are; empty: fitted in this run
+  bool changes_network = true;  // false: an adapter alone is trained, beside the initial network
   std::vector<Clip> validation;
   int64_t num_episodes = 0;          // that there are clips of in the cache, each as often as given
   std::optional<LatentCache> cache;  // empty if the run was asked to stop before it was built
@@ -48,7 +49,7 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run);
 void PrepareRun(const TrainRunOptions& options, const std::string& data_content, RunContext& run);
 
 // What both do alike: everything of the bundle options.init, and a new network of the options.
-void TakeBundle(const TrainRunOptions& options, TrainingSetup& setup);
+void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
 void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
 
 // Index of the first clip of each item (episode) of the cache.

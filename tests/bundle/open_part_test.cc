@@ -58,7 +58,7 @@ std::vector<UnusableCase> UnusableCases() {
        {"an all-in-one file of several models: cond_stage_model (umt5_encoder), first_stage_model "
         "(wan_vae_2.2), model (wan_dit)",
         "--key cond_stage_model"}},
-      {"peft", "w.safetensors", peft, {"an adapter (LoRA): 1 of its", "merge it"}},
+      {"peft", "w.safetensors", peft, {"an adapter (LoRA): 1 of its", "aim-model merge"}},
       {"diffusers adapter",
        "w.safetensors",
        {{"transformer.blocks.0.attn1.to_q.lora_A.weight", at::ones({4, 24})},

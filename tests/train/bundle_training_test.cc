@@ -5,6 +5,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/bundle/adapter.h"
 #include "aim/bundle/bundle.h"
 #include "aim/train/run_train.h"
 #include "support/temporary_folder.h"
@@ -126,6 +127,63 @@ TEST_F(BundleTrainingTest, TheSmallModelIsTrainedOnToo) {
   EXPECT_EQ(ReadFile(report.bundle / "autoencoder.safetensors"),
             ReadFile(folder_ / "initial" / "autoencoder.safetensors"));
   EXPECT_FALSE(fs::exists(folder_ / "run" / "autoencoder.safetensors"));
+}
+
+// The network stays where it is; the bundle is used with the adapter.
+TEST_F(BundleTrainingTest, AnAdapterGoesBesideTheNetwork) {
+  testing::WriteTinyBundle(folder_ / "initial");
+  options_.train.lora = {.rank = 2};
+  options_.train.validation_episodes = 1;
+  const TrainReport report = Train("run");
+  EXPECT_TRUE(
+      fs::equivalent(report.bundle / "dit.safetensors", folder_ / "initial" / "dit.safetensors"));
+  const WeightMap before = LoadBundle(folder_ / "initial").dit.NamedWeights();
+  EXPECT_GT(Difference(before, LoadBundle(report.bundle).dit.NamedWeights(), "self_attn.q"), 1e-5);
+  EXPECT_EQ(LoadBundleConfig(report.bundle).adapter, "trained");
+
+  // A second one beside it would be trained on the first, and so the network becomes whole.
+  options_.init = report.bundle.string();
+  const TrainReport second = Train("second");
+  EXPECT_EQ(LoadBundleConfig(second.bundle).adapter, "");
+  EXPECT_THAT(AdaptersOf(second.bundle), ::testing::IsEmpty());
+}
+
+TEST_F(BundleTrainingTest, AnAdapterNeedsANetworkAndANewName) {
+  testing::WriteTinyBundle(folder_ / "initial");
+  options_.train.lora = {.rank = 2};
+  for (const char* name : {"", "none", "../x", ".x"}) {
+    options_.train.lora_name = name;
+    testing::ExpectThrowsWith<ConfigError>([&] { Train("run"); }, {"train.lora_name"});
+  }
+  TrainRunOptions fresh = testing::TinyTraining(folder_ / "data");
+  fresh.train.lora = {.rank = 2};
+  testing::ExpectThrowsWith<ConfigError>([&] { fresh.Validate(); }, {"train.lora.rank", "--init"});
+}
+
+// docs/reference/method.md 3.3: a network that knew no cameras is given parts that change nothing.
+TEST_F(BundleTrainingTest, NewCameraPartsBeginWithoutEffect) {
+  testing::WriteWanBundle(folder_ / "with");
+  BundleConfig config = LoadBundleConfig(folder_ / "with");
+  const CameraConditioningOptions camera = config.dit.camera;
+  WeightMap weights = LoadBundle(folder_ / "with").dit.NamedWeights();
+  std::erase_if(weights, [](const auto& weight) {
+    return HoldsWord(weight.first, "cam_encoder") || HoldsWord(weight.first, "projector");
+  });
+  config.dit.camera = {};
+  WriteBundle(folder_ / "initial", config, weights, folder_ / "with", at::kFloat);
+  options_.train.mix = {{"i2va", 1}};
+  options_.train.validation_episodes = 1;
+  const double without = (Train("plain"), Metrics("plain")[0]["loss"].get<double>());
+
+  options_.dit.camera = camera;
+  options_.train.trained = {"cam_encoder", "projector"};
+  const TrainReport report = Train("run");
+  EXPECT_EQ(Metrics("run")[0]["loss"].get<double>(), without);
+  const Bundle after = LoadBundle(report.bundle);
+  EXPECT_EQ(after.config.dit.camera.mode, CameraMode::kPooledLatent);
+  const WeightMap trained = after.dit.NamedWeights();
+  EXPECT_GT(trained.at("blocks.0.cam_encoder.2.weight").abs().max().item<double>(), 1e-3);
+  EXPECT_LE(Difference(weights, trained, "self_attn.q"), 1e-3);  // float16 rounding alone
 }
 
 // What is trained is a copy: weights that were mapped from the file are not written to.

@@ -175,6 +175,66 @@ TEST_F(TrainerTest, ResumingGivesTheSameBits) {
   }
 }
 
+// Options that train a part: an adapter, named weights, both.
+std::vector<TrainOptions> PartialTrainings() {
+  std::vector<TrainOptions> trainings(3, QuickTraining());
+  trainings[0].lora = {.rank = 2, .alpha = 4};
+  trainings[1].trained = {"self_attn", "text_embedding"};
+  trainings[2].lora = {.rank = 2, .targets = {"ffn"}};
+  trainings[2].trained = {"cam_encoder"};
+  return trainings;
+}
+
+TEST_F(TrainerTest, OnlyWhatIsNamedIsTrained) {
+  const LatentCache cache = Cache();
+  WeightMap initial = InitialDitWeights(SmallDit(), Rng(2));
+  at::manual_seed(3);  // a network that has been trained: no gradient stops at matrices of zeros
+  for (auto& [name, weight] : initial) weight = weight + 0.1 * at::randn_like(weight);
+  const auto make = [&](const TrainOptions& options) {
+    WeightMap weights;  // trained in place
+    for (const auto& [name, weight] : initial) weights[name] = weight.clone();
+    return Trainer({SmallDit(), weights, text_.Encode("")}, options, kSeed);
+  };
+  const double loss = make(QuickTraining()).Step(cache, alone_).loss;
+  for (const TrainOptions& options : PartialTrainings()) {
+    Trainer trainer = make(options);
+    EXPECT_EQ(trainer.Step(cache, alone_).loss, loss);  // an adapter begins without effect
+    trainer.Step(cache, alone_);
+    for (const auto& [name, weight] : trainer.ShippedWeights()) {
+      const bool is_trained = std::ranges::any_of(
+          options.trained, [&, &of = name](const auto& word) { return HoldsWord(of, word); });
+      EXPECT_EQ(at::equal(weight, initial.at(name)), !is_trained) << name;
+    }
+    const Lora adapter = trainer.ShippedAdapter();
+    EXPECT_EQ(adapter.weights.empty(), options.lora.rank == 0);
+    for (const auto& [name, weight] : adapter.weights) EXPECT_TRUE(weight.any().item<bool>());
+    EXPECT_EQ(adapter.scale, options.lora.scale());
+  }
+}
+
+TEST_F(TrainerTest, APartIsResumedWithTheSameBits) {
+  const LatentCache cache = Cache();
+  for (const TrainOptions& options : PartialTrainings()) {
+    Trainer whole = MakeTrainer(options);
+    Trainer first = MakeTrainer(options);
+    for (int i = 0; i < 2; ++i) first.Step(cache, alone_);
+    first.Save(folder_ / "saved");
+    Trainer second = MakeTrainer(options);
+    second.Load(folder_ / "saved");
+    for (int i = 0; i < 4; ++i) whole.Step(cache, alone_);
+    for (int i = 0; i < 2; ++i) second.Step(cache, alone_);
+    EXPECT_TRUE(SameBits(whole, second));
+    std::filesystem::remove_all(folder_ / "saved");
+  }
+}
+
+TEST_F(TrainerTest, AWordThatNamesNothingIsRefused) {
+  TrainOptions options = QuickTraining();
+  options.trained = {"self_attn", "attn1"};
+  testing::ExpectThrowsWith<ConfigError>([&] { MakeTrainer(options); },
+                                         {"train.trained is \"attn1\""});
+}
+
 TEST_F(TrainerTest, TheNumberOfWorkersChangesNothing) {
   const LatentCache cache = Cache();
   TrainOptions options = QuickTraining();

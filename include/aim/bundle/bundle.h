@@ -13,6 +13,7 @@
 #include "aim/model/autoencoder.h"
 #include "aim/model/dit.h"
 #include "aim/model/dit_options.h"
+#include "aim/model/lora.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/model/wan_vae_options.h"
 #include "aim/recipe/sampling_options.h"
@@ -84,6 +85,7 @@ struct BundleConfig {
   int num_views = 2;
   SamplingOptions diffusion = {.steps = 1};  // how it is sampled unless the user says otherwise
   std::string dit_file = "dit.safetensors";
+  std::string adapter;
   DitOptions dit;
   AutoencoderOptions autoencoder;
   TextOptions text;
@@ -102,6 +104,8 @@ struct BundleConfig {
     visit("num_views", self.num_views, Range{1, 16}, "cameras a clip has");
     visit("diffusion", self.diffusion, Any{}, "");
     visit("dit_file", self.dit_file, Any{}, "the network's weights: a path, or a name inside");
+    visit("adapter", self.adapter, Any{},
+          "adapter (LoRA) that the network is used with: a folder of adapters/; empty = none");
     visit("dit", self.dit, Any{}, "");
     visit("autoencoder", self.autoencoder, Any{}, "");
     visit("text", self.text, Any{}, "");
@@ -130,6 +134,7 @@ struct LoadOptions {
   // (ReleaseWeights): the network has the memory while it runs.
   bool offload = false;
   std::filesystem::path text_cache = {};  // folder for the rows of prompts seen before; empty: none
+  std::string adapter = {};  // FindAdapter (adapter.h): empty = the bundle's own, "none" = none
 };
 
 // Everything a bundle holds, ready to use.
@@ -151,7 +156,8 @@ BundleConfig LoadBundleConfig(const std::filesystem::path& path);
 // read, if the memory does not suffice.
 Bundle LoadBundle(const std::filesystem::path& path, const LoadOptions& options = {});
 
-// The same, one part at a time; `config` is LoadBundleConfig(path).
+// The same, one part at a time; `config` is LoadBundleConfig(path). An adapter is added to the
+// matrices as they are read.
 Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
             const LoadOptions& options = {});
 std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
@@ -160,6 +166,9 @@ std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,
 std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
                                              const BundleConfig& config,
                                              const LoadOptions& options = {});
+
+// The network's weights as they are stored, checked and mapped, without an adapter.
+WeightMap OpenDit(const std::filesystem::path& path, const BundleConfig& config);
 
 // Weights of a umt5 text encoder, for Umt5Forward.
 WeightMap LoadTextWeights(const std::filesystem::path& path, const BundleConfig& config,
@@ -181,6 +190,12 @@ void WriteBundle(const std::filesystem::path& path, BundleConfig config, const W
 // copied if it is on another file system, and files outside of `initial` are referred to as there.
 void WriteBundle(const std::filesystem::path& path, BundleConfig config, const WeightMap& dit,
                  const std::filesystem::path& initial, at::ScalarType dit_storage = at::kHalf);
+
+// The same for an adapter that was trained beside the network of `initial`, which stays as it is,
+// its files linked as well: it becomes the adapter `name`, with which the bundle is then used.
+// Other adapters of `initial` are taken along.
+void WriteBundle(const std::filesystem::path& path, BundleConfig config, const Lora& adapter,
+                 const std::string& name, const std::filesystem::path& initial);
 
 // A bundle without its network, for the readers of its other parts (LoadAutoencoder,
 // LoadTextEncoder): what was encoded can be decoded, and more be encoded the same way. From weights

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ namespace aim {
 WeightMap OriginalDitNames(const WeightMap& weights, const std::string& where = "weights");
 WeightMap OriginalVaeNames(const WeightMap& weights, const std::string& where = "weights");
 WeightMap OriginalUmt5Names(const WeightMap& weights, const std::string& where = "weights");
+
+// What Diffusers calls the module "blocks.3.self_attn.q"; nothing for one that its network lacks.
+std::optional<std::string> DiffusersDitModule(const std::string& original);
 
 // Names, as they are stored, of what OriginalUmt5Names leaves out of a file, but for that copy.
 std::vector<std::string> BesideUmt5Encoder(const WeightMap& weights);

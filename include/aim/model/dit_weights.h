@@ -16,10 +16,13 @@
 
 namespace aim {
 
-// y = x weight^T + bias.
+// y = x weight^T + bias, and scale x lora_a^T lora_b^T where an adapter is attached (lora.h).
 struct LinearWeights {
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out]
+  at::Tensor weight;       // [out, in]
+  at::Tensor bias;         // [out]
+  at::Tensor lora_a = {};  // [rank, in], undefined without an adapter
+  at::Tensor lora_b = {};  // [out, rank]
+  double lora_scale = 1;
 };
 
 struct DitAttentionWeights {
@@ -34,6 +37,11 @@ struct DitBlockWeights {
   LinearWeights ffn_up, ffn_down;
   LinearWeights camera;     // undefined without cameras
   LinearWeights projector;  // undefined unless options.camera.projector
+
+  // Calls visit(name, part, out, in) for every matrix of the block called `block`.
+  template <class Self, class Visitor>
+  static void ForEachLinear(Self& self, const std::string& block, const DitOptions& options,
+                            Visitor&& visit);
 };
 
 struct DitWeights {
@@ -64,6 +72,28 @@ WeightMap NamedDitWeights(const DitOptions& options, const DitWeights& weights);
 // encoders zero; modulation so that gates start at 1. Deterministic in `rng`.
 WeightMap InitialDitWeights(const DitOptions& options, const Rng& rng);
 
+// The same ones where `weights` has none of that name.
+void AddInitialWeights(const DitOptions& options, const Rng& rng, WeightMap& weights);
+
+template <class Self, class Visitor>
+void DitBlockWeights::ForEachLinear(Self& self, const std::string& block, const DitOptions& options,
+                                    Visitor&& visit) {
+  const int64_t dim = options.dim;
+  const auto attention = [&](const std::string& name, auto& part) {
+    visit(name + ".q", part.q, dim, dim);
+    visit(name + ".k", part.k, dim, dim);
+    visit(name + ".v", part.v, dim, dim);
+    visit(name + ".o", part.o, dim, dim);
+  };
+  attention(block + ".self_attn", self.self_attn);
+  attention(block + ".cross_attn", self.cross_attn);
+  visit(block + ".ffn.0", self.ffn_up, int64_t{options.ffn_dim}, dim);
+  visit(block + ".ffn.2", self.ffn_down, dim, int64_t{options.ffn_dim});
+  if (options.camera.mode != CameraMode::kNone)
+    visit(block + ".cam_encoder.2", self.camera, dim, int64_t{options.camera.features});
+  if (options.camera.projector) visit(block + ".projector", self.projector, dim, dim);
+}
+
 template <class Self, class Visitor>
 void DitWeights::ForEach(Self& self, const DitOptions& options, Visitor&& visit) {
   using Shape = std::vector<int64_t>;
@@ -73,25 +103,17 @@ void DitWeights::ForEach(Self& self, const DitOptions& options, Visitor&& visit)
     visit(name + ".weight", part.weight, Shape{out, in});
     visit(name + ".bias", part.bias, Shape{out});
   };
-  const auto attention = [&](const std::string& name, auto& part) {
-    linear(name + ".q", part.q, dim, dim);
-    linear(name + ".k", part.k, dim, dim);
-    linear(name + ".v", part.v, dim, dim);
-    linear(name + ".o", part.o, dim, dim);
+  const auto norms = [&](const std::string& name, auto& part) {
     visit(name + ".norm_q.weight", part.norm_q, Shape{dim});
     visit(name + ".norm_k.weight", part.norm_k, Shape{dim});
   };
   const auto block = [&](const std::string& name, auto& part) {
     visit(name + ".modulation", part.modulation, Shape{1, 6, dim});
-    attention(name + ".self_attn", part.self_attn);
-    attention(name + ".cross_attn", part.cross_attn);
+    norms(name + ".self_attn", part.self_attn);
+    norms(name + ".cross_attn", part.cross_attn);
     visit(name + ".norm3.weight", part.norm3_weight, Shape{dim});
     visit(name + ".norm3.bias", part.norm3_bias, Shape{dim});
-    linear(name + ".ffn.0", part.ffn_up, options.ffn_dim, dim);
-    linear(name + ".ffn.2", part.ffn_down, dim, options.ffn_dim);
-    if (options.camera.mode != CameraMode::kNone)
-      linear(name + ".cam_encoder.2", part.camera, dim, options.camera.features);
-    if (options.camera.projector) linear(name + ".projector", part.projector, dim, dim);
+    DitBlockWeights::ForEachLinear(part, name, options, linear);
   };
 
   visit(std::string("patch_embedding.weight"), self.patch_embedding.weight,

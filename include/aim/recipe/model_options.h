@@ -19,6 +19,7 @@ constexpr auto WordsOf(SamplerChoice) {
 
 struct ModelOptions {
   std::string model;
+  std::string adapter;
   int steps = 0;
   double guidance = 0;
   SamplerChoice sampler = SamplerChoice::kAuto;
@@ -33,6 +34,9 @@ struct ModelOptions {
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("model", self.model, Any{}, "folder of the model bundle");
+    visit("adapter", self.adapter, Any{},
+          "adapter (LoRA) to use: one of the bundle's by its name, or a folder or file of PEFT or "
+          "Diffusers; none = without; empty = the bundle's own choice");
     visit("steps", self.steps, Range{0, 1000},
           "denoising steps, time is linear in them; 0 = the model's default");
     visit("guidance", self.guidance, Range{0, 30},

@@ -8,6 +8,7 @@
 #include "aim/data/augment.h"
 #include "aim/data/episode_edit.h"
 #include "aim/model/dit_options.h"
+#include "aim/model/lora.h"
 #include "aim/model/pca_autoencoder.h"
 #include "aim/recipe/numerics.h"
 #include "aim/text/hashed_words.h"
@@ -27,6 +28,10 @@ struct TrainOptions {
   int microbatch = 6;
   int num_workers = 0;
   ComputeDtype dtype = ComputeDtype::kAuto;
+
+  std::vector<std::string> trained;
+  LoraOptions lora;
+  std::string lora_name = "trained";
 
   OptimizerKind optimizer = OptimizerKind::kAdamw;
   double lr = 8e-4;
@@ -62,6 +67,11 @@ struct TrainOptions {
           "threads that each work on microbatches; 0 = one a core");
     visit("dtype", self.dtype, Any{},
           "of matrix products; auto = bf16 where the processor has units for it");
+    visit("trained", self.trained, Any{},
+          "weights that are trained, the others staying as they are: whole words of their names, "
+          "such as cam_encoder, self_attn, blocks.3; none = all, or with lora the adapter alone");
+    visit("lora", self.lora, Any{}, "");
+    visit("lora_name", self.lora_name, Any{}, "what the adapter is called in the bundle");
     visit("optimizer", self.optimizer, Any{},
           "muon orthogonalises the updates of the blocks' matrices, AdamW does the rest");
     visit("lr", self.lr, Range{0, 1}, "peak learning rate");

@@ -33,8 +33,14 @@ struct TrainedNetwork {
   at::Tensor null_text;  // [L, D]
 };
 
+// Names of the network's weights that the options train: all, those that TrainOptions::trained
+// names, or none beside an adapter. Throws ConfigError for a word that names none.
+std::vector<std::string> TrainedNames(const WeightMap& weights, const TrainOptions& options);
+
 class Trainer {
  public:
+  // With options.lora a new adapter is trained, which begins without effect. Throws ConfigError for
+  // options that name no weight.
   Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed);
 
   // One optimizer step; all ranks take it together and have the same weights after it. The result
@@ -42,9 +48,15 @@ class Trainer {
   StepReport Step(const LatentCache& cache, Comm& comm);
 
   int64_t train_step() const { return train_step_; }
+  // What is trained: weights of the network by their names, and factors of its adapter.
   const WeightMap& weights() const { return weights_; }
-  // Averaged weights: what is validated and shipped.
   const WeightMap& averaged_weights() const { return options_.ema > 0 ? average_ : weights_; }
+
+  // What is validated and shipped, averaged: the network with its adapter, its own weights, and the
+  // adapter, without weights if there is none.
+  Dit ShippedDit() const;
+  WeightMap ShippedWeights() const;
+  Lora ShippedAdapter() const;
 
   // A folder with weights, average, optimizer state and step; whole or absent.
   void Save(const std::filesystem::path& dir) const;
@@ -57,6 +69,8 @@ class Trainer {
   std::vector<at::Tensor> Gradients(const StepPlan& plan, const LatentCache& cache, int num_workers,
                                     double& loss) const;
   void UpdateAverage(int num_workers);
+  // The network of frozen weights and trained ones, the adapter's among them.
+  Dit MakeDit(const WeightMap& frozen, const WeightMap& trained, at::ScalarType dtype) const;
   void LoadState(const std::filesystem::path& file);
 
   DitOptions dit_;
@@ -65,6 +79,8 @@ class Trainer {
   at::ScalarType compute_dtype_;
   WeightMap weights_;
   WeightMap average_;
+  WeightMap frozen_;          // as they were given
+  WeightMap frozen_compute_;  // as a forward pass reads them
   at::Tensor null_text_;
   Optimizer optimizer_;
   int64_t train_step_ = 0;
