@@ -90,10 +90,7 @@ double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, doubl
     square += norm * norm;
   }
   const double norm = std::sqrt(square);
-  if (!std::isfinite(norm)) {
-    throw InputError(
-        {"the gradient", "not finite", "finite numbers", "lower train.lr or look at the data"});
-  }
+  if (!std::isfinite(norm)) return norm;
   if (options_.clip_norm > 0 && norm > options_.clip_norm) {
     for (at::Tensor& grad : grads) grad.mul_(options_.clip_norm / norm);
   }

@@ -34,7 +34,9 @@ void RunHistory::Add(const nlohmann::json& line) {
                     .loss = NumberIn(line, "loss"),
                     .grad_norm = NumberIn(line, "grad_norm"),
                     .lr = NumberIn(line, "lr"),
-                    .samples_per_s = NumberIn(line, "samples_per_s")});
+                    .samples_per_s = NumberIn(line, "samples_per_s"),
+                    .loss_of_mode = line.value("loss_of_mode", nlohmann::json::object()),
+                    .loss_of_noise = line.value("loss_of_noise", nlohmann::json::object())});
 }
 
 void RunHistory::DropAfter(int64_t train_step) {

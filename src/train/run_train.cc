@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <map>
 
@@ -36,19 +37,28 @@ double SecondsSince(Clock::time_point begin) {
 class Window {
  public:
   void Add(const StepReport& step) {
+    ++num_steps_;
+    if (step.is_lost) {
+      ++num_lost_;
+      return;
+    }
     loss_ += step.loss;
     grad_norm_ += step.grad_norm;
-    ++num_steps_;
+    losses_.Add(step.losses);
   }
 
   nlohmann::json Line(const StepReport& last, int64_t train_step, int batch_size) const {
     const double seconds = SecondsSince(start_);
-    const auto count = static_cast<double>(num_steps_);
-    return {{"train_step", train_step},
-            {"loss", loss_ / count},
-            {"grad_norm", grad_norm_ / count},
-            {"lr", last.lr},
-            {"samples_per_s", count * batch_size / seconds}};
+    const auto count = static_cast<double>(num_steps_ - num_lost_);
+    nlohmann::json line = {
+        {"train_step", train_step},
+        {"loss", loss_ / count},  // null in the file where all were lost
+        {"grad_norm", grad_norm_ / count},
+        {"lr", last.lr},
+        {"samples_per_s", static_cast<double>(num_steps_) * batch_size / seconds}};
+    line.update(losses_.Means());
+    if (num_lost_ > 0) line["lost_steps"] = num_lost_;
+    return line;
   }
 
   // What was done since `begin` is no part of the steps.
@@ -58,6 +68,8 @@ class Window {
   double loss_ = 0;
   double grad_norm_ = 0;
   int64_t num_steps_ = 0;
+  int64_t num_lost_ = 0;
+  LossTally losses_;
   Clock::time_point start_ = Clock::now();
 };
 
@@ -111,7 +123,7 @@ class TrainingLoop {
     report.finished = report.train_step >= options_.steps;
     const nlohmann::json last = metrics_.Last("loss");
     if (!last.is_null()) {
-      report.loss = last["loss"];
+      report.loss = last["loss"].is_number() ? last["loss"].get<double>() : std::nan("");
       report.samples_per_s = last["samples_per_s"];
     }
     return report;

@@ -1,6 +1,8 @@
 #include "aim/train/schedule.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 namespace aim {
 
@@ -22,8 +24,10 @@ double LearningRate(const TrainOptions& options, int64_t train_step) {
   }
   const int64_t left = options.steps - train_step;
   if (left < schedule.decay_steps) {
-    rate *=
+    const double rest =
         static_cast<double>(std::max<int64_t>(left, 0)) / static_cast<double>(schedule.decay_steps);
+    const bool is_cosine = options.decay_shape == DecayShape::kCosine;
+    rate *= is_cosine ? (1 - std::cos(std::numbers::pi * rest)) / 2 : rest;
   }
   return rate;
 }

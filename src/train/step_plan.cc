@@ -7,7 +7,6 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
-#include "aim/diffusion/flow_matching.h"
 #include "aim/train/schedule.h"
 
 namespace aim {
@@ -24,11 +23,12 @@ std::vector<int64_t> Permutation(uint64_t seed, int64_t epoch, int64_t count) {
 }
 
 // Sample `number` of the run, but for its clip.
-SampleDraw DrawSample(const TrainOptions& options, uint64_t seed, int64_t number) {
+SampleDraw DrawSample(const TrainOptions& options, const NoiseLevels& levels, uint64_t seed,
+                      int64_t number) {
   Rng rng = Rng(seed).Derive(static_cast<uint64_t>(number), "sample");
   SampleDraw draw;
   draw.mode = &options.mix.Draw(rng.Uniform());
-  draw.sigma = std::max(1e-3, ShiftSigma(1.0 - rng.Uniform(), options.shift));
+  draw.noise = levels.Draw(rng);
   draw.drop_text = rng.Uniform() < options.text_dropout;
   draw.first_pose_given =
       !draw.mode->first_pose_optional || rng.Uniform() >= options.first_pose_dropout;
@@ -44,6 +44,7 @@ StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step
   StepPlan plan{train_step, LearningRate(options, train_step), {}};
   const int64_t batch = options.batch_size;
   const int64_t first = train_step * batch;
+  const NoiseLevels levels(options);
   std::vector<int64_t> order;
   int64_t order_epoch = -1;
   for (int64_t j = rank * batch / num_ranks; j < (rank + 1) * batch / num_ranks; ++j) {
@@ -52,7 +53,7 @@ StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step
       order_epoch = number / num_clips;
       order = Permutation(seed, order_epoch, num_clips);
     }
-    plan.draws.push_back(DrawSample(options, seed, number));
+    plan.draws.push_back(DrawSample(options, levels, seed, number));
     plan.draws.back().clip = order[static_cast<size_t>(number % num_clips)];
   }
   return plan;

@@ -7,11 +7,12 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
@@ -78,11 +79,13 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
                         const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
                         const at::Tensor& null_text) {
   std::vector<at::Tensor> given_rows, noises, texts;
-  std::vector<float> sigmas;
+  std::vector<float> sigmas, timesteps, level_weights;
   for (size_t i = 0; i < draws.size(); ++i) {
     given_rows.push_back(GivenMask(PlanOf(dit, draws[i], batch)));
     texts.push_back(draws[i].drop_text ? null_text : batch.text[static_cast<int64_t>(i)]);
-    sigmas.push_back(static_cast<float>(draws[i].sigma));
+    sigmas.push_back(static_cast<float>(draws[i].noise.sigma));
+    timesteps.push_back(static_cast<float>(draws[i].noise.timestep / 1000));
+    level_weights.push_back(static_cast<float>(draws[i].noise.weight));
   }
   const CanvasPlan plan = PlanOf(dit, draws.front(), batch);
   const at::Tensor clean = GatherCanvas(plan, batch.latents);
@@ -98,7 +101,8 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   const at::Tensor camera =
       batch.camera.defined() ? GatherCamera(plan, batch.camera) : at::Tensor();
   const DitContext context = PrepareContext(dit, plan.layout, at::stack(texts), camera);
-  const at::Tensor output = ForwardDit(dit, x, CanvasTimesteps(dit.options, sigma, given), context);
+  const at::Tensor timestep = CanvasTimesteps(dit.options, at::tensor(timesteps), given);
+  const at::Tensor output = ForwardDit(dit, x, timestep, context);
 
   const bool is_clean = dit.options.prediction == Prediction::kClean;
   const at::Tensor target = is_clean ? clean : noise - clean;
@@ -108,7 +112,7 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   const at::Tensor weight = SegmentWeights(plan, options.video_weight).unsqueeze(0) * open;
   at::Tensor loss = (frame_error * weight).sum(1) / open.sum(1).clamp_min(1);
   if (is_clean) loss = loss / sigma.clamp_min(options.sigma_floor).square();
-  return loss.sum();
+  return loss * at::tensor(level_weights);
 }
 
 std::vector<std::string> TrainedNames(const WeightMap& weights, const TrainOptions& options) {
@@ -174,9 +178,9 @@ Lora Trainer::ShippedAdapter() const {
 }
 
 std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCache& cache,
-                                           int num_workers, double& loss) const {
+                                           int num_workers, StepReport& report) const {
   const auto parts = SplitIntoMicrobatches(plan.draws, options_.microbatch);
-  std::vector<double> losses(parts.size());
+  std::vector<at::Tensor> losses(parts.size());  // of each sample
   WeightMap named;
   std::vector<at::Tensor> leaves, weights;
   for (const auto& [name, weight] : weights_) {
@@ -193,14 +197,19 @@ std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCac
       const auto& part = parts[static_cast<size_t>(i)];
       std::vector<int64_t> indices;
       for (const SampleDraw& draw : part) indices.push_back(draw.clip);
-      const at::Tensor part_loss =
-          SampleLosses(dit, options_, part, cache.Get(indices), null_text_) /
-          static_cast<double>(options_.batch_size);
-      losses[static_cast<size_t>(i)] = part_loss.item<double>();
+      const at::Tensor part_losses =
+          SampleLosses(dit, options_, part, cache.Get(indices), null_text_);
+      const at::Tensor part_loss = part_losses.sum() / static_cast<double>(options_.batch_size);
+      losses[static_cast<size_t>(i)] = part_losses.detach();
       return torch::autograd::grad({part_loss}, leaves, {}, false, false, true);
     });
   });
-  loss = std::accumulate(losses.begin(), losses.end(), 0.0);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    for (size_t j = 0; j < parts[i].size(); ++j) {
+      report.losses.Add(parts[i][j], losses[i][static_cast<int64_t>(j)].item<double>());
+    }
+    report.loss += losses[i].sum().item<double>() / static_cast<double>(options_.batch_size);
+  }
   return std::move(sum.tensors());
 }
 
@@ -222,16 +231,39 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm) {
       PlanStep(options_, seed_, train_step_, cache.size(), comm.rank(), comm.size());
   const int workers = options_.num_workers > 0 ? options_.num_workers : NumProcessors();
   StepReport report;
-  std::vector<at::Tensor> sums = Gradients(plan, cache, workers, report.loss);
+  std::vector<at::Tensor> sums = Gradients(plan, cache, workers, report);
+  sums.push_back(report.losses.AsTensor());
   sums.push_back(at::tensor({report.loss}, at::kDouble));
   comm.SumInPlace(sums);
   report.loss = sums.back().item<double>();
   sums.pop_back();
+  report.losses = LossTally::Of(sums.back());
+  sums.pop_back();
   report.lr = plan.lr;
   report.grad_norm = optimizer_.Step(weights_, sums, report.lr, workers);
-  UpdateAverage(workers);
+  report.is_lost = !std::isfinite(report.grad_norm);
+  if (!report.is_lost) UpdateAverage(workers);
   ++train_step_;
+  CountLost(report);
   return report;
+}
+
+void Trainer::CountLost(const StepReport& report) {
+  num_lost_in_a_row_ = report.is_lost ? num_lost_in_a_row_ + 1 : 0;
+  if (!report.is_lost) return;
+  const std::string step = "step " + std::to_string(train_step_);
+  if (num_lost_in_a_row_ <= options_.max_lost_steps) {
+    LogWarning(step + " is left out: its gradient is not finite (loss " +
+               std::to_string(report.loss) + ")");
+    return;
+  }
+  throw InputError({.where = "the gradient of " + step,
+                    .got = "not finite, as those of the " +
+                           CountText(num_lost_in_a_row_ - 1, "step") + " before it",
+                    .expected = "at most " + std::to_string(options_.max_lost_steps) +
+                                " such steps in a row (train.max_lost_steps)",
+                    .fix = "lower train.lr or look at the data; --resume goes on from the last "
+                           "checkpoint"});
 }
 
 void Trainer::Save(const std::filesystem::path& dir) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -39,6 +40,24 @@ std::string StepChart(const RunHistory& history, const std::string& title,
   for (const RunHistory::Step& step : history.steps())
     points.push_back({static_cast<double>(step.train_step), step.*value});
   chart.lines.push_back({.name = "", .points = ThinnedToMeans(points)});
+  return LineChartHtml(chart);
+}
+
+// A curve for each part of the loss; empty where none was written down.
+std::string PartsChart(const RunHistory& history, const std::string& title,
+                       nlohmann::json RunHistory::Step::*parts, int64_t last_step) {
+  std::map<std::string, std::vector<LinePoint>> lines;
+  for (const RunHistory::Step& step : history.steps()) {
+    for (const auto& [name, loss] : (step.*parts).items()) {
+      if (loss.is_number())
+        lines[name].push_back({static_cast<double>(step.train_step), loss.get<double>()});
+    }
+  }
+  if (lines.empty()) return "";
+  LineChart chart = ChartOverSteps(title, last_step);
+  chart.prefer_log = true;
+  for (const auto& [name, points] : lines)
+    chart.lines.push_back({.name = name, .points = ThinnedToMeans(points)});
   return LineChartHtml(chart);
 }
 
@@ -111,6 +130,9 @@ std::string ValidationChart(const RunHistory& history, const Measure& measure, i
 
 std::string StepChartsHtml(const RunHistory& history, int64_t last_step) {
   return StepChart(history, "loss", &RunHistory::Step::loss, last_step) +
+         PartsChart(history, "loss a mode", &RunHistory::Step::loss_of_mode, last_step) +
+         PartsChart(history, "loss a range of sigma, from clean to noise",
+                    &RunHistory::Step::loss_of_noise, last_step) +
          StepChart(history, "learning rate", &RunHistory::Step::lr, last_step) +
          StepChart(history, "length of the gradient", &RunHistory::Step::grad_norm, last_step) +
          StepChart(history, "samples a second", &RunHistory::Step::samples_per_s, last_step);

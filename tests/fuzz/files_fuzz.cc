@@ -1,4 +1,6 @@
-// The readers of tests/fuzz/file_readers.h:  files_fuzz --reader=toml -max_total_time=600
+// The readers of tests/fuzz/file_readers.h:
+//   files_fuzz --reader=toml --seed=seeds/good    writes an undamaged file to begin with, and ends
+//   files_fuzz --reader=toml -max_total_time=600 corpus seeds
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -22,17 +24,24 @@ Fuzzed& Current() {
   return fuzzed;
 }
 
+// What follows `name` among the arguments; empty if it is not there. libFuzzer leaves flags with
+// two dashes to the target.
+std::string FlagValue(int argc, char** argv, std::string_view name) {
+  for (int i = 1; i < argc; ++i) {
+    if (const std::string_view argument = argv[i]; argument.starts_with(name))
+      return std::string(argument.substr(name.size()));
+  }
+  return "";
+}
+
 }  // namespace
 
-// libFuzzer leaves flags with two dashes to the target.
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
-  constexpr std::string_view kFlag = "--reader=";
+  const std::string name = FlagValue(*argc, *argv, "--reader=");
   std::string known;
   for (const aim::testing::FileReader& reader : aim::testing::FileReaders()) {
     known += " " + reader.name;
-    for (int i = 1; i < *argc; ++i) {
-      if ((*argv)[i] == std::string(kFlag) + reader.name) Current().reader = &reader;
-    }
+    if (reader.name == name) Current().reader = &reader;
   }
   if (Current().reader == nullptr) {
     std::cerr << "give --reader=NAME, one of" << known << "\n";
@@ -45,6 +54,10 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
                                   aim::ReadFile(Current().folder / reader.file))) {
     std::cerr << "the undamaged " << reader.file << " is refused\n";
     std::exit(1);
+  }
+  if (const std::string seed = FlagValue(*argc, *argv, "--seed="); !seed.empty()) {
+    aim::WriteFileAtomic(seed, aim::ReadFile(Current().folder / reader.file));
+    std::exit(0);
   }
   return 0;
 }

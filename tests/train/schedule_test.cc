@@ -25,6 +25,18 @@ TEST(ScheduleTest, RisesStaysAndFalls) {
   EXPECT_DOUBLE_EQ(LearningRate(options, 100), 0.0);
 }
 
+TEST(ScheduleTest, ACosineFallsSlowlyAtBothEnds) {
+  TrainOptions options = Steps(100);
+  options.lr = 1.0;
+  options.warmup_steps = 10;
+  options.decay_steps = 20;
+  options.decay_shape = DecayShape::kCosine;
+  EXPECT_DOUBLE_EQ(LearningRate(options, 79), 1.0);
+  EXPECT_NEAR(LearningRate(options, 85), 0.8535534, 1e-7);
+  EXPECT_NEAR(LearningRate(options, 90), 0.5, 1e-12);
+  EXPECT_NEAR(LearningRate(options, 95), 0.1464466, 1e-7);
+}
+
 // A run that is long enough has the numbers that were asked for: the recipe of the small model from
 // 5000 steps on, the stretches that its card lists, and a decay over the whole run.
 TEST(ScheduleTest, WhatFitsIsLeftAlone) {

@@ -308,6 +308,47 @@ TEST_F(TrainerTest, TwoRanksTakeTheStepOfOne) {
   }
 }
 
+// A sample of not a number: its step is left out and the next one taken; for ever is an error.
+TEST_F(TrainerTest, StepsThatAreNotFiniteAreLeftOut) {
+  const LatentCache cache = Cache();
+  TrainOptions options = QuickTraining();
+  options.max_lost_steps = 2;
+  Trainer trainer = MakeTrainer(options);
+  Trainer healthy = MakeTrainer(options);
+  healthy.Step(cache, alone_);
+  trainer.Step(cache, alone_);
+  at::Tensor bias = trainer.weights().at("head.head.bias");  // shared with the trainer
+  const at::Tensor kept = bias.clone();
+  bias.fill_(NAN);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(trainer.Step(cache, alone_).is_lost);
+    healthy.Step(cache, alone_);
+  }
+  testing::ExpectThrowsWith<InputError>([&] { trainer.Step(cache, alone_); },
+                                        {"gradient of step 4", "2 steps before", "max_lost_steps"});
+  bias.copy_(kept);
+  EXPECT_FALSE(trainer.Step(cache, alone_).is_lost);
+  EXPECT_EQ(trainer.train_step(), 5);
+  for (const auto& [name, weight] : trainer.weights())
+    EXPECT_TRUE(weight.isfinite().all().item<bool>()) << name;
+  EXPECT_FALSE(SameBits(trainer, healthy));
+}
+
+// A weight of the level multiplies the sample's loss, and nothing else is changed by it.
+TEST_F(TrainerTest, TheBellWeighsTheSamples) {
+  const LatentCache cache = Cache();
+  TrainOptions options = QuickTraining();
+  options.batch_size = 1;
+  options.timesteps = TimestepDraw::kReleased;
+  options.shift = 5;
+  const double plain = MakeTrainer(options).Step(cache, alone_).loss;
+  options.loss_weight = LossWeight::kBell;
+  const double weighed = MakeTrainer(options).Step(cache, alone_).loss;
+  const double weight = PlanStep(options, kSeed, 0, cache.size()).draws[0].noise.weight;
+  EXPECT_NEAR(weighed, weight * plain, 1e-6 * plain);
+  EXPECT_NE(weight, 1);
+}
+
 TEST_F(TrainerTest, AnotherSeedDoesNotGoOnWithTheRun) {
   Trainer trainer = MakeTrainer(QuickTraining());
   trainer.Save(folder_ / "saved");

@@ -26,6 +26,21 @@ RunHistory History(int64_t num_steps) {
   return history;
 }
 
+TEST(TrainingChartsTest, LossesOfModesAndNoiseHaveACurveEach) {
+  RunHistory history;
+  for (int64_t step = 1; step <= 2; ++step) {
+    history.Add({{"train_step", step},
+                 {"loss", 1.0},
+                 {"loss_of_mode", {{"i2a", 1.0}, {"v2a", 0.5}}},
+                 {"loss_of_noise", {{"0.75-1", 1.0}}}});
+  }
+  const std::string html = StepChartsHtml(history, 2);
+  EXPECT_EQ(CountParts(html, "<polyline"), 4U + 3U);
+  EXPECT_THAT(html, HasSubstr("loss a mode"));
+  EXPECT_THAT(html, HasSubstr("0.75-1"));
+  EXPECT_THAT(StepChartsHtml(History(2), 4), Not(HasSubstr("loss a mode")));
+}
+
 nlohmann::json Validation(int64_t step, double position_mm) {
   return {{"train_step", step},
           {"validation",

@@ -20,7 +20,8 @@ class Optimizer {
  public:
   Optimizer(const TrainOptions& options, const WeightMap& weights, at::ScalarType matrix_dtype);
 
-  // grads are in the order of the map's names. Returns the gradients' norm before clipping.
+  // grads are in the order of the map's names. Returns the gradients' norm before clipping; where
+  // that is not finite, nothing is changed.
   double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr, int num_threads = 1);
 
   WeightMap State() const;

@@ -17,7 +17,8 @@ struct Schedule {
 // proportion until they fill it: a run of any length reaches the peak rate.
 Schedule FitSchedule(const TrainOptions& options);
 
-// Learning rate of one step: linear warm-up, constant, linear decay to 0 over the last steps.
+// Learning rate of one step: linear warm-up, constant, linear or cosine decay to 0
+// over the last steps.
 double LearningRate(const TrainOptions& options, int64_t train_step);
 
 }  // namespace aim

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "aim/train/noise_level.h"
 #include "aim/train/train_options.h"
 
 namespace aim {
@@ -12,7 +13,7 @@ namespace aim {
 struct SampleDraw {
   int64_t clip = 0;
   const Mode* mode = nullptr;
-  double sigma = 0;
+  NoiseLevel noise = {};
   bool drop_text = false;
   bool first_pose_given = true;
   uint64_t noise_seed = 0;

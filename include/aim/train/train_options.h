@@ -22,6 +22,24 @@ constexpr auto WordsOf(OptimizerKind) {
       {{OptimizerKind::kAdamw, "adamw"}, {OptimizerKind::kMuon, "muon"}}};
 }
 
+enum class TimestepDraw { kShifted, kLogitNormal, kReleased };
+constexpr auto WordsOf(TimestepDraw) {
+  using enum TimestepDraw;
+  return WordTable<TimestepDraw, 3>{
+      {{kShifted, "shifted"}, {kLogitNormal, "logit_normal"}, {kReleased, "released"}}};
+}
+
+enum class LossWeight { kNone, kBell };
+constexpr auto WordsOf(LossWeight) {
+  return WordTable<LossWeight, 2>{{{LossWeight::kNone, "none"}, {LossWeight::kBell, "bell"}}};
+}
+
+enum class DecayShape { kLinear, kCosine };
+constexpr auto WordsOf(DecayShape) {
+  return WordTable<DecayShape, 2>{
+      {{DecayShape::kLinear, "linear"}, {DecayShape::kCosine, "cosine"}}};
+}
+
 struct TrainOptions {
   int64_t steps = 20000;
   int batch_size = 16;
@@ -41,9 +59,15 @@ struct TrainOptions {
   double clip_norm = 1.0;
   int64_t warmup_steps = 150;
   int64_t decay_steps = 2000;
+  DecayShape decay_shape = DecayShape::kLinear;
   double ema = 0.998;
+  int max_lost_steps = 10;
 
+  TimestepDraw timesteps = TimestepDraw::kShifted;
   double shift = 30.0;
+  double logit_mean = 0;
+  double logit_deviation = 1;
+  LossWeight loss_weight = LossWeight::kNone;
   double sigma_floor = 0.3;
   double video_weight = 0.3;
   double text_dropout = 0.05;
@@ -83,9 +107,19 @@ struct TrainOptions {
           "linear rise of the rate at the start; where warm-up and decay together are longer than "
           "the run, both are shortened in proportion to fill it");
     visit("decay_steps", self.decay_steps, Range{0, 1e9},
-          "linear fall of the rate to 0 at the end; see warmup_steps");
+          "fall of the rate to 0 at the end; see warmup_steps");
+    visit("decay_shape", self.decay_shape, Any{}, "of that fall");
     visit("ema", self.ema, Range{0, 0.99999}, "averaging of the weights that are shipped; 0 = off");
+    visit("max_lost_steps", self.max_lost_steps, Range{0, 1e6},
+          "steps in a row whose gradient is not finite that are left out; one more ends the run");
+    visit("timesteps", self.timesteps, Any{},
+          "distribution of noise levels: uniform and shifted, the same of a logit-normal, or the "
+          "1000 levels of the release, rounded as there");
     visit("shift", self.shift, Range{0.01, 1000}, "timestep shift; larger = more noise");
+    visit("logit_mean", self.logit_mean, Range{-20, 20}, "of logit_normal");
+    visit("logit_deviation", self.logit_deviation, Range{0, 20}, "of logit_normal");
+    visit("loss_weight", self.loss_weight, Any{},
+          "of a noise level: none, or the release's bell, highest at half noise, 0 at full");
     visit("sigma_floor", self.sigma_floor, Range{1e-3, 1},
           "losses of clean predictions are divided by max(sigma, floor)^2");
     visit("video_weight", self.video_weight, Range{0, 100},

@@ -8,14 +8,16 @@
 #include "aim/cache/latent_cache.h"
 #include "aim/diffusion/canvas.h"
 #include "aim/train/comm.h"
+#include "aim/train/loss_tally.h"
 #include "aim/train/optimizer.h"
 #include "aim/train/step_plan.h"
 
 namespace aim {
 
-// Sum over the samples of the mean loss of what is not given (float32 scalar, differentiable):
+// Of each sample the mean loss of what is not given, [B] float32, differentiable:
 // (prediction - target)^2, video latents weighted, clean predictions divided by
-// max(sigma, sigma_floor)^2. docs/reference/small-model.md section 3.
+// max(sigma, sigma_floor)^2, times the weight of its noise level. docs/reference/small-model.md
+// section 3.
 at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
                         const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
                         const at::Tensor& null_text);
@@ -24,6 +26,8 @@ struct StepReport {
   double loss = 0;       // mean over the batch
   double grad_norm = 0;  // before clipping
   double lr = 0;
+  bool is_lost = false;  // the gradient was not finite: nothing was changed
+  LossTally losses = {};
 };
 
 // The network that is trained, as it begins, and what an empty prompt is to it.
@@ -44,7 +48,9 @@ class Trainer {
   Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed);
 
   // One optimizer step; all ranks take it together and have the same weights after it. The result
-  // depends on (weights, seed, step, cache, number of ranks), not on the number of workers.
+  // depends on (weights, seed, step, cache, number of ranks), not on the number of workers. A step
+  // whose gradient is not finite is left out; throws InputError when that happened more than
+  // options.max_lost_steps times in a row.
   StepReport Step(const LatentCache& cache, Comm& comm);
 
   int64_t train_step() const { return train_step_; }
@@ -65,9 +71,10 @@ class Trainer {
 
  private:
   // Gradient of the mean loss over the whole batch, in the order of weights_, as far as the draws
-  // of `plan` make it, and that loss.
+  // of `plan` make it; the report gets that loss and those of its samples.
   std::vector<at::Tensor> Gradients(const StepPlan& plan, const LatentCache& cache, int num_workers,
-                                    double& loss) const;
+                                    StepReport& report) const;
+  void CountLost(const StepReport& report);
   void UpdateAverage(int num_workers);
   // The network of frozen weights and trained ones, the adapter's among them.
   Dit MakeDit(const WeightMap& frozen, const WeightMap& trained, at::ScalarType dtype) const;
@@ -84,6 +91,7 @@ class Trainer {
   at::Tensor null_text_;
   Optimizer optimizer_;
   int64_t train_step_ = 0;
+  int num_lost_in_a_row_ = 0;
 };
 
 // float32 or bfloat16 as TrainOptions::dtype says; kAuto asks the processor.
