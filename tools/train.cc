@@ -10,7 +10,8 @@ int main(int argc, char** argv) {
       "OUT/report.html shows how it goes, and samples of every mode at the end; so does\n"
       "tensorboard --logdir OUT.\n"
       "Ctrl-C (SIGINT) or SIGTERM: saves a checkpoint and ends with exit code 128 + the signal; a\n"
-      "second one ends at once. --resume goes on from the newest checkpoint, exactly.",
+      "second one ends at once. --resume goes on from the newest checkpoint, exactly.\n"
+      "Under torchrun --no-python, srun or mpirun the ranks share each batch.",
       "aim-train"};
   app.footer(
       "Example: aim-train --config configs/train/tiny.toml --data data/demos --out runs/tiny");
@@ -19,6 +20,6 @@ int main(int argc, char** argv) {
   aim::cli::ShowAsRequired(app, {"data", "out"});
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     const aim::cli::StopSignals signals(run);
-    std::cout << aim::RunTrain(options, run) << '\n';
+    if (const auto report = aim::RunTrain(options, run)) std::cout << *report << '\n';
   });
 }

@@ -26,7 +26,14 @@ class OrderedSum::Turn {
 };
 
 OrderedSum::OrderedSum(const std::vector<at::Tensor>& like) {
-  for (const at::Tensor& tensor : like) sums_.push_back(at::zeros_like(tensor));
+  constexpr int64_t kMostBytes = int64_t{2} << 30;
+  int64_t bytes = 0;
+  for (const at::Tensor& tensor : like)
+    bytes += tensor.numel() * static_cast<int64_t>(sizeof(double));
+  for (const at::Tensor& tensor : like) {
+    const at::ScalarType dtype = bytes <= kMostBytes ? at::kDouble : tensor.scalar_type();
+    sums_.push_back(at::zeros_like(tensor, tensor.options().dtype(dtype)));
+  }
 }
 
 void OrderedSum::Add(int64_t index, const std::function<std::vector<at::Tensor>()>& make) {

@@ -12,10 +12,12 @@
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
 #include "aim/diffusion/validation.h"
+#include "aim/train/launch.h"
 #include "aim/train/schedule.h"
 #include "train/checkpoints.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
+#include "train/rank_start.h"
 #include "train/sample_strips.h"
 #include "train/training_page.h"
 #include "train/training_setup.h"
@@ -76,14 +78,15 @@ class Window {
 // The steps of one start of a run and what is written down between them.
 class TrainingLoop {
  public:
-  TrainingLoop(const TrainRunOptions& options, RunContext& run, TrainingSetup& setup,
+  TrainingLoop(const TrainRunOptions& options, RunContext& run, TrainingSetup& setup, Comm& comm,
                Clock::time_point begin)
       : run_options_(options),
         options_(options.train),
         run_(run),
         begin_(begin),
         setup_(setup),
-        trainer_(Begin(options, run, setup)),
+        comm_(comm),
+        trainer_(Begin(options, run, setup, comm)),
         metrics_(run.out() / "metrics.jsonl", trainer_.train_step()),
         events_(run.out(), trainer_.train_step()) {}
 
@@ -98,8 +101,8 @@ class TrainingLoop {
     window_ = {};
     bool stops = false;
     while (!stops && trainer_.train_step() < options_.steps) {
-      const StepReport step = trainer_.Step(*setup_.cache, comm_);
-      stops = run_.stop_requested();
+      const StepReport step = trainer_.Step(*setup_.cache, comm_, run_.stop_requested());
+      stops = step.stops;
       window_.Add(step);
       if (IsDue(options_.log_every) || stops) {
         Append(window_.Line(step, trainer_.train_step(), options_.batch_size));
@@ -138,12 +141,20 @@ class TrainingLoop {
   const Trainer& trainer() const { return trainer_; }
 
  private:
-  static Trainer Begin(const TrainRunOptions& options, const RunContext& run,
-                       TrainingSetup& setup) {
-    Trainer trainer({setup.config.dit, std::move(setup.initial_weights), setup.text->Encode("")},
-                    options.train, run.seed());
+  static Trainer Begin(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup,
+                       Comm& comm) {
+    RankStart start{
+        .options = options.train,
+        .seed = run.seed(),
+        .network = {setup.config.dit, std::move(setup.initial_weights), setup.text->Encode("")},
+        .cache = CachePath(options, run),
+        .cache_key = setup.cache->key(),
+        .num_clips = setup.cache->size()};
     setup.ReleaseEncoders();
+    if (comm.size() > 1) SendStart(start, comm);
+    Trainer trainer(std::move(start.network), options.train, run.seed());
     Resume(trainer, options.train.steps, run);
+    trainer.TakeStateOfRank0(comm);
     return trainer;
   }
 
@@ -226,7 +237,7 @@ class TrainingLoop {
   RunContext& run_;
   Clock::time_point begin_;
   TrainingSetup& setup_;
-  LocalComm comm_;
+  Comm& comm_;
   Trainer trainer_;
   MetricsFile metrics_;
   EventFile events_;
@@ -267,6 +278,33 @@ void EndEarly(const TrainReport& report, RunContext& run) {
           "; the same command with --resume goes on");
 }
 
+// Rank 0, or a process alone: all of it.
+TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm) {
+  const Clock::time_point begin = Clock::now();
+  TrainReport report;
+  TrainingSetup setup = PrepareTraining(options, run);
+  if (setup.cache) {
+    LogSchedule(options.train);
+    TrainingLoop loop(options, run, setup, comm, begin);
+    loop.Run();
+    report = loop.Report();
+    if (report.finished) {
+      WriteTrainedBundle(options, setup, loop.trainer(), run.out());
+      loop.Finish();
+    }
+  } else if (comm.size() > 1) {
+    SendStart(std::nullopt, comm);
+  }
+  run.CommitOut();
+  if (report.finished) report.bundle = run.out() / kBundle;
+  report.skipped = setup.skipped;
+  run.Note("skipped", ToJson(report.skipped));
+  run.Note("train_step", report.train_step);
+  run.Note("ranks", comm.size());
+  if (!report.finished) EndEarly(report, run);
+  return report;
+}
+
 }  // namespace
 
 nlohmann::json ToJson(const TrainReport& report) {
@@ -279,30 +317,19 @@ std::ostream& operator<<(std::ostream& out, const TrainReport& report) {
   return out << DumpJson(ToJson(report));
 }
 
-TrainReport RunTrain(const TrainRunOptions& options, RunContext& run) {
+std::optional<TrainReport> RunTrain(const TrainRunOptions& options, RunContext& run) {
   // Until the number is set, matrix products split their sums as they like, and a first run of a
   // process fits an autoencoder of other last bits than a second.
   at::set_num_threads(NumProcessors());
-  const Clock::time_point begin = Clock::now();
-  TrainReport report;
-  TrainingSetup setup = PrepareTraining(options, run);
-  if (setup.cache) {
-    LogSchedule(options.train);
-    TrainingLoop loop(options, run, setup, begin);
-    loop.Run();
-    report = loop.Report();
-    if (report.finished) {
-      WriteTrainedBundle(options, setup, loop.trainer(), run.out());
-      loop.Finish();
-    }
+  const std::optional<Launch> launch = LaunchFromEnvironment();
+  std::unique_ptr<Comm> comm = std::make_unique<LocalComm>();
+  if (launch) {
+    options.Validate();
+    comm = MeetRanks(*launch);
   }
-  run.CommitOut();
-  if (report.finished) report.bundle = run.out() / kBundle;
-  report.skipped = setup.skipped;
-  run.Note("skipped", ToJson(report.skipped));
-  run.Note("train_step", report.train_step);
-  if (!report.finished) EndEarly(report, run);
-  return report;
+  if (comm->rank() == 0) return RunRank0(options, run, *comm);
+  if (!TrainAlong(*comm, [&] { return run.stop_requested(); })) run.MarkUnfinished();
+  return std::nullopt;
 }
 
 }  // namespace aim

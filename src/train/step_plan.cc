@@ -41,14 +41,13 @@ SampleDraw DrawSample(const TrainOptions& options, const NoiseLevels& levels, ui
 StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step, int64_t num_clips,
                   int rank, int num_ranks) {
   AIM_CHECK(num_clips > 0 && rank >= 0 && rank < num_ranks);
-  StepPlan plan{train_step, LearningRate(options, train_step), {}};
+  StepPlan plan{train_step, LearningRate(options, train_step), {}, {}};
   const int64_t batch = options.batch_size;
   const int64_t first = train_step * batch;
   const NoiseLevels levels(options);
   std::vector<int64_t> order;
   int64_t order_epoch = -1;
-  for (int64_t j = rank * batch / num_ranks; j < (rank + 1) * batch / num_ranks; ++j) {
-    const int64_t number = first + j;
+  for (int64_t number = first; number < first + batch; ++number) {
     if (number / num_clips != order_epoch) {
       order_epoch = number / num_clips;
       order = Permutation(seed, order_epoch, num_clips);
@@ -56,17 +55,20 @@ StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step
     plan.draws.push_back(DrawSample(options, levels, seed, number));
     plan.draws.back().clip = order[static_cast<size_t>(number % num_clips)];
   }
+  std::vector<Microbatch> all = SplitIntoMicrobatches(plan.draws, options.microbatch);
+  for (auto i = static_cast<size_t>(rank); i < all.size(); i += static_cast<size_t>(num_ranks))
+    plan.microbatches.push_back(std::move(all[i]));
   return plan;
 }
 
-std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
-                                                           int microbatch) {
+std::vector<Microbatch> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
+                                              int microbatch) {
   std::map<std::tuple<bool, bool, bool>, std::vector<SampleDraw>> groups;
   for (const SampleDraw& draw : draws) {
     groups[{draw.mode->action.present, draw.mode->video.present, draw.mode->video.first_only}]
         .push_back(draw);
   }
-  std::vector<std::vector<SampleDraw>> parts;
+  std::vector<Microbatch> parts;
   for (const auto& [key, group] : groups) {
     const int64_t size = static_cast<int64_t>(group.size());
     const int64_t num_parts = (size + microbatch - 1) / microbatch;

@@ -179,7 +179,7 @@ Lora Trainer::ShippedAdapter() const {
 
 std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCache& cache,
                                            int num_workers, StepReport& report) const {
-  const auto parts = SplitIntoMicrobatches(plan.draws, options_.microbatch);
+  const std::vector<Microbatch>& parts = plan.microbatches;
   std::vector<at::Tensor> losses(parts.size());  // of each sample
   WeightMap named;
   std::vector<at::Tensor> leaves, weights;
@@ -194,7 +194,7 @@ std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCac
   ParallelFor(static_cast<int64_t>(parts.size()), num_workers, [&](int64_t i) {
     at::set_num_threads(1);
     sum.Add(i, [&] {
-      const auto& part = parts[static_cast<size_t>(i)];
+      const Microbatch& part = parts[static_cast<size_t>(i)];
       std::vector<int64_t> indices;
       for (const SampleDraw& draw : part) indices.push_back(draw.clip);
       const at::Tensor part_losses =
@@ -226,19 +226,22 @@ void Trainer::UpdateAverage(int num_workers) {
   });
 }
 
-StepReport Trainer::Step(const LatentCache& cache, Comm& comm) {
+StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_stop) {
   const StepPlan plan =
       PlanStep(options_, seed_, train_step_, cache.size(), comm.rank(), comm.size());
-  const int workers = options_.num_workers > 0 ? options_.num_workers : NumProcessors();
+  const int of_this_rank = std::max(1, NumProcessors() / comm.local_size());
+  const int workers = options_.num_workers > 0 ? options_.num_workers : of_this_rank;
   StepReport report;
   std::vector<at::Tensor> sums = Gradients(plan, cache, workers, report);
+  const size_t num_gradients = sums.size();
   sums.push_back(report.losses.AsTensor());
-  sums.push_back(at::tensor({report.loss}, at::kDouble));
+  sums.push_back(at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble));
   comm.SumInPlace(sums);
-  report.loss = sums.back().item<double>();
-  sums.pop_back();
-  report.losses = LossTally::Of(sums.back());
-  sums.pop_back();
+  report.losses = LossTally::Of(sums[num_gradients]);
+  report.loss = sums.back()[0].item<double>();
+  report.stops = sums.back()[1].item<double>() > 0;
+  sums.resize(num_gradients);
+  for (at::Tensor& sum : sums) sum = sum.to(at::kFloat);
   report.lr = plan.lr;
   report.grad_norm = optimizer_.Step(weights_, sums, report.lr, workers);
   report.is_lost = !std::isfinite(report.grad_norm);
@@ -246,6 +249,18 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm) {
   ++train_step_;
   CountLost(report);
   return report;
+}
+
+void Trainer::TakeStateOfRank0(Comm& comm) {
+  std::vector<at::Tensor> tensors = {at::tensor({train_step_}, at::kLong)};
+  for (WeightMap* weights : {&weights_, &average_}) {
+    for (auto& [name, weight] : *weights) tensors.push_back(weight);
+  }
+  WeightMap moments = optimizer_.State();
+  for (auto& [name, moment] : moments) tensors.push_back(moment);
+  comm.Broadcast(tensors);
+  train_step_ = tensors[0].item<int64_t>();
+  optimizer_.LoadState(moments, "the state of rank 0");
 }
 
 void Trainer::CountLost(const StepReport& report) {

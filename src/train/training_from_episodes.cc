@@ -92,8 +92,7 @@ void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeRe
   const ClipEncoder encoder{setup.autoencoder.get(), setup.text.get(), setup.config.dit,
                             setup.config.action_image, setup.config.num_frames};
   setup.cache = OpenOrBuildCache(
-      {.dir = options.clips.dir.empty() ? run.out() / "cache"
-                                        : std::filesystem::path(options.clips.dir),
+      {.dir = CachePath(options, run),
        .episodes = split.training,
        .config = setup.config,
        .encoder = encoder,

@@ -92,6 +92,10 @@ const std::vector<std::string>& FreeTrainKeys() {
   return kKeys;
 }
 
+std::filesystem::path CachePath(const TrainRunOptions& options, const RunContext& run) {
+  return options.clips.dir.empty() ? run.out() / "cache" : std::filesystem::path(options.clips.dir);
+}
+
 void PrepareRun(const TrainRunOptions& options, const std::string& data_content, RunContext& run) {
   nlohmann::json settings = {{"seed", run.seed()}, {"data_content", data_content}};
   for (const OptionLeaf& leaf : LeavesOf(options)) settings[leaf.key] = FieldJson(leaf.field);

@@ -43,6 +43,9 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run);
 TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run);
 TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run);
 
+// Where the clips of a run with data are cached, or the cache that it trains from.
+std::filesystem::path CachePath(const TrainRunOptions& options, const RunContext& run);
+
 // Prepares run.out() for training and keeps there what decides its result: options (but
 // FreeTrainKeys), seed, the contents of the data and of the bundle it starts from, episodes held
 // out. A run that is resumed must have the same. Throws ConfigError naming what differs.

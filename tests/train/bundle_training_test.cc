@@ -32,7 +32,7 @@ class BundleTrainingTest : public ::testing::Test {
 
   TrainReport Train(const std::string& out) {
     RunContext run({.out = folder_ / out});
-    return RunTrain(options_, run);
+    return RunTrain(options_, run).value();
   }
 
   std::vector<nlohmann::json> Metrics(const std::string& out) const {

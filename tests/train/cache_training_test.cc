@@ -66,7 +66,7 @@ class CacheTrainingTest : public ::testing::Test {
 
   TrainReport Train(const std::string& out) const {
     RunContext run({.out = folder_ / out});
-    return RunTrain(options_, run);
+    return RunTrain(options_, run).value();
   }
 
   TrainingSetup Prepare() {

@@ -26,7 +26,7 @@ class LeftOutTest : public ::testing::Test {
 
   TrainReport Train(const std::string& out, bool resume = false) {
     RunContext run({.out = folder_ / out, .resume = resume});
-    TrainReport report = RunTrain(options_, run);
+    TrainReport report = RunTrain(options_, run).value();
     run.WriteRunRecord({}, {}, 0);
     return report;
   }

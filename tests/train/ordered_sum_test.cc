@@ -14,17 +14,17 @@ namespace {
 
 std::vector<at::Tensor> One(float value) { return {at::full({3}, value)}; }
 
-// 1 + 1e8 - 1e8 is 0 in this order and 1 in others: float32 has 7 digits.
+// 1 + 1e17 - 1e17 is 0 in this order and 1 in others: float64 has 16 digits.
 TEST(OrderedSumTest, PartsThatCameEarlyWaitForTheirTurn) {
   OrderedSum sum(One(0));
   std::atomic<int> made{0};
   {
-    std::jthread last([&] { sum.Add(2, [&] { return ++made, One(-1e8f); }); });
-    std::jthread middle([&] { sum.Add(1, [&] { return ++made, One(1e8f); }); });
+    std::jthread last([&] { sum.Add(2, [&] { return ++made, One(-1e17f); }); });
+    std::jthread middle([&] { sum.Add(1, [&] { return ++made, One(1e17f); }); });
     while (made < 2) std::this_thread::yield();
     sum.Add(0, [] { return One(1); });
   }
-  EXPECT_TRUE(at::equal(sum.tensors()[0], One(0)[0]));
+  EXPECT_TRUE(at::equal(sum.tensors()[0], at::zeros({3}, at::kDouble)));
 }
 
 TEST(OrderedSumTest, TheNumberOfThreadsChangesNoBit) {

@@ -54,7 +54,7 @@ class RunTrainTest : public ::testing::Test {
   // In this process.
   TrainReport RunHere(const std::string& out, bool resume = false) {
     RunContext run({.out = folder_ / out, .resume = resume});
-    return RunTrain(options_, run);
+    return RunTrain(options_, run).value();
   }
 
   fs::path NewestCheckpoint(const std::string& out) const {
@@ -183,7 +183,7 @@ TEST_F(RunTrainTest, AStopWhileClipsAreEncodedIsNoHarm) {
   options_.train.steps = 2;
   RunContext run({.out = folder_ / "run"});
   run.RequestStop();
-  const TrainReport report = RunTrain(options_, run);
+  const TrainReport report = RunTrain(options_, run).value();
   EXPECT_FALSE(report.finished);
   EXPECT_TRUE(run.unfinished());
   EXPECT_EQ(report.train_step, 0);

@@ -46,25 +46,28 @@ TEST(StepPlanTest, OnlyModesThatCanDoWithoutLoseTheFirstPose) {
   EXPECT_NEAR(without["v2a"], 200, 60);
 }
 
-// The ranks one after another draw what one draws alone, also where they cannot share evenly, and
-// across the end of an epoch.
-TEST(StepPlanTest, RanksShareTheBatchOfOne) {
+// Every microbatch of one rank alone is that of one of several, also where they cannot share
+// evenly.
+TEST(StepPlanTest, RanksShareTheMicrobatchesOfOne) {
   TrainOptions options;
+  options.microbatch = 2;
   for (const int batch_size : {1, 3, 7, 16}) {
     options.batch_size = batch_size;
     for (const int64_t step : {0, 1, 5}) {
       const StepPlan whole = PlanStep(options, 3, step, 10);
       EXPECT_EQ(whole.draws.size(), static_cast<size_t>(batch_size));
-      for (const int num_ranks : {1, 2, 4}) {
-        std::vector<SampleDraw> joined;
-        for (int rank = 0; rank < num_ranks; ++rank) {
-          const StepPlan part = PlanStep(options, 3, step, 10, rank, num_ranks);
+      for (const size_t num_ranks : {1U, 2U, 4U}) {
+        std::vector<Microbatch> joined(whole.microbatches.size());
+        for (size_t rank = 0; rank < num_ranks; ++rank) {
+          const StepPlan part =
+              PlanStep(options, 3, step, 10, static_cast<int>(rank), static_cast<int>(num_ranks));
           EXPECT_EQ(part.train_step, step);
           EXPECT_EQ(part.lr, LearningRate(options, step));
-          EXPECT_LE(part.draws.size(), static_cast<size_t>(batch_size / num_ranks + 1));
-          joined.insert(joined.end(), part.draws.begin(), part.draws.end());
+          EXPECT_LE(part.microbatches.size(), joined.size() / num_ranks + 1);
+          for (size_t i = 0; i < part.microbatches.size(); ++i)
+            joined.at(rank + i * num_ranks) = part.microbatches[i];
         }
-        EXPECT_EQ(joined, whole.draws) << batch_size << " samples, " << num_ranks << " ranks";
+        EXPECT_EQ(joined, whole.microbatches) << batch_size << ", " << num_ranks << " ranks";
       }
     }
   }

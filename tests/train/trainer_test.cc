@@ -262,6 +262,13 @@ class ThreadComm : public Comm {
   ThreadComm(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(shared_.tensors.size()); }
+  void Broadcast(std::span<at::Tensor> tensors) override {
+    shared_.tensors[static_cast<size_t>(rank_)] = tensors;
+    shared_.barrier.arrive_and_wait();
+    for (size_t i = 0; i < tensors.size() && rank_ > 0; ++i)
+      tensors[i].copy_(shared_.tensors[0][i]);
+    shared_.barrier.arrive_and_wait();
+  }
   void SumInPlace(std::span<at::Tensor> tensors) override {
     shared_.tensors[static_cast<size_t>(rank_)] = tensors;
     shared_.barrier.arrive_and_wait();

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 #include <vector>
 
@@ -41,6 +42,11 @@ std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // the 
 // train.steps, and gives, on the CPU, the same bits as a run that was never interrupted. When
 // run.stop_requested(), it saves a checkpoint, marks the run unfinished and returns. Damaged
 // episodes are left out. Throws ConfigError, InputError, IoError.
-TrainReport RunTrain(const TrainRunOptions& options, RunContext& run);
+//
+// Under torchrun, srun or mpirun (launch.h) all ranks call it. They share each batch, and the
+// result is that of one process to rounding; how many they are may change from one start to the
+// next. Rank 0 reads, encodes, validates and writes; the others open the cache at its path and
+// return nothing. When one is lost, the others throw IoError.
+std::optional<TrainReport> RunTrain(const TrainRunOptions& options, RunContext& run);
 
 }  // namespace aim

@@ -21,21 +21,25 @@ struct SampleDraw {
   bool operator==(const SampleDraw&) const = default;
 };
 
+// Samples that pass through the network together.
+using Microbatch = std::vector<SampleDraw>;
+
 // What one rank does in one step.
 struct StepPlan {
   int64_t train_step = 0;
   double lr = 0;
-  std::vector<SampleDraw> draws;  // this rank's part of the batch; may be empty
+  std::vector<SampleDraw> draws;         // the whole batch
+  std::vector<Microbatch> microbatches;  // this rank's; may be none
 };
 
 // A pure function: clips by a fresh permutation each epoch, mode and noise level a sample, all from
-// (seed, position of the sample in the whole run). Rank r of n has the r-th of n equal runs of the
-// batch (to one sample): those of all ranks one after another are the batch of one rank alone.
+// (seed, position of the sample in the whole run). The batch is split as one rank alone splits it,
+// and the microbatches are dealt out: rank r of n has every n-th from the r-th on, so that each is
+// computed with the same bits however many ranks there are.
 StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step, int64_t num_clips,
                   int rank = 0, int num_ranks = 1);
 
-// Samples whose canvases have the same segments, at most `microbatch` together.
-std::vector<std::vector<SampleDraw>> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws,
-                                                           int microbatch);
+// Samples whose canvases have the same segments, at most `microbatch` together; large ones first.
+std::vector<Microbatch> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws, int microbatch);
 
 }  // namespace aim

@@ -27,6 +27,7 @@ struct StepReport {
   double grad_norm = 0;  // before clipping
   double lr = 0;
   bool is_lost = false;  // the gradient was not finite: nothing was changed
+  bool stops = false;    // a rank was asked to stop: all do after this step
   LossTally losses = {};
 };
 
@@ -51,7 +52,10 @@ class Trainer {
   // depends on (weights, seed, step, cache, number of ranks), not on the number of workers. A step
   // whose gradient is not finite is left out; throws InputError when that happened more than
   // options.max_lost_steps times in a row.
-  StepReport Step(const LatentCache& cache, Comm& comm);
+  StepReport Step(const LatentCache& cache, Comm& comm, bool asked_to_stop = false);
+
+  // Weights, averages, moments and step become those of rank 0; all ranks call it.
+  void TakeStateOfRank0(Comm& comm);
 
   int64_t train_step() const { return train_step_; }
   // What is trained: weights of the network by their names, and factors of its adapter.
@@ -70,8 +74,8 @@ class Trainer {
   void Load(const std::filesystem::path& dir);
 
  private:
-  // Gradient of the mean loss over the whole batch, in the order of weights_, as far as the draws
-  // of `plan` make it; the report gets that loss and those of its samples.
+  // Gradient of the mean loss over the whole batch, in the order of weights_, as far as the
+  // microbatches of `plan` make it; the report gets that loss and those of its samples.
   std::vector<at::Tensor> Gradients(const StepPlan& plan, const LatentCache& cache, int num_workers,
                                     StepReport& report) const;
   void CountLost(const StepReport& report);

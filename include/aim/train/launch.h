@@ -1,0 +1,32 @@
+// Which of several processes of one training run this is, from the environment of its launcher.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "aim/train/comm.h"
+
+namespace aim {
+
+struct Launch {
+  std::string launcher;  // "torchrun", "srun" or "mpirun"
+  int rank = 0;
+  int size = 1;
+  int local_size = 1;  // ranks on this host
+  std::string master_addr;
+  int master_port = 29500;
+};
+
+// Of torchrun and whatever else sets RANK and WORLD_SIZE; of srun's steps (SLURM_PROCID and
+// SLURM_STEP_NUM_TASKS); of Open MPI (OMPI_COMM_WORLD_RANK) and MPICH (PMI_RANK). MASTER_ADDR and
+// MASTER_PORT say where rank 0 listens; a run on one host can do without. Nothing for a process
+// alone. Throws ConfigError for a variable that is missing, no number or contradicts another.
+std::optional<Launch> LaunchFromEnvironment();
+
+// Meets the other ranks at the master's address: c10d over Gloo, on processors. All ranks call it.
+// Throws ConfigError in a build without Gloo's headers, IoError if they do not meet within five
+// minutes.
+std::unique_ptr<Comm> MeetRanks(const Launch& launch);
+
+}  // namespace aim

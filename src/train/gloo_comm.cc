@@ -1,0 +1,137 @@
+// Ranks that meet by c10d over Gloo.
+#include <ATen/ATen.h>
+
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <string_view>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "aim/base/error.h"
+#include "aim/train/launch.h"
+
+namespace aim {
+namespace {
+
+constexpr std::chrono::minutes kMeeting{5};
+// Ranks wait for rank 0 while it reads data, validates and saves. One that dies closes its
+// connections, which the others see at once.
+constexpr std::chrono::hours kCollective{24};
+// One message of tensors that go together: enough to hide what each costs.
+constexpr int64_t kBucketBytes = int64_t{64} << 20;
+
+[[noreturn]] void ThrowLost(const Launch& launch, const std::exception& error) {
+  const std::string what = error.what();
+  throw IoError(
+      {.where = "rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.size),
+       .got = "left by another rank (" + what.substr(0, what.find('\n')) + ")",
+       .expected = "all of them until the run ends",
+       .fix = "what that rank printed says why; the same command with --resume goes on "
+              "from the last checkpoint"});
+}
+
+class GlooComm : public Comm {
+ public:
+  explicit GlooComm(Launch launch) : launch_(std::move(launch)) {
+    try {
+      const auto options = c10d::ProcessGroupGloo::Options::create(kCollective);
+      const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
+      options->devices.push_back(interface != nullptr
+                                     ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+                                 : launch_.local_size == launch_.size
+                                     ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
+                                     : c10d::ProcessGroupGloo::createDefaultDevice());
+      group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(MakeStore(), launch_.rank, launch_.size,
+                                                           options);
+    } catch (const std::exception& error) {
+      const std::string what = error.what();
+      throw IoError({.where = launch_.master_addr + ":" + std::to_string(launch_.master_port),
+                     .got = "not met by rank " + std::to_string(launch_.rank) + " (" +
+                            what.substr(0, what.find('\n')) + ")",
+                     .expected = std::to_string(launch_.size) + " ranks there",
+                     .fix = "check MASTER_ADDR and MASTER_PORT, and that every rank was started"});
+    }
+  }
+
+  int rank() const override { return launch_.rank; }
+  int size() const override { return launch_.size; }
+  int local_size() const override { return launch_.local_size; }
+
+  void SumInPlace(std::span<at::Tensor> tensors) override {
+    InBuckets(tensors, [&](at::Tensor& flat) {
+      std::vector<at::Tensor> one = {flat};
+      group_->allreduce(one)->wait();
+    });
+  }
+
+  void Broadcast(std::span<at::Tensor> tensors) override {
+    InBuckets(tensors, [&](at::Tensor& flat) {
+      std::vector<at::Tensor> one = {flat};
+      group_->broadcast(one)->wait();
+    });
+  }
+
+ private:
+  // As torch.distributed's env:// does: under torchrun the store is that of its agent.
+  c10::intrusive_ptr<c10d::Store> MakeStore() const {
+    const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+    const bool has_agent = agent != nullptr && std::string_view(agent) == "True";
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<uint16_t>(launch_.master_port);
+    options.isServer = launch_.rank == 0 && !has_agent;
+    options.numWorkers = launch_.size;
+    options.waitWorkers = false;
+    options.timeout = kMeeting;
+    auto store = c10::make_intrusive<c10d::TCPStore>(launch_.master_addr, options);
+    const char* attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
+    return c10::make_intrusive<c10d::PrefixStore>(
+        std::string("aim/attempt_") + (attempt == nullptr ? "0" : attempt), store);
+  }
+
+  // Tensors of one type in one flat tensor, up to the size of a bucket.
+  template <class Exchange>
+  void InBuckets(std::span<at::Tensor> tensors, const Exchange& exchange) {
+    std::map<at::ScalarType, std::vector<at::Tensor*>> by_type;
+    for (at::Tensor& tensor : tensors) by_type[tensor.scalar_type()].push_back(&tensor);
+    try {
+      for (const auto& [type, all] : by_type) {
+        std::vector<at::Tensor*> bucket;
+        int64_t bytes = 0;
+        for (at::Tensor* tensor : all) {
+          bucket.push_back(tensor);
+          bytes += static_cast<int64_t>(tensor->nbytes());
+          if (bytes < kBucketBytes && tensor != all.back()) continue;
+          ExchangeOne(bucket, exchange);
+          bucket.clear();
+          bytes = 0;
+        }
+      }
+    } catch (const std::exception& error) {
+      ThrowLost(launch_, error);
+    }
+  }
+
+  template <class Exchange>
+  static void ExchangeOne(const std::vector<at::Tensor*>& bucket, const Exchange& exchange) {
+    std::vector<at::Tensor> parts;
+    for (const at::Tensor* tensor : bucket) parts.push_back(tensor->reshape({-1}));
+    at::Tensor flat = at::cat(parts);
+    exchange(flat);
+    int64_t begin = 0;
+    for (at::Tensor* tensor : bucket) {
+      tensor->copy_(flat.narrow(0, begin, tensor->numel()).view(tensor->sizes()));
+      begin += tensor->numel();
+    }
+  }
+
+  Launch launch_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+};
+
+}  // namespace
+
+std::unique_ptr<Comm> MeetRanks(const Launch& launch) { return std::make_unique<GlooComm>(launch); }
+
+}  // namespace aim

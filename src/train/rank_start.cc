@@ -1,0 +1,85 @@
+#include "train/rank_start.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "aim/base/error.h"
+#include "aim/base/parse_json.h"
+
+namespace aim {
+namespace {
+
+void SendText(const std::string& text, Comm& comm) {
+  std::vector<at::Tensor> length = {at::tensor({static_cast<int64_t>(text.size())}, at::kLong)};
+  comm.Broadcast(length);
+  at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
+  std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  std::vector<at::Tensor> one = {bytes};
+  comm.Broadcast(one);
+}
+
+std::string ReceiveText(Comm& comm) {
+  std::vector<at::Tensor> length = {at::zeros({1}, at::kLong)};
+  comm.Broadcast(length);
+  std::vector<at::Tensor> bytes = {at::zeros({length[0].item<int64_t>()}, at::kByte)};
+  comm.Broadcast(bytes);
+  return {static_cast<const char*>(bytes[0].data_ptr()), static_cast<size_t>(bytes[0].numel())};
+}
+
+void BroadcastNetwork(TrainedNetwork& network, Comm& comm) {
+  std::vector<at::Tensor> tensors = {network.null_text};
+  for (const auto& [name, weight] : network.weights) tensors.push_back(weight);
+  comm.Broadcast(tensors);
+}
+
+}  // namespace
+
+void SendStart(const std::optional<RankStart>& start, Comm& comm) {
+  if (!start) return SendText("{}", comm);
+  const nlohmann::json told = {{"options", OptionsToJson(start->options)},
+                               {"dit", OptionsToJson(start->network.dit)},
+                               {"seed", start->seed},
+                               {"cache", std::filesystem::absolute(start->cache).string()},
+                               {"cache_key", start->cache_key},
+                               {"num_clips", start->num_clips},
+                               {"null_text", start->network.null_text.sizes().vec()}};
+  SendText(told.dump(), comm);
+  TrainedNetwork network = start->network;
+  BroadcastNetwork(network, comm);
+}
+
+std::optional<RankStart> ReceiveStart(Comm& comm) {
+  const nlohmann::json told = ParseJson(ReceiveText(comm));
+  if (told.empty()) return std::nullopt;
+  RankStart start;
+  ApplyOptions(start.options, told["options"], "rank 0");
+  ApplyOptions(start.network.dit, told["dit"], "rank 0");
+  start.seed = told["seed"];
+  start.cache = told["cache"].get<std::string>();
+  start.cache_key = told["cache_key"];
+  start.num_clips = told["num_clips"];
+  start.network.null_text = at::zeros(told["null_text"].get<std::vector<int64_t>>());
+  for (const auto& [name, shape] : DitWeightShapes(start.network.dit))
+    start.network.weights[name] = at::zeros(shape);
+  BroadcastNetwork(start.network, comm);
+  return start;
+}
+
+bool TrainAlong(Comm& comm, const std::function<bool()>& should_stop) {
+  std::optional<RankStart> start = ReceiveStart(comm);
+  if (!start) return false;
+  LatentCache cache = LatentCache::Open(start->cache, start->cache_key);
+  cache.KeepFirst(start->num_clips);
+  const int64_t num_steps = start->options.steps;
+  Trainer trainer(std::move(start->network), start->options, start->seed);
+  trainer.TakeStateOfRank0(comm);
+  bool stops = false;
+  while (!stops && trainer.train_step() < num_steps)
+    stops = trainer.Step(cache, comm, should_stop()).stops;
+  return trainer.train_step() >= num_steps;
+}
+
+}  // namespace aim

@@ -1,0 +1,34 @@
+// What the ranks of a run have from rank 0, which alone reads data, bundles and checkpoints.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "aim/train/comm.h"
+#include "aim/train/trainer.h"
+
+namespace aim {
+
+struct RankStart {
+  TrainOptions options;
+  uint64_t seed = 0;
+  TrainedNetwork network = {};
+  std::filesystem::path cache = {};  // that all ranks can open
+  std::string cache_key = {};
+  int64_t num_clips = 0;  // of the cache, those that are trained on
+};
+
+// Rank 0 tells the others; nothing: there will be no training.
+void SendStart(const std::optional<RankStart>& start, Comm& comm);
+
+// What rank 0 tells.
+std::optional<RankStart> ReceiveStart(Comm& comm);
+
+// Trains along with rank 0, which writes what there is to write, until it ends. Returns whether the
+// run was finished. Throws IoError if a rank is lost, InputError if the cache is not to be opened
+// here.
+bool TrainAlong(Comm& comm, const std::function<bool()>& should_stop);
+
+}  // namespace aim

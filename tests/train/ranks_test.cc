@@ -1,0 +1,177 @@
+// Runs of aim-train by several processes, as a launcher starts them.
+#include <ATen/ATen.h>
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <memory>
+
+#include "aim/base/atomic_file.h"
+#include "aim/tensor/sealed_weights.h"
+#include "aim/train/train_options.h"
+#include "support/child_process.h"
+#include "support/temporary_folder.h"
+#include "train/training_data.h"
+
+namespace aim {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+// A port that nobody listens at now.
+int FreePort() {
+  const int socket_end = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(bind(socket_end, any, length), 0);
+  EXPECT_EQ(getsockname(socket_end, any, &length), 0);
+  close(socket_end);
+  return ntohs(address.sin_port);
+}
+
+class RanksTest : public ::testing::Test {
+ protected:
+  RanksTest() : options_(testing::TinyTraining(folder_ / "data")) {
+    testing::WriteTrainingData(folder_ / "data");
+    options_.train.batch_size = 4;
+    options_.train.optimizer = OptimizerKind::kAdamw;
+    options_.train.checkpoint_every = 2;
+    options_.train.validation_episodes = 0;
+  }
+
+  std::vector<std::string> Command(const std::string& out, int64_t steps,
+                                   const std::vector<std::string>& more) {
+    options_.train.steps = steps;
+    WriteFileAtomic(folder_ / "run.toml", ToToml(OptionsToJson(options_)));
+    std::vector<std::string> words = {testing::Binary("aim-train"), "--config",
+                                      (folder_ / "run.toml").string(), "--out",
+                                      (folder_ / out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  using Ranks = std::vector<std::unique_ptr<testing::ChildProcess>>;
+
+  Ranks Start(int size, const std::string& out, int64_t steps,
+              const std::vector<std::string>& more = {}) {
+    const std::string port = std::to_string(FreePort());
+    Ranks ranks;
+    for (int rank = 0; rank < size; ++rank) {
+      std::vector<std::string> words = {"/usr/bin/env", "RANK=" + std::to_string(rank),
+                                        "WORLD_SIZE=" + std::to_string(size),
+                                        "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + port};
+      for (std::string& word : Command(out, steps, more)) words.push_back(std::move(word));
+      ranks.push_back(std::make_unique<testing::ChildProcess>(words));
+    }
+    return ranks;
+  }
+
+  static void ExpectDone(Ranks& ranks) {
+    for (const auto& rank : ranks) {
+      const testing::CommandResult result = rank->Wait();
+      EXPECT_EQ(result.exit_code, 0) << result.err;
+      EXPECT_EQ(result.out.empty(), rank != ranks.front());  // rank 0 reports
+    }
+  }
+
+  WeightMap Weights(const std::string& out, int64_t step) const {
+    char name[32];
+    std::snprintf(name, sizeof(name), "step_%08lld", static_cast<long long>(step));
+    return OpenSealed(folder_ / out / "checkpoints" / name / "weights.safetensors").tensors;
+  }
+
+  int64_t NewestStep(const std::string& out) const {
+    int64_t newest = 0;
+    for (const auto& entry : fs::directory_iterator(folder_ / out / "checkpoints")) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("step_")) newest = std::max(newest, int64_t{std::stoll(name.substr(5))});
+    }
+    return newest;
+  }
+
+  void ExpectNear(const std::string& a, const std::string& b, int64_t step) const {
+    const WeightMap expected = Weights(b, step);
+    for (const auto& [tensor, weight] : Weights(a, step)) {
+      const at::Tensor difference = (weight - expected.at(tensor)).abs().max();
+      const double largest = expected.at(tensor).abs().max().item<double>();
+      EXPECT_LE(difference.item<double>(), 1e-5 * largest) << tensor;
+    }
+  }
+
+  testing::TemporaryFolder folder_;
+  TrainRunOptions options_;
+};
+
+TEST_F(RanksTest, TwoAndFourRanksTrainAsOneDoes) {
+  const testing::CommandResult alone = testing::RunCommand(Command("alone", 10, {}));
+  ASSERT_EQ(alone.exit_code, 0) << alone.err;
+  for (const int size : {2, 4}) {
+    const std::string out = "of" + std::to_string(size);
+    Ranks ranks = Start(size, out, 10);
+    ExpectDone(ranks);
+    ExpectNear(out, "alone", 10);
+    EXPECT_TRUE(fs::exists(folder_ / out / "bundle" / "model.toml"));
+    const nlohmann::json record = nlohmann::json::parse(ReadFile(folder_ / out / "run.json"));
+    EXPECT_EQ(record["notes"]["ranks"], size);
+  }
+}
+
+TEST_F(RanksTest, ARunGoesOnWithAnotherNumberOfRanks) {
+  const testing::CommandResult whole = testing::RunCommand(Command("whole", 6, {}));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  Ranks first = Start(3, "changed", 2);
+  ExpectDone(first);
+  Ranks second = Start(2, "changed", 4, {"--resume"});
+  ExpectDone(second);
+  const testing::CommandResult last = testing::RunCommand(Command("changed", 6, {"--resume"}));
+  EXPECT_EQ(last.exit_code, 0) << last.err;
+  ExpectNear("changed", "whole", 6);
+}
+
+// Killed in the middle: every other rank ends, and says so in one line.
+TEST_F(RanksTest, ARankThatDiesEndsTheRun) {
+  for (const size_t victim : {0U, 1U}) {
+    const std::string out = "killed" + std::to_string(victim);
+    Ranks ranks = Start(3, out, 1000000, {"--log-level", "debug"});
+    ASSERT_TRUE(ranks[0]->WaitForMessage("step_00000002"));
+    ranks[victim]->Send(SIGKILL);
+    for (size_t i = 0; i < ranks.size(); ++i) {
+      const testing::CommandResult result = ranks[i]->Wait();
+      if (i == victim) continue;
+      EXPECT_EQ(result.exit_code, 1);
+      EXPECT_THAT(result.err, HasSubstr("rank " + std::to_string(i) + " of 3 is left by another"));
+    }
+    Ranks again = Start(2, out, NewestStep(out) + 1, {"--resume"});
+    ExpectDone(again);
+  }
+}
+
+// One of them is asked; all take the same last step, and rank 0 saves it.
+TEST_F(RanksTest, AskingOneRankToStopStopsAll) {
+  Ranks ranks = Start(2, "stopped", 1000000, {"--log-level", "debug"});
+  ASSERT_TRUE(ranks[0]->WaitForMessage("step_00000002"));
+  ranks[1]->Send(SIGTERM);
+  for (const auto& rank : ranks) rank->Wait();
+  Ranks again = Start(2, "stopped", NewestStep("stopped") + 1, {"--resume"});
+  ExpectDone(again);
+}
+
+// What rank 0 cannot read ends all; its own sentence says why.
+TEST_F(RanksTest, AMistakeEndsAllRanks) {
+  fs::remove_all(folder_ / "data");
+  Ranks ranks = Start(2, "run", 2);
+  const testing::CommandResult first = ranks[0]->Wait();
+  EXPECT_EQ(first.exit_code, 2);
+  EXPECT_THAT(first.err, HasSubstr("data"));
+  const testing::CommandResult second = ranks[1]->Wait();
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, HasSubstr("rank 1 of 2 is left by another"));
+}
+
+}  // namespace
+}  // namespace aim
