@@ -22,6 +22,39 @@ constexpr std::chrono::hours kCollective{24};
 // One message of tensors that go together: enough to hide what each costs.
 constexpr int64_t kBucketBytes = int64_t{64} << 20;
 
+// The address of this host by which it reaches another, which others reach it by: its name may
+// stand for the loopback. Empty if that is not known.
+std::string AddressTowards(const std::string& host, int port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;  // nothing is sent
+  addrinfo* found = nullptr;
+  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return "";
+  std::string address;
+  for (const addrinfo* at = found; at != nullptr && address.empty(); at = at->ai_next) {
+    const int end = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+    if (end < 0) continue;
+    sockaddr_storage own{};
+    socklen_t length = sizeof(own);
+    char text[NI_MAXHOST] = "";
+    auto* any = reinterpret_cast<sockaddr*>(&own);
+    if (connect(end, at->ai_addr, at->ai_addrlen) == 0 && getsockname(end, any, &length) == 0 &&
+        getnameinfo(any, length, text, sizeof(text), nullptr, 0, NI_NUMERICHOST) == 0)
+      address = text;
+    close(end);
+  }
+  freeaddrinfo(found);
+  return address;
+}
+
+std::shared_ptr<gloo::transport::Device> DeviceFor(const Launch& launch) {
+  using Gloo = c10d::ProcessGroupGloo;
+  if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"); interface != nullptr)
+    return Gloo::createDeviceForInterface(interface);
+  if (launch.local_size == launch.size) return Gloo::createDeviceForHostname("127.0.0.1");
+  const std::string address = AddressTowards(launch.master_addr, launch.master_port);
+  return address.empty() ? Gloo::createDefaultDevice() : Gloo::createDeviceForHostname(address);
+}
+
 [[noreturn]] void ThrowLost(const Launch& launch, const std::exception& error) {
   const std::string what = error.what();
   throw IoError(
@@ -37,12 +70,7 @@ class GlooComm : public Comm {
   explicit GlooComm(Launch launch) : launch_(std::move(launch)) {
     try {
       const auto options = c10d::ProcessGroupGloo::Options::create(kCollective);
-      const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
-      options->devices.push_back(interface != nullptr
-                                     ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
-                                 : launch_.local_size == launch_.size
-                                     ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
-                                     : c10d::ProcessGroupGloo::createDefaultDevice());
+      options->devices.push_back(DeviceFor(launch_));
       group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(MakeStore(), launch_.rank, launch_.size,
                                                            options);
     } catch (const std::exception& error) {

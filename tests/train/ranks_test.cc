@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "aim/base/atomic_file.h"
@@ -33,6 +34,43 @@ int FreePort() {
   close(socket_end);
   return ntohs(address.sin_port);
 }
+
+// Two hosts, as far as the network is concerned: namespaces that a cable joins.
+class TwoHosts {
+ public:
+  TwoHosts() {
+    works_ = std::ranges::all_of(
+        std::vector<std::string>{
+            "netns add " + a_, "netns add " + b_,
+            "link add veth0 netns " + a_ + " type veth peer name veth0 netns " + b_,
+            "-n " + a_ + " addr add 10.77.0.1/24 dev veth0",
+            "-n " + b_ + " addr add 10.77.0.2/24 dev veth0", "-n " + a_ + " link set veth0 up",
+            "-n " + b_ + " link set veth0 up", "-n " + a_ + " link set lo up"},
+        [](const std::string& words) { return Ip(words); });
+  }
+  ~TwoHosts() {
+    Ip("netns del " + a_);
+    Ip("netns del " + b_);
+  }
+  TwoHosts(const TwoHosts&) = delete;
+  TwoHosts& operator=(const TwoHosts&) = delete;
+
+  bool works() const { return works_; }
+  // What a command on one of them begins with.
+  std::vector<std::string> On(int host) const {
+    return {"/usr/sbin/ip", "netns", "exec", host == 0 ? a_ : b_};
+  }
+
+ private:
+  static bool Ip(const std::string& words) {
+    return testing::RunCommand({"/bin/sh", "-c", "PATH=$PATH:/usr/sbin:/sbin ip " + words})
+               .exit_code == 0;
+  }
+
+  std::string a_ = "aim" + std::to_string(getpid()) + "a";
+  std::string b_ = "aim" + std::to_string(getpid()) + "b";
+  bool works_ = false;
+};
 
 class RanksTest : public ::testing::Test {
  protected:
@@ -131,6 +169,26 @@ TEST_F(RanksTest, ARunGoesOnWithAnotherNumberOfRanks) {
   const testing::CommandResult last = testing::RunCommand(Command("changed", 6, {"--resume"}));
   EXPECT_EQ(last.exit_code, 0) << last.err;
   ExpectNear("changed", "whole", 6);
+}
+
+// Neither's name leads to the other: the address by which each reaches rank 0 does.
+TEST_F(RanksTest, RanksOnTwoHostsTrainAsOneDoes) {
+  const TwoHosts hosts;
+  if (!hosts.works()) GTEST_SKIP() << "needs root and ip (iproute2) to make network namespaces";
+  const testing::CommandResult alone = testing::RunCommand(Command("alone", 3, {}));
+  ASSERT_EQ(alone.exit_code, 0) << alone.err;
+  Ranks ranks;
+  for (int rank = 0; rank < 2; ++rank) {
+    std::vector<std::string> words = hosts.On(rank);
+    for (const std::string& word :
+         {std::string("/usr/bin/env"), "RANK=" + std::to_string(rank), std::string("WORLD_SIZE=2"),
+          std::string("LOCAL_WORLD_SIZE=1"), std::string("MASTER_ADDR=10.77.0.1")})
+      words.push_back(word);
+    for (std::string& word : Command("joined", 3, {})) words.push_back(std::move(word));
+    ranks.push_back(std::make_unique<testing::ChildProcess>(words));
+  }
+  ExpectDone(ranks);
+  ExpectNear("joined", "alone", 3);
 }
 
 // Killed in the middle: every other rank ends, and says so in one line.
