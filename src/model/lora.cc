@@ -85,18 +85,26 @@ std::vector<std::string> LoraTargets(const DitOptions& dit, const LoraOptions& o
   return names;
 }
 
-Lora InitialLora(const DitOptions& dit, const LoraOptions& options, const Rng& rng) {
+ShapeMap LoraShapes(const DitOptions& dit, const LoraOptions& options) {
   const std::map<std::string, MatrixShape> matrices = BlockMatrices(dit);
-  Lora lora{.scale = options.scale()};
+  ShapeMap shapes;
   for (const std::string& name : LoraTargets(dit, options)) {
     const MatrixShape& shape = matrices.at(name);
-    at::Tensor a = at::empty({options.rank, shape.in}, at::kFloat);
-    Rng numbers = rng.Derive(0, name);
-    const double bound = 1 / std::sqrt(static_cast<double>(shape.in));
-    for (int64_t i = 0; i < a.numel(); ++i)
-      a.data_ptr<float>()[i] = static_cast<float>(bound * (2 * numbers.Uniform() - 1));
-    lora.weights[NameOfA(name)] = a;
-    lora.weights[NameOfB(name)] = at::zeros({shape.out, options.rank}, at::kFloat);
+    shapes[NameOfA(name)] = {options.rank, shape.in};
+    shapes[NameOfB(name)] = {shape.out, options.rank};
+  }
+  return shapes;
+}
+
+Lora InitialLora(const DitOptions& dit, const LoraOptions& options, const Rng& rng) {
+  Lora lora{.scale = options.scale()};
+  for (const auto& [name, shape] : LoraShapes(dit, options)) {
+    at::Tensor& factor = lora.weights[name] = at::zeros(shape, at::kFloat);
+    if (name.ends_with(kLoraB)) continue;
+    Rng numbers = rng.Derive(0, LoraMatrix(name).value());
+    const double bound = 1 / std::sqrt(static_cast<double>(shape[1]));
+    for (int64_t i = 0; i < factor.numel(); ++i)
+      factor.data_ptr<float>()[i] = static_cast<float>(bound * (2 * numbers.Uniform() - 1));
   }
   return lora;
 }

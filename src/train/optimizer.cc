@@ -21,13 +21,15 @@ bool Contains(const std::string& text, const char* word) {
   return text.find(word) != std::string::npos;
 }
 
-// An adapter's factors are none: the update of their product is not orthogonal if theirs are.
-bool IsBlockMatrix(const std::string& name, const at::Tensor& weight) {
-  return weight.dim() == 2 && !LoraMatrix(name) && name.rfind("blocks.", 0) == 0 &&
-         (Contains(name, "_attn.") || Contains(name, ".ffn.") || Contains(name, ".projector."));
-}
-
 }  // namespace
+
+// Of an adapter's factors none: the update of their product is not orthogonal if theirs are.
+bool IsMuon(const TrainOptions& options, const std::string& name, size_t num_dims) {
+  const bool is_of_matrix =
+      Contains(name, "_attn.") || Contains(name, ".ffn.") || Contains(name, ".projector.");
+  return options.optimizer == OptimizerKind::kMuon && num_dims == 2 && is_of_matrix &&
+         name.starts_with("blocks.") && !LoraMatrix(name);
+}
 
 at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype) {
   const bool is_tall = matrix.size(0) > matrix.size(1);
@@ -48,7 +50,7 @@ Optimizer::Optimizer(const TrainOptions& options, const WeightMap& weights,
   for (const auto& [name, weight] : weights) {
     Slot slot;
     slot.name = name;
-    slot.is_muon = options.optimizer == OptimizerKind::kMuon && IsBlockMatrix(name, weight);
+    slot.is_muon = IsMuon(options, name, static_cast<size_t>(weight.dim()));
     slot.decays = weight.dim() >= 2 && !Contains(name, "modulation");
     slot.m = at::zeros_like(weight);
     if (!slot.is_muon) slot.v = at::zeros_like(weight);

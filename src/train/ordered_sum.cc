@@ -25,13 +25,16 @@ class OrderedSum::Turn {
   bool passed_ = false;
 };
 
-OrderedSum::OrderedSum(const std::vector<at::Tensor>& like) {
+at::ScalarType SumDtype(int64_t count, at::ScalarType otherwise) {
   constexpr int64_t kMostBytes = int64_t{2} << 30;
-  int64_t bytes = 0;
-  for (const at::Tensor& tensor : like)
-    bytes += tensor.numel() * static_cast<int64_t>(sizeof(double));
+  return count * static_cast<int64_t>(sizeof(double)) <= kMostBytes ? at::kDouble : otherwise;
+}
+
+OrderedSum::OrderedSum(const std::vector<at::Tensor>& like) {
+  int64_t count = 0;
+  for (const at::Tensor& tensor : like) count += tensor.numel();
   for (const at::Tensor& tensor : like) {
-    const at::ScalarType dtype = bytes <= kMostBytes ? at::kDouble : tensor.scalar_type();
+    const at::ScalarType dtype = SumDtype(count, tensor.scalar_type());
     sums_.push_back(at::zeros_like(tensor, tensor.options().dtype(dtype)));
   }
 }

@@ -11,11 +11,14 @@
 
 namespace aim {
 
+// In which type so many numbers are added up: float64 unless that takes more than 2 GiB, then
+// `otherwise`. In float64 the order of the parts hardly shows once the sum is rounded to float32, so
+// that ranks that add up what each has made give what one gives.
+at::ScalarType SumDtype(int64_t count, at::ScalarType otherwise);
+
 class OrderedSum {
  public:
-  // Zeros of the shape of each of `like`, in float64 unless that takes more than 2 GiB: then of its
-  // type. In float64 the order of the parts hardly shows once the sum is rounded to float32, so
-  // that ranks that add up what each has made give what one gives.
+  // Zeros of the shape of each of `like`, of SumDtype.
   explicit OrderedSum(const std::vector<at::Tensor>& like);
 
   // Makes part `index`, an undefined tensor being zero, waits until the parts before it have been

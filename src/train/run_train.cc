@@ -14,6 +14,7 @@
 #include "aim/diffusion/validation.h"
 #include "aim/train/launch.h"
 #include "aim/train/schedule.h"
+#include "aim/train/training_memory.h"
 #include "train/checkpoints.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"

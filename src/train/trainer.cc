@@ -50,7 +50,7 @@ at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
 WeightMap TakeTrained(WeightMap& weights, const DitOptions& dit, const TrainOptions& options,
                       uint64_t seed) {
   WeightMap trained;
-  for (const std::string& name : TrainedNames(weights, options))
+  for (const std::string& name : TrainedNames(DitWeightShapes(dit), options))
     trained.insert(weights.extract(name));
   if (options.lora.rank > 0)
     trained.merge(InitialLora(dit, options.lora, Rng(seed).Derive(0, "lora")).weights);
@@ -115,19 +115,19 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   return loss * at::tensor(level_weights);
 }
 
-std::vector<std::string> TrainedNames(const WeightMap& weights, const TrainOptions& options) {
+std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOptions& options) {
   for (const std::string& word : options.trained) {
-    if (std::ranges::any_of(weights, [&](const auto& w) { return HoldsWord(w.first, word); }))
+    if (std::ranges::any_of(network, [&](const auto& w) { return HoldsWord(w.first, word); }))
       continue;
     throw ConfigError(
         {.where = "train.trained",
          .got = Excerpt(word),
-         .expected = "words of the names of weights, such as " + weights.begin()->first,
+         .expected = "words of the names of weights, such as " + network.begin()->first,
          .fix = "aim-model inspect names them"});
   }
   const bool takes_all = options.trained.empty() && options.lora.rank == 0;
   std::vector<std::string> names;
-  for (const auto& [name, weight] : weights) {
+  for (const auto& [name, shape] : network) {
     const auto is_named = [&, &of = name](const std::string& word) { return HoldsWord(of, word); };
     if (takes_all || std::ranges::any_of(options.trained, is_named)) names.push_back(name);
   }

@@ -52,6 +52,9 @@ bool HoldsWord(const std::string& name, const std::string& word);
 // Matrices of all blocks that the targets name. Throws ConfigError for a target that names none.
 std::vector<std::string> LoraTargets(const DitOptions& dit, const LoraOptions& options);
 
+// Name and shape of every factor.
+ShapeMap LoraShapes(const DitOptions& dit, const LoraOptions& options);
+
 // A new adapter, which changes nothing yet: A uniform in +-1 / sqrt(in), B zero, as PEFT begins.
 Lora InitialLora(const DitOptions& dit, const LoraOptions& options, const Rng& rng);
 

@@ -15,6 +15,9 @@ namespace aim {
 // with coefficients 3.4445, -4.7750, 2.0315 (Jordan et al. 2024, "Muon"). [n, m] -> [n, m] float32.
 at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype);
 
+// Whether the options train a weight of that name and so many dimensions by Muon.
+bool IsMuon(const TrainOptions& options, const std::string& name, size_t num_dims);
+
 // Updates weights in place. Moments are tensors named "<weight>/m", "<weight>/v", "step".
 class Optimizer {
  public:

@@ -40,7 +40,7 @@ struct TrainedNetwork {
 
 // Names of the network's weights that the options train: all, those that TrainOptions::trained
 // names, or none beside an adapter. Throws ConfigError for a word that names none.
-std::vector<std::string> TrainedNames(const WeightMap& weights, const TrainOptions& options);
+std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOptions& options);
 
 class Trainer {
  public:

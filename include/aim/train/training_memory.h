@@ -1,0 +1,35 @@
+// What a training run holds in memory beside clips and activations, before it begins.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "aim/model/dit_options.h"
+#include "aim/train/train_options.h"
+
+namespace aim {
+
+// Bytes of one rank.
+struct TrainingMemory {
+  int64_t num_weights = 0;  // numbers, of the network and its adapter
+  int64_t num_trained = 0;
+
+  int64_t weights = 0;    // float32, what is frozen once more in the type of the products
+  int64_t averages = 0;   // of what is trained
+  int64_t moments = 0;    // of the optimizer
+  int64_t gradients = 0;  // their sum, and those that workers make
+
+  int64_t total() const { return weights + averages + moments + gradients; }
+};
+
+// Of the network `dit` under the options. Throws ConfigError as Trainer does.
+TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options);
+
+nlohmann::json ToJson(const TrainingMemory& memory);
+
+// Throws ConfigError if the memory that is free does not suffice beyond `held` bytes that are there
+// already: the sentence says what other options would take.
+void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options, int64_t held);
+
+}  // namespace aim
