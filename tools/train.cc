@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "aim/train/dry_run.h"
 #include "aim/train/run_train.h"
 #include "tools/cli/cli.h"
 #include "tools/cli/stop_signals.h"
@@ -19,6 +20,10 @@ int main(int argc, char** argv) {
   aim::cli::AddFlags(app, options);
   aim::cli::ShowAsRequired(app, {"data", "out"});
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
+    if (options.dry_run) {
+      std::cout << aim::RunDryTraining(options, run) << '\n';
+      return;
+    }
     const aim::cli::StopSignals signals(run);
     if (const auto report = aim::RunTrain(options, run)) std::cout << *report << '\n';
   });

@@ -12,8 +12,8 @@
 namespace aim {
 
 // In which type so many numbers are added up: float64 unless that takes more than 2 GiB, then
-// `otherwise`. In float64 the order of the parts hardly shows once the sum is rounded to float32, so
-// that ranks that add up what each has made give what one gives.
+// `otherwise`. In float64 the order of the parts hardly shows once the sum is rounded to float32,
+// so that ranks that add up what each has made give what one gives.
 at::ScalarType SumDtype(int64_t count, at::ScalarType otherwise);
 
 class OrderedSum {

@@ -116,7 +116,8 @@ void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeRe
 
 }  // namespace
 
-TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run) {
+TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run,
+                                  int64_t most_episodes) {
   if (options.data.empty() && run.common().resume) {
     throw ConfigError({.where = "--data",
                        .got = "missing",
@@ -125,10 +126,14 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
                               (run.common().out / "run.json").string()});
   }
   EpisodeReader reader(options.clips.edit, options.clips.num_views);
-  const DataSplit split = ListTrainingData(options.data, options.train.validation_episodes,
-                                           run.seed(), options.clips.edit);
+  DataSplit split = ListTrainingData(options.data, options.train.validation_episodes, run.seed(),
+                                     options.clips.edit);
+  const auto num_listed = std::ssize(split.training);
+  if (most_episodes > 0 && num_listed > most_episodes)
+    split.training.erase(split.training.begin() + most_episodes, split.training.end());
   const std::map<std::filesystem::path, ClipShape> shapes = SampleShapes(split, reader);
   TrainingSetup setup;
+  setup.num_listed = num_listed;
   if (options.init.empty()) {
     TakeNewModel(options, shapes.begin()->second, run, setup);
   } else {

@@ -4,7 +4,7 @@
 
 namespace aim {
 
-TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext&) {
+TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext&, int64_t) {
   throw ConfigError({"--data", options.data.empty() ? "missing" : "a data set",
                      "none, and a finished cache in clips.dir: this build (AIM_CORE_ONLY) reads no "
                      "videos",

@@ -83,6 +83,7 @@ WeightMap ReadFittedAutoencoder(const std::filesystem::path& out) {
 
 const std::vector<std::string>& FreeTrainKeys() {
   static const std::vector<std::string> kKeys = {"clips.dir",
+                                                 "dry_run",
                                                  "train.steps",
                                                  "train.num_workers",
                                                  "train.checkpoint_every",
@@ -138,7 +139,14 @@ void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, Train
   setup.initial_weights = InitialDitWeights(options.dit, Rng(run.seed()).Derive(0, "weights"));
 }
 
-TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run) {
+int64_t BytesOf(const WeightMap& weights) {
+  int64_t bytes = 0;
+  for (const auto& [name, weight] : weights) bytes += static_cast<int64_t>(weight.nbytes());
+  return bytes;
+}
+
+TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
+                              int64_t most_episodes) {
   options.Validate();
   if (run.device() != "cpu") {
     throw ConfigError({.where = "--device",
@@ -148,10 +156,11 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run) {
   }
   TrainingSetup setup = options.data.empty() && !options.clips.dir.empty()
                             ? PrepareFromCache(options, run)
-                            : PrepareFromEpisodes(options, run);
+                            : PrepareFromEpisodes(options, run, most_episodes);
   if (!setup.cache) return setup;
   setup.ReleaseEncoders();
   setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());
+  setup.num_listed = std::max(setup.num_listed, setup.num_episodes);
   run.Note("training_clips", setup.cache->size());
   run.Note("validation_clips", setup.validation.size());
   return setup;

@@ -24,6 +24,7 @@ struct TrainingSetup {
   bool changes_network = true;  // false: an adapter alone is trained, beside the initial network
   std::vector<Clip> validation;
   int64_t num_episodes = 0;          // that there are clips of in the cache, each as often as given
+  int64_t num_listed = 0;            // that the data holds for training, those included
   std::optional<LatentCache> cache;  // empty if the run was asked to stop before it was built
   std::vector<Skipped> skipped;      // damaged episodes, by name
 
@@ -36,11 +37,14 @@ struct TrainingSetup {
 
 // Checks the options and the data, prepares run.out(), and makes everything: from episodes, or,
 // where none are given, from the finished cache in options.clips.dir alone. The network is that of
-// the bundle options.init, or a small model of the options.
-TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run);
+// the bundle options.init, or a small model of the options. With `most_episodes` above 0 no more
+// than so many are trained on.
+TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
+                              int64_t most_episodes = 0);
 
 // The two ways. A core build has no readers of episodes: there the first throws ConfigError.
-TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run);
+TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& run,
+                                  int64_t most_episodes);
 TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run);
 
 // Where the clips of a run with data are cached, or the cache that it trains from.
@@ -54,6 +58,8 @@ void PrepareRun(const TrainRunOptions& options, const std::string& data_content,
 // What both do alike: everything of the bundle options.init, and a new network of the options.
 void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
 void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
+
+int64_t BytesOf(const WeightMap& weights);
 
 // Index of the first clip of each item (episode) of the cache.
 std::vector<int64_t> FirstClips(const LatentCache& cache);

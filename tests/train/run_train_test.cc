@@ -378,6 +378,22 @@ TEST_F(RunTrainTest, AShortRunReachesThePeakRate) {
   EXPECT_THAT(Run("fits", 20).err, Not(HasSubstr("shortened")));
 }
 
+// Three steps, and nothing is left of them; the run that follows is the one without it.
+TEST_F(RunTrainTest, ADryRunSaysWhatARunTakesAndKeepsNothing) {
+  const testing::CommandResult dry = Run("dry", 500, {"--dry-run"});
+  ASSERT_EQ(dry.exit_code, 0) << dry.err;
+  EXPECT_FALSE(fs::exists(folder_ / "dry"));
+  const nlohmann::json report = nlohmann::json::parse(dry.out);
+  EXPECT_EQ(report["steps"], 500);
+  EXPECT_EQ(report["num_episodes"], std::ssize(OpenDataSet(folder_ / "data").episodes()));
+  EXPECT_EQ(report["num_clips"],
+            options_.clips.per_episode * report["num_episodes"].get<int64_t>());
+  EXPECT_EQ(report["memory"]["num_trained"], report["memory"]["num_weights"]);
+  EXPECT_GT(report["step_s"].get<double>(), 0);
+  EXPECT_NEAR(report["steps_s"].get<double>(), 500 * report["step_s"].get<double>(), 1e-6);
+  EXPECT_GT(report["cache_bytes"].get<int64_t>(), 0);
+}
+
 TEST_F(RunTrainTest, ReportIsJson) {
   options_.train.steps = 1;
   const TrainReport report = RunHere("run");

@@ -174,6 +174,7 @@ struct TrainRunOptions {
   PcaOptions autoencoder;
   HashedWordsOptions text;
   TrainOptions train;
+  bool dry_run = false;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -187,6 +188,9 @@ struct TrainRunOptions {
     visit("autoencoder", self.autoencoder, Any{}, "");
     visit("text", self.text, Any{}, "");
     visit("train", self.train, Any{}, "");
+    visit("dry_run", self.dry_run, Any{},
+          "say what would be trained, what memory and time it takes, after three steps; keep "
+          "nothing");
   }
   void Validate() const;  // throws ConfigError
 };
