@@ -8,6 +8,7 @@
 #include "aim/base/log.h"
 #include "aim/base/rng.h"
 #include "support/case_name.h"
+#include "support/corpus.h"
 #include "support/temporary_folder.h"
 
 namespace aim::testing {
@@ -84,6 +85,11 @@ TEST_P(FileReadersTest, EveryMutationIsReadOrRefused) {
     }
   }
   EXPECT_LT(num_read, kMutations);
+}
+
+TEST_P(FileReadersTest, WhatFuzzingFoundIsReadOrRefused) {
+  if (!HasCorpus(GetParam().name)) return;
+  for (const std::string& bytes : ReadCorpus(GetParam().name)) EXPECT_NO_THROW(Read(bytes));
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, FileReadersTest, ::testing::ValuesIn(FileReaders()), CaseName());

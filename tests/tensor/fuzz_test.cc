@@ -13,6 +13,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/rng.h"
 #include "fuzz/weight_bytes.h"
+#include "support/corpus.h"
 #include "tensor/torch_zip_writer.h"
 
 namespace aim {
@@ -108,6 +109,11 @@ void ExpectReadOrRefused(const std::vector<std::string>& seeds, const Entry& ent
 TEST(FuzzTest, Safetensors) { ExpectReadOrRefused(SafetensorsFiles(), testing::FuzzSafetensors); }
 
 TEST(FuzzTest, Pickle) { ExpectReadOrRefused(Pickles(), testing::FuzzPickle); }
+
+TEST(FuzzTest, PicklesThatFuzzingFound) {
+  for (const std::string& bytes : testing::ReadCorpus("pickle"))
+    EXPECT_NO_THROW(testing::FuzzPickle(AsBytes(bytes)));
+}
 
 TEST(FuzzTest, Zip) { ExpectReadOrRefused(Archives(), testing::FuzzZip); }
 

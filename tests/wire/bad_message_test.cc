@@ -7,6 +7,7 @@
 #include "aim/base/rng.h"
 #include "aim/wire/wire.h"
 #include "support/case_name.h"
+#include "support/corpus.h"
 #include "support/throws.h"
 #include "wire/sample_messages.h"
 #include "wire/socket_connection.h"
@@ -82,7 +83,10 @@ std::vector<BadObservation> BadPictures() {
       {"intrinsics_missing", k, {}, {k + " is missing", "both"}},
       {"extrinsics_missing", e, {}, {e + " is missing", "both"}},
       {"intrinsics_nan", k, NumbersValue({nan, 0, 8, 0, 20, 8, 0, 0, 1}), {k, "nan", "finite"}},
-      {"intrinsics_eight", k, NumbersValue({20, 0, 8, 0, 20, 8, 0, 0}), {k + " is of 8 numbers", "9"}},
+      {"intrinsics_eight",
+       k,
+       NumbersValue({20, 0, 8, 0, 20, 8, 0, 0}),
+       {k + " is of 8 numbers", "9"}},
       {"intrinsics_skew", k, NumpyMatrix(skewed), {k, "skew"}},
       {"focal_negative", k, NumpyMatrix(negative), {k, "-20", "\"opencv\""}},
       {"principal_point_far", k, NumpyMatrix(far), {k, "principal point"}},
@@ -233,6 +237,18 @@ TEST(WebSocketUrlTest, HostsAreNamesOrAddresses) {
     EXPECT_EQ(url.port, each.port);
     EXPECT_EQ(url.path, each.path);
     EXPECT_EQ(UrlHost(url.host), each.url.substr(5, each.url.find(':' + each.port) - 5));
+  }
+}
+
+// Each on the wire that its first byte chooses, as tests/fuzz/wire_fuzz.cc has it.
+TEST(BadMessageTest, WhatFuzzingFoundIsReadOrRefused) {
+  const auto& wires = AllWires();
+  for (const std::string& bytes : testing::ReadCorpus("wire")) {
+    PolicyRequest request;
+    try {
+      wires[static_cast<uint8_t>(bytes[0]) % wires.size()].read(bytes.substr(1), request);
+    } catch (const InputError&) {
+    }
   }
 }
 
