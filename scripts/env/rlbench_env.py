@@ -52,6 +52,7 @@ try:
 except (ImportError, OSError) as error:
     MISSING = str(error)
 
+ARMS = {} if MISSING else {"planning": EndEffectorPoseViaPlanning, "ik": EndEffectorPoseViaIK}
 STEP_S = 0.05  # of RLBench's physics
 SENSORS = {"front": "cam_front", "overhead": "cam_overhead",
            "left_shoulder": "cam_over_shoulder_left", "right_shoulder": "cam_over_shoulder_right",
@@ -70,9 +71,9 @@ class Rlbench(aim_child.Simulator):
         self.check_machine()
         self.size = image_size
         self.stride = max(1, round(frame_period_s / STEP_S))
-        self.views = aim_child.chosen("AIM_RLBENCH_VIEWS", "front,overhead", SENSORS,
-                                      least=2)
-        self.env = Environment(MoveArmThenGripper(arm_mode(), Discrete()),
+        self.views = self.chosen("AIM_RLBENCH_VIEWS", "front,overhead", SENSORS, least=2)
+        (arm,) = self.chosen("AIM_RLBENCH_ARM", "planning", ARMS, most=1)
+        self.env = Environment(MoveArmThenGripper(ARMS[arm](), Discrete()),
                                obs_config=self.observations(), headless=True)
         self.env.launch()
         self.count_steps()
@@ -225,14 +226,6 @@ class Rlbench(aim_child.Simulator):
     def close(self):
         if self.env is not None:
             self.env.shutdown()
-
-
-def arm_mode():
-    words = {"planning": EndEffectorPoseViaPlanning, "ik": EndEffectorPoseViaIK}
-    word = os.environ.get("AIM_RLBENCH_ARM", "planning")
-    if word not in words:
-        raise aim_child.UsageError("AIM_RLBENCH_ARM is %r; expected planning or ik" % word)
-    return words[word]()
 
 
 def outcome_of(error):

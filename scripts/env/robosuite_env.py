@@ -56,13 +56,13 @@ class Robosuite(PandaSimulator):
 
     def open(self, image_size, frame_period_s):
         self.start(image_size, frame_period_s, CONTROL_HZ, "1.5.", "--robosuite")
-        views = aim_child.chosen("AIM_ROBOSUITE_VIEWS", ",".join(NEAR_VIEWS),
-                                 (*NEAR_VIEWS, *OWN_VIEWS), least=2)
+        views = self.chosen("AIM_ROBOSUITE_VIEWS", ",".join(NEAR_VIEWS),
+                            (*NEAR_VIEWS, *OWN_VIEWS), least=2)
         self.cameras = {view: NEAR_VIEWS[view][0] if view in NEAR_VIEWS else view
                         for view in views}
         if len(set(self.cameras.values())) < len(views):
             raise aim_child.UsageError("AIM_ROBOSUITE_VIEWS has one view near and far")
-        robots = aim_child.chosen("AIM_ROBOSUITE_ROBOTS", ROBOTS[0], ROBOTS)
+        robots = self.chosen("AIM_ROBOSUITE_ROBOTS", ROBOTS[0], ROBOTS)
         # Name of a task: (robosuite's name, robot).
         self.tasks = {task if robot == robots[0] else task + "_" + robot: (task, robot)
                       for robot in robots for task in PROMPTS}

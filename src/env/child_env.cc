@@ -41,6 +41,10 @@ class ChildEnv : public Env {
             ToWord(described.camera_axes) + " axes");
   }
 
+  EnvIdentity Identity() const override {
+    return {.simulator = description_->simulator, .settings = description_->settings};
+  }
+
   std::vector<std::string> Tasks() const override {
     std::vector<std::string> names;
     for (const ChildTask& task : description_->tasks) names.push_back(task.name);

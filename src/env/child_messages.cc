@@ -1,5 +1,6 @@
 #include "env/child_messages.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -155,6 +156,31 @@ MsgpackValue::List MatrixList(const Eigen::MatrixXd& matrix) {
   return NumberList(matrix.transpose().reshaped());
 }
 
+// Names of environment variables: no option of a run is called so.
+bool IsVariableName(const std::string& name) {
+  return std::all_of(name.begin(), name.end(), [](const char letter) {
+    return (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9') || letter == '_';
+  });
+}
+
+std::map<std::string, std::string> SettingsFrom(const MapFields& fields) {
+  std::map<std::string, std::string> settings;
+  const MsgpackValue& value = fields.Value("settings");
+  const auto* map = value.As<MsgpackValue::Map>();
+  if (map == nullptr || map->size() > kMostNames) {
+    fields.Refuse("settings", ShownMsgpack(value), "a map of names and texts");
+  }
+  const MapFields entries(value, "settings");
+  for (const MsgpackEntry& entry : *map) {
+    if (!IsVariableName(entry.key)) {
+      fields.Refuse("settings", "with the name " + Excerpt(entry.key),
+                    "names of environment variables: A to Z, 0 to 9, _");
+    }
+    settings[entry.key] = entries.Text(entry.key.c_str());
+  }
+  return settings;
+}
+
 std::string IndexedName(const char* list, size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
 }
@@ -166,6 +192,7 @@ ChildDescription DescriptionFrom(const MsgpackValue& message) {
   const MapFields fields(message, "");
   ChildDescription description;
   description.simulator = fields.Text("simulator");
+  if (fields.Has("settings")) description.settings = SettingsFrom(fields);  // from 1.2 on
   const Eigen::Vector3d scene_centre = fields.Point("scene_centre");
   for (const MsgpackValue& item : fields.List("tasks", kMostNames)) {
     const MapFields task(item, IndexedName("tasks", description.tasks.size()));

@@ -3,6 +3,7 @@
 
 #include <Eigen/Core>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ namespace aim {
 
 inline constexpr const char* kEnvProtocol = "aim-env";
 inline constexpr int kEnvProtocolMajor = 1;
-inline constexpr int kEnvProtocolMinor = 1;
+inline constexpr int kEnvProtocolMinor = 2;
 
 // The axes of a child's cameras. Pixels count from the picture's edge in both.
 enum class ChildCameraAxes { kOpencv, kRlbench };
@@ -33,7 +34,8 @@ struct ChildTask {
 
 // What a child says of itself when it has been opened.
 struct ChildDescription {
-  std::string simulator;  // with its version
+  std::string simulator;                        // with its version
+  std::map<std::string, std::string> settings;  // environment variables that it was chosen by
   std::vector<ChildTask> tasks;
   std::vector<std::string> views;
   ChildCameraAxes camera_axes = ChildCameraAxes::kOpencv;

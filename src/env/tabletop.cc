@@ -100,6 +100,11 @@ class Tabletop : public Env {
     tasks_.push_back(MakePickAndLift());
   }
 
+  EnvIdentity Identity() const override {
+    return {.simulator = std::string("tabletop (MuJoCo ") + mj_versionString() + ")",
+            .settings = {}};
+  }
+
   std::vector<std::string> Tasks() const override {
     std::vector<std::string> names;
     for (const auto& task : tasks_) names.push_back(task->Name());

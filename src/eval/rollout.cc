@@ -166,6 +166,8 @@ class Rollout {
                         : needs_.frame_period_s > 0 ? needs_.frame_period_s
                                                     : kDefaultFramePeriodS;
     env_ = MakeEnv();
+    simulator_ = ToJson(env_->Identity());
+    for (const auto& [key, value] : simulator_.items()) run_.Note(key, value);
     ReadCameras();
     CheckTasks();
     setting_.options.sensitivity = SensitivityVariants(setting_.options);
@@ -293,6 +295,7 @@ class Rollout {
       settings["model_content"] = FileStamp(setting_.options.model.model);
     }
     if (!served_.empty()) settings["served"] = served_;
+    settings.update(simulator_);
     return settings;
   }
 
@@ -307,6 +310,7 @@ class Rollout {
                                           {"peak_memory_bytes", PeakMemoryBytes()}},
                            .comparisons = std::move(comparisons_)};
     if (!served_.empty()) results.run_record["served"] = served_;
+    results.run_record.update(simulator_);
     if (!LeftOut().empty()) results.run_record["left_out"] = LeftOut();
     for (Slot& slot : slots_) results.trials.push_back(std::move(slot.record));
     const RolloutReport report = WriteResults(results, run_.out());
@@ -324,6 +328,7 @@ class Rollout {
   DemoStore demos_;
   PolicyNeeds needs_;
   std::string served_;
+  nlohmann::json simulator_;  // which one, and what was chosen of it
   bool has_model_ = false;
   std::vector<std::pair<std::string, TrialTable>> comparisons_;
   std::vector<TrialKey> keys_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "aim/base/atomic_file.h"
@@ -10,6 +11,7 @@
 #include "aim/base/log.h"
 #include "aim/base/out_place.h"
 #include "aim/base/parse_json.h"
+#include "aim/base/run_settings.h"
 #include "aim/base/text.h"
 #include "eval/picture_tally.h"
 #include "eval/rollout_files.h"
@@ -67,16 +69,12 @@ nlohmann::json Common(const PlayedShard& shard) {
 void RequireSameSettings(const std::vector<PlayedShard>& shards) {
   const nlohmann::json first = Common(shards.front());
   for (const PlayedShard& shard : shards) {
-    const nlohmann::json other = Common(shard);
-    for (const auto& [key, value] : first.items()) {
-      const auto found = other.find(key);
-      if (found != other.end() && *found == value) continue;
-      throw InputError({.where = shard.folder.string(),
-                        .got = "played with " + key + " = " +
-                               (found == other.end() ? "nothing" : DumpJson(*found)),
-                        .expected = DumpJson(value) + ", as in " + shards.front().folder.string(),
-                        .fix = "merge the shards of one rollout"});
-    }
+    const std::optional<SettingChange> change = FirstChange(first, Common(shard));
+    if (!change) continue;
+    throw InputError({.where = shard.folder.string(),
+                      .got = "played with " + change->key + " = " + change->now,
+                      .expected = change->before + ", as in " + shards.front().folder.string(),
+                      .fix = "merge the shards of one rollout"});
   }
 }
 

@@ -104,8 +104,9 @@ class DemoEncoder {
 };
 
 // What must not change between the processes and starts that fill one cache.
-nlohmann::json CacheSettings(const DemoCollectionOptions& options, const nlohmann::json& encoding) {
-  nlohmann::json settings = CollectionSettings(options);
+nlohmann::json CacheSettings(const DemoCollectionOptions& options, const Env& env,
+                             const nlohmann::json& encoding) {
+  nlohmann::json settings = CollectionSettings(options, env);
   settings.update({{"format", "aim-demo-cache-1"},
                    {"task", SplitNames(options.task)},
                    {"episodes", options.episodes},
@@ -128,8 +129,10 @@ DemoReport CollectIntoCache(const DemoCollectionOptions& options, const EnvFacto
   const BundleConfig config = LoadBundleConfig(options.model);
   CheckFits(options, config);
   const nlohmann::json encoding = EncodingOf(options.model, config);
-  const nlohmann::json settings = CacheSettings(options, encoding);
-  std::vector<DemoJob> jobs = BeginCollection(options, make_env, run, settings);
+  std::unique_ptr<Env> env = MakeDemoEnv(options, make_env);
+  const nlohmann::json settings = CacheSettings(options, *env, encoding);
+  std::vector<DemoJob> jobs = BeginCollection(options, *env, run, settings);
+  env.reset();  // the workers have their own
   KeepEncoders(run.out() / "model", encoding, [&](const std::filesystem::path& path) {
     WriteEncoders(path, config, options.model);
   });

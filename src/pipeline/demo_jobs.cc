@@ -166,15 +166,17 @@ std::optional<Episode> MakeDemo(const DemoJob& job, Env& env, const std::atomic<
   return std::nullopt;
 }
 
-nlohmann::json CollectionSettings(const DemoCollectionOptions& options) {
-  return {{"format", "aim-demos-1"},
-          {"env", options.simulator.env},
-          {"cameras", CameraSettings(options.cameras)},
-          {"first_seed", options.first_seed},
-          {"variations", SplitNames(options.variations)},
-          {"image_size", options.image_size},
-          {"frame_period_s", options.frame_period_s},
-          {"camera_raise_deg", options.camera_raise_deg}};
+nlohmann::json CollectionSettings(const DemoCollectionOptions& options, const Env& env) {
+  nlohmann::json settings = ToJson(env.Identity());
+  settings.update({{"format", "aim-demos-1"},
+                   {"env", options.simulator.env},
+                   {"cameras", CameraSettings(options.cameras)},
+                   {"first_seed", options.first_seed},
+                   {"variations", SplitNames(options.variations)},
+                   {"image_size", options.image_size},
+                   {"frame_period_s", options.frame_period_s},
+                   {"camera_raise_deg", options.camera_raise_deg}});
+  return settings;
 }
 
 std::unique_ptr<Env> MakeDemoEnv(const DemoCollectionOptions& options, const EnvFactory& make_env) {
@@ -185,10 +187,11 @@ std::unique_ptr<Env> MakeDemoEnv(const DemoCollectionOptions& options, const Env
   return env;
 }
 
-std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
-                                     const EnvFactory& make_env, RunContext& run,
-                                     const nlohmann::json& settings) {
-  std::vector<DemoJob> jobs = MakeDemoJobs(options, *MakeDemoEnv(options, make_env));
+std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options, const Env& env,
+                                     RunContext& run, const nlohmann::json& settings) {
+  std::vector<DemoJob> jobs = MakeDemoJobs(options, env);
+  const nlohmann::json identity = ToJson(env.Identity());
+  for (const auto& [key, value] : identity.items()) run.Note(key, value);
   run.PrepareOutFolder(OutUse::kShared);
   KeepSettings(run.out() / "collection.json", settings);
   return jobs;

@@ -60,12 +60,11 @@ DemoReport CollectIntoCache(const DemoCollectionOptions& options, const EnvFacto
                             RunContext& run);
 
 // What episodes side by side have in common: with other options seeds would not mean the same.
-nlohmann::json CollectionSettings(const DemoCollectionOptions& options);
+nlohmann::json CollectionSettings(const DemoCollectionOptions& options, const Env& env);
 
 // What both do first: check the options, and that the folder is new or was begun with `settings`.
-std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options,
-                                     const EnvFactory& make_env, RunContext& run,
-                                     const nlohmann::json& settings);
+std::vector<DemoJob> BeginCollection(const DemoCollectionOptions& options, const Env& env,
+                                     RunContext& run, const nlohmann::json& settings);
 
 // The simulator that they are recorded in, its cameras placed.
 std::unique_ptr<Env> MakeDemoEnv(const DemoCollectionOptions& options, const EnvFactory& make_env);

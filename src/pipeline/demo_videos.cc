@@ -62,7 +62,11 @@ class Collection {
 
 DemoReport CollectVideos(const DemoCollectionOptions& options, const EnvFactory& make_env,
                          RunContext& run) {
-  std::vector<DemoJob> jobs = BeginCollection(options, make_env, run, CollectionSettings(options));
+  std::vector<DemoJob> jobs;
+  {
+    const std::unique_ptr<Env> env = MakeDemoEnv(options, make_env);
+    jobs = BeginCollection(options, *env, run, CollectionSettings(options, *env));
+  }
   const int num_workers = NumDemoWorkers(options, jobs.size());
   run.progress().Start("demonstrations", static_cast<int64_t>(jobs.size()));
   Collection collection(options, make_env, std::move(jobs), run);

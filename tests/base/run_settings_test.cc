@@ -35,6 +35,11 @@ TEST(RunSettingsTest, AnotherValueIsNamedWithTheOneBefore) {
         KeepSettings(file, {{"guidance", 2}});
       },
       {"guidance is 2", "nothing, as in the run"});
+  testing::ExpectThrowsWith<ConfigError>(
+      [&] {
+        KeepSettings(file, {{"steps", 4}});
+      },
+      {"model is nothing", "\"tiny\", as in the run"});
 }
 
 TEST(RunSettingsTest, ADamagedFileIsNotReplaced) {

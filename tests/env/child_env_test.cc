@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,18 @@ TEST_F(ChildEnvTest, SaysWhatItsScriptDeclares) {
   EXPECT_EQ(env->NumVariations("reach"), 2);
   EXPECT_EQ(env->FramesWithoutExpert("reach"), 0);
   EXPECT_EQ(Start({"no-expert"})->FramesWithoutExpert("reach"), 12);
+}
+
+// What it was chosen to be is part of what it is: the usual as well as what was asked for.
+TEST_F(ChildEnvTest, SaysWhatItWasChosenToBe) {
+  const EnvIdentity usual = Start()->Identity();
+  EXPECT_EQ(usual.simulator, "fake 1.0");
+  EXPECT_EQ(usual.settings, (std::map<std::string, std::string>{{"AIM_FAKE_TABLE", "oak"}}));
+  setenv("AIM_FAKE_TABLE", "steel", 1);
+  EXPECT_EQ(Start()->Identity().settings.at("AIM_FAKE_TABLE"), "steel");
+  setenv("AIM_FAKE_TABLE", "glass", 1);
+  ExpectThrowsWith<ConfigError>([] { Start(); }, {"AIM_FAKE_TABLE", "'glass'", "oak, steel"});
+  unsetenv("AIM_FAKE_TABLE");
 }
 
 // A script whose expert moves the arm, and one whose expert does not: the same demonstration.
@@ -258,6 +272,11 @@ INSTANTIATE_TEST_SUITE_P(
         FaultCase{"CentreOfTwoNumbers",
                   {"flat-centre"},
                   {"opening the simulator", "tasks[0].scene_centre", "3 numbers"}},
+        FaultCase{"SettingCalledAsAnOption",
+                  {"option-as-setting"},
+                  {"settings", "the name \"seed\"", "names of environment variables"}},
+        FaultCase{
+            "SettingThatIsNoText", {"number-as-setting"}, {"settings.AIM_FAKE_TABLE", "7", "text"}},
         FaultCase{"NoVariations",
                   {"no-variations"},
                   {"opening the simulator", "tasks[0].variations", "1 or more"}},

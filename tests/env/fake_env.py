@@ -5,7 +5,7 @@ Faults are words of the command line:
   hang-on-step N FILE    sleeps instead of answering, the same
   crash-on-open, hang-on-open, rubbish, huge, wrong-version, bad-tool, short-picture,
   mirrored, inverted, opengl, no-expert, fixed-cameras, missing, rlbench, hidden,
-  own-centre, flat-centre
+  own-centre, flat-centre, option-as-setting, number-as-setting
 """
 
 import math
@@ -52,6 +52,11 @@ class FakeSimulator(aim_child.Simulator):
             raise aim_child.UsageError("fakesim is not installed")
         self.size = image_size
         self.num_steps = 0
+        self.chosen("AIM_FAKE_TABLE", "oak", ("oak", "steel"))
+        if "option-as-setting" in FAULTS:
+            self.settings = {"seed": "7"}
+        if "number-as-setting" in FAULTS:
+            self.settings = {"AIM_FAKE_TABLE": 7}
         reach = {"name": "reach", "variations": 0 if "no-variations" in FAULTS else 2,
                  "frames_without_expert": 12 if "no-expert" in FAULTS else 0}
         if "own-centre" in FAULTS:

@@ -92,6 +92,9 @@ TEST_F(RlbenchTest, PlanningAndIkRefuseInTheirOwnWays) {
   }
   setenv("AIM_RLBENCH_ARM", "ik", 1);
   const auto env = Start();
+  EXPECT_EQ(env->Identity().settings,
+            (std::map<std::string, std::string>{{"AIM_RLBENCH_ARM", "ik"},
+                                                {"AIM_RLBENCH_VIEWS", "front,overhead"}}));
   const ToolPose start = env->Reset("reach_target", 0, 7).tool();
   EXPECT_EQ(env->Step(Shifted(start, 0, 0, -0.4)).outcome, StepOutcome::kIkFailure);
   EXPECT_EQ(env->Step(Shifted(start, 0, 0, -0.1)).outcome, StepOutcome::kMoved);
@@ -131,7 +134,8 @@ TEST_F(RlbenchTest, WhatIsMissingIsOneSentence) {
   ExpectThrowsWith<ConfigError>([&] { Start(); }, {"AIM_RLBENCH_VIEWS", "'back'"});
   unsetenv("AIM_RLBENCH_VIEWS");
   setenv("AIM_RLBENCH_ARM", "legs", 1);
-  ExpectThrowsWith<ConfigError>([&] { Start(); }, {"AIM_RLBENCH_ARM", "'legs'", "planning or ik"});
+  ExpectThrowsWith<ConfigError>([&] { Start(); },
+                                {"AIM_RLBENCH_ARM", "'legs'", "expected of planning, ik"});
   unsetenv("PYTHONPATH");
   ExpectThrowsWith<ConfigError>([&] { Start(); }, {"No module named", "rlbench_setup.sh"});
   unsetenv("COPPELIASIM_ROOT");

@@ -61,6 +61,9 @@ TEST_F(RobosuiteTest, TheScriptedLiftSolvesItsScene) {
 // The same gripper on another arm.
 TEST_F(RobosuiteTest, AnotherRobotHasTasksOfItsOwn) {
   EXPECT_THAT(env_->Tasks(), ::testing::IsSupersetOf({"Lift", "Stack", "Lift_UR5e"}));
+  EXPECT_THAT(env_->Identity().simulator, ::testing::StartsWith("robosuite 1.5."));
+  EXPECT_EQ(env_->Identity().settings.at("AIM_ROBOSUITE_ROBOTS"), "Panda,UR5e");
+  EXPECT_EQ(env_->Identity().settings.at("AIM_ROBOSUITE_VIEWS"), "front,side");
   const Demonstration demo = env_->Demo("Lift_UR5e", 0, 11);
   EXPECT_TRUE(demo.success);
   EXPECT_NE(demo.clip.views[0].rgb, env_->Reset("Lift", 0, 11).clip.views[0].rgb);

@@ -20,6 +20,7 @@ struct PointFaults {
   std::function<void(const std::string& task, uint64_t seed)> on_reset = [](auto&&...) {};
   std::function<void()> on_render = [] {};
   int frames_without_expert = 0;
+  EnvIdentity identity = {.simulator = "point 1.0", .settings = {}};
   std::string suite = {};  // before the tasks' names
   double step_s = 0;       // what a step adds to the simulator's clock
   int lag_env_steps = 0;   // the point arrives this many steps after it was told to
@@ -28,6 +29,8 @@ struct PointFaults {
 class PointEnv : public Env {
  public:
   explicit PointEnv(PointFaults faults = {}) : faults_(std::move(faults)) {}
+
+  EnvIdentity Identity() const override { return faults_.identity; }
 
   std::vector<std::string> Tasks() const override {
     return {faults_.suite + "reach", faults_.suite + "stay"};

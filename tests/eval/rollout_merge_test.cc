@@ -19,6 +19,7 @@ namespace {
 
 using testing::ExpectSameRollout;
 using testing::ExpectThrowsWith;
+using testing::PointFaults;
 using testing::RolloutTest;
 using testing::SmallOptions;
 
@@ -35,9 +36,9 @@ class RolloutMergeTest : public RolloutTest {
 
   // Shard i of n in the folder "<name>i".
   void RollShard(const std::string& name, size_t index, size_t count,
-                 RolloutOptions options = Options()) const {
+                 RolloutOptions options = Options(), const PointFaults& faults = {}) const {
     options.shard = std::to_string(index) + "/" + std::to_string(count);
-    Roll(name + std::to_string(index), options);
+    Roll(name + std::to_string(index), options, faults);
   }
 
   RolloutReport Merge(const std::vector<std::string>& names, const std::string& out) const {
@@ -98,6 +99,9 @@ TEST_P(BadShardsTest, AreRefusedInOneSentence) {
   other = Options();
   other.episodes = 3;
   RollShard("few", 1, 2, other);
+  PointFaults steel;
+  steel.identity.settings = {{"AIM_POINT_TABLE", "steel"}};
+  RollShard("steel", 1, 2, Options(), steel);
   fs::copy(folder_ / "half1", folder_ / "unfinished", fs::copy_options::recursive);
   fs::remove(folder_ / "unfinished/report.json");
   fs::copy(folder_ / "half1", folder_ / "lost", fs::copy_options::recursive);
@@ -118,6 +122,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadShards{"Twice", {"half0", "half0"}, {"reach trial 0 is in", "half0 and in"}},
         BadShards{"Overlapping", {"half0", "half1", "third2"}, {"reach trial 2", "third2"}},
         BadShards{"OtherSettings", {"half0", "replan1"}, {"replan1", "replan = 3", "0, as in"}},
+        BadShards{"OtherSimulator",
+                  {"half0", "steel1"},
+                  {"steel1", "AIM_POINT_TABLE = \"steel\"", "nothing, as in"}},
         BadShards{"OtherEpisodes", {"half0", "few1"}, {"few1", "episodes = 3", "4, as in"}},
         BadShards{"Unfinished", {"half0", "unfinished"}, {"unfinished", "--resume"}},
         BadShards{"Damaged", {"half0", "damaged"}, {"damaged/report.json", "finished rollout"}},

@@ -165,6 +165,30 @@ TEST_F(RolloutTest, ResumeRefusesOtherSettingsButTakesMoreEpisodes) {
   }
 }
 
+// A simulator of another version, or chosen to be another one, is another experiment.
+TEST_F(RolloutTest, WhatTheSimulatorIsBelongsToTheSettings) {
+  RolloutOptions options = SmallOptions("replay");
+  PointFaults faults;
+  faults.identity.settings = {{"AIM_POINT_VIEWS", "front,side"}};
+  const nlohmann::json report = Roll("a", options, faults);
+  EXPECT_EQ(report["run"]["simulator"], "point 1.0");
+  EXPECT_EQ(report["run"]["AIM_POINT_VIEWS"], "front,side");
+  options.episodes = 5;
+  EXPECT_EQ(Roll("a", options, faults, true)["num_trials"], 10);
+  PointFaults other = faults;
+  other.identity.settings = {{"AIM_POINT_VIEWS", "front,top"}};
+  ExpectThrowsWith<ConfigError>(
+      [&] { Roll("a", options, other, true); },
+      {"AIM_POINT_VIEWS is \"front,top\"", "\"front,side\", as in the run"});
+  other.identity.settings.clear();
+  ExpectThrowsWith<ConfigError>([&] { Roll("a", options, other, true); },
+                                {"AIM_POINT_VIEWS is nothing", "\"front,side\""});
+  other = faults;
+  other.identity.simulator = "point 2.0";
+  ExpectThrowsWith<ConfigError>([&] { Roll("a", options, other, true); },
+                                {"simulator is \"point 2.0\"", "\"point 1.0\""});
+}
+
 TEST_F(RolloutTest, CrashedTrialIsRunAgainWithTheSameSeed) {
   const RolloutOptions options = SmallOptions("replay");
   Roll("whole", options);

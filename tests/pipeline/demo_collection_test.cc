@@ -122,6 +122,23 @@ TEST(DemoCollectionTest, OtherOptionsInTheSameFolderAreRefused) {
   }
 }
 
+// Neither another version of a simulator nor other robots in it add to what is there.
+TEST(DemoCollectionTest, AnotherSimulatorInTheSameFolderIsRefused) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  script.identity.settings = {{"AIM_SCRIPT_ROBOTS", "Panda"}};
+  Collect({.task = {"reach"}, .episodes = 1}, folder / "d", script);
+  Collect({.task = {"reach"}, .episodes = 2}, folder / "d", script);
+  script.identity.settings = {{"AIM_SCRIPT_ROBOTS", "UR5e"}};
+  ExpectThrowsWith<ConfigError>(
+      [&] { Collect({.task = {"reach"}, .episodes = 2}, folder / "d", script); },
+      {"AIM_SCRIPT_ROBOTS is \"UR5e\"", "\"Panda\", as in the run"});
+  script.identity = {.simulator = "script 2.0", .settings = {{"AIM_SCRIPT_ROBOTS", "Panda"}}};
+  ExpectThrowsWith<ConfigError>(
+      [&] { Collect({.task = {"reach"}, .episodes = 2}, folder / "d", script); },
+      {"simulator is \"script 2.0\"", "\"script 1.0\", as in the run"});
+}
+
 // A failed script is tried with further seeds; the one that worked is recorded.
 TEST(DemoCollectionTest, FailuresAreRetriedCountedAndNamed) {
   const TemporaryFolder folder;

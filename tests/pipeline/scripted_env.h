@@ -17,6 +17,7 @@ struct DemoScript {
   std::function<bool(uint64_t seed)> succeeds = [](uint64_t) { return true; };
   std::function<void(uint64_t seed)> before = [](uint64_t) {};
   EpisodeOptions shape = {.num_frames = 3};
+  EnvIdentity identity = {.simulator = "script 1.0", .settings = {}};
   std::string without_expert;  // a task
   std::mutex mutex;
   std::map<std::string, int> made;  // "task/variation/seed" -> how often
@@ -32,6 +33,8 @@ inline Episode ScriptedEpisode(const EpisodeOptions& shape, const std::string& t
 class ScriptedEnv : public PointEnv {
  public:
   explicit ScriptedEnv(DemoScript& script) : script_(script) {}
+
+  EnvIdentity Identity() const override { return script_.identity; }
 
   Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
     script_.before(seed);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -52,9 +54,20 @@ struct EnvOptions {
   bool full_look = false;        // visual meshes, shadows and antialiasing, for report videos
 };
 
+// What a simulator is, beside the options of a run: trials of two identities are two experiments.
+struct EnvIdentity {
+  std::string simulator;  // name and version
+  // What was chosen of it, by the name that it is chosen by: an environment variable.
+  std::map<std::string, std::string> settings;
+};
+// As settings of a run: {"simulator": ..., NAME: ..., ...}.
+nlohmann::json ToJson(const EnvIdentity& identity);
+
 class Env {
  public:
   virtual ~Env() = default;
+  virtual EnvIdentity Identity() const = 0;
+
   virtual std::vector<std::string> Tasks() const = 0;
   virtual int NumVariations(const std::string& task) const = 0;
 
