@@ -8,8 +8,14 @@
 #include <vector>
 
 #include "aim/base/run_context.h"
+#include "aim/control/env.h"
 #include "aim/control/policy.h"
 #include "tools/cli/cli.h"
+
+namespace aim {
+class SharedModel;
+struct RolloutOptions;
+}  // namespace aim
 
 namespace aim::cli {
 
@@ -47,5 +53,10 @@ void AddCompareCommand(CLI::App& app, Commands& commands);  // aim-data: compare
 // Connects aim-rollout to a policy server; empty in a core build. The file may be "": no key.
 std::function<std::unique_ptr<Policy>(const std::string& url)> PolicyServerClient(
     const std::string& api_key_file);
+
+// What `own` or the model of --env-model imagines; empty in a core build, which reads no data sets.
+std::function<std::unique_ptr<Env>(const EnvOptions&)> WorldOfModel(
+    const RolloutOptions& options, const std::shared_ptr<SharedModel>& own,
+    const std::string& device);
 
 }  // namespace aim::cli

@@ -34,12 +34,9 @@ int main(int argc, char** argv) {
   return aim::cli::Main(app, argc, argv, [&](aim::RunContext& run) {
     if (merge.app->parsed()) return merge.run(run);
     aim::RolloutParts parts;
-    aim::ModelPolicyOptions policy;
-    policy.model = options.model;
-    policy.mode = options.mode;
-    policy.device = run.device();
-    policy.budget_ms = options.budget_ms;
-    parts.make_model_policy = aim::ModelPolicies(policy);
+    const auto model = std::make_shared<aim::SharedModel>(options.model, run.device());
+    parts.make_model_policy = aim::ModelPolicies(model, options.mode, options.budget_ms);
+    parts.make_imagined_env = aim::cli::WorldOfModel(options, model, run.device());
     parts.connect = aim::cli::PolicyServerClient(options.api_key_file);
     const aim::cli::StopSignals signals(run);
     if (const auto report = aim::RunRollout(options, run, parts)) {

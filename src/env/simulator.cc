@@ -1,11 +1,18 @@
 #include "aim/env/simulator.h"
 
+#include "aim/base/error.h"
 #include "aim/env/child_env.h"
 #include "aim/env/tabletop.h"
 
 namespace aim {
 
 std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options) {
+  if (simulator.env == kImaginedEnv) {
+    throw ConfigError({.where = "--env",
+                       .got = "model",
+                       .expected = "a simulator: what a model imagines is for aim-rollout alone",
+                       .fix = ""});
+  }
   if (simulator.env == "tabletop") return MakeTabletop(options);
   ChildOptions child = ChildOfName(simulator.env, simulator.env_python);
   child.reply_timeout_s = simulator.env_timeout_s;

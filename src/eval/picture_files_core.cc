@@ -5,6 +5,8 @@
 
 namespace aim {
 
+Image AtReportSize(const Image& image, int) { return image; }
+
 std::filesystem::path WriteFilmstrip(const Image& image, const std::filesystem::path& stem) {
   const std::filesystem::path path = stem.string() + ".png";
   WriteFileAtomic(path, EncodePng(image.width, image.height, image.rgb));

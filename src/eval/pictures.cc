@@ -1,6 +1,7 @@
 #include "eval/pictures.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -53,6 +54,25 @@ Image RenderView(Env& env, const Observation& observation, int view, int size) {
   return image;
 }
 
+// `num_frames` moments from start to end, spread evenly.
+Image StripOf(const std::vector<Image>& frames, int num_frames) {
+  const double last = static_cast<double>(frames.size() - 1);
+  std::vector<Image> chosen;
+  for (int i = 0; i < num_frames; ++i) {
+    const double position = last * i / (num_frames - 1);
+    chosen.push_back(frames[static_cast<size_t>(std::lround(position))]);
+  }
+  return Filmstrip(chosen);
+}
+
+Image FrameOf(const Clip& clip, size_t view, size_t frame) {
+  Image image(clip.width, clip.height);
+  const auto begin =
+      clip.views[view].rgb.begin() + static_cast<std::ptrdiff_t>(frame * image.rgb.size());
+  std::copy_n(begin, image.rgb.size(), image.rgb.begin());
+  return image;
+}
+
 }  // namespace
 
 TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result, int size) {
@@ -76,19 +96,40 @@ TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& re
   return pictures;
 }
 
+TrialPictures ImaginedPictures(const TrialResult& result, int size) {
+  AIM_CHECK(!result.plans.empty() && result.imagined);
+  const Clip& clip = result.imagined->clip;
+  TrialPictures pictures;
+  pictures.same_outcome = true;  // it was not played again
+  for (size_t view = 0; view < clip.views.size(); ++view) {
+    std::vector<Image>& plain = pictures.plain.emplace_back();
+    std::vector<Image>& planned = pictures.views.emplace_back();
+    for (size_t frame = 0; frame < clip.poses.size(); ++frame) {
+      plain.push_back(AtReportSize(FrameOf(clip, view, frame), size));
+      planned.push_back(plain.back());
+      const Camera camera = CropAndResize(clip.views[view].camera.at(0), 0, 0, clip.width,
+                                          clip.height, plain.back().width, plain.back().height);
+      DrawPlan(planned.back(), camera, PlanAt(result.plans, static_cast<int>(frame)));
+    }
+  }
+  return pictures;
+}
+
 Image TrialFilmstrip(const TrialPictures& pictures, int num_frames) {
   AIM_CHECK(num_frames >= 2);
   std::vector<Image> rows;
-  for (const std::vector<Image>& frames : pictures.views) {
-    const double last = static_cast<double>(frames.size() - 1);
-    std::vector<Image> chosen;
-    for (int i = 0; i < num_frames; ++i) {
-      const double position = last * i / (num_frames - 1);
-      chosen.push_back(frames[static_cast<size_t>(std::lround(position))]);
-    }
-    rows.push_back(Filmstrip(chosen));
+  for (size_t view = 0; view < pictures.views.size(); ++view) {
+    if (!pictures.plain.empty()) rows.push_back(StripOf(pictures.plain[view], num_frames));
+    rows.push_back(StripOf(pictures.views[view], num_frames));
   }
   return StackImages(rows);
+}
+
+Image VideoFrame(const TrialPictures& pictures, size_t view, size_t frame) {
+  const Image& planned = pictures.views[view][frame];
+  if (pictures.plain.empty()) return planned;
+  const std::array<Image, 2> both = {pictures.plain[view][frame], planned};
+  return Filmstrip(both);
 }
 
 }  // namespace aim

@@ -13,11 +13,6 @@ namespace {
 
 constexpr double kGateFloor = 0.9;  // below it a task's result says little about the policy
 
-// The mean or median of nothing is not a number; a report leaves it out.
-std::optional<double> IfFinite(double value) {
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
-}
-
 // Of the trials that have that reference; nothing if none has.
 std::optional<Rate> ReferenceRate(const TrialGroup& trials, const std::string& reference) {
   std::vector<uint8_t> outcomes;
@@ -26,39 +21,6 @@ std::optional<Rate> ReferenceRate(const TrialGroup& trials, const std::string& r
     if (found != trial->references.end()) outcomes.push_back(found->second.success);
   }
   return outcomes.empty() ? std::nullopt : std::optional(RateOf(outcomes));
-}
-
-// Of the valid trials.
-template <class Function>
-std::vector<double> Collect(const TrialGroup& trials, Function&& value) {
-  std::vector<double> values;
-  for (const TrialRecord* trial : trials) {
-    if (trial->result.termination != Termination::kInvalid) values.push_back(value(*trial));
-  }
-  return values;
-}
-
-template <class Function>
-std::optional<double> MeanOf(const TrialGroup& trials, Function&& value) {
-  return IfFinite(Mean(Collect(trials, value)));
-}
-
-template <class Function>
-std::optional<double> MedianOf(const TrialGroup& trials, Function&& value) {
-  return IfFinite(Median(Collect(trials, value)));
-}
-
-ExpertDistance DistanceOf(const TrialGroup& trials) {
-  std::vector<double> position_mm;
-  std::vector<double> rotation_deg;
-  std::vector<double> gripper;
-  for (const TrialRecord* trial : trials) {
-    if (!trial->distance) continue;
-    position_mm.push_back(trial->distance->position_mm);
-    rotation_deg.push_back(trial->distance->rotation_deg);
-    gripper.push_back(trial->distance->gripper);
-  }
-  return {IfFinite(Median(position_mm)), IfFinite(Median(rotation_deg)), IfFinite(Mean(gripper))};
 }
 
 TaskReport ReportTask(const std::string& name, const TrialGroup& trials) {
@@ -219,6 +181,17 @@ FilmstripEntry FilmstripOf(const TrialRecord& trial) {
           .prompt = trial.result.prompt};
 }
 
+// What is listed of single trials.
+void AddTrials(const std::vector<TrialRecord>& trials, RolloutReport& report) {
+  for (const TrialRecord& trial : trials) {
+    report.num_reruns += trial.num_reruns;
+    if (!trial.filmstrip.empty()) report.filmstrips.push_back(FilmstripOf(trial));
+    if (trial.result.termination == Termination::kInvalid) {
+      report.invalid.push_back({trial.spec, trial.result.error});
+    }
+  }
+}
+
 }  // namespace
 
 bool TaskReport::IsGateOk() const { return !gate || gate->rate >= kGateFloor; }
@@ -252,13 +225,22 @@ RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRe
     if (by_cameras.size() == 1) break;
     report.cameras.push_back(ReportCameras(group.front().spec.cameras, group));
   }
-  for (const TrialRecord& trial : all_trials) {
-    report.num_reruns += trial.num_reruns;
-    if (!trial.filmstrip.empty()) report.filmstrips.push_back(FilmstripOf(trial));
-    if (trial.result.termination == Termination::kInvalid) {
-      report.invalid.push_back({trial.spec, trial.result.error});
-    }
-  }
+  AddTrials(all_trials, report);
+  return report;
+}
+
+RolloutReport MakeImaginedReport(const ReportSubject& subject,
+                                 const std::vector<TrialRecord>& trials) {
+  TrialGroup all;
+  for (const TrialRecord& trial : trials) all.push_back(&trial);
+  RolloutReport report;
+  report.subject = subject;
+  report.num_trials = static_cast<int>(trials.size());
+  report.execution = ReportExecution(all, subject.period_s);
+  report.to_expert = DistanceOf(all);
+  report.plan_s = report.execution.plan_s;
+  report.imagination = ReportImagination(trials);
+  AddTrials(trials, report);
   return report;
 }
 

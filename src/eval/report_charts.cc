@@ -108,6 +108,25 @@ std::string ConfidenceChart(const RolloutReport& report) {
   return Bars(bars);
 }
 
+std::vector<std::string> DriftCharts(const ImaginationReport& report) {
+  if (report.drift.empty()) return {};
+  LineChart off{.title = "tip of the label from the commanded one, mm, median",
+                .x_name = "step",
+                .lines = {{.name = ""}}};
+  LineChart confidence{
+      .title = "confidence of the label, mean", .x_name = "step", .lines = {{.name = ""}}};
+  for (const ImaginedDrift& at : report.drift) {
+    confidence.lines[0].points.push_back({static_cast<double>(at.step), at.labelled.confidence});
+    if (at.labelled.off_mm) {
+      off.lines[0].points.push_back({static_cast<double>(at.step), *at.labelled.off_mm});
+    }
+  }
+  confidence.y_range = {0, 1};
+  std::vector<std::string> charts = {LineChartHtml(confidence)};
+  if (!off.lines[0].points.empty()) charts.insert(charts.begin(), LineChartHtml(off));
+  return charts;
+}
+
 nlohmann::json HarnessSettings(const RolloutReport& report) {
   const nlohmann::json& options = report.subject.options;
   nlohmann::json rows = nlohmann::json::array();

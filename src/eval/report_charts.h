@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "aim/eval/report.h"
 
@@ -12,6 +13,10 @@ namespace aim {
 std::string HorizonChart(const RolloutReport& report);
 std::string CameraAngleChart(const RolloutReport& report);
 std::string ConfidenceChart(const RolloutReport& report);
+
+// How far from the commands what was imagined is, and how sure the labels are, by step; none
+// without labels.
+std::vector<std::string> DriftCharts(const ImaginationReport& report);
 
 // A list of {"name", "value"}: the harness's settings that can move a result.
 nlohmann::json HarnessSettings(const RolloutReport& report);

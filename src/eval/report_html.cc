@@ -236,9 +236,54 @@ std::string Record(const ReportSubject& subject) {
   return DumpJson(record, 2);
 }
 
+nlohmann::json ImaginedTaskRow(const ImaginedTask& task) {
+  const std::optional<LabelledSteps>& labelled = task.labelled;
+  const auto of_labels = [&](auto member) {
+    return labelled ? std::optional<double>((*labelled).*member) : std::nullopt;
+  };
+  return {{"task", WordsText(task.task)},
+          {"n", task.n},
+          {"invalid_trials", task.num_invalid},
+          {"steps", NumberText(task.steps, 0)},
+          {"replans", NumberText(task.replans, 1)},
+          {"confidence", NumberText(task.confidence, 2)},
+          {"to_recorded_mm", NumberText(task.to_recorded.position_mm, 1)},
+          {"off_mm", NumberText(labelled ? labelled->off_mm : std::nullopt, 1)},
+          {"off_deg", NumberText(labelled ? labelled->off_deg : std::nullopt, 1)},
+          {"labelled_confidence", NumberText(of_labels(&LabelledSteps::confidence), 2)},
+          {"labelled_undecodable", PercentText(of_labels(&LabelledSteps::undecodable))}};
+}
+
+std::string ImaginedHtml(const RolloutReport& report, const std::filesystem::path& folder) {
+  const ReportSubject& subject = report.subject;
+  nlohmann::json values = {{"title", "Imagined rollout of " + subject.title},
+                           {"reload_s", nullptr},
+                           {"policy", subject.policy},
+                           {"num_trials", CountText(report.num_trials, "trial")},
+                           {"subject", subject.title},
+                           {"record", Record(subject)}};
+  values["tasks"] = nlohmann::json::array();
+  for (const ImaginedTask& task : report.imagination->tasks) {
+    values["tasks"].push_back(ImaginedTaskRow(task));
+  }
+  values["curves"] = nlohmann::json::array();
+  for (const std::string& chart : DriftCharts(*report.imagination)) {
+    values["curves"].push_back({{"chart_html", chart}});
+  }
+  values["has_curves"] = !values["curves"].empty();
+  values["invalid"] = Invalid(report);
+  values["has_invalid"] = !report.invalid.empty();
+  values["episodes"] = Episodes(report, folder);
+  values["has_episodes"] = !report.filmstrips.empty();
+  values["timing"] = {{{"facts", Timing(report.execution)}}};
+  values["harness"] = HarnessSettings(report);
+  return RenderTemplate("imagination", values);
+}
+
 }  // namespace
 
 std::string ReportHtml(const RolloutReport& report, const std::filesystem::path& folder) {
+  if (report.imagination) return ImaginedHtml(report, folder);
   const ReportSubject& subject = report.subject;
   nlohmann::json values = Means(report);
   values["title"] = "Rollout of " + subject.title;

@@ -1,23 +1,15 @@
 #include <nlohmann/json.hpp>
 
 #include "aim/eval/report.h"
+#include "eval/report_parts.h"
 
 namespace aim {
 namespace {
 
 using nlohmann::json;
 
-// What was not measured is null.
-json OrNull(const std::optional<double>& value) { return value ? json(*value) : json(); }
-
 void AddIfMeasured(json& object, const char* key, const std::optional<double>& value) {
   if (value) object[key] = *value;
-}
-
-json DistanceJson(const ExpertDistance& distance) {
-  return {{"position_mm", OrNull(distance.position_mm)},
-          {"rotation_deg", OrNull(distance.rotation_deg)},
-          {"gripper", OrNull(distance.gripper)}};
 }
 
 json TaskJson(const TaskReport& task) {
@@ -40,7 +32,7 @@ json TaskJson(const TaskReport& task) {
   object["final_error_mm"] = OrNull(task.final_error_mm);
   object["confidence"] = OrNull(task.confidence);
   object["undecodable"] = OrNull(task.undecodable);
-  object["to_expert"] = DistanceJson(task.to_expert);
+  object["to_expert"] = ToJson(task.to_expert);
   if (task.gate) object["gate"] = ToJson(*task.gate);
   if (task.null) object["null"] = ToJson(*task.null);
   if (task.still) object["still"] = ToJson(*task.still);
@@ -122,10 +114,23 @@ json ListJson(const std::vector<Item>& items, Function&& to_json) {
 
 json ToJson(const RolloutReport& report) {
   const ReportSubject& subject = report.subject;
-  json object = {{"format", kRolloutFormat},        {"title", subject.title},
-                 {"policy", subject.policy},        {"replan", subject.replan},
-                 {"num_trials", report.num_trials}, {"options", subject.options},
-                 {"run", subject.run_record},       {"num_reruns", report.num_reruns}};
+  json object = {{"format", report.imagination ? kImaginationFormat : kRolloutFormat},
+                 {"title", subject.title},
+                 {"policy", subject.policy},
+                 {"replan", subject.replan},
+                 {"num_trials", report.num_trials},
+                 {"options", subject.options},
+                 {"run", subject.run_record},
+                 {"num_reruns", report.num_reruns}};
+  if (report.imagination) {
+    object.update(ToJson(*report.imagination));
+    object["to_recorded"] = ToJson(report.to_expert);
+    object["execution"] = ExecutionJson(report.execution);
+    object["filmstrips"] = ListJson(report.filmstrips, FilmstripJson);
+    for (json& strip : object["filmstrips"]) strip.erase("success");
+    object["invalid"] = ListJson(report.invalid, InvalidJson);
+    return object;
+  }
   object["pooled"] = ToJson(report.pooled);
   object["tasks"] = ListJson(report.tasks, TaskJson);
   object["mean_success"] = report.mean_success;
@@ -143,7 +148,7 @@ json ToJson(const RolloutReport& report) {
   object["controller"] = {{"tracking_mm", OrNull(report.controller.tracking_mm)},
                           {"final_mm", OrNull(report.controller.final_mm)},
                           {"final_mm_p95", OrNull(report.controller.final_mm_p95)}};
-  object["to_expert"] = DistanceJson(report.to_expert);
+  object["to_expert"] = ToJson(report.to_expert);
   object["plan_s"] = OrNull(report.plan_s);
   object["filmstrips"] = ListJson(report.filmstrips, FilmstripJson);
   object["invalid"] = ListJson(report.invalid, InvalidJson);

@@ -1,6 +1,7 @@
 #include "eval/report_parts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -58,6 +59,33 @@ SensitivityReport ReportVariant(const std::string& variant, const std::vector<Tr
 }
 
 }  // namespace
+
+std::optional<double> IfFinite(double value) {
+  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+ExpertDistance DistanceOf(const TrialGroup& trials) {
+  std::vector<double> position_mm;
+  std::vector<double> rotation_deg;
+  std::vector<double> gripper;
+  for (const TrialRecord* trial : trials) {
+    if (!trial->distance) continue;
+    position_mm.push_back(trial->distance->position_mm);
+    rotation_deg.push_back(trial->distance->rotation_deg);
+    gripper.push_back(trial->distance->gripper);
+  }
+  return {IfFinite(Median(position_mm)), IfFinite(Median(rotation_deg)), IfFinite(Mean(gripper))};
+}
+
+nlohmann::json OrNull(const std::optional<double>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
+
+nlohmann::json ToJson(const ExpertDistance& distance) {
+  return {{"position_mm", OrNull(distance.position_mm)},
+          {"rotation_deg", OrNull(distance.rotation_deg)},
+          {"gripper", OrNull(distance.gripper)}};
+}
 
 MeanSuccess MeanOverTasks(const std::vector<Rate>& tasks) {
   std::vector<TaskCount> counts;

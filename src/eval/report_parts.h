@@ -1,13 +1,45 @@
 // Parts of a report that go beyond its tables of tasks.
 #pragma once
 
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "aim/base/rng.h"
 #include "aim/eval/report.h"
+#include "aim/metrics/statistics.h"
 #include "eval/task_groups.h"
 
 namespace aim {
+
+// The mean or median of nothing is not a number; a report leaves it out.
+std::optional<double> IfFinite(double value);
+
+// Of the valid trials.
+template <class Function>
+std::vector<double> Collect(const TrialGroup& trials, Function&& value) {
+  std::vector<double> values;
+  for (const TrialRecord* trial : trials) {
+    if (trial->result.termination != Termination::kInvalid) values.push_back(value(*trial));
+  }
+  return values;
+}
+
+template <class Function>
+std::optional<double> MeanOf(const TrialGroup& trials, Function&& value) {
+  return IfFinite(Mean(Collect(trials, value)));
+}
+
+template <class Function>
+std::optional<double> MedianOf(const TrialGroup& trials, Function&& value) {
+  return IfFinite(Median(Collect(trials, value)));
+}
+
+ExpertDistance DistanceOf(const TrialGroup& trials);
+
+// What was not measured is null.
+nlohmann::json OrNull(const std::optional<double>& value);
+nlohmann::json ToJson(const ExpertDistance& distance);
 
 // Success over tasks, each of equal weight.
 struct MeanSuccess {

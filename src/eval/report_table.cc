@@ -34,6 +34,7 @@ std::string Tested(const PairedTest& paired, double p_value) {
 }  // namespace
 
 std::string ReportTable(const RolloutReport& report) {
+  if (report.imagination) return ImaginationTable(*report.imagination);
   char line[256];
   std::snprintf(line, sizeof line, "%-24s %5s %8s  %-15s %6s %6s %6s %8s %4s\n", "task", "n",
                 "success", "95 % interval", "gate", "null", "still", "timeouts", "IK");

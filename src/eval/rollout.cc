@@ -44,6 +44,10 @@ class Rollout {
     setting_.options = options;
     setting_.asked = options.Kind();
     setting_.seed = run.seed();
+    if (options.IsImagined()) {  // where there is no success, nothing is held against it
+      setting_.options.references = false;
+      setting_.options.hold_steps = 0;
+    }
     if (IsAsked(PolicyKind::kModel) || IsAsked(PolicyKind::kServer)) model_ = MakeModel();
     MakeEnvironment();
     keys_ = OfShard(ListTrials(setting_.options), shard_);
@@ -141,6 +145,7 @@ class Rollout {
       worker->TakePictures(slot.record, run_.out());
     }
     slot.record.result.plans.clear();
+    slot.record.result.imagined.reset();
     WriteFileAtomic(TrialFile(run_.out(), keys_[static_cast<size_t>(&slot - slots_.data())]),
                     DumpJson(ToJson(slot.record), -1) + "\n");
   }
@@ -181,8 +186,13 @@ class Rollout {
                                                      : kDefaultImageSize;
     env_options.frame_period_s = setting_.period_s;
     env_options.camera_raise_deg = options.camera_raise_deg;
-    return parts_.make_env ? parts_.make_env(env_options)
-                           : MakeSimulator(options.simulator, env_options);
+    if (parts_.make_env) return parts_.make_env(env_options);
+    if (!options.IsImagined()) return MakeSimulator(options.simulator, env_options);
+    if (parts_.make_imagined_env) return parts_.make_imagined_env(env_options);
+    throw ConfigError({.where = "--env",
+                       .got = "model",
+                       .expected = "a simulator: this build reads no recorded scenes",
+                       .fix = ""});
   }
 
   // Each tried once, before anything is written.
@@ -316,7 +326,7 @@ class Rollout {
     const RolloutReport report = WriteResults(results, run_.out());
     run_.CommitOut();
     LogInfo("the report is " + (run_.out() / "report.html").string());
-    run_.Note("mean_success", report.mean_success);
+    if (!report.imagination) run_.Note("mean_success", report.mean_success);
     run_.Note("num_trials", results.trials.size());
     return report;
   }

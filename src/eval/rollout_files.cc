@@ -9,12 +9,18 @@
 namespace aim {
 namespace {
 
+std::string WorldOf(const RolloutOptions& options) {
+  if (!options.IsImagined()) return options.simulator.env;
+  const std::string& own = options.imagination.env_model;
+  return "what " + (own.empty() ? options.model.model : own) + " imagines";
+}
+
 std::string Title(const RolloutOptions& options) {
   const PolicyKind asked = options.Kind();
   return (asked == PolicyKind::kModel    ? options.model.model
           : asked == PolicyKind::kServer ? options.policy
                                          : options.policy + " policy") +
-         " in " + options.simulator.env;
+         " in " + WorldOf(options);
 }
 
 std::vector<TrialRecord> OfFirstCameras(const RolloutResults& results) {
@@ -58,7 +64,9 @@ std::vector<std::pair<std::string, TrialTable>> ReadComparisons(const RolloutOpt
 
 RolloutReport WriteResults(const RolloutResults& results, const std::filesystem::path& folder) {
   const RolloutOptions& options = results.options;
-  WriteFileAtomic(folder / "episodes.csv", TrialsCsv(results.trials, options.policy));
+  WriteFileAtomic(folder / "episodes.csv", options.IsImagined()
+                                               ? ImaginedCsv(results.trials, options.policy)
+                                               : TrialsCsv(results.trials, options.policy));
   if (options.references) {
     for (const char* reference : {"gate", "null", "still"}) {
       WriteFileAtomic(folder / (std::string(reference) + ".csv"),
@@ -68,14 +76,15 @@ RolloutReport WriteResults(const RolloutResults& results, const std::filesystem:
   nlohmann::json shown = OptionsToJson(options);
   shown.erase("workers");  // they change nothing
   const auto seed = results.run_record.at("seed").get<uint64_t>();
-  RolloutReport report = MakeReport({.title = Title(options),
-                                     .policy = options.policy,
-                                     .seed = seed,
-                                     .replan = options.replan,
-                                     .period_s = results.run_record.at("frame_period_s"),
-                                     .options = std::move(shown),
-                                     .run_record = results.run_record},
-                                    results.trials);
+  const ReportSubject subject{.title = Title(options),
+                              .policy = options.policy,
+                              .seed = seed,
+                              .replan = options.replan,
+                              .period_s = results.run_record.at("frame_period_s"),
+                              .options = std::move(shown),
+                              .run_record = results.run_record};
+  RolloutReport report = options.IsImagined() ? MakeImaginedReport(subject, results.trials)
+                                              : MakeReport(subject, results.trials);
   const std::vector<TrialRecord> compared = OfFirstCameras(results);
   for (const auto& [other, table] : results.comparisons) {
     report.compare.push_back(CompareRollouts(compared, table, other, seed));

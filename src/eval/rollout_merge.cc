@@ -47,7 +47,8 @@ PlayedShard ReadShard(const std::string& folder) {
                       .fix = "go on with it: its command with --resume"});
   }
   const nlohmann::json report = ReadObject(report_file, expected);
-  if (report.value("format", "") != kRolloutFormat || !report.contains("options") ||
+  const std::string format = report.value("format", "");
+  if ((format != kRolloutFormat && format != kImaginationFormat) || !report.contains("options") ||
       !report.contains("run")) {
     ThrowFormatError(report_file.string(), "of another kind", expected);
   }

@@ -27,6 +27,7 @@ class TrialPlayer {
   TrialPlayer(Env& env, Policy& policy, const TrialRules& rules)
       : env_(env),
         policy_(policy),
+        imagination_(env.AsImagination()),
         rules_(rules),
         executor_(rules.execution, rules.period_s),
         planner_(policy) {}
@@ -42,6 +43,7 @@ class TrialPlayer {
     result_.termination = rules_.execution.horizon == 0 ? PlayWholePlan() : PlayWithReplanning();
     result_.success = env_.Success();
     if (result_.success) result_.termination = Termination::kSuccess;
+    if (imagination_ != nullptr) TakeImagined();
     Summarize();
     return std::move(result_);
   }
@@ -86,6 +88,7 @@ class TrialPlayer {
     request_ = {.seed = policy_seed_, .replan = num_asked_, .frame = result_.env_steps};
     ++num_asked_;
     is_asked_ = true;
+    if (imagination_ != nullptr) Timed([&] { imagination_->Look(observation_); });
     if (rules_.plan_delay_steps > 0) {
       planner_.Ask(observation_.clip, request_);
     }
@@ -117,9 +120,8 @@ class TrialPlayer {
     result_.limited_by_speed += limited.by_speed;
     const ToolPose& target = limited.pose;
     if (executor_.has_plan()) stale_steps_.push_back(result_.env_steps - seen_step_);
-    const auto begin = std::chrono::steady_clock::now();
-    StepResult step = env_.Step(target);
-    step_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    StepResult step;
+    Timed([&] { step = env_.Step(target); });
     observation_ = std::move(step.observation);
     ++result_.env_steps;
     result_.targets.push_back(target);
@@ -132,6 +134,28 @@ class TrialPlayer {
     ik_streak_ = 0;
     errors_mm_.push_back(Difference(target, observation_.tool()).position_mm());
     return true;
+  }
+
+  // Work of the environment.
+  template <class Function>
+  void Timed(Function&& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    step_s_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  void TakeImagined() {
+    Timed([&] { result_.imagined = imagination_->Trial(); });
+    const ImaginedTrial& trial = *result_.imagined;
+    for (size_t frame = 1; frame < trial.labels.size(); ++frame) {
+      const DecodedPose& label = trial.labels[frame];
+      ImaginedStep& step = result_.labelled.emplace_back();
+      if (!label.decodable) continue;
+      const PoseDifference off = Difference(label.pose, trial.clip.poses[frame]);
+      step = {.confidence = label.confidence,
+              .off_mm = off.position_mm(),
+              .off_deg = off.rotation_deg()};
+    }
   }
 
   void Summarize() {
@@ -160,6 +184,7 @@ class TrialPlayer {
 
   Env& env_;
   Policy& policy_;
+  Imagination* imagination_;  // null: the environment simulates
   const TrialRules& rules_;
   Observation observation_;
   ToolPose last_target_;
@@ -187,6 +212,35 @@ TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t 
   return TrialPlayer(env, policy, rules).Play(spec, policy_seed);
 }
 
+namespace {
+
+// [confidence, mm, degrees]; the last two are null where no pose can be told.
+nlohmann::json StepsJson(const std::vector<ImaginedStep>& steps) {
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? nlohmann::json(*value) : nlohmann::json();
+  };
+  nlohmann::json json = nlohmann::json::array();
+  for (const ImaginedStep& step : steps) {
+    json.push_back({step.confidence, or_null(step.off_mm), or_null(step.off_deg)});
+  }
+  return json;
+}
+
+std::vector<ImaginedStep> StepsFromJson(const nlohmann::json& json) {
+  const auto if_told = [](const nlohmann::json& value) {
+    return value.is_null() ? std::nullopt : std::optional(value.get<double>());
+  };
+  std::vector<ImaginedStep> steps;
+  for (const nlohmann::json& step : json) {
+    steps.push_back({.confidence = step.at(0).get<double>(),
+                     .off_mm = if_told(step.at(1)),
+                     .off_deg = if_told(step.at(2))});
+  }
+  return steps;
+}
+
+}  // namespace
+
 nlohmann::json ToJson(const TrialResult& result) {
   nlohmann::json refusals = nlohmann::json::object();
   for (const auto& [outcome, count] : result.refusals) refusals[ToWord(outcome)] = count;
@@ -213,7 +267,8 @@ nlohmann::json ToJson(const TrialResult& result) {
           {"stale_steps", result.stale_steps},
           {"limited_by_workspace", result.limited_by_workspace},
           {"limited_by_speed", result.limited_by_speed},
-          {"targets", std::move(targets)}};
+          {"targets", std::move(targets)},
+          {"labelled", StepsJson(result.labelled)}};
 }
 
 TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& where) {
@@ -245,6 +300,7 @@ TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& w
       result.targets.push_back(
           ToolPoseFromNumbers(target.get<std::vector<double>>(), where + ": targets"));
     }
+    result.labelled = StepsFromJson(json.at("labelled"));
     result.termination =
         FromWord<Termination>(json.at("termination").get<std::string>(), where + ": termination");
     return result;

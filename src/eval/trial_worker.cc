@@ -199,11 +199,16 @@ void TrialWorker::PlaceCameras(const std::string& cameras) {
 
 void TrialWorker::TakePictures(TrialRecord& record, const std::filesystem::path& folder) {
   PlaceCameras(record.spec.cameras);
+  const bool is_imagined = record.result.imagined.has_value();
   const std::string name = TaskFileName(record.spec.task) + "_" + std::to_string(record.spec.seed) +
                            FileNameEnd(record.spec.cameras) +
-                           (record.result.success ? "_success" : "_failure");
-  const std::optional<TrialPictures> pictures =
-      PlayForPictures(*env_, record, setting_.options.picture_size, name);
+                           (is_imagined             ? "_imagined"
+                            : record.result.success ? "_success"
+                                                    : "_failure");
+  const int size = setting_.options.picture_size;
+  const std::optional<TrialPictures> pictures = is_imagined
+                                                    ? ImaginedPictures(record.result, size)
+                                                    : PlayForPictures(*env_, record, size, name);
   if (!pictures) return;
   if (!pictures->same_outcome) {
     LogWarning(name + ": played again for its pictures, the trial ended otherwise");

@@ -83,12 +83,18 @@ ClipGenerator ClipGenerator::ForMode(const std::string& mode) const {
   return other;
 }
 
-ClipGenerator ClipGenerator::WithSteps(int steps, StepCacheKind cache) const {
+ClipGenerator ClipGenerator::WithSampler(const SamplerOptions& sampler) const {
+  sampler.Validate();
   ClipGenerator other = *this;
-  other.sampler_.sampling.steps = steps;
-  other.sampler_.passes.cache = cache;
-  other.sampler_.Validate();
+  other.sampler_ = sampler;
   return other;
+}
+
+ClipGenerator ClipGenerator::WithSteps(int steps, StepCacheKind cache) const {
+  SamplerOptions sampler = sampler_;
+  sampler.sampling.steps = steps;
+  sampler.passes.cache = cache;
+  return WithSampler(sampler);
 }
 
 void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const {

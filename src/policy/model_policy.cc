@@ -44,12 +44,10 @@ Fitted FitToBudget(const ClipGenerator& generator, double budget_ms) {
 
 class ModelPolicy : public Policy {
  public:
-  // Policies with the same mutex plan in turn.
-  explicit ModelPolicy(Fitted fitted,
-                       std::shared_ptr<std::mutex> turns = std::make_shared<std::mutex>())
+  explicit ModelPolicy(Fitted fitted, std::shared_ptr<SharedModel> model = nullptr)
       : generator_(std::move(fitted.generator)),
         identity_(std::move(fitted.identity)),
-        turns_(std::move(turns)) {}
+        model_(std::move(model)) {}
 
   PolicyNeeds Needs() const override {
     const BundleConfig& config = generator_.config();
@@ -70,7 +68,8 @@ class ModelPolicy : public Policy {
     generator_.CheckShape(clip, "observation");
     GenerateTimes times;
     const ClipRequest clip_request{.decode_video = false, .times = &times};
-    const std::lock_guard turn(*turns_);
+    std::unique_lock<std::mutex> turn;
+    if (model_) turn = std::unique_lock(model_->turns());
     Plan plan;
     plan.period_s = generator_.period_s();
     plan.frames = std::move(generator_.Run({clip}, clip_request, PlanNoise(request))[0].poses);
@@ -84,7 +83,7 @@ class ModelPolicy : public Policy {
  private:
   ClipGenerator generator_;
   std::string identity_;
-  std::shared_ptr<std::mutex> turns_;
+  std::shared_ptr<SharedModel> model_;  // null: nobody else generates with it
   std::vector<PlanStage> stages_;
 };
 
@@ -132,18 +131,16 @@ std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options) {
       FitToBudget(ClipGenerator(options.model, options.mode, options.device), options.budget_ms));
 }
 
-std::function<std::unique_ptr<Policy>()> ModelPolicies(const ModelPolicyOptions& options) {
+std::function<std::unique_ptr<Policy>()> ModelPolicies(const std::shared_ptr<SharedModel>& model,
+                                                       const std::string& mode, double budget_ms) {
   struct Shared {
-    std::mutex loading;
+    std::mutex fitting;
     std::optional<Fitted> fitted;  // once: all plan with the same settings
   };
-  return [options, shared = std::make_shared<Shared>(), turns = std::make_shared<std::mutex>()] {
-    const std::lock_guard lock(shared->loading);
-    if (!shared->fitted) {
-      shared->fitted = FitToBudget(ClipGenerator(options.model, options.mode, options.device),
-                                   options.budget_ms);
-    }
-    return std::make_unique<ModelPolicy>(*shared->fitted, turns);
+  return [=, shared = std::make_shared<Shared>()] {
+    const std::lock_guard lock(shared->fitting);
+    if (!shared->fitted) shared->fitted = FitToBudget(model->For(mode), budget_ms);
+    return std::make_unique<ModelPolicy>(*shared->fitted, model);
   };
 }
 

@@ -11,6 +11,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/env/simulator.h"
 #include "env/calibration_check.h"
 #include "support/case_name.h"
 #include "support/matchers.h"
@@ -307,6 +308,9 @@ TEST_F(ChildEnvTest, WhatCannotBeIsRefused) {
   bad.world_from_tool.translation.x() = std::nan("");
   env->Reset("reach", 0, 3);
   EXPECT_THROW(env->Step(bad), InputError);
+  SimulatorOptions imagined;
+  imagined.env = "model";
+  ExpectThrowsWith<ConfigError>([&] { MakeSimulator(imagined, {}); }, {"--env", "imagines"});
   ExpectThrowsWith<ConfigError>([] { ChildOfName("robosuit", ""); },
                                 {"--env", "robosuite", "tabletop"});
 }

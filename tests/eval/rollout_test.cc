@@ -131,64 +131,6 @@ TEST_F(RolloutTest, ATaskOfASuiteHasNoFolderOfItsOwn) {
             0u);
 }
 
-// Stopped after some trials and continued, a rollout ends as if it had never stopped.
-TEST_F(RolloutTest, ResumeContinuesAnInterruptedRun) {
-  RolloutOptions options = SmallOptions("replay");
-  Roll("whole", options);
-  bool broken = true;
-  int num_resets = 0;
-  PointFaults faults;
-  faults.on_reset = [&](const std::string& task, uint64_t seed) {
-    ++num_resets;
-    if (broken && task == "stay" && seed == 1000002) throw InternalError("pulled the plug");
-  };
-  EXPECT_THROW(Roll("stopped", options, faults), InternalError);
-  EXPECT_FALSE(fs::exists(folder_ / "stopped/episodes.csv"));
-  broken = false;
-  num_resets = 0;
-  Roll("stopped", options, faults, true);
-  EXPECT_EQ(Text("stopped/episodes.csv"), Text("whole/episodes.csv"));
-  EXPECT_LE(num_resets, 3 * 5);  // three trials, not eight
-}
-
-TEST_F(RolloutTest, ResumeRefusesOtherSettingsButTakesMoreEpisodes) {
-  RolloutOptions options = SmallOptions("replay");
-  Roll("a", options);
-  options.episodes = 5;
-  EXPECT_EQ(Roll("a", options, {}, true)["num_trials"], 10);
-  options.replan = 3;
-  try {
-    Roll("a", options, {}, true);
-    FAIL() << "accepted";
-  } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("replan is 3; expected 0, as in the run"));
-  }
-}
-
-// A simulator of another version, or chosen to be another one, is another experiment.
-TEST_F(RolloutTest, WhatTheSimulatorIsBelongsToTheSettings) {
-  RolloutOptions options = SmallOptions("replay");
-  PointFaults faults;
-  faults.identity.settings = {{"AIM_POINT_VIEWS", "front,side"}};
-  const nlohmann::json report = Roll("a", options, faults);
-  EXPECT_EQ(report["run"]["simulator"], "point 1.0");
-  EXPECT_EQ(report["run"]["AIM_POINT_VIEWS"], "front,side");
-  options.episodes = 5;
-  EXPECT_EQ(Roll("a", options, faults, true)["num_trials"], 10);
-  PointFaults other = faults;
-  other.identity.settings = {{"AIM_POINT_VIEWS", "front,top"}};
-  ExpectThrowsWith<ConfigError>(
-      [&] { Roll("a", options, other, true); },
-      {"AIM_POINT_VIEWS is \"front,top\"", "\"front,side\", as in the run"});
-  other.identity.settings.clear();
-  ExpectThrowsWith<ConfigError>([&] { Roll("a", options, other, true); },
-                                {"AIM_POINT_VIEWS is nothing", "\"front,side\""});
-  other = faults;
-  other.identity.simulator = "point 2.0";
-  ExpectThrowsWith<ConfigError>([&] { Roll("a", options, other, true); },
-                                {"simulator is \"point 2.0\"", "\"point 1.0\""});
-}
-
 TEST_F(RolloutTest, CrashedTrialIsRunAgainWithTheSameSeed) {
   const RolloutOptions options = SmallOptions("replay");
   Roll("whole", options);

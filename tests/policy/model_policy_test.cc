@@ -126,7 +126,7 @@ TEST_F(ModelPolicyTest, PoliciesOfOneBundlePlanAtTheSameTime) {
   std::filesystem::copy(options.model.model, own / "model",
                         std::filesystem::copy_options::recursive);
   options.model.model = (own / "model").string();
-  const auto make = ModelPolicies(options);
+  const auto make = ModelPolicies(std::make_shared<SharedModel>(options.model, "cpu"), "i2a");
   std::vector<std::unique_ptr<Policy>> policies;
   policies.push_back(make());
   std::filesystem::remove_all(own / "model");

@@ -41,6 +41,37 @@ TEST(RolloutToolTest, CtrlCKeepsWhatWasPlayed) {
   EXPECT_EQ(nlohmann::json::parse(ReadFile(out / "report.json"))["num_trials"], 2);
 }
 
+// Recorded scenes, and what the small model imagines in them after its own plans.
+TEST(RolloutToolTest, AModelImaginesWhatItsPlansLeadTo) {
+  const TemporaryFolder folder;
+  const std::string model = (SourceDir() / "assets/tiny").string();
+  const std::string scenes = (folder / "scenes").string();
+  const CommandResult made = RunCommand(
+      {Binary("aim-data"), "demos", "--task", "reach_target", "--episodes", "2", "--out", scenes});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  std::vector<std::string> words = {
+      Binary("aim-rollout"), "--env", "model", "--model",     model, "--replan", "8",
+      "--scene-data",        scenes,  "--out", folder / "out"};
+  words.insert(words.end(), {"--episodes", "2"});
+  const CommandResult played = RunCommand(words);
+  ASSERT_EQ(played.exit_code, 0) << played.err;
+  EXPECT_THAT(played.out, HasSubstr("success: unknown"));
+  const nlohmann::json report = nlohmann::json::parse(ReadFile(folder / "out/report.json"));
+  const nlohmann::json& reach = report["tasks"][0];
+  EXPECT_EQ(reach["n"], 2);
+  // Centimetres off, not a table's width: what was imagined follows the plan.
+  EXPECT_LT(reach["labelled"]["off_mm"].get<double>(), 60);
+  EXPECT_LT(reach["labelled"]["undecodable"].get<double>(), 0.5);
+  EXPECT_TRUE(fs::exists(folder / "out" / report["filmstrips"][0]["file"].get<std::string>()));
+
+  // Another data set under the same name is another world.
+  fs::remove_all(fs::path(scenes) / "reach_target/variation1");
+  words.push_back("--resume");
+  const CommandResult resumed = RunCommand(words);
+  EXPECT_EQ(resumed.exit_code, 2);
+  EXPECT_THAT(resumed.err, HasSubstr("scene_data_content is"));
+}
+
 // configs/rollout/rlbench_zero_shot.toml over tests/env/rlbench_stub, which has one of its tasks.
 TEST(RolloutToolTest, TheRlbenchConfigurationRuns) {
   std::string python;

@@ -9,6 +9,7 @@
 
 #include "aim/base/words.h"
 #include "aim/codec/clip.h"
+#include "aim/codec/plan.h"
 #include "aim/control/camera_wish.h"
 
 namespace aim {
@@ -57,16 +58,37 @@ struct EnvOptions {
 // What a simulator is, beside the options of a run: trials of two identities are two experiments.
 struct EnvIdentity {
   std::string simulator;  // name and version
-  // What was chosen of it, by the name that it is chosen by: an environment variable.
+  // What was chosen of it, by the name that it is chosen by (an environment variable), and
+  // fingerprints of what it was made of.
   std::map<std::string, std::string> settings;
 };
 // As settings of a run: {"simulator": ..., NAME: ..., ...}.
 nlohmann::json ToJson(const EnvIdentity& identity);
 
+// What was imagined in a trial.
+struct ImaginedTrial {
+  Clip clip;  // every frame since the reset, frame 0 the true one; poses = the commands
+  // The poses that a model which labels videos sees in each frame; empty if it was not asked.
+  std::vector<DecodedPose> labels;
+};
+
+// The other face of an environment without a world: its pictures are what a model imagines after
+// the targets. The tool is where it was told to be, and nobody knows whether a task was solved.
+class Imagination {
+ public:
+  virtual ~Imagination() = default;
+  // Many frames are imagined at once, so that a step leaves the pictures out of its observation.
+  // Puts those of now into the last one.
+  virtual void Look(Observation& seen) = 0;
+  // Since the reset.
+  virtual ImaginedTrial Trial() = 0;
+};
+
 class Env {
  public:
   virtual ~Env() = default;
   virtual EnvIdentity Identity() const = 0;
+  virtual Imagination* AsImagination() { return nullptr; }  // null: it simulates
 
   virtual std::vector<std::string> Tasks() const = 0;
   virtual int NumVariations(const std::string& task) const = 0;

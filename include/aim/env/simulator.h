@@ -9,6 +9,9 @@
 
 namespace aim {
 
+// --env of no simulator: a model imagines what is seen (aim/policy/model_env.h).
+inline constexpr const char* kImaginedEnv = "model";
+
 struct SimulatorOptions {
   std::string env = "tabletop";
   std::string env_python;
@@ -25,7 +28,7 @@ struct SimulatorOptions {
   }
 };
 
-// Throws what MakeTabletop, ChildOfName and StartChildEnv throw.
+// Throws ConfigError for kImaginedEnv, and what MakeTabletop, ChildOfName and StartChildEnv throw.
 std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options);
 
 }  // namespace aim

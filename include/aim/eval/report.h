@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aim/eval/comparison.h"
+#include "aim/eval/imagination.h"
 #include "aim/eval/trial_record.h"
 
 namespace aim {
@@ -26,13 +27,6 @@ struct ReportSubject {
 };
 
 // What has no value where nothing was measured is absent here and null in JSON.
-
-// First plans from what the scripted expert did.
-struct ExpertDistance {
-  std::optional<double> position_mm;   // median over trials
-  std::optional<double> rotation_deg;  // the same
-  std::optional<double> gripper;       // mean fraction of frames with the expert's gripper
-};
 
 // The policy against the null policy on one task.
 struct NullTest {
@@ -161,9 +155,10 @@ struct RolloutReport {
   std::vector<FilmstripEntry> filmstrips;
   std::vector<InvalidTrial> invalid;
   ExecutionReport execution;
-  std::vector<CamerasReport> cameras;          // where there are several
-  std::vector<SensitivityReport> sensitivity;  // where there are variants
-  std::vector<Comparison> compare;             // MakeReport leaves it empty
+  std::vector<CamerasReport> cameras;            // where there are several
+  std::vector<SensitivityReport> sensitivity;    // where there are variants
+  std::vector<Comparison> compare;               // MakeReport leaves it empty
+  std::optional<ImaginationReport> imagination;  // in place of all that is about success
 };
 
 // Every number of the report: per task and in the mean, with 95 % intervals, references, exact
@@ -172,6 +167,11 @@ struct RolloutReport {
 // first stand in `cameras`, `filmstrips` and `invalid` alone, those of a variant in `sensitivity`
 // and `invalid`. `trials` has one without a variant.
 RolloutReport MakeReport(const ReportSubject& subject, const std::vector<TrialRecord>& trials);
+
+// The same of trials that were imagined: report.imagination, and what has nothing to do with
+// success.
+RolloutReport MakeImaginedReport(const ReportSubject& subject,
+                                 const std::vector<TrialRecord>& trials);
 
 inline constexpr const char* kRolloutFormat = "aim-rollout-1";  // "format" of report.json
 

@@ -16,6 +16,7 @@
 #include "aim/control/policy.h"
 #include "aim/env/simulator.h"
 #include "aim/eval/report.h"
+#include "aim/recipe/imagination_options.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -43,6 +44,7 @@ struct RolloutOptions {
   std::string mode = "i2a";
   double budget_ms = 0;
   SimulatorOptions simulator;
+  ImaginationOptions imagination;
   std::vector<std::string> cameras;
   std::vector<std::string> task;
   int episodes = 20;
@@ -79,6 +81,7 @@ struct RolloutOptions {
           "milliseconds that a plan may take: steps, cache and mode are chosen to meet it by what "
           "they take here, and named in the log; 0 = as the options say");
     SimulatorOptions::ForEachField(self.simulator, visit);
+    ImaginationOptions::ForEachField(self.imagination, visit);
     visit("task", self.task, Any{}, "task to run (repeatable); none = all of the simulator's");
     visit("episodes", self.episodes, Range{1, 1e6}, "trials a task");
     visit("variation", self.variation, Range{-1, 1e6},
@@ -137,15 +140,20 @@ struct RolloutOptions {
           "makes one of them");
   }
   PolicyKind Kind() const;  // of `policy`; throws ConfigError if it is none
-  void Validate() const;    // throws ConfigError
+  bool IsImagined() const { return simulator.env == kImaginedEnv; }
+  void Validate() const;  // throws ConfigError
+
+ private:
+  void ValidateImagination() const;
 };
 
 // How a rollout gets what it does not know: a simulator by options, and the model's policy. Each
 // worker has a simulator and a policy of its own; they are used at the same time.
 struct RolloutParts {
   std::function<std::unique_ptr<Env>(const EnvOptions&)> make_env;  // empty: chosen by options.env
-  std::function<std::unique_ptr<Policy>()> make_model_policy;       // empty: none is built
-  std::function<std::unique_ptr<Policy>(const std::string& url)> connect;  // the same
+  std::function<std::unique_ptr<Env>(const EnvOptions&)> make_imagined_env;  // empty: none is built
+  std::function<std::unique_ptr<Policy>()> make_model_policy;                // the same
+  std::function<std::unique_ptr<Policy>(const std::string& url)> connect;    // the same
 };
 
 // Plays `episodes` trials of each task and writes to run.out(): episodes.csv, gate.csv, null.csv,
@@ -156,6 +164,9 @@ struct RolloutParts {
 // Nothing is returned and no table written if run.RequestStop() came first: the trials under way
 // were finished, and all are kept. Throws ConfigError for options that do not fit together or an
 // environment, task or policy that does not exist.
+//
+// Where a model imagines what is seen (--env model) there is no success: no references are played,
+// no pose is held at the end, and tables and report are those of eval/imagination.h.
 std::optional<RolloutReport> RunRollout(const RolloutOptions& options, RunContext& run,
                                         const RolloutParts& parts = {});
 

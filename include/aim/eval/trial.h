@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,13 @@ constexpr auto WordsOf(Termination) {
                                     {kInvalid, "invalid"}}};
 }
 
+// What a model that labels videos sees in what was imagined after a step.
+struct ImaginedStep {
+  double confidence = 0;         // [0, 1]; 0 where no pose can be told
+  std::optional<double> off_mm;  // its tip from the commanded one; none where no pose can be told
+  std::optional<double> off_deg;
+};
+
 // A plan and its place among the env steps.
 struct TimedPlan {
   int first_env_step = 0;  // of its frame 0
@@ -78,9 +86,12 @@ struct TrialResult {
   int limited_by_speed = 0;
   std::vector<ToolPose> targets;  // one an env step
   std::vector<TimedPlan> plans;
+  std::vector<ImaginedStep> labelled;     // one an env step, where a model imagined and labelled
+  std::optional<ImaginedTrial> imagined;  // where a model imagined
 };
 
-// Plays one trial. Deterministic if env and policy are; wall times aside. With a horizon the
+// Plays one trial. Where the environment imagines, success stays false: nobody knows.
+// Deterministic if env and policy are; wall times aside. With a horizon the
 // policy is asked again after each `horizon` steps and success ends the trial; without one its
 // plan is executed to the end, the last target held, and success judged then. With a horizon a plan
 // may come late: until then the one before it is executed, or, before the first, the start is held;
@@ -89,7 +100,7 @@ struct TrialResult {
 TrialResult PlayTrial(Env& env, Policy& policy, const TrialSpec& spec, uint64_t policy_seed,
                       const TrialRules& rules);
 
-// Everything but the plans.
+// Everything but the plans and the imagined pictures.
 nlohmann::json ToJson(const TrialResult& result);
 // Throws FormatError naming `where`.
 TrialResult TrialResultFromJson(const nlohmann::json& json, const std::string& where);

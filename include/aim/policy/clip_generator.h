@@ -30,6 +30,9 @@ class ClipGenerator {
   // The same model in another mode. Throws ConfigError as the constructor does.
   ClipGenerator ForMode(const std::string& mode) const;
 
+  // The same model, sampled otherwise. Throws ConfigError for options that cannot be.
+  ClipGenerator WithSampler(const SamplerOptions& sampler) const;
+
   // The same model with so many denoising steps and this cache.
   ClipGenerator WithSteps(int steps, StepCacheKind cache) const;
 

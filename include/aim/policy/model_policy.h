@@ -7,6 +7,7 @@
 
 #include "aim/control/clip_jobs.h"
 #include "aim/control/policy.h"
+#include "aim/policy/shared_model.h"
 #include "aim/recipe/model_options.h"
 
 namespace aim {
@@ -30,10 +31,11 @@ struct ModelPolicyOptions {
 // views or a picture size that the model was not trained for.
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options);
 
-// Makes any number of such policies of one bundle, which the first one loads. They may be used at
-// the same time and take turns to plan: a plan has the memory and the threads that it has alone,
-// and so the same numbers.
-std::function<std::unique_ptr<Policy>()> ModelPolicies(const ModelPolicyOptions& options);
+// Makes any number of such policies of one bundle, which `model` holds. They may be used at the
+// same time and take turns to plan, with all else that `model` generates.
+std::function<std::unique_ptr<Policy>()> ModelPolicies(const std::shared_ptr<SharedModel>& model,
+                                                       const std::string& mode,
+                                                       double budget_ms = 0);
 
 // That policy and all jobs that the model was trained for, of one bundle that is loaded once. A job
 // that acts makes of the same request the plan that a policy of that mode makes.
