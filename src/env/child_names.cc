@@ -25,11 +25,15 @@ fs::path ScriptFolder() {
   return fs::is_directory(installed, error) ? installed : fs::path(AIM_ENV_SCRIPTS);
 }
 
-// Where scripts/setup makes the environments: beside the folder scripts.
+// Beside the folder of the scripts (share/aim of an installed aim), or beside the folder that this
+// one is in, where scripts/setup makes the environments of a checkout.
 std::string PythonFor(const std::string& name) {
-  const fs::path own =
-      fs::path(AIM_ENV_SCRIPTS).parent_path().parent_path() / (".venv-" + name) / "bin" / "python";
-  return fs::exists(own) ? own.string() : "python3";
+  const fs::path beside = ScriptFolder().parent_path();
+  for (const fs::path& folder : {beside, beside.parent_path()}) {
+    const fs::path own = folder / (".venv-" + name) / "bin" / "python";
+    if (fs::exists(own)) return own.string();
+  }
+  return "python3";
 }
 
 }  // namespace

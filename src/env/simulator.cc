@@ -1,10 +1,18 @@
 #include "aim/env/simulator.h"
 
 #include "aim/base/error.h"
+#include "aim/base/text.h"
 #include "aim/env/child_env.h"
 #include "aim/env/tabletop.h"
 
 namespace aim {
+
+std::string EnvHelp() {
+  std::vector<std::string> children = ChildNames();
+  children.emplace_back("the path of a script.py");
+  return "simulator: tabletop; in a process of its own: " + Join(children) +
+         "; in aim-rollout also model, which imagines";
+}
 
 std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options) {
   if (simulator.env == kImaginedEnv) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/env/simulator.h"
@@ -289,6 +290,24 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(ChildEnvTest, AGripperThatNoViewShowsCannotBeJudgedAndIsNoError) {
   EXPECT_EQ(Start({"hidden", "mirrored"})->Reset("reach", 0, 3).clip.views.size(), 2u);
+}
+
+// As an installed aim has it, wherever it was moved to: scripts in share/aim/env, and what they run
+// with beside that folder. In a checkout that is two folders up.
+TEST_F(ChildEnvTest, AnEnvironmentIsLookedForWhereTheScriptsAre) {
+  WriteFileAtomic(folder_ / "share/aim/env/moon_env.py", "");
+  WriteFileAtomic(folder_ / "share/aim/env/mars_env.py", "");
+  WriteFileAtomic(folder_ / "share/aim/.venv-moon/bin/python", "");
+  WriteFileAtomic(folder_ / "share/.venv-mars/bin/python", "");
+  WriteFileAtomic(folder_ / "share/aim/env/venus_env.py", "");
+  setenv("AIM_ENV_DIR", (folder_ / "share/aim/env").c_str(), 1);
+  EXPECT_EQ(ChildOfName("moon", "").command[0], folder_ / "share/aim/.venv-moon/bin/python");
+  EXPECT_EQ(ChildOfName("mars", "").command[0], folder_ / "share/.venv-mars/bin/python");
+  EXPECT_EQ(ChildOfName("venus", "").command[0], "python3");
+  EXPECT_EQ(ChildOfName("moon", "python3.9").command[0], "python3.9");
+  EXPECT_THAT(EnvHelp(), ::testing::HasSubstr("tabletop; in a process of its own: mars, moon, "));
+  unsetenv("AIM_ENV_DIR");
+  EXPECT_THAT(EnvHelp(), ::testing::HasSubstr("libero, rlbench, robosuite"));
 }
 
 TEST_F(ChildEnvTest, WhatCannotBeIsRefused) {

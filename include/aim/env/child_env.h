@@ -23,11 +23,12 @@ struct ChildOptions {
 std::unique_ptr<Env> StartChildEnv(const ChildOptions& child, const EnvOptions& options);
 
 // The command for "robosuite" (scripts/env/robosuite_env.py), or for the path of a script. `python`
-// runs it; where it is empty that of .venv-<name> beside the scripts' folder, if there is one, else
-// python3. AIM_ENV_DIR overrides where the scripts are. Throws ConfigError listing those there are.
+// runs it; where it is empty that of .venv-<name> beside the scripts' folder or the one above it,
+// if there is one, else python3. An installed tool has the scripts in its share/aim; AIM_ENV_DIR
+// overrides where they are. Throws ConfigError listing those there are.
 ChildOptions ChildOfName(const std::string& name, const std::string& python);
 
-// "robosuite" and so on: of the scripts of this build.
+// "robosuite" and so on: of the scripts there are.
 std::vector<std::string> ChildNames();
 
 }  // namespace aim

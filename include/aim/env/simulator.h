@@ -12,6 +12,9 @@ namespace aim {
 // --env of no simulator: a model imagines what is seen (aim/policy/model_env.h).
 inline constexpr const char* kImaginedEnv = "model";
 
+// For --help: which simulators there are.
+std::string EnvHelp();
+
 struct SimulatorOptions {
   std::string env = "tabletop";
   std::string env_python;
@@ -19,8 +22,7 @@ struct SimulatorOptions {
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
-    visit("env", self.env, Any{},
-          "simulator: tabletop; in a process of its own robosuite, libero, rlbench or a script");
+    visit("env", self.env, Any{}, EnvHelp());
     visit("env_python", self.env_python, Any{},
           "Python that has the simulator; none = that of .venv-<env>, else python3");
     visit("env_timeout_s", self.env_timeout_s, Range{1, 86400},
