@@ -8,7 +8,6 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
-#include "aim/geometry/checked_camera.h"
 
 namespace aim {
 namespace {
@@ -125,25 +124,21 @@ Eigen::Matrix<double, kSize, kSize> SquareMatrix(const MapFields& fields, const 
   return Eigen::Map<const Eigen::Matrix<double, kSize, kSize, Eigen::RowMajor>>(numbers.data());
 }
 
-Camera CameraFrom(const MapFields& fields, ChildCameraAxes axes, int size) {
-  const Eigen::Matrix3d intrinsics = SquareMatrix<3>(fields, "intrinsics");
-  const Eigen::Matrix4d extrinsics = SquareMatrix<4>(fields, "extrinsics");
-  RequirePinholeMatrix(intrinsics, fields.Where("intrinsics"));
-  const Rigid3d world_from_camera = RigidFromMatrix(extrinsics, fields.Where("extrinsics"));
-  const bool is_rlbench = axes == ChildCameraAxes::kRlbench;
-  const double fx = intrinsics(0, 0);
-  const double fy = intrinsics(1, 1);
-  if (is_rlbench ? !(fx < 0 && fy < 0) : !(fx > 0 && fy > 0)) {
-    throw ConfigError({.where = "the simulator's " + fields.Where("intrinsics"),
-                       .got = "with focal lengths " + ToText(fx) + " and " + ToText(fy),
-                       .expected = std::string(is_rlbench ? "negative" : "positive") +
-                                   " ones, as its camera_axes \"" + ToWord(axes) + "\" have them",
-                       .fix = ""});
+// Axes that are not what the script says they are end the run: no trial could be played.
+Camera CameraFrom(const MapFields& fields, CameraAxes axes, int size) {
+  try {
+    return CameraFromPair({.intrinsics = SquareMatrix<3>(fields, "intrinsics"),
+                           .world_from_camera = SquareMatrix<4>(fields, "extrinsics"),
+                           .axes = axes,
+                           .intrinsics_name = fields.Where("intrinsics"),
+                           .extrinsics_name = fields.Where("extrinsics"),
+                           .axes_name = "camera_axes"},
+                          size, size);
+  } catch (const CameraAxesError& error) {
+    Problem problem = error.problem();
+    problem.where = "the simulator's " + problem.where;
+    throw ConfigError(problem);
   }
-  Camera camera{size, size, fx, fy, intrinsics(0, 2), intrinsics(1, 2), world_from_camera};
-  if (is_rlbench) camera = CameraFromRlbench(intrinsics, extrinsics, size, size);
-  Validate(camera, fields.Where("intrinsics"));
-  return camera;
 }
 
 MsgpackValue::List NumberList(const auto& numbers) {
@@ -210,7 +205,7 @@ ChildDescription DescriptionFrom(const MsgpackValue& message) {
   }
   if (description.tasks.empty()) fields.Refuse("tasks", "empty", "at least one");
   if (description.views.empty()) fields.Refuse("views", "empty", "at least one");
-  description.camera_axes = FromWord<ChildCameraAxes>(fields.Text("camera_axes"), "camera_axes");
+  description.camera_axes = FromWord<CameraAxes>(fields.Text("camera_axes"), "camera_axes");
   description.frame_period_s = fields.Number("frame_period_s");
   description.control_hz = fields.Number("control_hz");
   description.workspace_low = fields.Point("workspace_low");
@@ -312,11 +307,11 @@ MsgpackValue StepMessage(const ToolPose& target) {
   return MsgpackValue::Map{{"op", "step"}, {"target", NumberList(ToNumbers(target))}};
 }
 
-MsgpackValue CamerasMessage(const std::vector<CameraTrack>& views, ChildCameraAxes axes) {
+MsgpackValue CamerasMessage(const std::vector<CameraTrack>& views, CameraAxes axes) {
   MsgpackValue::List list;
   for (const CameraTrack& view : views) {
     const Camera& camera = view.frames.front();
-    const bool is_rlbench = axes == ChildCameraAxes::kRlbench;
+    const bool is_rlbench = axes == CameraAxes::kRlbench;
     const Eigen::Matrix4d world_from_camera =
         is_rlbench ? ToRlbench(camera).world_from_camera : ToMatrix(camera.world_from_camera);
     const double fovy_rad = 2 * std::atan(0.5 * camera.height / camera.fy);

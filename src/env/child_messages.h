@@ -8,22 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "aim/base/words.h"
 #include "aim/control/env.h"
 #include "aim/format/msgpack.h"
+#include "aim/geometry/camera_pair.h"
 
 namespace aim {
 
 inline constexpr const char* kEnvProtocol = "aim-env";
 inline constexpr int kEnvProtocolMajor = 1;
 inline constexpr int kEnvProtocolMinor = 2;
-
-// The axes of a child's cameras. Pixels count from the picture's edge in both.
-enum class ChildCameraAxes { kOpencv, kRlbench };
-constexpr auto WordsOf(ChildCameraAxes) {
-  using enum ChildCameraAxes;
-  return WordTable<ChildCameraAxes, 2>{{{kOpencv, "opencv"}, {kRlbench, "rlbench"}}};
-}
 
 struct ChildTask {
   std::string name;
@@ -38,7 +31,7 @@ struct ChildDescription {
   std::map<std::string, std::string> settings;  // environment variables that it was chosen by
   std::vector<ChildTask> tasks;
   std::vector<std::string> views;
-  ChildCameraAxes camera_axes = ChildCameraAxes::kOpencv;
+  CameraAxes camera_axes = CameraAxes::kOpencv;
   double frame_period_s = 0;  // that a step takes; 0 = as long as the motion takes
   double control_hz = 0;
   Eigen::Vector3d workspace_low = Eigen::Vector3d::Zero();  // of the tip; others are refused
@@ -78,6 +71,6 @@ MsgpackValue OpenMessage(const EnvOptions& options);
 MsgpackValue SceneMessage(const std::string& op, const std::string& task, int variation,
                           uint64_t seed);
 MsgpackValue StepMessage(const ToolPose& target);
-MsgpackValue CamerasMessage(const std::vector<CameraTrack>& views, ChildCameraAxes axes);
+MsgpackValue CamerasMessage(const std::vector<CameraTrack>& views, CameraAxes axes);
 
 }  // namespace aim

@@ -6,7 +6,7 @@
 #include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/base/text.h"
-#include "aim/geometry/checked_camera.h"
+#include "aim/geometry/camera_pair.h"
 #include "aim/geometry/euler_pose.h"
 #include "wire/numpy_value.h"
 
@@ -59,8 +59,7 @@ Eigen::Matrix<double, kRows, kColumns> MatrixOf(const MsgpackValue& value,
   return Eigen::Map<const Eigen::Matrix<double, kRows, kColumns, Eigen::RowMajor>>(numbers.data());
 }
 
-// Whether the axes of the cameras are RLBench's.
-bool IsRlbenchConvention(const MsgpackValue& map) {
+CameraAxes AxesOf(const MsgpackValue& map) {
   const std::string origin = OptionalText(map, "pixel_origin");
   if (!origin.empty() && origin != "edge") {
     throw InputError({.where = "pixel_origin",
@@ -69,48 +68,15 @@ bool IsRlbenchConvention(const MsgpackValue& map) {
                       .fix = "add half a pixel to cx and cy that count from pixel centres"});
   }
   const std::string convention = OptionalText(map, "camera_convention");
-  if (convention.empty() || convention == "opencv") return false;
-  if (convention == "rlbench") return true;
+  if (convention.empty()) return CameraAxes::kOpencv;
+  for (const CameraAxes axes : {CameraAxes::kOpencv, CameraAxes::kRlbench}) {
+    if (convention == ToWord(axes)) return axes;
+  }
   throw InputError({.where = "camera_convention",
                     .got = Excerpt(convention),
                     .expected = "\"opencv\" (x right, y down, z forward) or \"rlbench\" (x left, y "
                                 "up, negative focal lengths)",
                     .fix = "convert other axes before they are sent"});
-}
-
-// The sign of the focal lengths and the convention tell on each other.
-void CheckFocalSigns(const Eigen::Matrix3d& intrinsics, bool is_rlbench, const std::string& where) {
-  const double fx = intrinsics(0, 0);
-  const double fy = intrinsics(1, 1);
-  if (is_rlbench ? fx < 0 && fy < 0 : fx > 0 && fy > 0) return;
-  throw InputError({.where = where,
-                    .got = "with focal lengths " + ToText(fx) + " and " + ToText(fy),
-                    .expected = is_rlbench
-                                    ? "negative ones, as the camera_convention \"rlbench\" has them"
-                                    : "positive ones, as the camera_convention \"opencv\" has them",
-                    .fix = "say which convention the extrinsics are in: camera_convention"});
-}
-
-Camera CameraOf(const SentPicture& picture, const Eigen::Matrix3d& intrinsics,
-                const Eigen::Matrix4d& world_from_camera, bool is_rlbench,
-                const std::string& prefix) {
-  RequirePinholeMatrix(intrinsics, prefix + "intrinsics");
-  CheckFocalSigns(intrinsics, is_rlbench, prefix + "intrinsics");
-  Camera camera;
-  if (is_rlbench) {
-    RigidFromMatrix(world_from_camera, prefix + "extrinsics_c2w");  // names it in errors
-    camera = CameraFromRlbench(intrinsics, world_from_camera, picture.width, picture.height);
-  } else {
-    camera = {picture.width,
-              picture.height,
-              intrinsics(0, 0),
-              intrinsics(1, 1),
-              intrinsics(0, 2),
-              intrinsics(1, 2),
-              RigidFromMatrix(world_from_camera, prefix + "extrinsics_c2w")};
-  }
-  Validate(camera, prefix + "intrinsics");
-  return camera;
 }
 
 double OpennessOf(const MsgpackValue& map, const std::string& key) {
@@ -196,7 +162,7 @@ void ReadPictures(const MsgpackValue& map, PolicyRequest& request) {
 }
 
 void ReadCalibration(const MsgpackValue& map, PolicyRequest& request) {
-  const bool is_rlbench = IsRlbenchConvention(map);
+  const CameraAxes axes = AxesOf(map);
   for (SentPicture& picture : request.pictures) {
     const std::string prefix = "camera/" + picture.name + "/";
     const MsgpackValue* intrinsics = Find(map, prefix + "intrinsics");
@@ -209,8 +175,13 @@ void ReadCalibration(const MsgpackValue& map, PolicyRequest& request) {
                         .fix = ""});
     }
     picture.camera =
-        CameraOf(picture, MatrixOf<3, 3>(*intrinsics, prefix + "intrinsics"),
-                 MatrixOf<4, 4>(*extrinsics, prefix + "extrinsics_c2w"), is_rlbench, prefix);
+        CameraFromPair({.intrinsics = MatrixOf<3, 3>(*intrinsics, prefix + "intrinsics"),
+                        .world_from_camera = MatrixOf<4, 4>(*extrinsics, prefix + "extrinsics_c2w"),
+                        .axes = axes,
+                        .intrinsics_name = prefix + "intrinsics",
+                        .extrinsics_name = prefix + "extrinsics_c2w",
+                        .axes_name = "camera_convention"},
+                       picture.width, picture.height);
   }
 }
 
