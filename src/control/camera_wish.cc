@@ -52,11 +52,16 @@ void RequireSimpleCamera(const CameraTrack& view, const std::string& where) {
 
 }  // namespace
 
+std::optional<double> MovedDegrees(const std::string& text) {
+  if (text == kUsualCameras) return 0;
+  if (text.starts_with(kMovedPrefix)) return Degrees(text, kMovedPrefix);
+  return std::nullopt;
+}
+
 CameraWish ParseCameraWish(const std::string& text) {
   CameraWish wish;
-  if (text == kUsualCameras) return wish;
-  if (text.starts_with(kMovedPrefix)) {
-    wish.moved_deg = Degrees(text, kMovedPrefix);
+  if (const std::optional<double> moved_deg = MovedDegrees(text)) {
+    wish.moved_deg = *moved_deg;
     return wish;
   }
   if (text.starts_with(kWithinPrefix)) {

@@ -40,13 +40,6 @@ std::optional<int> HorizonOf(const std::string& variant) {
   return frames;
 }
 
-// How far cameras were moved; nothing where they come from a file or are drawn.
-std::optional<double> AngleOf(const std::string& cameras) {
-  if (cameras == kUsualCameras) return 0;
-  if (!cameras.starts_with("moved:")) return std::nullopt;
-  return ParseCameraWish(cameras).moved_deg;
-}
-
 std::string HorizonName(int frames) {
   return frames == 0 ? "whole plan" : CountText(frames, "frame");
 }
@@ -83,7 +76,7 @@ std::string CameraAngleChart(const RolloutReport& report) {
                             {.name = "high", .is_reference = true}}};
   std::vector<std::pair<double, const CamerasReport*>> angles;
   for (const CamerasReport& cameras : report.cameras) {
-    if (const auto angle = AngleOf(cameras.cameras)) angles.emplace_back(*angle, &cameras);
+    if (const auto angle = MovedDegrees(cameras.cameras)) angles.emplace_back(*angle, &cameras);
   }
   if (angles.size() < 2) return "";
   std::sort(angles.begin(), angles.end());

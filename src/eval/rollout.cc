@@ -54,6 +54,7 @@ class Rollout {
     if (shard_.index >= NumScenes()) RefuseShard();
     ReadComparisons();
     slots_.resize(keys_.size());
+    for (const TrialKey& key : keys_) scenes_.push_back(SceneOf(setting_, key, *env_));
   }
 
   std::optional<RolloutReport> Run() {
@@ -96,7 +97,7 @@ class Rollout {
     while (!failed_ && !run_.stop_requested()) {
       const size_t item = next_++;
       if (item >= keys_.size()) return;
-      Slot slot = ReadStored(keys_[item]);
+      Slot slot = ReadStored(item);
       if (!slot.is_there) {
         if (!worker) worker = MakeWorker();
         slot = {.is_there = true, .record = worker->Play(keys_[item])};
@@ -106,12 +107,20 @@ class Rollout {
     }
   }
 
-  Slot ReadStored(const TrialKey& key) const {
-    const fs::path path = TrialFile(run_.out(), key);
+  // Nothing if it was not played. What was played is another trial if its scene is another one.
+  Slot ReadStored(size_t item) const {
+    const fs::path path = TrialFile(run_.out(), keys_[item]);
     if (!fs::exists(path)) return {};
-    return {.is_there = true,
-            .is_stored = true,
-            .record = TrialRecordFromJson(ParseJson(ReadFile(path)), path.string())};
+    Slot slot{.is_there = true, .is_stored = true, .record = ReadTrial(run_.out(), keys_[item])};
+    const TrialSpec& scene = scenes_[item];
+    const TrialSpec& stored = slot.record.spec;
+    if (stored.seed == scene.seed && stored.variation == scene.variation) return slot;
+    throw FormatError({.where = path.string(),
+                       .got = "a trial of variation " + std::to_string(stored.variation) +
+                              ", seed " + std::to_string(stored.seed),
+                       .expected = "variation " + std::to_string(scene.variation) + ", seed " +
+                                   std::to_string(scene.seed),
+                       .fix = "remove it, and --resume plays it again"});
   }
 
   // The first worker takes the parts that the options were checked with.
@@ -342,6 +351,7 @@ class Rollout {
   bool has_model_ = false;
   std::vector<std::pair<std::string, TrialTable>> comparisons_;
   std::vector<TrialKey> keys_;
+  std::vector<TrialSpec> scenes_;  // one a key
   std::atomic<size_t> next_{0};
   std::atomic<bool> failed_{false};
 

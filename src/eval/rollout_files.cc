@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "aim/base/atomic_file.h"
+#include "aim/base/error.h"
+#include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 
 namespace aim {
@@ -35,6 +37,17 @@ std::vector<TrialRecord> OfFirstCameras(const RolloutResults& results) {
 
 std::filesystem::path TrialFile(const std::filesystem::path& folder, const TrialKey& key) {
   return folder / "trials" / (FileStem(key) + ".json");
+}
+
+TrialRecord ReadTrial(const std::filesystem::path& folder, const TrialKey& key) {
+  const std::filesystem::path path = TrialFile(folder, key);
+  TrialRecord record = TrialRecordFromJson(ParseJson(ReadFile(path)), path.string());
+  const TrialKey own{record.spec.task, record.trial, record.spec.cameras, record.variant};
+  if (own == key) return record;
+  throw FormatError({.where = path.string(),
+                     .got = NameOf(own),
+                     .expected = NameOf(key),
+                     .fix = "remove it, and --resume plays it again"});
 }
 
 std::vector<TrialKey> ListTrials(const RolloutOptions& options) {

@@ -24,6 +24,9 @@ struct RolloutResults {
 // trials/<stem>.json in the rollout's folder.
 std::filesystem::path TrialFile(const std::filesystem::path& folder, const TrialKey& key);
 
+// Of a stored trial. Throws FormatError naming the file for one that is damaged, or of another key.
+TrialRecord ReadTrial(const std::filesystem::path& folder, const TrialKey& key);
+
 // Which trials the options ask for, in order; of all shards, and of one.
 std::vector<TrialKey> ListTrials(const RolloutOptions& options);
 std::vector<TrialKey> OfShard(const std::vector<TrialKey>& keys, const Shard& shard);

@@ -177,8 +177,7 @@ RolloutReport RunRolloutMerge(const RolloutMergeOptions& options, RunContext& ru
   run.progress().Start("merge", static_cast<int64_t>(keys.size()));
   for (const TrialKey& key : keys) {
     const fs::path& folder = found.at(FileStem(key))->folder;
-    const fs::path file = TrialFile(folder, key);
-    TrialRecord record = TrialRecordFromJson(ParseJson(ReadFile(file)), file.string());
+    TrialRecord record = ReadTrial(folder, key);
     KeepPictures(record, tally, folder, run.out());
     WriteFileAtomic(TrialFile(run.out(), key), DumpJson(ToJson(record), -1) + "\n");
     results.trials.push_back(std::move(record));

@@ -13,6 +13,8 @@ struct TrialKey {
   int trial = 0;
   std::string cameras = kUsualCameras;  // as --cameras has them
   std::string variant = {};             // what differs from the rollout's options, KEY=VALUE
+
+  bool operator==(const TrialKey&) const = default;
 };
 
 struct TrialRange {

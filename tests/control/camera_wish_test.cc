@@ -96,6 +96,13 @@ TEST(CameraWishTest, WordsAndFiles) {
 }
 
 // Another camera in the same file is another setting.
+TEST(CameraWishTest, AnAngleIsToldWithoutReadingAFile) {
+  EXPECT_EQ(MovedDegrees("as-trained"), 0);
+  EXPECT_EQ(MovedDegrees("moved:22.5"), 22.5);
+  EXPECT_EQ(MovedDegrees("within:10"), std::nullopt);
+  EXPECT_EQ(MovedDegrees("file:/gone/cameras.json"), std::nullopt);
+}
+
 TEST(CameraWishTest, SettingsHoldWhatIsInTheFile) {
   EXPECT_EQ(CameraSettings("moved:20"), "moved:20");
   const testing::TemporaryFolder folder;

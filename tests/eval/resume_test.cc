@@ -55,6 +55,27 @@ TEST_F(ResumeTest, ResumeRefusesOtherSettingsButTakesMoreEpisodes) {
   }
 }
 
+// A stored trial that is not the one that its name says is no result of this rollout.
+TEST_F(ResumeTest, ATrialOfAnotherSceneIsRefused) {
+  const RolloutOptions options = SmallOptions("replay");
+  Roll("a", options);
+  const fs::path file = folder_ / "a/trials/reach_1.json";
+  const nlohmann::json own = nlohmann::json::parse(Text("a/trials/reach_1.json"));
+  const auto resume_with = [&](const char* key, const nlohmann::json& value,
+                               const std::vector<std::string>& words) {
+    nlohmann::json other = own;
+    other[key] = value;
+    WriteFileAtomic(file, other.dump());
+    ExpectThrowsWith<FormatError>([&] { Roll("a", options, {}, true); }, words);
+  };
+  resume_with("seed", 77, {"reach_1.json", "variation 1, seed 77", "variation 1, seed 1000001"});
+  resume_with("variation", 0, {"reach_1.json", "variation 0", "variation 1"});
+  resume_with("trial", 3, {"reach_1.json is reach trial 3", "reach trial 1", "--resume"});
+  resume_with("cameras", "moved:5", {"reach trial 1 with cameras moved:5"});
+  WriteFileAtomic(file, own.dump());
+  EXPECT_EQ(Roll("a", options, {}, true)["num_trials"], 8);
+}
+
 // A simulator of another version, or chosen to be another one, is another experiment.
 TEST_F(ResumeTest, WhatTheSimulatorIsBelongsToTheSettings) {
   RolloutOptions options = SmallOptions("replay");

@@ -3,6 +3,7 @@
 
 #include <Eigen/Core>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,10 @@ struct CameraWish {
 // ConfigError, and what ReadCamerasJson throws; one camera a view, square pixels, the principal
 // point in the middle.
 CameraWish ParseCameraWish(const std::string& text);
+
+// How far `text` moves every camera, degrees: 0 for as-trained; none where angles are drawn or a
+// file places them, which is not read. Throws ConfigError for a number that cannot be.
+std::optional<double> MovedDegrees(const std::string& text);
 
 // What must not change where a run goes on: `text`, and what is in the file that it names.
 nlohmann::json CameraSettings(const std::string& text);
