@@ -4,6 +4,7 @@
 #include "aim/base/shard.h"
 #include "aim/base/text.h"
 #include "aim/data/data_set.h"
+#include "data/first_of_name.h"
 #include "data/set_writer.h"
 
 namespace aim {
@@ -27,10 +28,11 @@ class Converter {
     SetWriter writer(layout_, run_.out(), options_.lossless, shard_.FileStem("written") + ".jsonl");
     const std::vector<EpisodeRef>& refs = data_.episodes();
     writer.RequireAllFrom(refs, options_.source);
+    const FirstOfName firsts(NamesOf(writer));
     const size_t count = shard_.SizeOf(refs.size());
     run_.progress().Start("convert", static_cast<int64_t>(count));
     for (size_t i = shard_.index; i < refs.size() && !run_.stop_requested(); i += shard_.count) {
-      ConvertGuarded(i, writer);
+      ConvertGuarded(i, firsts, writer);
       run_.progress().Advance(1, refs[i].name);
     }
     run_.progress().Finish();
@@ -57,11 +59,31 @@ class Converter {
         settings);
   }
 
-  void ConvertGuarded(size_t number, SetWriter& writer) {
+  // Of every episode, whichever process writes it: what it is called may stand inside it. One that
+  // cannot be opened has none; why is said when it is left out.
+  std::vector<std::string> NamesOf(const SetWriter& writer) const {
+    std::vector<std::string> names;
+    for (const EpisodeRef& ref : data_.episodes()) {
+      const size_t number = names.size();
+      std::string& name = names.emplace_back();
+      if (!layout_.Limits().task) {
+        name = writer.NameOf(ref);
+        continue;
+      }
+      try {
+        name = writer.NameOf(writer.TargetOf(ref, number, data_.OpenAsIs(ref)->facts()));
+      } catch (const InputError&) {
+      }
+    }
+    return names;
+  }
+
+  void ConvertGuarded(size_t number, const FirstOfName& firsts, SetWriter& writer) {
     const EpisodeRef& ref = data_.episodes()[number];
     const std::string stamp = writer.StampOf(data_, ref);
-    if (writer.Resume(ref.name, stamp) != nullptr) return;
     TryOrSkip(ref.name, report_.skipped, [&] {
+      firsts.Require(number, data_.root().string());
+      if (writer.Resume(ref.name, stamp) != nullptr) return;
       const Episode episode = ReadEdited(*data_.Open(ref), options_.edit);
       const WrittenEpisode written{.stamp = stamp,
                                    .content = {},

@@ -205,6 +205,10 @@ class ActionImagesSink : public EpisodeSink {
   ActionImagesSink(fs::path root, const LayoutWriteOptions& options)
       : root_(std::move(root)), options_(options) {}
 
+  std::string NameOf(const EpisodeRef& ref) const override {
+    return EpisodeName(ref.task, ref.variation, ref.index);
+  }
+
   void Write(const EpisodeRef& ref, const Episode& episode) override {
     const auto num_frames = static_cast<size_t>(episode.clip.views.at(0).num_frames);
     if (episode.clip.poses.size() != num_frames) {

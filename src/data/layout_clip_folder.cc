@@ -137,10 +137,17 @@ class ClipFolderSink : public EpisodeSink {
   ClipFolderSink(fs::path root, const LayoutWriteOptions& options)
       : root_(std::move(root)), options_(options) {}
 
+  // A name with slashes becomes one folder: "reach/variation0/episode2" is reach_variation0_...
+  std::string NameOf(const EpisodeRef& ref) const override {
+    std::string name = ref.name;
+    std::replace(name.begin(), name.end(), '/', '_');
+    return name;
+  }
+
   void Write(const EpisodeRef& ref, const Episode& episode) override {
     const Clip& clip = episode.clip;
     RequireCameras(clip, ref.name);
-    WriteFolderAtomic(FolderOf(ref), [&](const fs::path& folder) {
+    WriteFolderAtomic(root_ / NameOf(ref), [&](const fs::path& folder) {
       std::vector<CameraTrack> cameras;
       for (size_t view = 0; view < clip.views.size(); ++view) {
         WriteViewVideo(folder / (ViewName(view) + ".mp4"), clip, view, options_);
@@ -152,16 +159,9 @@ class ClipFolderSink : public EpisodeSink {
     });
   }
 
-  bool Holds(const EpisodeRef& ref) const override { return fs::is_directory(FolderOf(ref)); }
+  bool Holds(const EpisodeRef& ref) const override { return fs::is_directory(root_ / NameOf(ref)); }
 
  private:
-  // A name with slashes becomes one folder: "reach/variation0/episode2" is reach_variation0_...
-  fs::path FolderOf(const EpisodeRef& ref) const {
-    std::string name = ref.name;
-    std::replace(name.begin(), name.end(), '/', '_');
-    return root_ / name;
-  }
-
   fs::path root_;
   LayoutWriteOptions options_;
 };

@@ -138,6 +138,11 @@ class LeRobotSink : public EpisodeSink {
     if (!staged_.empty()) fs::remove_all(staged_, ignored);
   }
 
+  // It numbers its episodes itself, and keeps these three of each.
+  std::string NameOf(const EpisodeRef& ref) const override {
+    return EpisodeName(ref.task, ref.variation, ref.index);
+  }
+
   void Write(const EpisodeRef& ref, const Episode& episode) override {
     AIM_CHECK(!is_finished_);
     const Shared shared = SharedOf(episode);

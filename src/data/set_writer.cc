@@ -188,12 +188,7 @@ EpisodeRef SetWriter::TargetOf(const EpisodeRef& ref, size_t number, const Episo
   return target;
 }
 
-std::string SetWriter::NameOf(const EpisodeRef& target) const {
-  if (layout_.Limits().task) return EpisodeName(target.task, target.variation, target.index);
-  std::string name = target.name;
-  std::replace(name.begin(), name.end(), '/', '_');  // one folder
-  return name;
-}
+std::string SetWriter::NameOf(const EpisodeRef& target) const { return sink_->NameOf(target); }
 
 bool SetWriter::IsTaken(const std::string& key, const EpisodeRef& target) const {
   const std::string name = NameOf(target);

@@ -62,16 +62,6 @@ std::vector<NamedShare> ParseParts(const std::string& text) {
   return parts;
 }
 
-std::vector<NamedShare> EqualParts(size_t num_episodes, int64_t episodes_per_part) {
-  const auto most = static_cast<size_t>(episodes_per_part);
-  const size_t count = std::max<size_t>(1, (num_episodes + most - 1) / most);
-  std::vector<NamedShare> parts;
-  for (size_t i = 0; i < count; ++i) {
-    parts.push_back({"part" + std::to_string(i), 1.0 / static_cast<double>(count)});
-  }
-  return parts;
-}
-
 const Layout& LayoutToWrite(const SplitOptions& options, const DataSet& data) {
   if (options.to != kSameLayout) return FindLayout(options.to);
   if (data.layout().CanBeWritten()) return data.layout();
@@ -145,15 +135,20 @@ class Splitter {
 
   // Fills parts_ and the names and episodes of the report's parts.
   void Plan() {
-    const std::vector<NamedShare> named =
-        options_.parts.empty() ? EqualParts(items_.size(), options_.episodes_per_part)
-                               : ParseParts(options_.parts);
-    SplitShares shares{.shares = {}, .most_items = options_.episodes_per_part};
-    for (const NamedShare& one : named) {
-      shares.shares.push_back(one.share);
-      report_.parts.push_back({.name = one.name, .episodes = {}});
+    if (options_.parts.empty()) {
+      SizedSplit sized = PlanSizedSplit(items_, options_.episodes_per_part, run_.seed());
+      parts_ = std::move(sized.parts);
+      for (size_t i = 0; i < sized.num_parts; ++i) {
+        report_.parts.push_back({.name = "part" + std::to_string(i), .episodes = {}});
+      }
+    } else {
+      SplitShares shares;
+      for (const NamedShare& one : ParseParts(options_.parts)) {
+        shares.shares.push_back(one.share);
+        report_.parts.push_back({.name = one.name, .episodes = {}});
+      }
+      parts_ = PlanSplit(items_, shares, run_.seed());
     }
-    parts_ = PlanSplit(items_, shares, run_.seed());
     for (size_t i = 0; i < items_.size(); ++i) {
       report_.parts[parts_[i]].episodes.push_back(items_[i].name);
     }

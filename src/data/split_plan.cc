@@ -92,4 +92,27 @@ std::vector<size_t> PlanSplit(std::span<const SplitItem> items, const SplitShare
   return parts;
 }
 
+SizedSplit PlanSizedSplit(std::span<const SplitItem> items, int64_t most_items, uint64_t seed) {
+  AIM_CHECK(most_items > 0 && !items.empty());
+  for (const SplitUnit& unit : UnitsOf(items, seed)) {
+    const auto size = static_cast<int64_t>(unit.items.size());
+    if (size <= most_items) continue;
+    throw ConfigError({.where = "episodes_per_part",
+                       .got = std::to_string(most_items),
+                       .expected = "at least " + std::to_string(size) + ": " + unit.name +
+                                   " and its copies, which are never parted",
+                       .fix = "raise it, or leave copies out first: aim-data merge"});
+  }
+  const auto most = static_cast<size_t>(most_items);
+  // Copies that stay together may leave room in parts that nothing fits into.
+  for (size_t count = (items.size() + most - 1) / most;; ++count) {
+    const SplitShares equal{.shares = std::vector<double>(count, 1.0 / static_cast<double>(count)),
+                            .most_items = most_items};
+    SizedSplit split{.num_parts = count, .parts = PlanSplit(items, equal, seed)};
+    std::vector<int64_t> sizes(count, 0);
+    for (const size_t part : split.parts) ++sizes[part];
+    if (*std::max_element(sizes.begin(), sizes.end()) <= most_items) return split;
+  }
+}
+
 }  // namespace aim

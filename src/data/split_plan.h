@@ -24,4 +24,13 @@ struct SplitShares {
 std::vector<size_t> PlanSplit(std::span<const SplitItem> items, const SplitShares& shares,
                               uint64_t seed);
 
+struct SizedSplit {
+  size_t num_parts = 0;
+  std::vector<size_t> parts = {};  // of each item
+};
+
+// The same into equal parts of at most `most_items`, as few as that takes where copies stay
+// together. `items` is not empty. Throws ConfigError for more copies of one content than that.
+SizedSplit PlanSizedSplit(std::span<const SplitItem> items, int64_t most_items, uint64_t seed);
+
 }  // namespace aim

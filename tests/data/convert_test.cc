@@ -160,6 +160,48 @@ TEST_F(ConvertRunTest, ShardsMakeOneDataSet) {
   EXPECT_TRUE(fs::exists(Out() / "report-1-of-2.json"));
 }
 
+// RLBench's all_variations holds episodes of the variations beside it: the first of a name has it,
+// and shards in any order agree with one process.
+TEST_F(ConvertRunTest, TheFirstOfANameHasItInEveryShard) {
+  const fs::path task = folder_ / "source/reach_target";
+  fs::copy(task / "all_variations", task / "variation3", fs::copy_options::recursive);
+  for (int i = 0; i < 3; ++i) {
+    WriteFileAtomic(
+        task / "variation3/episodes" / ("episode" + std::to_string(i)) /
+            "variation_descriptions.pkl",
+        testing::PickledFile(testing::PickledList({testing::PickledText("of variation 3")})));
+  }
+  const ConvertReport whole = Convert(To("action-images"));
+  EXPECT_EQ(whole.num_episodes, 3);
+  ASSERT_EQ(whole.skipped.size(), 3u);
+  EXPECT_THAT(whole.skipped[0].problem,
+              HasSubstr("a second episode that becomes reach_target/variation3/episode"));
+  const auto prompts = [&] {
+    std::vector<std::string> found;
+    const DataSet data = OpenDataSet(Out());
+    for (const EpisodeRef& ref : data.episodes()) found.push_back(data.Read(ref).clip.prompt);
+    return found;
+  };
+  const std::vector<std::string> one = prompts();
+  for (const std::vector<const char*>& order :
+       {std::vector<const char*>{"0/5", "1/5", "2/5", "3/5", "4/5"},
+        std::vector<const char*>{"4/5", "3/5", "2/5", "1/5", "0/5"}}) {
+    fs::remove_all(Out());
+    int64_t written = 0;
+    for (const char* shard : order) {
+      ConvertOptions options = To("action-images");
+      options.shard = shard;
+      try {
+        written += Convert(options, true).num_episodes;
+      } catch (const InputError& error) {  // a shard of nothing but seconds
+        EXPECT_THAT(error.what(), HasSubstr("a second episode"));
+      }
+    }
+    EXPECT_EQ(written, 3);
+    EXPECT_EQ(prompts(), one);
+  }
+}
+
 TEST_F(ConvertRunTest, DamagedEpisodesAreLeftOutAndNamed) {
   fs::remove(folder_ / "source/reach_target/all_variations/episodes/episode1/low_dim_obs.pkl");
   const ConvertReport report = Convert(To("folder"));

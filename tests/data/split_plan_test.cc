@@ -7,7 +7,9 @@
 #include <map>
 #include <set>
 
+#include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {
@@ -76,6 +78,21 @@ TEST(SplitPlanTest, OrderOfListingChangesNothingAndTheSeedDoes) {
   std::reverse(back.begin(), back.end());
   EXPECT_EQ(parts, back);
   EXPECT_NE(parts, PlanSplit(items, shares, 4));
+}
+
+// Pairs of copies do not fill parts of three: more parts are made, none is too large.
+TEST(SplitPlanTest, CopiesMakeNoPartTooLarge) {
+  std::vector<SplitItem> items;
+  for (int i = 0; i < 12; ++i) {
+    items.push_back(
+        {.name = "episode" + std::to_string(i), .content = std::to_string(i / 2), .stratum = {}});
+  }
+  const SizedSplit split = PlanSizedSplit(items, 3, 1);
+  EXPECT_EQ(split.num_parts, 6u);
+  EXPECT_THAT(CountsOf(split.parts, split.num_parts), Each(2));
+  EXPECT_EQ(PlanSizedSplit(items, 4, 1).num_parts, 3u);
+  testing::ExpectThrowsWith<ConfigError>([&] { PlanSizedSplit(items, 1, 1); },
+                                         {"episodes_per_part is 1", "at least 2", "copies"});
 }
 
 TEST(SplitPlanTest, NoPartHasMoreThanItMay) {

@@ -79,6 +79,9 @@ class EpisodeSink {
  public:
   virtual ~EpisodeSink() = default;
 
+  // What it calls the episode, which no other may be called then.
+  virtual std::string NameOf(const EpisodeRef& ref) const = 0;
+
   // The episode is whole or absent. What the layout cannot hold is left out. Throws InputError if
   // it cannot hold the episode at all.
   virtual void Write(const EpisodeRef& ref, const Episode& episode) = 0;

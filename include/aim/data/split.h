@@ -30,7 +30,8 @@ struct SplitOptions {
           "names of the parts and their shares of the episodes, as train=0.9,val=0.1; or "
           "--episodes-per-part");
     visit("episodes_per_part", self.episodes_per_part, Range{0, 1e9},
-          "parts of at most so many episodes, called part0, part1, ...; 0 = by --parts");
+          "parts of at most so many episodes, copies together, called part0, part1, ...; 0 = by "
+          "--parts");
     visit("stratify", self.stratify, Any{},
           "share out the episodes of each task (of each prompt, where tasks are not known) in the "
           "same proportion");
@@ -66,7 +67,8 @@ nlohmann::json ToJson(const SplitReport& report);
 // --resume, report.json (which lists the episodes of each part), damaged ones left out and named.
 // The parts depend on the run's seed and on the episodes' names, not on their order; episodes of
 // the same pictures are in one part. Throws InputError if a part would be empty, ConfigError where
-// the layout cannot be written, and for a run to go on with whose data or settings are others.
+// more copies of an episode are there than a part may have, where the layout cannot be written, and
+// for a run to go on with whose data or settings are others.
 SplitReport RunSplit(const SplitOptions& options, RunContext& run);
 
 }  // namespace aim
