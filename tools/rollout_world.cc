@@ -1,4 +1,6 @@
 // aim-rollout --env model.
+#include <filesystem>
+
 #include "aim/eval/rollout.h"
 #include "aim/pipeline/scene_data.h"
 #include "tools/commands.h"
