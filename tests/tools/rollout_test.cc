@@ -64,6 +64,17 @@ TEST(RolloutToolTest, AModelImaginesWhatItsPlansLeadTo) {
   EXPECT_LT(reach["labelled"]["undecodable"].get<double>(), 0.5);
   EXPECT_TRUE(fs::exists(folder / "out" / report["filmstrips"][0]["file"].get<std::string>()));
 
+  // What was recorded, in a world that another bundle than the policy's imagines.
+  const CommandResult replayed =
+      RunCommand({Binary("aim-rollout"), "--env", "model", "--policy", "replay", "--env-model",
+                  model, "--scene-data", scenes, "--episodes", "1", "--no-label-imagined",
+                  "--num-videos", "0", "--out", folder / "replayed"});
+  ASSERT_EQ(replayed.exit_code, 0) << replayed.err;
+  const nlohmann::json recorded =
+      nlohmann::json::parse(ReadFile(folder / "replayed/report.json"))["tasks"][0];
+  EXPECT_EQ(recorded["to_recorded"]["position_mm"], 0.0);
+  EXPECT_TRUE(recorded["labelled"].is_null());
+
   // Another data set under the same name is another world.
   fs::remove_all(fs::path(scenes) / "reach_target/variation1");
   words.push_back("--resume");
