@@ -11,8 +11,7 @@
 namespace aim::testing {
 
 // A Python that can import `modules` ("torch, safetensors.torch"): AIM_TEST_PYTHON, or that of an
-// environment in the repository: .venv-dev (requirements-dev.txt) or .venv-interop
-// (requirements-interop.txt). Empty if there is none.
+// environment in the repository: .venv-NAME of requirements-NAME.txt. Empty if there is none.
 inline std::string PythonWith(const std::string& modules,
                               const std::string& environment = ".venv-dev") {
   const char* chosen = std::getenv("AIM_TEST_PYTHON");

@@ -1,4 +1,4 @@
-"""Parses every Python and bash file of bench and scripts; nothing is run.
+"""Parses every Python and bash file of bench, python and scripts; nothing is run.
 
     python3 tests/tools/parse_scripts.py REPOSITORY
 """
@@ -10,7 +10,8 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 bad = num_files = 0
-for path in sorted([*(root / "bench").iterdir(), *(root / "scripts").iterdir()]):
+for path in sorted([*(root / "bench").iterdir(), *(root / "scripts").iterdir(),
+                    *(root / "python").rglob("*.py")]):
     if not path.is_file() or path.suffix not in ("", ".py", ".sh"):
         continue
     text = path.read_text()

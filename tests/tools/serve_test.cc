@@ -7,9 +7,9 @@
 #include "aim/geometry/camera.h"
 #include "aim/media/image.h"
 #include "aim/wire/policy_client.h"
-#include "support/child_process.h"
 #include "support/python.h"
 #include "support/source_dir.h"
+#include "tools/served_model.h"
 
 namespace aim::testing {
 namespace {
@@ -17,32 +17,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr const char* kInteropModules = "openpi_client.websocket_client_policy, msgpack";
-
-// aim-serve with the shipped model, on a port that is free.
-class ServedModel {
- public:
-  ServedModel()
-      : child_({Binary("aim-serve"), "--model", (SourceDir() / "assets/tiny/").string(), "--port",
-                "0"}) {
-    const std::string before = "listening on ws://127.0.0.1:";
-    EXPECT_TRUE(child_.WaitForMessage(" (openpi)")) << child_.messages();
-    const std::string& messages = child_.messages();
-    port_ = messages.substr(messages.find(before) + before.size());
-    port_ = port_.substr(0, port_.find(' '));
-  }
-  const std::string& port() const { return port_; }
-  std::string ProcessName() const {
-    return ReadFile("/proc/" + std::to_string(child_.pid()) + "/comm");
-  }
-  CommandResult Terminate() {
-    child_.Send(SIGTERM);
-    return child_.Wait();
-  }
-
- private:
-  ChildProcess child_;
-  std::string port_;
-};
 
 Clip ExampleClip() {
   const std::filesystem::path folder = SourceDir() / "assets/example";
