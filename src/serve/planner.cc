@@ -122,12 +122,12 @@ std::vector<ToolPose> GivenPoses(const PolicyRequest& request, const PolicyNeeds
 }
 
 std::vector<uint8_t> RgbOf(const SentPicture& picture) {
-  if (picture.png.empty()) return picture.rgb;
+  if (picture.encoded.empty()) return picture.rgb;
   const std::string where = "images/" + picture.name;
-  Image image = DecodeImage(picture.png, where);
+  Image image = DecodeImage(picture.encoded, where);
   if (image.width == picture.width && image.height == picture.height) return std::move(image.rgb);
   throw FormatError({.where = where,
-                     .got = "a PNG that decodes to " + SizeText(image.width, image.height),
+                     .got = "a file that decodes to " + SizeText(image.width, image.height),
                      .expected = SizeText(picture.width, picture.height) + ", as its head says",
                      .fix = ""});
 }

@@ -37,6 +37,13 @@ const MsgpackValue& WithoutScalar(const MsgpackValue& value) {
   return data == nullptr ? value : *data;
 }
 
+// How vla-eval writes a picture that it leaves as it is.
+bool IsRawPicture(const MsgpackValue& value) {
+  const MsgpackValue* format = Find(value, "format");
+  const auto* word = format == nullptr ? nullptr : format->As<std::string>();
+  return Find(value, "__image__") != nullptr && word != nullptr && *word == "raw";
+}
+
 // Stops beyond `most` numbers, whatever a message holds.
 void AppendNumbers(const MsgpackValue& value, size_t most, const std::string& where,
                    std::vector<double>& numbers) {
@@ -81,7 +88,7 @@ MsgpackValue MakeNumpyArray(const std::vector<int64_t>& shape, const char* dtype
 }  // namespace
 
 std::optional<NpyArray> NumpyArrayOf(const MsgpackValue& value, const std::string& where) {
-  if (Find(value, "__ndarray__") == nullptr) return std::nullopt;
+  if (Find(value, "__ndarray__") == nullptr && !IsRawPicture(value)) return std::nullopt;
   const MsgpackValue* dtype = Find(value, "dtype");
   const MsgpackValue* data = Find(value, "data");
   const auto* type_name = dtype == nullptr ? nullptr : dtype->As<std::string>();

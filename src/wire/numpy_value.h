@@ -15,8 +15,9 @@
 
 namespace aim {
 
-// The array, or nothing if the value is none. Throws InputError naming `where` for an array of
-// another type than float32, float64 and uint8, or whose bytes are not as many as its shape needs.
+// The array, or nothing if the value is none; vla-eval's raw pictures are arrays, too. Throws
+// InputError naming `where` for an array of another type than float32, float64 and uint8, or whose
+// bytes are not as many as its shape needs.
 std::optional<NpyArray> NumpyArrayOf(const MsgpackValue& value, const std::string& where);
 
 // Finite numbers in row-major order, out of an array, a number or lists of those. Throws InputError

@@ -1,5 +1,5 @@
 // The wire of vla-eval's benchmarks: the client speaks first, every message has a type and a
-// number, pictures may be PNG, and each observation is answered by one action.
+// number, pictures may be PNG or JPEG, and each observation is answered by one action.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,6 +9,7 @@
 #include "aim/base/text.h"
 #include "wire/numpy_value.h"
 #include "wire/observation_fields.h"
+#include "wire/picture_head.h"
 #include "wire/reply_fields.h"
 #include "wire/wires.h"
 
@@ -16,7 +17,7 @@ namespace aim {
 namespace {
 
 constexpr int64_t kVlaEvalProtocol = 1;
-constexpr uint64_t kMostPngPixels = uint64_t{1} << 24;  // some bytes of PNG may be many pixels
+constexpr uint64_t kMostPixels = uint64_t{1} << 24;  // some bytes of a file may be many
 // Between the two fingers of an open Panda gripper, as robosuite's states have them, metres.
 constexpr double kOpenFingersM = 0.08;
 
@@ -31,45 +32,37 @@ WireFrame VlaEvalFrame(const char* type, MsgpackValue::Map payload, const Policy
 
 std::optional<WireFrame> GreetVlaEval(const ServedPolicy&) { return std::nullopt; }
 
-// Width and height out of the head of a PNG file; zeros if it is none.
-std::pair<uint32_t, uint32_t> PngSize(std::string_view bytes) {
-  constexpr std::string_view kHead("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
-  if (bytes.size() < kHead.size() + 8 || !bytes.starts_with(kHead)) return {0, 0};
-  const auto number = [&](size_t at) {
-    uint32_t value = 0;
-    for (size_t i = at; i < at + 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
-    return value;
-  };
-  return {number(16), number(20)};
-}
-
 [[noreturn]] void RefuseVlaEvalPicture(const std::string& where, const std::string& got) {
-  throw InputError({.where = where,
-                    .got = got,
-                    .expected = "a picture [height, width, 3] of uint8, as it is or as PNG",
-                    .fix = "choose the image format \"png\" or \"raw\" of vla-eval"});
+  throw InputError(
+      {.where = where,
+       .got = got,
+       .expected = "a picture [height, width, 3] of uint8, as it is, as PNG or as JPEG",
+       .fix = "choose the image format \"png\", \"jpeg\" or \"raw\" of vla-eval"});
 }
 
-// A picture as PNG is decoded where it is planned with; its size is known from here on.
+// A picture in a file is decoded where it is planned with; its size is known from here on.
 SentPicture PictureOfVlaEval(const MsgpackValue& value, std::string name) {
   const std::string where = "images/" + name;
-  if (Find(value, "__image__") == nullptr) return RgbPictureOf(value, where, std::move(name));
   const std::string format = OptionalText(value, "format");
+  if (Find(value, "__image__") == nullptr || format == "raw") {
+    return RgbPictureOf(value, where, std::move(name));
+  }
   const MsgpackValue* data = Find(value, "data");
   const auto* bytes = data == nullptr ? nullptr : data->As<MsgpackBin>();
-  if (format != "png" || bytes == nullptr) {
+  if ((format != "png" && format != "jpeg") || bytes == nullptr) {
     RefuseVlaEvalPicture(where, "of the format " + Excerpt(format));
   }
-  const auto [width, height] = PngSize(bytes->bytes);
-  const uint64_t num_pixels = uint64_t{width} * height;
-  if (num_pixels < 1 || num_pixels > kMostPngPixels) {
-    RefuseVlaEvalPicture(where, "no PNG of 1 to " + std::to_string(kMostPngPixels) + " pixels");
+  const PictureSize size = SizeOfPictureFile(bytes->bytes);
+  const uint64_t num_pixels = uint64_t{size.width} * size.height;
+  if (num_pixels < 1 || num_pixels > kMostPixels) {
+    RefuseVlaEvalPicture(where,
+                         "no PNG or JPEG of 1 to " + std::to_string(kMostPixels) + " pixels");
   }
   SentPicture picture;
   picture.name = std::move(name);
-  picture.width = static_cast<int>(width);
-  picture.height = static_cast<int>(height);
-  picture.png = bytes->bytes;
+  picture.width = static_cast<int>(size.width);
+  picture.height = static_cast<int>(size.height);
+  picture.encoded = bytes->bytes;
   return picture;
 }
 

@@ -6,6 +6,7 @@
 #include "serve/gated_policy.h"
 #include "support/throws.h"
 #include "wire/sample_messages.h"
+#include "wire/vla_eval_golden.h"
 
 namespace aim {
 namespace {
@@ -15,6 +16,7 @@ using testing::Gate;
 using testing::GatedPolicy;
 using testing::ReadBy;
 using testing::SampleObservation;
+using testing::VlaEvalGolden;
 using testing::VlaEvalObservation;
 using testing::With;
 
@@ -70,13 +72,20 @@ TEST(SeenClipTest, APoseIsNeeded) {
       {"observation/gripper_pose is missing"});
 }
 
-// A PNG is decoded where it is used, and must be what its head says.
-TEST(SeenClipTest, PicturesMayBePng) {
+// A file is decoded where it is used, and must be what its head says.
+TEST(SeenClipTest, PicturesMayBePngOrJpeg) {
   PolicyRequest request = ReadBy("vla-eval", VlaEvalObservation());
   const Clip seen = SeenClip(request, {.image_size = 16}, {});
   EXPECT_EQ(seen.views[0].rgb, std::vector<uint8_t>(768, 100));
   EXPECT_EQ(seen.views[1].rgb, std::vector<uint8_t>(768, 101));
-  request.pictures[0].png.resize(60);
+  PolicyRequest golden;
+  FindWire("vla-eval").read(VlaEvalGolden(), golden);
+  request.pictures[0].encoded = golden.pictures[0].encoded;
+  EXPECT_EQ(SeenClip(request, {.image_size = 16}, {}).views[0].rgb, std::vector<uint8_t>(768, 100));
+  request.pictures[0].width = 17;
+  ExpectThrowsWith<FormatError>([&] { SeenClip(request, {}, {}); }, {"16x16", "17x16"});
+  request.pictures[0].width = 16;
+  request.pictures[0].encoded.resize(60);
   ExpectThrowsWith<FormatError>([&] { SeenClip(request, {}, {}); }, {"images/front"});
 }
 

@@ -113,7 +113,7 @@ TEST(ServeToolTest, VlaEvalsOwnClientDrivesTheShippedModel) {
   const CommandResult check = RunCommand(
       {python, SourceDir() / "tests/tools/vla_eval_check.py", served.port(), SourceDir().string()});
   EXPECT_EQ(check.out, "ok\n") << check.err;
-  EXPECT_THAT(served.Terminate().out, HasSubstr("\"plans\":4"));
+  EXPECT_THAT(served.Terminate().out, HasSubstr("\"plans\":10"));
 }
 
 // The first block of commands of docs/serving.md, at another port.

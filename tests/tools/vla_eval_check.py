@@ -13,6 +13,8 @@ import sys
 import numpy as np
 from vla_eval.benchmarks.base import Benchmark
 from vla_eval.connection import Connection
+from vla_eval.protocol.image_codec import encode_image
+from vla_eval.protocol.numpy_codec import set_image_format
 from vla_eval.runners.sync_runner import SyncEpisodeRunner
 
 port, root = int(sys.argv[1]), pathlib.Path(sys.argv[2])
@@ -69,7 +71,8 @@ async def main():
         assert connection.server_info["model_server"] == "aim-serve", connection.server_info
         runner = SyncEpisodeRunner()
         episodes = []
-        for _ in range(2):
+        for image_format in ("png", "png", "raw", "jpeg"):
+            set_image_format(image_format)
             result = await runner.run_episode(benchmark, {"name": "lift"}, connection)
             assert result["steps"] == STEPS, result
             episodes.append(np.stack(benchmark.actions))
@@ -77,6 +80,14 @@ async def main():
         assert np.linalg.norm(episodes[0][0, :3] - [0.422, -0.086, 0.2199]) < 0.1, episodes[0][0]
         assert np.abs(episodes[0][:, 6]).max() <= 1
         assert (episodes[0] == episodes[1]).all(), "the same episode has two plans"
+        assert (episodes[0] == episodes[2]).all(), "raw pictures are others than PNG"
+        assert (episodes[0] != episodes[3]).any(), "JPEG loses nothing: it was not sent"
+        # Some levels of grey apart: some millimetres.
+        assert np.abs(episodes[0][0, :3] - episodes[3][0, :3]).max() < 0.02, episodes[3][0]
+        benchmark.images = {name: encode_image(picture, "raw")
+                            for name, picture in benchmark.images.items()}
+        await runner.run_episode(benchmark, {"name": "lift"}, connection)
+        assert (episodes[0] == np.stack(benchmark.actions)).all(), "marked raw is another picture"
         seen = await benchmark.get_observation()
         del seen["controller_states"]
         try:

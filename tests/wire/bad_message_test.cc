@@ -199,7 +199,7 @@ TEST(BadMessageTest, MutatedObservationsAreReadOrRefused) {
     } catch (const InputError&) {
     }
     for (const SentPicture& picture : request.pictures) {
-      if (!picture.png.empty()) continue;
+      if (!picture.encoded.empty()) continue;
       EXPECT_EQ(picture.rgb.size(),
                 static_cast<size_t>(picture.num_frames * picture.width * picture.height * 3));
     }

@@ -1,11 +1,14 @@
 // vla-eval's wire; its bytes are those of vla-eval 0.8.0.
 #include <gmock/gmock.h>
 
+#include <numeric>
+
 #include "aim/base/error.h"
 #include "aim/wire/wire.h"
 #include "support/matchers.h"
 #include "support/throws.h"
 #include "wire/sample_messages.h"
+#include "wire/vla_eval_golden.h"
 
 namespace aim {
 namespace {
@@ -35,10 +38,28 @@ TEST(VlaEvalWireTest, ReadsAnObservation) {
   ASSERT_EQ(request.pictures.size(), 2u);
   EXPECT_EQ(request.pictures[0].name, "front");
   EXPECT_EQ(request.pictures[0].width, 16);
-  EXPECT_THAT(request.pictures[0].png, HasSubstr("PNG"));
+  EXPECT_THAT(request.pictures[0].encoded, HasSubstr("PNG"));
   EXPECT_EQ(request.pictures[1].rgb, std::vector<uint8_t>(768, 101));
   EXPECT_TRUE(request.pictures[0].camera && request.pictures[1].camera);
   EXPECT_TRUE(request.pose);
+}
+
+// vla-eval's own bytes: a JPEG is left for whoever plans with it, what is raw is a picture at once.
+TEST(VlaEvalWireTest, ReadsJpegAndRawPictures) {
+  PolicyRequest request;
+  TheWire().read(testing::VlaEvalGolden(), request);
+  EXPECT_EQ(request.sequence, 9u);
+  ASSERT_EQ(request.pictures.size(), 2u);
+  EXPECT_EQ(request.pictures[0].width, 16);
+  EXPECT_EQ(request.pictures[0].height, 16);
+  EXPECT_TRUE(request.pictures[0].encoded.starts_with("\xff\xd8\xff\xe0"));
+  EXPECT_TRUE(request.pictures[0].rgb.empty());
+  EXPECT_EQ(request.pictures[1].width, 4);
+  EXPECT_EQ(request.pictures[1].height, 2);
+  std::vector<uint8_t> counted(24);
+  std::iota(counted.begin(), counted.end(), uint8_t{0});
+  EXPECT_EQ(request.pictures[1].rgb, counted);
+  EXPECT_TRUE(request.pictures[1].encoded.empty());
 }
 
 // LIBERO's own: the frame that its controller moves goes before that of the hand.
@@ -120,8 +141,10 @@ TEST(VlaEvalWireTest, IsRefusedInWords) {
   refused(WithPayload("task_description", MsgpackValue()), {"task_description is missing"});
   refused(WithPayload("images", 7), {"images is 7", "a map"});
   refused(with_front(7), {"images/front is 7"});
-  refused(with_front(ImageValue("jpeg", "abc")), {"images/front", "\"jpeg\"", "\"png\""});
+  refused(with_front(ImageValue("webp", "abc")), {"images/front", "\"webp\"", "\"jpeg\""});
   refused(with_front(ImageValue("png", "abc")), {"images/front", "no PNG"});
+  refused(with_front(ImageValue("jpeg", "\xff\xd8\xff")), {"images/front", "no PNG or JPEG"});
+  refused(with_front(ImageValue("raw", "abc")), {"images/front", "without dtype"});
   // A file of some bytes whose head says 65536 x 65536.
   std::string huge = EncodePng(1, 1, std::vector<uint8_t>(3));
   huge[17] = huge[21] = 1;

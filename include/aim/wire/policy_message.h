@@ -27,7 +27,7 @@ struct SentPicture {
   int height = 0;
   int num_frames = 1;
   std::vector<uint8_t> rgb;
-  std::string png = {};          // in place of rgb: the bytes of a file of that size
+  std::string encoded = {};      // in place of rgb: the bytes of a PNG or JPEG file of that size
   std::optional<Camera> camera;  // of these very pictures, if its calibration was sent too
 };
 
