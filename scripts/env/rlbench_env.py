@@ -6,6 +6,7 @@ COPPELIASIM_ROOT names CoppeliaSim 4.1; without a display the script starts one 
   AIM_RLBENCH_VIEWS=front,overhead   of front, overhead, left_shoulder, right_shoulder, wrist
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -57,11 +58,17 @@ STEP_S = 0.05  # of RLBench's physics
 SENSORS = {"front": "cam_front", "overhead": "cam_overhead",
            "left_shoulder": "cam_over_shoulder_left", "right_shoulder": "cam_over_shoulder_right",
            "wrist": "cam_wrist"}
-# Tasks whose number of variations is known here; of others the first alone is played.
-VARIATIONS = {"reach_target": 20, "pick_up_cup": 20, "close_drawer": 3, "open_drawer": 3,
-              "open_jar": 20, "close_jar": 20}
 DEMO_ATTEMPTS = 10
 SCENES_KEPT = 4  # demonstrations, which are what a seed's scene is
+
+
+class LastWords(logging.Handler):
+    """RLBench tells its log why a demonstration failed, and its caller only that all did."""
+
+    text = ""
+
+    def emit(self, record):
+        self.text = record.getMessage()
 
 
 class Rlbench(aim_child.Simulator):
@@ -82,17 +89,23 @@ class Rlbench(aim_child.Simulator):
                       for view, sensor in self.sensors.items()}
         self.task_name = None
         self.scenes = {}
+        self.last_words = LastWords()
+        logging.getLogger().addHandler(self.last_words)
+        logging.getLogger().setLevel(logging.INFO)
+        scene = self.env._scene
         return {
             "simulator": "RLBench %s" % getattr(rlbench, "__version__", ""),
-            "tasks": [{"name": name, "variations": VARIATIONS.get(name, 1),
+            "tasks": [{"name": name, "variations": num_variations(name),
                        "frames_without_expert": 0} for name in task_names()],
             "views": self.views,
             "camera_axes": "rlbench",
             "frame_period_s": self.stride * STEP_S,
             "control_hz": 1 / STEP_S,
             "scene_centre": [0.25, 0.0, 0.9],
-            "workspace_low": [-0.5, -0.66, 0.75],
-            "workspace_high": [1.1, 0.66, 1.75],
+            "workspace_low": numbers([scene._workspace_minx, scene._workspace_miny,
+                                      scene._workspace_minz]),
+            "workspace_high": numbers([scene._workspace_maxx, scene._workspace_maxy,
+                                       scene._workspace_maxz]),
             "can_place_cameras": "wrist" not in self.views,
         }
 
@@ -134,7 +147,10 @@ class Rlbench(aim_child.Simulator):
 
     def reset(self, task, variation, seed):
         if task != self.task_name:
+            self.task_name = None  # if this fails, the task before is not loaded any more
             self.task = self.env.get_task(task_class(task))
+            # RLBench 1.2.0 takes a task's first episode for one of variation 0.
+            self.task.reset()
             self.task_name = task
             self.scenes = {}
         for view, sensor in self.sensors.items():
@@ -154,7 +170,11 @@ class Rlbench(aim_child.Simulator):
         if key not in self.scenes:
             np.random.seed(seed % 2**32)
             self.task.set_variation(variation)
-            demo = self.task.get_demos(1, live_demos=True, max_attempts=DEMO_ATTEMPTS)[0]
+            self.last_words.text = ""
+            try:
+                demo = self.task.get_demos(1, live_demos=True, max_attempts=DEMO_ATTEMPTS)[0]
+            except RuntimeError as error:
+                raise aim_child.TrialError("%s %s" % (error, self.last_words.text)) from error
             if len(self.scenes) == SCENES_KEPT:
                 del self.scenes[next(iter(self.scenes))]
             self.scenes[key] = demo
@@ -194,7 +214,8 @@ class Rlbench(aim_child.Simulator):
             object_type=ObjectType.SHAPE, exclude_base=False)]
         views = []
         for view in self.views:
-            mask = np.isin(getattr(self.seen, view + "_mask"), handles).astype(np.uint8)
+            mask = np.rint(getattr(self.seen, view + "_mask"))  # handles as float32
+            mask = np.isin(mask, handles).astype(np.uint8)
             views.append([{"name": "tip", "position": numbers(self.seen.gripper_pose[:3]),
                            "mask": mask.tobytes()}])
         for camera in self.cameras:
@@ -243,6 +264,16 @@ def task_names():
     folder = os.path.dirname(rlbench.tasks.__file__)
     files = (name for name in os.listdir(folder) if name.endswith(".py"))
     return sorted(name[:-3] for name in files if not name.startswith("_"))
+
+
+def num_variations(name):
+    """RLBench's tasks know it before they are loaded; of one that does not, the first is played."""
+    try:
+        return int(task_class(name)(None, None).variation_count())
+    except Exception as error:  # whatever a task of the user's own does
+        print("%s: the first variation alone, as their number is told by none: %r" % (name, error),
+              file=sys.stderr)
+        return 1
 
 
 def task_class(name):

@@ -59,8 +59,10 @@ class RlbenchTest : public ::testing::Test {
 
 TEST_F(RlbenchTest, TheDemonstrationOfASeedSolvesItsScene) {
   const auto env = Start();
-  EXPECT_EQ(env->Tasks(), (std::vector<std::string>{"open_safe", "reach_target"}));
+  EXPECT_EQ(env->Tasks(), (std::vector<std::string>{"open_safe", "reach_target", "turn_wheel"}));
   EXPECT_EQ(env->NumVariations("reach_target"), 20);
+  EXPECT_EQ(env->NumVariations("open_safe"), 4);
+  EXPECT_EQ(env->NumVariations("turn_wheel"), 1);  // it says none
   const Demonstration plan = env->Plan("reach_target", 2, 7);
   EXPECT_EQ(plan.commands.size(), 11u);  // 41 frames at 20 Hz, every fourth
   EXPECT_EQ(plan.clip.prompt, "reach the lime target");
@@ -77,6 +79,24 @@ TEST_F(RlbenchTest, ASeedIsAScene) {
   for (uint64_t seed = 9; seed < 14; ++seed) env->Reset("reach_target", 0, seed);
   EXPECT_EQ(env->Reset("reach_target", 0, 7).clip.views[1].rgb, first.clip.views[1].rgb);
   EXPECT_EQ(Start()->Reset("reach_target", 0, 7).clip.views[1].rgb, first.clip.views[1].rgb);
+}
+
+// Masks are float32: a handle that is not found in them would leave the cameras unchecked.
+TEST_F(RlbenchTest, TheGripperIsFoundInTheMasks) {
+  std::string warnings;
+  SetLogLevel(LogLevel::kWarning);
+  SetLogSink([&](LogLevel, const std::string& message) { warnings += message; });
+  Start()->Reset("reach_target", 0, 7);
+  SetLogSink(nullptr);
+  EXPECT_EQ(warnings, "");
+}
+
+// RLBench has unloaded the task before when it finds that the next cannot be loaded.
+TEST_F(RlbenchTest, ATaskThatCannotBeLoadedCostsNoOtherTask) {
+  const auto env = Start();
+  const Observation first = env->Reset("reach_target", 0, 7);
+  ExpectThrowsWith<IoError>([&] { env->Reset("turn_wheel", 0, 7); }, {"turn_wheel.ttm"});
+  EXPECT_EQ(env->Reset("reach_target", 0, 7).clip.views[1].rgb, first.clip.views[1].rgb);
 }
 
 TEST_F(RlbenchTest, PlanningAndIkRefuseInTheirOwnWays) {
@@ -128,7 +148,8 @@ TEST_F(RlbenchTest, CamerasAreChosenAndMoved) {
 
 TEST_F(RlbenchTest, WhatIsMissingIsOneSentence) {
   ExpectThrowsWith<IoError>([&] { Start()->Plan("open_safe", 0, 1); },
-                            {"demonstration of open_safe", "Could not collect demos"});
+                            {"demonstration of open_safe", "Could not collect demos",
+                             "Could not get a path for waypoint 1"});
   ExpectThrowsWith<ConfigError>([&] { Start(0.12); }, {"--frame-period-s", "0.12", "0.1"});
   setenv("AIM_RLBENCH_VIEWS", "front,back", 1);
   ExpectThrowsWith<ConfigError>([&] { Start(); }, {"AIM_RLBENCH_VIEWS", "'back'"});

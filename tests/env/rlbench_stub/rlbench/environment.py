@@ -6,6 +6,7 @@ kept: a seed alone does not restore a scene; a step takes as many of 0.05 s as t
 intrinsics are negative; the global state of numpy is all the randomness.
 """
 
+import logging
 import os
 
 import numpy as np
@@ -17,6 +18,11 @@ SENSORS = {"front": "cam_front", "overhead": "cam_overhead",
            "left_shoulder": "cam_over_shoulder_left", "right_shoulder": "cam_over_shoulder_right",
            "wrist": "cam_wrist"}
 HOME = (np.array([0.2785, -0.008, 1.472]), np.array([0, 0.9927, 0, 0.1209]))
+
+
+def handles_of(sensor):
+    """Handles came as colours in [0, 1]: they are float32, and may be off by a rounding."""
+    return sensor.capture_mask().astype(np.float32) * np.float32(1 + 1e-7)
 
 
 class Observation:
@@ -34,6 +40,9 @@ class Demo:
 
     def __getitem__(self, index):
         return self._observations[index]
+
+    def restore_state(self):
+        np.random.set_state(self.random_seed)
 
 
 class PyRep:
@@ -60,8 +69,13 @@ class Robot:
 
 
 class Scene:
+    _workspace_minx, _workspace_maxx = -0.5, 1.1
+    _workspace_miny, _workspace_maxy = -0.66, 0.66
+    _workspace_minz, _workspace_maxz = 0.75, 1.75
+
     def __init__(self, pyrep):
         self.pyrep = pyrep
+        self.task = None
         self.open = 1.0
         self.success = False
 
@@ -85,6 +99,9 @@ class TaskEnvironment:
         self._config = config
         self._variation = 0
         self._is_reset = False
+        self._has_episode = False
+        scene.task = task
+        task.load()
 
     def variation_count(self):
         return self._task.variation_count()
@@ -95,6 +112,10 @@ class TaskEnvironment:
         self._variation = variation
 
     def reset(self, _restored=False):
+        assert self._scene.task is self._task, "another task is loaded"
+        # As RLBench has it: a task's first episode forgets its variation in what is recorded.
+        self._recorded_variation = self._variation if self._has_episode else 0
+        self._has_episode = True
         if not _restored:
             np.random.uniform()  # an attempt at placing the task that a demonstration does not make
         SCENE["target"] = np.random.uniform([0.1, -0.2, 0.9], [0.4, 0.2, 1.2])
@@ -108,10 +129,13 @@ class TaskEnvironment:
 
     def get_demos(self, amount, live_demos=False, max_attempts=10):
         assert live_demos, "there are no stored ones"
-        if not self._task.demonstrable:
-            raise RuntimeError("Could not collect demos. Maybe a problem with the task?")
         demos = []
         for _ in range(amount):
+            try:
+                self._task.demonstrate()
+            except Exception as error:
+                logging.info("Bad demo. " + str(error))
+                raise RuntimeError("Could not collect demos. Maybe a problem with the task?")
             state = np.random.get_state()
             self.reset(_restored=True)
             observations = [self.get_observation()]
@@ -124,7 +148,8 @@ class TaskEnvironment:
         return demos
 
     def reset_to_demo(self, demo):
-        np.random.set_state(demo.random_seed)
+        demo.restore_state()
+        self.set_variation(demo._observations[0].misc["variation_index"])
         return self.reset(_restored=True)
 
     def step(self, action):
@@ -145,9 +170,10 @@ class TaskEnvironment:
             sensor = VisionSensor(name)
             picture = np.clip((sensor.capture_rgb() * 255.0).astype(np.uint8), 0, 255)
             setattr(seen, view + "_rgb", picture)
-            setattr(seen, view + "_mask", sensor.capture_mask() if camera.mask else None)
+            setattr(seen, view + "_mask", handles_of(sensor) if camera.mask else None)
             seen.misc[view + "_camera_extrinsics"] = sensor.get_matrix()
             seen.misc[view + "_camera_intrinsics"] = sensor.intrinsics()
+        seen.misc["variation_index"] = self._recorded_variation
         return seen
 
 
@@ -171,7 +197,8 @@ class Environment:
                 VisionSensor(name).set_resolution(camera.image_size)
 
     def get_task(self, task_class):
-        return TaskEnvironment(self._scene, task_class(), self._action_mode, self._config)
+        task = task_class(self._pyrep, self._robot)
+        return TaskEnvironment(self._scene, task, self._action_mode, self._config)
 
     def shutdown(self):
         self._pyrep = None

@@ -4,5 +4,5 @@ class MoveArmThenGripper:
         self.gripper_action_mode = gripper_action_mode
 
     def action(self, scene, action):
-        self.arm_action_mode.action(scene, action[:-1])
-        self.gripper_action_mode.action(scene, action[-1])
+        self.arm_action_mode.action(scene, action[:7])
+        self.gripper_action_mode.action(scene, action[7:])

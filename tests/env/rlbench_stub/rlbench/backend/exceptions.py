@@ -7,7 +7,8 @@ class BoundaryError(Exception):
 
 
 class DemoError(Exception):
-    pass
+    def __init__(self, message, task):
+        super().__init__("Error in task %s. %s" % (task.get_name(), message))
 
 
 class TaskEnvironmentError(Exception):

@@ -1,4 +1,7 @@
-class ReachTarget:
+from rlbench.backend.task import Task
+
+
+class ReachTarget(Task):
     COLOURS = ("red", "maroon", "lime")
 
     def variation_count(self):
@@ -6,5 +9,3 @@ class ReachTarget:
 
     def describe(self, variation):
         return ["reach the %s target" % self.COLOURS[variation % 3], "touch the ball"]
-
-    demonstrable = True
