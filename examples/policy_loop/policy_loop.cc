@@ -5,6 +5,7 @@
 #include <aim/codec/pose_csv.h>
 #include <aim/env/tabletop.h>
 #include <aim/policy/model_policy.h>
+#include <aim/wire/api_key.h>
 #include <aim/wire/policy_client.h>
 
 #include <chrono>
@@ -25,6 +26,8 @@ constexpr double kUsualPeriodS = 0.12;
 
 struct Settings {
   std::string policy;
+  std::string api_key_file;
+  double plan_s = 10;
   std::string cameras;
   std::string heartbeat;
   std::string out;
@@ -42,6 +45,8 @@ struct Settings {
     using aim::Any;
     using aim::Range;
     visit("policy", self.policy, Any{}, "ws://HOST:PORT of aim-serve, or the folder of a model");
+    visit("api_key_file", self.api_key_file, Any{}, "what that of aim-serve holds; none if empty");
+    visit("plan_s", self.plan_s, Range{0.01, 600}, "stop if a server takes longer for a plan");
     visit("cameras", self.cameras, Any{}, "cameras.json: the calibration");
     visit("heartbeat", self.heartbeat, Any{}, "file that somebody touches while all is well");
     visit("out", self.out, Any{}, "poses.csv of what the robot was told");
@@ -89,12 +94,14 @@ double HeartbeatAge(const std::string& file) {
   return std::chrono::duration<double>(fs::file_time_type::clock::now() - touched).count();
 }
 
-std::unique_ptr<aim::Policy> MakePolicy(const std::string& policy) {
-  if (policy.starts_with("ws://")) {
-    return std::make_unique<aim::PolicyClient>(aim::PolicyClientOptions{.url = policy});
+std::unique_ptr<aim::Policy> MakePolicy(const Settings& settings) {
+  if (settings.policy.starts_with("ws://")) {
+    aim::PolicyClientOptions options = {.url = settings.policy, .reply_timeout_s = settings.plan_s};
+    if (!settings.api_key_file.empty()) options.api_key = aim::ReadApiKey(settings.api_key_file);
+    return std::make_unique<aim::PolicyClient>(options);
   }
   aim::ModelPolicyOptions options;
-  options.model.model = policy;
+  options.model.model = settings.policy;
   return aim::MakeModelPolicy(options);
 }
 
@@ -138,14 +145,19 @@ int Run(const std::string& file) {
   aim::ApplyOptions(settings, aim::ReadToml(file), file);
   aim::CheckRanges(settings);
   settings.guard.Validate();
-  const auto policy = MakePolicy(settings.policy);
+  const auto policy = MakePolicy(settings);
   const aim::PolicyNeeds needs = policy->Needs();
   const double period_s = needs.frame_period_s > 0 ? needs.frame_period_s : kUsualPeriodS;
   SimulatedRobot robot(settings,
                        {.image_size = needs.image_size > 0 ? needs.image_size : kUsualSizePx,
                         .frame_period_s = period_s});
   std::vector<aim::ToolPose> told;
-  const std::string end = Loop(settings, *policy, robot, period_s, told);
+  std::string end;
+  try {
+    end = Loop(settings, *policy, robot, period_s, told);
+  } catch (const aim::IoError& error) {  // what was told is written all the same
+    end = std::string("stopped: ") + error.what();
+  }
   aim::WritePosesCsv(settings.out, told, period_s);
   std::printf("%s after %zu targets\n", end.c_str(), told.size() - 1);
   return end.starts_with("stopped") ? 1 : 0;
