@@ -7,14 +7,18 @@ the script. Nothing but Python's own library is needed here, Python 3.8 or later
 import argparse
 import ctypes
 import os
+import select
 import signal
 import socket
 import struct
 import sys
+import threading
+import time
 import traceback
 
 PROTOCOL = {"name": "aim-env", "major": 1, "minor": 2}
 MOST_MESSAGE_BYTES = 256 << 20
+GRACE_S = 3  # to close a simulator in, once aim is gone
 
 
 class UsageError(Exception):
@@ -154,7 +158,7 @@ def serve(simulator):
     parser = argparse.ArgumentParser(description="Started by aim-rollout --env.")
     parser.add_argument("--fd", type=int, required=True, help="of the socket to aim")
     connection = socket.socket(fileno=parser.parse_args().fd)
-    end_with_parent()
+    end_with_parent(connection)
     try:
         while True:
             message = receive(connection)
@@ -165,10 +169,21 @@ def serve(simulator):
         simulator.close()
 
 
-def end_with_parent():
+def end_with_parent(connection):
     """A simulator that hangs must not outlive the aim that started it (Linux)."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    threading.Thread(target=end_group_after, args=(connection,), daemon=True).start()
+
+
+def end_group_after(connection):
+    """Where a program stands between aim and this one (xvfb-run), it is our parent, and lives on:
+    all that aim started is one process group, which ends when the connection does."""
+    closed = select.poll()
+    closed.register(connection, 0)  # POLLHUP alone, which needs no asking
+    closed.poll()
+    time.sleep(GRACE_S)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def receive(connection):

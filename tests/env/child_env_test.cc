@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +19,7 @@
 #include "aim/env/simulator.h"
 #include "env/calibration_check.h"
 #include "support/case_name.h"
+#include "support/fork.h"
 #include "support/matchers.h"
 #include "support/source_dir.h"
 #include "support/temporary_folder.h"
@@ -166,6 +171,29 @@ TEST_F(ChildEnvTest, ALostSimulatorIsStartedAgain) {
     EXPECT_EQ(env->Reset("reach", 0, 3).clip.views[1].rgb, before.clip.views[1].rgb);
     for (int i = 0; i < 3; ++i) env->Step(Toward({0, 0.1, 0.3}));
   }
+}
+
+// A shell stands between aim and the simulator, as xvfb-run does. The pipe is open as long as any
+// of the three lives.
+TEST_F(ChildEnvTest, ASimulatorThatHangsEndsWithAnAimThatIsKilled) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string mark = (folder_ / "hangs").string();
+  const pid_t aim = testing::Fork([&] {
+    ChildOptions child = FakeChild({"hang-on-step", "1", mark});
+    const std::vector<std::string> shell = {"/bin/sh", "-c", "\"$@\"; exit $?", "sh"};
+    child.command.insert(child.command.begin(), shell.begin(), shell.end());
+    const auto env = StartChildEnv(child, {.image_size = 48, .frame_period_s = 0.1});
+    env->Reset("reach", 0, 3);
+    env->Step(Toward({0, 0.1, 0.3}));
+  });
+  close(ends[1]);
+  pollfd lives{.fd = ends[0], .events = 0, .revents = 0};
+  while (!std::filesystem::exists(mark)) ASSERT_EQ(poll(&lives, 1, 10), 0) << "none hangs";
+  kill(aim, SIGKILL);
+  testing::WaitFor(aim);
+  EXPECT_EQ(poll(&lives, 1, 60'000), 1) << "the simulator lives on";
+  close(ends[0]);
 }
 
 TEST_F(ChildEnvTest, ATrialThatCannotBeginLeavesTheSimulatorAsItIs) {
