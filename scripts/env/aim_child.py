@@ -26,7 +26,8 @@ class UsageError(Exception):
 
 
 class TrialError(Exception):
-    """What went wrong in a trial alone; aim plays it again with the same seed."""
+    """What went wrong in a trial alone; aim plays it again with the same seed. After any other error
+    it starts the simulator anew first: nobody knows what state it is in."""
 
 
 class Refused(Exception):
@@ -141,16 +142,17 @@ def answer(simulator, message):
 
 
 def guarded_answer(simulator, message):
-    """The bytes of the answer: also what cannot be packed is an error of the trial."""
+    """The bytes of the answer: also what cannot be packed is an error."""
     try:
         return pack({"ok": answer(simulator, message)})
     except UsageError as error:
         return pack({"error": {"kind": "usage", "message": str(error)}})
-    except Exception as error:  # the trial is lost, not the simulator
+    except Exception as error:
         traceback.print_exc()
         sys.stderr.flush()
+        kind = "trial" if isinstance(error, TrialError) else "simulator"
         text = "%s: %s" % (type(error).__name__, error)
-        return pack({"error": {"kind": "trial", "message": text}})
+        return pack({"error": {"kind": kind, "message": text}})
 
 
 def serve(simulator):

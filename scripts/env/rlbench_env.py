@@ -147,7 +147,6 @@ class Rlbench(aim_child.Simulator):
 
     def reset(self, task, variation, seed):
         if task != self.task_name:
-            self.task_name = None  # if this fails, the task before is not loaded any more
             self.task = self.env.get_task(task_class(task))
             # RLBench 1.2.0 takes a task's first episode for one of variation 0.
             self.task.reset()

@@ -173,7 +173,8 @@ class ChildEnv : public Env {
     });
   }
 
-  // The user can mend what is wrong with the set-up or the request, not what failed in a trial.
+  // The user can mend what is wrong with the set-up or the request, not what failed in a trial. A
+  // simulator that failed otherwise may be in any state, and is not used again.
   [[noreturn]] void ThrowChildError(const MsgpackValue& error, const std::string& where) {
     const MsgpackValue* kind = Find(error, "kind");
     const MsgpackValue* message = Find(error, "message");
@@ -188,6 +189,7 @@ class ChildEnv : public Env {
     const Problem problem{
         .where = where, .got = "refused: " + Printable(*text, 1000), .expected = "", .fix = ""};
     if (*kind_text == "usage") throw ConfigError(problem);
+    if (*kind_text == "simulator") process_.reset();
     throw IoError(problem);
   }
 

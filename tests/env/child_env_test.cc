@@ -161,7 +161,8 @@ TEST_F(ChildEnvTest, RefusedTargetsSayWhy) {
 // The lost trial fails; the next reset starts another simulator, with the same scene.
 TEST_F(ChildEnvTest, ALostSimulatorIsStartedAgain) {
   for (const auto& [fault, words] : {std::pair("crash-on-step", "ended with exit code 4"),
-                                     std::pair("hang-on-step", "without an answer in time")}) {
+                                     std::pair("hang-on-step", "without an answer in time"),
+                                     std::pair("spoil-on-step", "RuntimeError: the arm has")}) {
     const std::string mark = (folder_ / fault).string();
     const auto env = Start({fault, "2", mark}, 5);
     const Observation before = env->Reset("reach", 0, 3);

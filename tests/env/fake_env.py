@@ -3,6 +3,7 @@
 Faults are words of the command line:
   crash-on-step N FILE   exits at step N, but only while FILE does not exist; makes it
   hang-on-step N FILE    sleeps instead of answering, the same
+  spoil-on-step N FILE   raises, and answers nothing right after that, the same
   crash-on-open, hang-on-open, rubbish, huge, wrong-version, bad-tool, short-picture,
   mirrored, inverted, opengl, no-expert, fixed-cameras, missing, rlbench, hidden,
   own-centre, flat-centre, option-as-setting, number-as-setting
@@ -91,7 +92,7 @@ class FakeSimulator(aim_child.Simulator):
 
     def step(self, target):
         self.num_steps += 1
-        for fault in ("crash-on-step", "hang-on-step"):
+        for fault in ("crash-on-step", "hang-on-step", "spoil-on-step"):
             self.fail_once(fault)
         self.time_s += 0.1
         x, y, z = target[:3]
@@ -116,6 +117,9 @@ class FakeSimulator(aim_child.Simulator):
             pass
         if fault == "hang-on-step":
             time.sleep(1000)
+        if fault == "spoil-on-step":
+            self.reset = None
+            raise RuntimeError("the arm has no length")
         os._exit(4)
 
     def observe(self):
