@@ -64,6 +64,30 @@ TEST(PlanExecutorTest, ALatePlanIsRampedInFromWhereTheToolIs) {
   EXPECT_EQ(X(executor, 10), 11);
 }
 
+// Tells where its time went, more of it than it takes here.
+class TellingPolicy : public Policy {
+ public:
+  void Reset(uint64_t) override {}
+  Plan Act(const Clip& seen, const PlanRequest&) override {
+    return PlanFromPoses({seen.poses.at(0), seen.poses.at(0)}, kStepS);
+  }
+  std::vector<PlanStage> LastStages() const override { return {{"encode", 20}, {"denoise", 300}}; }
+};
+
+// A worker that waits for another one's plan must not report it as its own.
+TEST(MakePlanTest, APlanTakesWhatItsStagesTake) {
+  Clip seen;
+  seen.poses = {At(3)};
+  TellingPolicy policy;
+  const MadePlan made = MakePlan(policy, seen, {});
+  EXPECT_EQ(made.plan_s, 320);
+  EXPECT_EQ(made.stages.size(), 2u);
+  ReplayPolicy silent({At(1), At(2)}, kStepS);
+  const MadePlan timed = MakePlan(silent, seen, {});
+  EXPECT_GE(timed.plan_s, 0);
+  EXPECT_LT(timed.plan_s, 320);
+}
+
 // Plans when it is told to, not before.
 class HeldPolicy : public Policy {
  public:

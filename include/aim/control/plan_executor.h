@@ -37,7 +37,7 @@ class PlanExecutor {
 // A plan and what making it took.
 struct MadePlan {
   Plan plan;
-  double plan_s = 0;  // wall time
+  double plan_s = 0;  // the sum of its stages, or the wall time of a policy that tells none
   std::vector<PlanStage> stages = {};
 };
 MadePlan MakePlan(Policy& policy, const Clip& seen, const PlanRequest& request);

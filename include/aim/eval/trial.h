@@ -16,8 +16,6 @@
 
 namespace aim {
 
-// How --cameras calls the cameras as an environment places them.
-
 // Which scene: an environment makes the same one for the same values.
 struct TrialSpec {
   std::string task = {};
@@ -77,7 +75,7 @@ struct TrialResult {
   double confidence_mean = 0;     // over the frames of all plans
   double confidence_min = 0;
   double undecodable = 0;                       // fraction of planned frames
-  double plan_s = 0;                            // wall time of a plan, mean; not reproducible
+  double plan_s = 0;                            // time of a plan, mean; not reproducible
   std::map<std::string, double> stages_s = {};  // its parts, as far as the policy tells
   double step_s = 0;                            // the same of an env step: executing and observing
   double sim_s = 0;                             // simulator time
