@@ -225,7 +225,7 @@ class ChildEnv : public Env {
     const std::string what = (plan == nullptr ? "the reset to " : "the demonstration of ") + task +
                              ", variation " + std::to_string(variation) + ", seed " +
                              std::to_string(seed);
-    if (!process_) {
+    if (!process_ || !is_open_) {
       LogWarning(child_.name + ": starting the simulator again");
       Start();
     }

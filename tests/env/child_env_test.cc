@@ -197,6 +197,18 @@ TEST_F(ChildEnvTest, ASimulatorThatHangsEndsWithAnAimThatIsKilled) {
   close(ends[0]);
 }
 
+// A start that fails costs one trial, not all that come after it.
+TEST_F(ChildEnvTest, ASimulatorThatDoesNotOpenAgainIsStartedOnceMore) {
+  const std::string mark = (folder_ / "crashed").string();
+  const auto env =
+      Start({"crash-on-step", "1", mark, "reopens-twice", (folder_ / "starts").string()});
+  env->Reset("reach", 0, 3);
+  ExpectThrowsWith<IoError>([&] { env->Step(Toward({0, 0.1, 0.3})); }, {"exit code 4"});
+  ExpectThrowsWith<IoError>([&] { env->Reset("reach", 0, 3); }, {"no display just now"});
+  env->Reset("reach", 0, 3);
+  env->Step(Toward({0, 0.1, 0.3}));
+}
+
 TEST_F(ChildEnvTest, ATrialThatCannotBeginLeavesTheSimulatorAsItIs) {
   const auto env = Start();
   ExpectThrowsWith<IoError>([&] { env->Reset("impossible", 0, 1); },

@@ -4,6 +4,7 @@ Faults are words of the command line:
   crash-on-step N FILE   exits at step N, but only while FILE does not exist; makes it
   hang-on-step N FILE    sleeps instead of answering, the same
   spoil-on-step N FILE   raises, and answers nothing right after that, the same
+  reopens-twice FILE     its second start fails, in which FILE is made
   crash-on-open, hang-on-open, rubbish, huge, wrong-version, bad-tool, short-picture,
   mirrored, inverted, opengl, no-expert, fixed-cameras, missing, rlbench, hidden,
   own-centre, flat-centre, option-as-setting, number-as-setting
@@ -49,6 +50,8 @@ class FakeSimulator(aim_child.Simulator):
             os._exit(3)
         if "hang-on-open" in FAULTS:
             time.sleep(1000)
+        if "reopens-twice" in FAULTS:
+            self.fail_to_reopen(FAULTS[FAULTS.index("reopens-twice") + 1])
         if "missing" in FAULTS:
             raise aim_child.UsageError("fakesim is not installed")
         self.size = image_size
@@ -106,6 +109,13 @@ class FakeSimulator(aim_child.Simulator):
             raise aim_child.Refused("invalid_action")
         self.tool = list(target)
         self.reached = self.reached or math.dist(self.tool[:3], self.goal) < 0.01
+
+    def fail_to_reopen(self, path):
+        starts = 1 + (os.path.getsize(path) if os.path.exists(path) else 0)
+        with open(path, "a") as file:
+            file.write("x")
+        if starts == 2:
+            raise aim_child.TrialError("no display just now")
 
     def fail_once(self, fault):
         if fault not in FAULTS:
