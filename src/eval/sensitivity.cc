@@ -22,6 +22,15 @@ const std::vector<std::string>& Knobs() {
 
 std::string Assignment(const std::string& key, double value) { return key + "=" + ToText(value); }
 
+std::string KnobOf(const std::string& variant) { return variant.substr(0, variant.find('=')); }
+
+// The references begin where the robot is and need no time to plan.
+bool MattersToModels(const std::string& knob) { return knob == "ramp_frames" || knob == "async"; }
+
+bool IsReference(PolicyKind kind) {
+  return kind != PolicyKind::kModel && kind != PolicyKind::kServer;
+}
+
 // Values to both sides where there are two. A knob that nothing depends on is left out: the hold
 // with replanning, the budget without.
 std::vector<std::string> UsualVariants(const RolloutOptions& options) {
@@ -34,7 +43,9 @@ std::vector<std::string> UsualVariants(const RolloutOptions& options) {
     if (half >= std::max(1, options.async)) variants.push_back(Assignment("replan", half));
     variants.push_back(Assignment("replan", 2 * replan));
   }
-  variants.push_back(Assignment("ramp_frames", options.ramp_frames == 0 ? kUsualRamp : 0));
+  if (!IsReference(options.Kind())) {
+    variants.push_back(Assignment("ramp_frames", options.ramp_frames == 0 ? kUsualRamp : 0));
+  }
   if (replan == 0 && options.hold_steps > 0) variants.push_back(Assignment("hold_steps", 0));
   if (replan == 0) {
     variants.push_back(
@@ -52,15 +63,22 @@ std::vector<std::string> UsualVariants(const RolloutOptions& options) {
   return variants;
 }
 
-void CheckVariant(const RolloutOptions& options, const std::string& variant) {
-  const size_t equals = variant.find('=');
-  const std::string key = variant.substr(0, equals);
+// The variant in its one spelling: what is played twice would be tested twice.
+std::string CheckedVariant(const RolloutOptions& options, const std::string& variant) {
+  const std::string key = KnobOf(variant);
   const std::vector<std::string>& knobs = Knobs();
-  if (equals == std::string::npos || std::find(knobs.begin(), knobs.end(), key) == knobs.end()) {
+  const bool is_knob = std::find(knobs.begin(), knobs.end(), key) != knobs.end();
+  if (!is_knob || key == variant) {
     throw ConfigError({.where = "--sensitivity",
                        .got = '"' + variant + '"',
                        .expected = "all, or KEY=VALUE with a key of " + Join(knobs),
-                       .fix = DidYouMean(key, knobs)});
+                       .fix = is_knob ? "give it a value" : DidYouMean(key, knobs)});
+  }
+  if (IsReference(options.Kind()) && MattersToModels(key)) {
+    throw ConfigError({.where = "--sensitivity",
+                       .got = '"' + variant + "\" with --policy " + options.policy,
+                       .expected = "a knob that this policy depends on",
+                       .fix = "turn it for a model or a policy server"});
   }
   const RolloutOptions changed = OptionsOfVariant(options, variant);
   changed.Validate();
@@ -70,6 +88,7 @@ void CheckVariant(const RolloutOptions& options, const std::string& variant) {
                        .expected = "another one",
                        .fix = ""});
   }
+  return Assignment(key, OptionsToJson(changed).at(key).get<double>());
 }
 
 }  // namespace
@@ -79,8 +98,8 @@ std::vector<std::string> SensitivityVariants(const RolloutOptions& options) {
   for (const std::string& asked : options.sensitivity) {
     const std::vector<std::string> meant =
         asked == kAll ? UsualVariants(options) : std::vector<std::string>{asked};
-    for (const std::string& variant : meant) {
-      CheckVariant(options, variant);
+    for (const std::string& spelled : meant) {
+      const std::string variant = CheckedVariant(options, spelled);
       if (std::find(variants.begin(), variants.end(), variant) == variants.end()) {
         variants.push_back(variant);
       }
@@ -92,8 +111,8 @@ std::vector<std::string> SensitivityVariants(const RolloutOptions& options) {
 RolloutOptions OptionsOfVariant(const RolloutOptions& options, const std::string& variant) {
   RolloutOptions changed = options;
   if (variant.empty()) return changed;
-  const size_t equals = variant.find('=');
-  SetOptionText(changed, variant.substr(0, equals), variant.substr(equals + 1), "--sensitivity");
+  const std::string knob = KnobOf(variant);
+  SetOptionText(changed, knob, variant.substr(knob.size() + 1), "--sensitivity");
   return changed;
 }
 

@@ -46,6 +46,28 @@ TEST(SensitivityVariantsTest, AllIsEveryKnobThatMatters) {
   EXPECT_TRUE(SensitivityVariants(Asked({})).empty());
 }
 
+TEST(SensitivityVariantsTest, AValueIsPlayedOnceHoweverItIsSpelled) {
+  EXPECT_EQ(SensitivityVariants(Asked({"replan=4", "replan=+4", "replan=4", "all"}, 8)).front(),
+            "replan=4");
+  EXPECT_EQ(SensitivityVariants(
+                Asked({"max_steps_factor=2.50", "max_steps_factor=25e-1", "replan=+4"}, 8)),
+            (std::vector<std::string>{"max_steps_factor=2.5", "replan=4"}));
+}
+
+TEST(SensitivityVariantsTest, ReferencesHaveNoRamp) {
+  RolloutOptions options = Asked({"all"});
+  options.policy = "replay";
+  EXPECT_EQ(SensitivityVariants(options),
+            (std::vector<std::string>{"replan=8", "hold_steps=0", "hold_steps=16",
+                                      "max_ik_failures=2", "max_ik_failures=20"}));
+  options.replan = 8;
+  for (const char* variant : {"ramp_frames=4", "async=4"}) {
+    options.sensitivity = {variant};
+    ExpectThrowsWith<ConfigError>([&] { SensitivityVariants(options); },
+                                  {variant, "--policy replay"});
+  }
+}
+
 TEST(SensitivityVariantsTest, OneKnobIsTurned) {
   const RolloutOptions options = Asked({}, 6);
   RolloutOptions expected = options;
@@ -73,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         BadVariant{"NoKnob", "image_size=64", {"--sensitivity", "image_size", "max_ik_failures"}},
         BadVariant{"Mistyped", "hold_step=4", {"did you mean hold_steps?"}},
-        BadVariant{"NoValue", "replan", {"KEY=VALUE"}},
+        BadVariant{"NoValue", "replan", {"KEY=VALUE", "give it a value"}},
         BadVariant{"OutOfRange", "max_ik_failures=0", {"--sensitivity is 0", "[1, 10000]"}},
         BadVariant{"NotTogether", "async=9", {"async is 9 with --replan 6"}},
         BadVariant{"TheSame", "replan=6", {"the rollout's own value"}}),
