@@ -37,6 +37,15 @@ nlohmann::json ReadObject(const fs::path& path, const char* expected) {
   ThrowFormatError(path.string(), "not an object", expected);
 }
 
+// What is read of a run record later.
+void CheckRecord(const nlohmann::json& record) {
+  for (const char* text : {"version", "revision", "device"}) record.at(text).get<std::string>();
+  for (const char* number : {"frame_period_s", "seconds", "peak_memory_bytes"}) {
+    record.at(number).get<double>();
+  }
+  record.at("seed").get<uint64_t>();
+}
+
 PlayedShard ReadShard(const std::string& folder) {
   const fs::path report_file = fs::path(folder) / "report.json";
   const char* expected = "the report of a finished rollout";
@@ -47,10 +56,15 @@ PlayedShard ReadShard(const std::string& folder) {
                       .fix = "go on with it: its command with --resume"});
   }
   const nlohmann::json report = ReadObject(report_file, expected);
-  const std::string format = report.value("format", "");
-  if ((format != kRolloutFormat && format != kImaginationFormat) || !report.contains("options") ||
-      !report.contains("run")) {
-    ThrowFormatError(report_file.string(), "of another kind", expected);
+  try {
+    const std::string format = report.at("format");
+    if (format != kRolloutFormat && format != kImaginationFormat) {
+      ThrowFormatError(report_file.string(), "of another kind", expected);
+    }
+    CheckRecord(report.at("run"));
+    report.at("options");
+  } catch (const nlohmann::json::exception& error) {
+    ThrowFormatError(report_file.string(), std::string("damaged (") + error.what() + ")", expected);
   }
   PlayedShard shard{.folder = folder, .run_record = report["run"]};
   ApplyOptions(shard.options, report["options"], report_file.string());
@@ -108,7 +122,7 @@ void RequireAll(const std::vector<TrialKey>& keys,
   const size_t count = missing.size();
   missing.resize(std::min(count, kMostNamed));
   throw InputError(
-      {.where = "the shards",
+      {.where = "the set of shards",
        .got = "without " + Join(missing) +
               (count > kMostNamed ? " and " + std::to_string(count - kMostNamed) + " more" : ""),
        .expected = "all " + CountText(static_cast<int64_t>(keys.size()), "trial"),
@@ -140,9 +154,14 @@ nlohmann::json JoinedRecord(const std::vector<PlayedShard>& shards) {
   return record;
 }
 
+std::vector<std::string> PicturesOf(const TrialRecord& record) {
+  std::vector<std::string> files = record.videos;
+  if (!record.filmstrip.empty()) files.push_back(record.filmstrip);
+  return files;
+}
+
 // A shard takes pictures of its own first trials; one rollout has those of the first of all.
-void KeepPictures(TrialRecord& record, PictureTally& tally, const fs::path& from,
-                  const fs::path& to) {
+void ChoosePictures(TrialRecord& record, PictureTally& tally, const fs::path& folder) {
   if (record.filmstrip.empty()) return;
   if (!tally.IsDue(record)) {
     record.filmstrip.clear();
@@ -150,9 +169,28 @@ void KeepPictures(TrialRecord& record, PictureTally& tally, const fs::path& from
     return;
   }
   tally.Count(record);
-  std::vector<std::string> files = record.videos;
-  files.push_back(record.filmstrip);
-  for (const std::string& file : files) WriteFileAtomic(to / file, ReadFile(from / file));
+  for (const std::string& file : PicturesOf(record)) {
+    if (fs::exists(folder / file)) continue;
+    throw InputError({.where = (folder / file).string(),
+                      .got = "missing",
+                      .expected = "a picture of a trial of that shard",
+                      .fix = "copy the whole folder of the shard"});
+  }
+}
+
+// All of them, before anything is written.
+std::vector<TrialRecord> ReadTrials(const std::vector<TrialKey>& keys,
+                                    const std::map<std::string, const PlayedShard*>& found,
+                                    int num_videos) {
+  PictureTally tally(num_videos);
+  std::vector<TrialRecord> records;
+  records.reserve(keys.size());
+  for (const TrialKey& key : keys) {
+    const fs::path& folder = found.at(FileStem(key))->folder;
+    records.push_back(ReadTrial(folder, key));
+    ChoosePictures(records.back(), tally, folder);
+  }
+  return records;
 }
 
 }  // namespace
@@ -168,19 +206,19 @@ RolloutReport RunRolloutMerge(const RolloutMergeOptions& options, RunContext& ru
   const std::map<std::string, const PlayedShard*> found = FindTrials(shards);
   RequireAll(keys, found);
   results.comparisons = ReadComparisons(results.options);
+  results.trials = ReadTrials(keys, found, results.options.num_videos);
   for (const PlayedShard& shard : shards) RefuseOutInside(run.out(), shard.folder);
   run.PrepareOutFolder(OutUse::kNew);
   nlohmann::json settings = shards.front().settings;
   settings["shard"] = "";
   WriteFileAtomic(run.out() / "trials/settings.json", DumpJson(settings, 2) + "\n");
-  PictureTally tally(results.options.num_videos);
   run.progress().Start("merge", static_cast<int64_t>(keys.size()));
-  for (const TrialKey& key : keys) {
-    const fs::path& folder = found.at(FileStem(key))->folder;
-    TrialRecord record = ReadTrial(folder, key);
-    KeepPictures(record, tally, folder, run.out());
-    WriteFileAtomic(TrialFile(run.out(), key), DumpJson(ToJson(record), -1) + "\n");
-    results.trials.push_back(std::move(record));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const fs::path& folder = found.at(FileStem(keys[i]))->folder;
+    for (const std::string& file : PicturesOf(results.trials[i])) {
+      WriteFileAtomic(run.out() / file, ReadFile(folder / file));
+    }
+    WriteFileAtomic(TrialFile(run.out(), keys[i]), DumpJson(ToJson(results.trials[i]), -1) + "\n");
     run.progress().Advance(1);
   }
   run.progress().Finish();

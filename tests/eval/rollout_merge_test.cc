@@ -108,8 +108,38 @@ TEST_P(BadShardsTest, AreRefusedInOneSentence) {
   fs::remove(folder_ / "lost/trials/stay_3.json");
   fs::copy(folder_ / "half1", folder_ / "damaged", fs::copy_options::recursive);
   WriteFileAtomic(folder_ / "damaged/report.json", "{}");
+  fs::copy(folder_ / "half1", folder_ / "cut", fs::copy_options::recursive);
+  WriteFileAtomic(folder_ / "cut/trials/stay_3.json", Text("half1/trials/stay_3.json").substr(9));
+  fs::copy(folder_ / "half0", folder_ / "blind", fs::copy_options::recursive);
+  fs::remove_all(folder_ / "blind/filmstrips");
   ExpectThrowsWith<InputError>([&] { Merge(GetParam().merged, "out"); }, GetParam().words);
   EXPECT_FALSE(fs::exists(folder_ / "out"));
+}
+
+// Whatever a report lacks or has wrong, it is the shard that is named, not us.
+TEST_F(RolloutMergeTest, DamagedReportsAreNamed) {
+  for (size_t i = 0; i < 2; ++i) RollShard("half", i, 2);
+  const nlohmann::json whole = nlohmann::json::parse(Text("half1/report.json"));
+  std::vector<nlohmann::json> damaged;
+  for (const auto& [key, value] : whole["run"].items()) {
+    damaged.push_back(whole);
+    damaged.back()["run"].erase(key);
+    damaged.push_back(whole);
+    damaged.back()["run"][key] = nlohmann::json::array({1});
+  }
+  for (const char* key : {"run", "format", "options"}) {
+    for (const nlohmann::json& other : {nlohmann::json(5), nlohmann::json::array()}) {
+      damaged.push_back(whole);
+      damaged.back()[key] = other;
+    }
+    damaged.push_back(whole);
+    damaged.back().erase(key);
+  }
+  for (const nlohmann::json& report : damaged) {
+    WriteFileAtomic(folder_ / "half1/report.json", report.dump());
+    ExpectThrowsWith<Error>([&] { Merge({"half0", "half1"}, "out"); }, {"half1"});
+    EXPECT_FALSE(fs::exists(folder_ / "out"));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -128,6 +158,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadShards{"OtherEpisodes", {"half0", "few1"}, {"few1", "episodes = 3", "4, as in"}},
         BadShards{"Unfinished", {"half0", "unfinished"}, {"unfinished", "--resume"}},
         BadShards{"Damaged", {"half0", "damaged"}, {"damaged/report.json", "finished rollout"}},
+        BadShards{"DamagedTrial", {"half0", "cut"}, {"cut/trials/stay_3.json", "not a trial"}},
+        BadShards{"NoPictures", {"blind", "half1"}, {"blind/filmstrips/", "missing"}},
         BadShards{"Nowhere", {"half0", "nowhere"}, {"nowhere/report.json"}}),
     testing::CaseName());
 
