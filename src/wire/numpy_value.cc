@@ -49,9 +49,9 @@ void AppendNumbers(const MsgpackValue& value, size_t most, const std::string& wh
                    std::vector<double>& numbers) {
   const MsgpackValue& plain = WithoutScalar(value);
   if (const auto array = NumpyArrayOf(plain, where)) {
-    int64_t count = 1;
-    for (const int64_t size : array->shape) count *= size;
-    if (static_cast<size_t>(count) > most - numbers.size()) {
+    // Of the bytes: the sizes of an empty array may have any product on the way to 0.
+    const size_t count = array->bytes.size() / ItemBytes(array->type);
+    if (count > most - numbers.size()) {
       RefuseValue(where, "an array of shape " + ShapeText(array->shape),
                   CountText(static_cast<int64_t>(most), "number"));
     }

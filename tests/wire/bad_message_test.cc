@@ -118,6 +118,11 @@ std::vector<BadObservation> BadStates() {
        "observation/gripper_open",
        NumpyArray({1000}, std::vector<double>(1000)),
        {"observation/gripper_open is an array of shape [1000]", "1"}},
+      // The product of its sizes passes 2^64 on the way to 0.
+      {"openness_of_nothing",
+       "observation/gripper_open",
+       NumpyOf("<f8", {INT32_MAX, INT32_MAX, INT32_MAX, 0}, ""),
+       {"observation/gripper_open is of 0 numbers"}},
       {"key_too_long",
        "observation/image/" + std::string(200, 'x'),
        1,
