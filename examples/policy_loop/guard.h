@@ -6,6 +6,7 @@
 #include <aim/control/motion_limits.h>
 #include <aim/geometry/tool_pose.h>
 
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,23 +71,27 @@ class Guard {
     return target;
   }
 
-  // Empty while nothing is wrong.
+  // Empty while nothing is wrong. Ages are infinite where there is nothing.
   std::string WhyStop(double observation_age_s, double heartbeat_age_s) const {
-    const auto old = [](const char* what, double age_s, double most_s) {
-      return std::string(what) + " is " + aim::ToText(age_s) + " s old; at most " +
-             aim::ToText(most_s) + " s are allowed";
-    };
-    // Written so that an age that is no number stops, too.
-    if (!(observation_age_s <= options_.observation_s)) {
-      return old("the newest observation", observation_age_s, options_.observation_s);
-    }
-    if (!(heartbeat_age_s <= options_.heartbeat_s)) {
-      return old("the heartbeat", heartbeat_age_s, options_.heartbeat_s);
-    }
-    return "";
+    const std::string why =
+        WhyTooOld("the newest observation", observation_age_s, options_.observation_s);
+    return why.empty() ? WhyTooOld("the heartbeat", heartbeat_age_s, options_.heartbeat_s) : why;
   }
 
  private:
+  // What comes from the future would stay young for long: its clock is not ours.
+  static constexpr double kMostAhead_s = 0.1;
+
+  static std::string WhyTooOld(const char* what, double age_s, double most_s) {
+    // Written so that an age that is no number stops, too.
+    if (age_s >= -kMostAhead_s && age_s <= most_s) return "";
+    const std::string name = what;
+    if (!std::isfinite(age_s)) return name + " is not there";
+    if (age_s < 0) return name + " is " + aim::ToText(-age_s) + " s ahead of this clock";
+    return name + " is " + aim::ToText(age_s) + " s old; at most " + aim::ToText(most_s) +
+           " s are allowed";
+  }
+
   GuardOptions options_;
   aim::MotionLimits limits_;
 };

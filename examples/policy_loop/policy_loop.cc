@@ -10,7 +10,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -86,6 +88,14 @@ class SimulatedRobot {
   aim::Observation seen_;
 };
 
+volatile std::sig_atomic_t is_interrupted = 0;
+
+// The run ends before the next target; a second Ctrl-C ends it at once.
+void Interrupt(int signal) {
+  is_interrupted = 1;
+  std::signal(signal, SIG_DFL);
+}
+
 // Infinite where there is no such file.
 double HeartbeatAge(const std::string& file) {
   std::error_code error;
@@ -111,11 +121,10 @@ bool IsLost(const aim::Plan& plan, double min_confidence) {
   });
 }
 
-// Why it ended; `told` are the targets, the first where the tool was.
+// Why it ended; `told` are the targets, the first where the tool is.
 std::string Loop(const Settings& settings, aim::Policy& policy, SimulatedRobot& robot,
                  double period_s, std::vector<aim::ToolPose>& told) {
   const Guard guard(settings.guard);
-  told = {robot.Look().tool()};
   if (!guard.IsInside(told.back())) return "stopped: the tool is outside of its box at the start";
   policy.Reset(static_cast<uint64_t>(settings.seed));
   int num_lost = 0;
@@ -129,6 +138,7 @@ std::string Loop(const Settings& settings, aim::Policy& policy, SimulatedRobot& 
     for (const aim::ToolPose& wanted : aim::ExecutionTargets(
              plan, told.back(), period_s,
              {.horizon = settings.replan, .min_confidence = settings.min_confidence})) {
+      if (is_interrupted) return "stopped: interrupted";
       const std::string reason =
           guard.WhyStop(robot.Now() - robot.Look().time_s, HeartbeatAge(settings.heartbeat));
       if (!reason.empty()) return "stopped: " + reason;
@@ -140,25 +150,43 @@ std::string Loop(const Settings& settings, aim::Policy& policy, SimulatedRobot& 
   return "time is over";
 }
 
-int Run(const std::string& file) {
+Settings ReadSettings(const std::string& file) {
   Settings settings;
   aim::ApplyOptions(settings, aim::ReadToml(file), file);
   aim::CheckRanges(settings);
   settings.guard.Validate();
+  for (const auto& [key, value] :
+       {std::pair("policy", settings.policy), std::pair("cameras", settings.cameras),
+        std::pair("heartbeat", settings.heartbeat), std::pair("out", settings.out)}) {
+    if (!value.empty()) continue;
+    throw aim::ConfigError(
+        {.where = file + ": " + key, .got = "not given", .expected = "a value", .fix = ""});
+  }
+  return settings;
+}
+
+int Run(const std::string& file) {
+  const Settings settings = ReadSettings(file);
   const auto policy = MakePolicy(settings);
   const aim::PolicyNeeds needs = policy->Needs();
   const double period_s = needs.frame_period_s > 0 ? needs.frame_period_s : kUsualPeriodS;
   SimulatedRobot robot(settings,
                        {.image_size = needs.image_size > 0 ? needs.image_size : kUsualSizePx,
                         .frame_period_s = period_s});
-  std::vector<aim::ToolPose> told;
+  std::vector<aim::ToolPose> told = {robot.Look().tool()};
+  const auto keep = [&] { aim::WritePosesCsv(settings.out, told, period_s); };
+  keep();  // a place that cannot be written is known before anything moves
+  std::signal(SIGINT, Interrupt);
   std::string end;
   try {
     end = Loop(settings, *policy, robot, period_s, told);
-  } catch (const aim::IoError& error) {  // what was told is written all the same
+  } catch (const aim::IoError& error) {
     end = std::string("stopped: ") + error.what();
+  } catch (const std::exception&) {
+    keep();
+    throw;
   }
-  aim::WritePosesCsv(settings.out, told, period_s);
+  keep();
   std::printf("%s after %zu targets\n", end.c_str(), told.size() - 1);
   return end.starts_with("stopped") ? 1 : 0;
 }
@@ -178,5 +206,8 @@ int main(int argc, char** argv) {
   } catch (const aim::Error& error) {  // one sentence: what, where, what to do
     std::fprintf(stderr, "%s\n", error.what());
     return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "internal error: %s\n", error.what());
+    return 1;
   }
 }

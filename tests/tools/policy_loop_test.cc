@@ -37,8 +37,12 @@ TEST(PolicyLoopTest, OldPicturesAndASilentHeartbeatStop) {
   EXPECT_EQ(guard.WhyStop(0.5, 1.0), "");
   EXPECT_NE(guard.WhyStop(0.51, 0).find("observation is 0.51 s old"), std::string::npos);
   EXPECT_NE(guard.WhyStop(0, 1.1).find("heartbeat is 1.1 s old"), std::string::npos);
-  EXPECT_NE(guard.WhyStop(0, INFINITY), "");
+  EXPECT_EQ(guard.WhyStop(0, INFINITY), "the heartbeat is not there");
   EXPECT_NE(guard.WhyStop(NAN, 0), "");
+  // A file that was touched for tomorrow is no sign that somebody is there today.
+  EXPECT_EQ(guard.WhyStop(-0.05, -0.05), "");
+  EXPECT_NE(guard.WhyStop(0, -3600).find("heartbeat is 3600 s ahead"), std::string::npos);
+  EXPECT_NE(guard.WhyStop(-1, 0).find("observation is 1 s ahead"), std::string::npos);
 }
 
 TEST(PolicyLoopTest, ABoxTurnedInsideOutIsRefused) {
