@@ -35,7 +35,8 @@ int main(int argc, char** argv) {
     if (merge.app->parsed()) return merge.run(run);
     aim::RolloutParts parts;
     const auto model = std::make_shared<aim::SharedModel>(options.model, run.device());
-    parts.make_model_policy = aim::ModelPolicies(model, options.mode, options.budget_ms);
+    parts.make_model_policy = aim::ModelPolicies(
+        model, options.mode, {.ms = options.budget_ms, .settled = aim::ServedBefore(run)});
     parts.make_imagined_env = aim::cli::WorldOfModel(options, model, run.device());
     parts.connect = aim::cli::PolicyServerClient(options.api_key_file);
     const aim::cli::StopSignals signals(run);

@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
       policy.model = options.model;
       policy.mode = options.mode;
       policy.device = run.device();
-      policy.budget_ms = options.budget_ms;
+      policy.budget.ms = options.budget_ms;
       return aim::MakeServedModel(policy);
     };
     std::cout << aim::ToJson(aim::RunServe(options, run, parts)).dump() << '\n';

@@ -31,6 +31,9 @@ namespace fs = std::filesystem;
 
 constexpr int kDefaultImageSize = 64;
 constexpr double kDefaultFramePeriodS = 0.12;
+constexpr const char* kServed = "served";  // of the settings
+
+fs::path SettingsFile(const RunContext& run) { return run.out() / "trials" / "settings.json"; }
 
 class Rollout {
  public:
@@ -60,7 +63,7 @@ class Rollout {
   std::optional<RolloutReport> Run() {
     const auto begin = std::chrono::steady_clock::now();
     run_.PrepareOutFolder(OutUse::kResumable);
-    KeepSettings(run_.out() / "trials" / "settings.json", Settings());
+    KeepSettings(SettingsFile(run_), Settings());
     for (const std::string& cameras : setting_.options.cameras) KeepCameras(cameras);
     const auto num_trials = static_cast<int64_t>(keys_.size());
     run_.progress().Start("rollout", num_trials);
@@ -313,7 +316,7 @@ class Rollout {
     if (IsAsked(PolicyKind::kModel)) {
       settings["model_content"] = FileStamp(setting_.options.model.model);
     }
-    if (!served_.empty()) settings["served"] = served_;
+    if (!served_.empty()) settings[kServed] = served_;
     settings.update(simulator_);
     return settings;
   }
@@ -368,6 +371,14 @@ class Rollout {
 std::optional<RolloutReport> RunRollout(const RolloutOptions& options, RunContext& run,
                                         const RolloutParts& parts) {
   return Rollout(options, run, parts).Run();
+}
+
+std::string ServedBefore(const RunContext& run) {
+  const fs::path file = SettingsFile(run);
+  if (!run.common().resume || !fs::exists(file)) return "";
+  const nlohmann::json settings = ParseJson(ReadFile(file));
+  const auto served = settings.is_object() ? settings.find(kServed) : settings.end();
+  return served != settings.end() && served->is_string() ? served->get<std::string>() : "";
 }
 
 }  // namespace aim

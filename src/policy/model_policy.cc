@@ -27,15 +27,15 @@ struct Fitted {
   std::string identity = {};  // of settings that were chosen here
 };
 
-Fitted FitToBudget(const ClipGenerator& generator, double budget_ms) {
+Fitted FitToBudget(const ClipGenerator& generator, const PlanBudget& budget) {
   if (!InputsOf(generator.mode()).acts()) {
     throw ConfigError({.where = "mode",
                        .got = '"' + generator.mode().name + '"',
                        .expected = "i2a or i2va, the modes that act from first frames",
                        .fix = ""});
   }
-  if (budget_ms == 0) return {.generator = generator};
-  const ClipGenerator fitting = WithinBudget(generator, budget_ms);
+  if (budget.ms == 0) return {.generator = generator};
+  const ClipGenerator fitting = WithinBudget(generator, budget.ms, budget.settled);
   return {.generator = fitting,
           .identity = ToWords({.mode = fitting.mode().name,
                                .steps = fitting.sampler().sampling.steps,
@@ -128,25 +128,26 @@ class ModelJobs : public ClipJobs {
 
 std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options) {
   return std::make_unique<ModelPolicy>(
-      FitToBudget(ClipGenerator(options.model, options.mode, options.device), options.budget_ms));
+      FitToBudget(ClipGenerator(options.model, options.mode, options.device), options.budget));
 }
 
 std::function<std::unique_ptr<Policy>()> ModelPolicies(const std::shared_ptr<SharedModel>& model,
-                                                       const std::string& mode, double budget_ms) {
+                                                       const std::string& mode,
+                                                       const PlanBudget& budget) {
   struct Shared {
     std::mutex fitting;
     std::optional<Fitted> fitted;  // once: all plan with the same settings
   };
   return [=, shared = std::make_shared<Shared>()] {
     const std::lock_guard lock(shared->fitting);
-    if (!shared->fitted) shared->fitted = FitToBudget(model->For(mode), budget_ms);
+    if (!shared->fitted) shared->fitted = FitToBudget(model->For(mode), budget);
     return std::make_unique<ModelPolicy>(*shared->fitted, model);
   };
 }
 
 ServedModel MakeServedModel(const ModelPolicyOptions& options) {
   const ClipGenerator generator(options.model, options.mode, options.device);
-  return {.policy = std::make_unique<ModelPolicy>(FitToBudget(generator, options.budget_ms)),
+  return {.policy = std::make_unique<ModelPolicy>(FitToBudget(generator, options.budget)),
           .jobs = std::make_unique<ModelJobs>(generator, options.model.allow_untrained)};
 }
 

@@ -1,6 +1,7 @@
 #include "policy/plan_budget.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -19,6 +20,7 @@ namespace {
 constexpr int kLeastCachedSteps = 4;  // the first and the last are whole
 constexpr int kNumTimed = 5;
 constexpr const char* kActAlone = "i2a";
+constexpr const char* kCache = ", cache ";
 
 std::string MsText(double ms) { return ToText(std::ceil(10 * ms) / 10) + " ms"; }
 
@@ -76,8 +78,26 @@ Clip PlainClip(const BundleConfig& config) {
 
 std::string ToWords(const PlanSettings& settings) {
   std::string words = settings.mode + ", " + CountText(settings.steps, "step");
-  if (settings.cache != StepCacheKind::kNone) words += ", cache " + ToWord(settings.cache);
+  if (settings.cache != StepCacheKind::kNone) words += kCache + ToWord(settings.cache);
   return words;
+}
+
+PlanSettings PlanSettingsFromWords(const std::string& words) {
+  PlanSettings settings;
+  const size_t mode_end = std::min(words.find(", "), words.size());
+  settings.mode = words.substr(0, mode_end);
+  const char* const steps = words.data() + std::min(mode_end + 2, words.size());
+  std::from_chars(steps, words.data() + words.size(), settings.steps);
+  if (const size_t cache = words.find(kCache); cache != std::string::npos) {
+    const std::string word = words.substr(cache + std::string_view(kCache).size());
+    settings.cache = FromWord<StepCacheKind>(word, "the step cache of a plan");
+  }
+  if (ToWords(settings) == words) return settings;
+  throw InputError(
+      {.where = "the settings of the run to go on with: served",
+       .got = Excerpt(words),
+       .expected = "a mode and its steps, like \"" + ToWords({.mode = kActAlone}) + '"',
+       .fix = "start over with --overwrite"});
 }
 
 PlanSettings FitBudget(const PlanSettings& asked, bool can_act_alone, double budget_ms,
@@ -110,10 +130,15 @@ double MeasurePlanMs(const ClipGenerator& generator) {
   return Median(times_ms);
 }
 
-ClipGenerator WithinBudget(const ClipGenerator& generator, double budget_ms) {
+ClipGenerator WithinBudget(const ClipGenerator& generator, double budget_ms,
+                           const std::string& settled) {
   const auto run_as = [&](const PlanSettings& settings) {
     return generator.ForMode(settings.mode).WithSteps(settings.steps, settings.cache);
   };
+  if (!settled.empty()) {
+    LogInfo("--budget-ms " + ToText(budget_ms) + ": " + settled + ", as in the run to go on with");
+    return run_as(PlanSettingsFromWords(settled));
+  }
   std::map<std::string, double> known_ms;  // a plan may take seconds: each is timed once
   const auto cost = [&](const PlanSettings& settings) {
     const auto [known, is_new] = known_ms.emplace(ToWords(settings), 0);

@@ -16,6 +16,8 @@ struct PlanSettings {
 
 // "i2a, 4 steps, cache first_block".
 std::string ToWords(const PlanSettings& settings);
+// The settings that have these words. Throws InputError if none do.
+PlanSettings PlanSettingsFromWords(const std::string& words);
 
 // Milliseconds of a plan.
 using PlanCost = std::function<double(const PlanSettings& settings)>;
@@ -30,7 +32,9 @@ PlanSettings FitBudget(const PlanSettings& asked, bool can_act_alone, double bud
 // What a plan of `generator` costs here and now: the median of several, from grey pictures.
 double MeasurePlanMs(const ClipGenerator& generator);
 
-// `generator` with the settings that fit, which the log names.
-ClipGenerator WithinBudget(const ClipGenerator& generator, double budget_ms);
+// `generator` with the settings that fit, which the log names: those of `settled`, if it is not
+// empty, and else of what plans take.
+ClipGenerator WithinBudget(const ClipGenerator& generator, double budget_ms,
+                           const std::string& settled);
 
 }  // namespace aim

@@ -136,7 +136,9 @@ class PointEnv : public Env {
 class FunctionPolicy : public Policy {
  public:
   using Function = std::function<Plan(const Clip&, const PlanRequest&)>;
-  explicit FunctionPolicy(Function function) : function_(std::move(function)) {}
+  explicit FunctionPolicy(Function function, std::string identity = "")
+      : function_(std::move(function)), identity_(std::move(identity)) {}
+  std::string Identity() const override { return identity_; }
   void Reset(uint64_t) override {}
   Plan Act(const Clip& seen, const PlanRequest& request) override {
     return function_(seen, request);
@@ -144,6 +146,7 @@ class FunctionPolicy : public Policy {
 
  private:
   Function function_;
+  std::string identity_;
 };
 
 inline ToolPose PointPose(const Eigen::Vector3d& p_in_world) {

@@ -131,6 +131,26 @@ TEST_F(RolloutTest, ATaskOfASuiteHasNoFolderOfItsOwn) {
             0u);
 }
 
+TEST_F(RolloutTest, ARunGoesOnWithWhatWasChosenBefore) {
+  const auto roll = [&](const std::string& chosen, bool resume) {
+    RolloutParts parts = Parts();
+    parts.make_model_policy = [&] {
+      const auto stay = [](const Clip& seen, const PlanRequest&) {
+        return PlanFromPoses({seen.poses[0], seen.poses[0]}, 0.12);
+      };
+      return std::make_unique<FunctionPolicy>(stay, chosen);
+    };
+    RunContext run = Context("a", resume);
+    RunRollout(SmallOptions("model"), run, parts);
+  };
+  EXPECT_EQ(ServedBefore(Context("a", true)), "");
+  roll("i2a, 4 steps", false);
+  EXPECT_EQ(ServedBefore(Context("a", true)), "i2a, 4 steps");
+  EXPECT_EQ(ServedBefore(Context("a")), "");  // begins anew
+  ExpectThrowsWith<ConfigError>([&] { roll("i2a, 3 steps", true); }, {"served", "4 steps"});
+  roll(ServedBefore(Context("a", true)), true);
+}
+
 TEST_F(RolloutTest, CrashedTrialIsRunAgainWithTheSameSeed) {
   const RolloutOptions options = SmallOptions("replay");
   Roll("whole", options);

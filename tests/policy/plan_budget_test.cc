@@ -53,6 +53,19 @@ TEST(FitBudgetTest, WhatCannotBeMetIsRefusedWithWhatTheCheapestTakes) {
                                          {"at least 50 ms", "(i2va, 1 step)"});
 }
 
+TEST(PlanSettingsTest, WordsAreReadBack) {
+  for (const char* words : {"i2a, 1 step", "i2va, 12 steps", "i2va, 7 steps, cache first_block"}) {
+    EXPECT_EQ(ToWords(PlanSettingsFromWords(words)), words);
+  }
+  const std::string whole = "i2va, 7 steps, cache first_block";
+  for (size_t size = 0; size < whole.size(); ++size) {
+    if (whole.substr(0, size) == "i2va, 7 steps") continue;
+    EXPECT_THROW(PlanSettingsFromWords(whole.substr(0, size)), Error) << size;
+  }
+  testing::ExpectThrowsWith<InputError>([] { PlanSettingsFromWords("\"tiny\" (fingerprint 5)"); },
+                                        {"served", "tiny", "i2a, 1 step"});
+}
+
 // Budgets that every machine meets, and none: what is chosen rules the plans and their identity.
 TEST(PlanBudgetTest, ThePolicyRunsAsWasChosen) {
   const testing::TemporaryFolder folder;
@@ -64,6 +77,10 @@ TEST(PlanBudgetTest, ThePolicyRunsAsWasChosen) {
   options.budget_ms = 1e6;
   EXPECT_EQ(MakeModelPolicy(options)->Identity(), "i2a, 2 steps");
   options.budget_ms = 1e-3;
+  options.settled = "i2a, 1 step";  // what another machine met it with
+  EXPECT_EQ(MakeModelPolicy(options)->Identity(), "i2a, 1 step");
+  EXPECT_EQ(ModelPolicies(options)()->Identity(), "i2a, 1 step");
+  options.settled.clear();
   testing::ExpectThrowsWith<ConfigError>([&] { MakeModelPolicy(options); },
                                          {"--budget-ms", "i2a, 1 step", "on this machine"});
 }

@@ -170,4 +170,8 @@ struct RolloutParts {
 std::optional<RolloutReport> RunRollout(const RolloutOptions& options, RunContext& run,
                                         const RolloutParts& parts = {});
 
+// Policy::Identity() of the rollout in run.out() that a run with --resume goes on with; empty if it
+// had none, or begins anew.
+std::string ServedBefore(const RunContext& run);
+
 }  // namespace aim

@@ -12,11 +12,17 @@
 
 namespace aim {
 
+// What a plan may take.
+struct PlanBudget {
+  double ms = 0;             // 0: as the options say, however long it takes
+  std::string settled = {};  // with a budget: the identity of an earlier policy, which is kept
+};
+
 struct ModelPolicyOptions {
   ModelOptions model;
   std::string mode = "i2a";  // or "i2va": imagines the video too, and is slower
   std::string device = "cpu";
-  double budget_ms = 0;  // of a plan; 0: as the options say, however long it takes
+  PlanBudget budget;
 };
 
 // Loads the bundle once, for all episodes. A plan has the model's number of frames at its frame
@@ -24,7 +30,8 @@ struct ModelPolicyOptions {
 // neighbours and marked. The sampling noise depends on (input.seed, input.replan) alone.
 //
 // With a budget, plans are timed before the first one, and steps, cache and mode are chosen to meet
-// it; the log says which, and the policy's identity holds them.
+// it; the log says which, and the policy's identity holds them. Times differ from run to run: a run
+// that goes on with another has those of that one.
 //
 // Throws InputError for a damaged bundle, ConfigError for a mode that does not act or that the
 // model was not trained for, or a budget that no plan meets. Act throws ConfigError for a number of
@@ -35,7 +42,7 @@ std::unique_ptr<Policy> MakeModelPolicy(const ModelPolicyOptions& options);
 // same time and take turns to plan, with all else that `model` generates.
 std::function<std::unique_ptr<Policy>()> ModelPolicies(const std::shared_ptr<SharedModel>& model,
                                                        const std::string& mode,
-                                                       double budget_ms = 0);
+                                                       const PlanBudget& budget = {});
 
 // That policy and all jobs that the model was trained for, of one bundle that is loaded once. A job
 // that acts makes of the same request the plan that a policy of that mode makes.
