@@ -24,15 +24,23 @@ std::string Assignment(const std::string& key, double value) { return key + "=" 
 
 std::string KnobOf(const std::string& variant) { return variant.substr(0, variant.find('=')); }
 
-// The references begin where the robot is and need no time to plan.
-bool MattersToModels(const std::string& knob) { return knob == "ramp_frames" || knob == "async"; }
-
 bool IsReference(PolicyKind kind) {
   return kind != PolicyKind::kModel && kind != PolicyKind::kServer;
 }
 
-// Values to both sides where there are two. A knob that nothing depends on is left out: the hold
-// with replanning, the budget without.
+// Whether a rollout with these options may come out otherwise when the knob is turned. References
+// begin where the robot is, need no time to plan and are sure of themselves; a whole plan always
+// fits the budget, and nothing is held behind replanning.
+bool DependsOn(const RolloutOptions& options, const std::string& knob) {
+  if (knob == "ramp_frames" || knob == "async" || knob == "min_confidence") {
+    return !IsReference(options.Kind());
+  }
+  if (knob == "hold_steps") return options.replan == 0;
+  if (knob == "max_steps_factor") return options.replan > 0;
+  return true;
+}
+
+// Values to both sides where there are two. A knob that nothing depends on is left out.
 std::vector<std::string> UsualVariants(const RolloutOptions& options) {
   std::vector<std::string> variants;
   const int replan = options.replan;
@@ -43,7 +51,7 @@ std::vector<std::string> UsualVariants(const RolloutOptions& options) {
     if (half >= std::max(1, options.async)) variants.push_back(Assignment("replan", half));
     variants.push_back(Assignment("replan", 2 * replan));
   }
-  if (!IsReference(options.Kind())) {
+  if (DependsOn(options, "ramp_frames")) {
     variants.push_back(Assignment("ramp_frames", options.ramp_frames == 0 ? kUsualRamp : 0));
   }
   if (replan == 0 && options.hold_steps > 0) variants.push_back(Assignment("hold_steps", 0));
@@ -74,11 +82,13 @@ std::string CheckedVariant(const RolloutOptions& options, const std::string& var
                        .expected = "all, or KEY=VALUE with a key of " + Join(knobs),
                        .fix = is_knob ? "give it a value" : DidYouMean(key, knobs)});
   }
-  if (IsReference(options.Kind()) && MattersToModels(key)) {
+  if (!DependsOn(options, key)) {
     throw ConfigError({.where = "--sensitivity",
-                       .got = '"' + variant + "\" with --policy " + options.policy,
-                       .expected = "a knob that this policy depends on",
-                       .fix = "turn it for a model or a policy server"});
+                       .got = '"' + variant + "\" with --policy " + options.policy +
+                              " and --replan " + std::to_string(options.replan),
+                       .expected = "a knob that such a rollout depends on",
+                       .fix = "references know no async, ramp_frames and min_confidence, whole "
+                              "plans no max_steps_factor, replanning no hold_steps"});
   }
   const RolloutOptions changed = OptionsOfVariant(options, variant);
   changed.Validate();

@@ -61,11 +61,14 @@ TEST(SensitivityVariantsTest, ReferencesHaveNoRamp) {
             (std::vector<std::string>{"replan=8", "hold_steps=0", "hold_steps=16",
                                       "max_ik_failures=2", "max_ik_failures=20"}));
   options.replan = 8;
-  for (const char* variant : {"ramp_frames=4", "async=4"}) {
+  for (const char* variant : {"ramp_frames=4", "async=4", "min_confidence=0.5"}) {
     options.sensitivity = {variant};
     ExpectThrowsWith<ConfigError>([&] { SensitivityVariants(options); },
                                   {variant, "--policy replay"});
   }
+  options.replan = 0;
+  options.sensitivity = {"hold_steps=1"};
+  EXPECT_EQ(SensitivityVariants(options), options.sensitivity);
 }
 
 TEST(SensitivityVariantsTest, OneKnobIsTurned) {
@@ -98,6 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadVariant{"NoValue", "replan", {"KEY=VALUE", "give it a value"}},
         BadVariant{"OutOfRange", "max_ik_failures=0", {"--sensitivity is 0", "[1, 10000]"}},
         BadVariant{"NotTogether", "async=9", {"async is 9 with --replan 6"}},
+        BadVariant{"HoldOfReplanning", "hold_steps=4", {"hold_steps=4", "--replan 6"}},
         BadVariant{"TheSame", "replan=6", {"the rollout's own value"}}),
     testing::CaseName());
 
