@@ -17,19 +17,21 @@ namespace {
 constexpr Rgb kPathColor = {255, 210, 60};
 constexpr double kBlendStrength = 0.5;
 
-// The plan in force at an env step, and the pose it asks for at plan frame `next`.
+// The plan in force at an env step, and its frame that is nearest to the time of the next step.
 struct ActivePlan {
   const TimedPlan* timed;
   size_t next;
 };
 
-ActivePlan PlanAt(const std::vector<TimedPlan>& plans, int env_step) {
+ActivePlan PlanAt(const std::vector<TimedPlan>& plans, int env_step, double period_s) {
   const TimedPlan* active = &plans.front();
   for (const TimedPlan& timed : plans) {
     if (timed.begin_env_step <= env_step) active = &timed;
   }
-  const auto elapsed = static_cast<size_t>(std::max(0, env_step - active->first_env_step));
-  return {active, std::min(elapsed + 1, active->plan.frames.size() - 1)};
+  const int elapsed = std::max(0, env_step - active->first_env_step);
+  const auto frame = std::lround((elapsed + 1) * period_s / active->plan.period_s);
+  return {active,
+          std::clamp<size_t>(static_cast<size_t>(frame), 1, active->plan.frames.size() - 1)};
 }
 
 void DrawPlan(Image& image, const Camera& camera, const ActivePlan& active) {
@@ -75,14 +77,15 @@ Image FrameOf(const Clip& clip, size_t view, size_t frame) {
 
 }  // namespace
 
-TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result, int size) {
+TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result,
+                          double period_s, int size) {
   AIM_CHECK(!result.plans.empty());
   TrialPictures pictures;
   Observation observation = env.Reset(spec.task, spec.variation, spec.seed);
   pictures.views.resize(observation.clip.views.size());
   for (size_t step = 0; step <= result.targets.size(); ++step) {
     if (step > 0) observation = env.Step(result.targets[step - 1]).observation;
-    const ActivePlan active = PlanAt(result.plans, static_cast<int>(step));
+    const ActivePlan active = PlanAt(result.plans, static_cast<int>(step), period_s);
     for (size_t view = 0; view < observation.clip.views.size(); ++view) {
       Image image = RenderView(env, observation, static_cast<int>(view), size);
       const Camera camera =
@@ -96,7 +99,7 @@ TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& re
   return pictures;
 }
 
-TrialPictures ImaginedPictures(const TrialResult& result, int size) {
+TrialPictures ImaginedPictures(const TrialResult& result, double period_s, int size) {
   AIM_CHECK(!result.plans.empty() && result.imagined);
   const Clip& clip = result.imagined->clip;
   TrialPictures pictures;
@@ -109,7 +112,7 @@ TrialPictures ImaginedPictures(const TrialResult& result, int size) {
       planned.push_back(plain.back());
       const Camera camera = CropAndResize(clip.views[view].camera.at(0), 0, 0, clip.width,
                                           clip.height, plain.back().width, plain.back().height);
-      DrawPlan(planned.back(), camera, PlanAt(result.plans, static_cast<int>(frame)));
+      DrawPlan(planned.back(), camera, PlanAt(result.plans, static_cast<int>(frame), period_s));
     }
   }
   return pictures;

@@ -17,12 +17,14 @@ struct TrialPictures {
   bool same_outcome = false;              // did the second playing end like the first?
 };
 
-// Plays the targets of `result` again, with pictures of `size` pixels in the full look. Each shows
-// the action image of the pose that the plan in force asks for next, and the path it asks for.
-TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result, int size);
+// Plays the targets of `result`, one each `period_s`, again, with pictures of `size` pixels in the
+// full look. Each shows the action image of the pose that the plan in force asks for next, and the
+// path it asks for.
+TrialPictures RenderTrial(Env& env, const TrialSpec& spec, const TrialResult& result,
+                          double period_s, int size);
 
 // The same of what was imagined, which is not imagined again: plain beside the plan.
-TrialPictures ImaginedPictures(const TrialResult& result, int size);
+TrialPictures ImaginedPictures(const TrialResult& result, double period_s, int size);
 
 // One row a view, where there are plain ones one more above it, `num_frames` moments from start to
 // end, spread evenly.

@@ -38,11 +38,11 @@ uint64_t HashedSeed(const std::string& task, int variation, int trial) {
 }
 
 // None if the simulator is lost twice.
-std::optional<TrialPictures> PlayForPictures(Env& env, const TrialRecord& record, int size,
-                                             const std::string& name) {
+std::optional<TrialPictures> PlayForPictures(Env& env, const TrialRecord& record, double period_s,
+                                             int size, const std::string& name) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     try {
-      return RenderTrial(env, record.spec, record.result, size);
+      return RenderTrial(env, record.spec, record.result, period_s, size);
     } catch (const IoError& error) {
       LogWarning(name + ": played again for its pictures, it failed: " + error.what());
     }
@@ -206,9 +206,10 @@ void TrialWorker::TakePictures(TrialRecord& record, const std::filesystem::path&
                             : record.result.success ? "_success"
                                                     : "_failure");
   const int size = setting_.options.picture_size;
-  const std::optional<TrialPictures> pictures = is_imagined
-                                                    ? ImaginedPictures(record.result, size)
-                                                    : PlayForPictures(*env_, record, size, name);
+  const double period_s = setting_.period_s;
+  const std::optional<TrialPictures> pictures =
+      is_imagined ? ImaginedPictures(record.result, period_s, size)
+                  : PlayForPictures(*env_, record, period_s, size, name);
   if (!pictures) return;
   if (!pictures->same_outcome) {
     LogWarning(name + ": played again for its pictures, the trial ended otherwise");
