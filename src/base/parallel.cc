@@ -6,10 +6,27 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace aim {
+namespace {
+
+// As many as the system gives: fewer do the same items, later. (No log here: what decodes alone is
+// linked without it.)
+std::vector<std::thread> StartThreads(int64_t count, const std::function<void()>& work) {
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(std::max<int64_t>(count, 0)));
+  try {
+    while (std::ssize(threads) < count) threads.emplace_back(work);
+  } catch (const std::system_error&) {
+    return threads;
+  }
+  return threads;
+}
+
+}  // namespace
 
 void ParallelFor(int64_t count, int num_threads, const std::function<void(int64_t)>& body) {
   std::atomic<int64_t> next{0};
@@ -30,8 +47,7 @@ void ParallelFor(int64_t count, int num_threads, const std::function<void(int64_
     }
   };
   const int64_t extra = std::min<int64_t>(count, num_threads) - 1;
-  std::vector<std::thread> threads;
-  for (int64_t i = 0; i < extra; ++i) threads.emplace_back(work);
+  std::vector<std::thread> threads = StartThreads(extra, work);
   work();
   for (std::thread& thread : threads) thread.join();
   if (error) std::rethrow_exception(error);

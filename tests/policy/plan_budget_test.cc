@@ -74,9 +74,9 @@ TEST(PlanBudgetTest, ThePolicyRunsAsWasChosen) {
   options.model.model = (folder / "model").string();
   options.model.steps = 2;
   EXPECT_EQ(MakeModelPolicy(options)->Identity(), "");
-  options.budget_ms = 1e6;
+  options.budget.ms = 1e6;
   EXPECT_EQ(MakeModelPolicy(options)->Identity(), "i2a, 2 steps");
-  options.budget_ms = 1e-3;
+  options.budget.ms = 1e-3;
   options.settled = "i2a, 1 step";  // what another machine met it with
   EXPECT_EQ(MakeModelPolicy(options)->Identity(), "i2a, 1 step");
   EXPECT_EQ(ModelPolicies(options)()->Identity(), "i2a, 1 step");
