@@ -5,6 +5,8 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "aim/base/atomic_file.h"
@@ -211,16 +213,17 @@ class Rollout {
   void ReadCameras() {
     std::vector<std::string>& cameras = setting_.options.cameras;
     if (cameras.empty()) cameras = {kUsualCameras};
-    for (size_t i = 0; i < cameras.size(); ++i) {
-      const auto begin = cameras.begin();
-      const auto end = begin + static_cast<std::ptrdiff_t>(i);
-      if (std::find(begin, end, cameras[i]) != end) {
+    std::set<std::tuple<double, double, std::string>> known;  // however angles are spelled
+    for (const std::string& text : cameras) {
+      const CameraWish wish = ParseCameraWish(text);
+      const std::string file = wish.views.empty() ? "" : text;
+      if (!known.insert({wish.moved_deg, wish.within_deg, file}).second) {
         throw ConfigError({.where = "--cameras",
-                           .got = '"' + cameras[i] + "\" twice",
+                           .got = '"' + text + "\" twice",
                            .expected = "each once",
                            .fix = ""});
       }
-      env_->PlaceCameras(ParseCameraWish(cameras[i]));
+      env_->PlaceCameras(wish);
     }
     env_->PlaceCameras({});
   }

@@ -183,7 +183,7 @@ TEST_F(ImaginationTest, PicturesAreThoseOfTheTrial) {
   });
   TrialResult result = PlayTrial(env, policy, {.task = "reach", .variation = 0, .seed = 1}, 1,
                                  {.execution = {}, .hold_env_steps = 0, .limits = {}});
-  const TrialPictures pictures = ImaginedPictures(result, 16);
+  const TrialPictures pictures = ImaginedPictures(result, 0.12, 16);
   ASSERT_EQ(pictures.plain.size(), 2u);
   ASSERT_EQ(pictures.plain[0].size(), 5u);
   const int side = pictures.plain[0][3].width;

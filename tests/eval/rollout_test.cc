@@ -353,9 +353,9 @@ INSTANTIATE_TEST_SUITE_P(
                    {"--cameras is \"moved:120\"", "at most 90"}},
         BadOptions{"CamerasTwice",
                    [](RolloutOptions& options, const fs::path&) {
-                     OnPoint(options).cameras = {"moved:20", "moved:20"};
+                     OnPoint(options).cameras = {"moved:20", "moved:20.0"};
                    },
-                   {"\"moved:20\" twice"}},
+                   {"\"moved:20.0\" twice"}},
         BadOptions{"UnknownTask",
                    [](RolloutOptions& options, const fs::path&) {
                      OnPoint(options).task = {"reach", "fly"};
