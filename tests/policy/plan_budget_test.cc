@@ -77,10 +77,13 @@ TEST(PlanBudgetTest, ThePolicyRunsAsWasChosen) {
   options.budget.ms = 1e6;
   EXPECT_EQ(MakeModelPolicy(options)->Identity(), "i2a, 2 steps");
   options.budget.ms = 1e-3;
-  options.settled = "i2a, 1 step";  // what another machine met it with
+  options.budget.settled = "i2a, 1 step";  // what another machine met it with
   EXPECT_EQ(MakeModelPolicy(options)->Identity(), "i2a, 1 step");
-  EXPECT_EQ(ModelPolicies(options)()->Identity(), "i2a, 1 step");
-  options.settled.clear();
+  EXPECT_EQ(
+      ModelPolicies(std::make_shared<SharedModel>(options.model, "cpu"), "i2a", options.budget)()
+          ->Identity(),
+      "i2a, 1 step");
+  options.budget.settled.clear();
   testing::ExpectThrowsWith<ConfigError>([&] { MakeModelPolicy(options); },
                                          {"--budget-ms", "i2a, 1 step", "on this machine"});
 }
