@@ -1,3 +1,4 @@
+// How large a picture is, said by its file.
 #pragma once
 
 #include <cstdint>
