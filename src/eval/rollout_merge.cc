@@ -39,7 +39,8 @@ nlohmann::json ReadObject(const fs::path& path, const char* expected) {
 
 // What is read of a run record later.
 void CheckRecord(const nlohmann::json& record) {
-  for (const char* text : {"version", "revision", "device"}) record.at(text).get<std::string>();
+  for (const char* text : {"version", "revision", "device", "simulator"})
+    record.at(text).get<std::string>();
   for (const char* number : {"frame_period_s", "seconds", "peak_memory_bytes"}) {
     record.at(number).get<double>();
   }

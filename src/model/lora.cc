@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
+#include <set>
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
@@ -53,6 +55,18 @@ std::string FaultOf(const std::string& name, const MatrixShape& shape, const Wei
   return "";
 }
 
+// The parts of names between dots that are no numbers, each once.
+std::vector<std::string> WordsIn(const std::vector<std::string>& names) {
+  std::set<std::string> words;
+  for (const std::string& name : names) {
+    for (const auto part : std::views::split(name, '.')) {
+      const std::string word(part.begin(), part.end());
+      if (word.find_first_not_of("0123456789") != std::string::npos) words.insert(word);
+    }
+  }
+  return {words.begin(), words.end()};
+}
+
 }  // namespace
 
 std::optional<std::string> LoraMatrix(const std::string& name) {
@@ -66,23 +80,29 @@ bool HoldsWord(const std::string& name, const std::string& word) {
   return !word.empty() && ("." + name + ".").find("." + word + ".") != std::string::npos;
 }
 
-std::vector<std::string> LoraTargets(const DitOptions& dit, const LoraOptions& options) {
-  const std::map<std::string, MatrixShape> matrices = BlockMatrices(dit);
-  for (const std::string& target : options.targets) {
-    if (std::ranges::any_of(matrices, [&](const auto& m) { return HoldsWord(m.first, target); }))
+std::vector<std::string> NamesThatHold(const std::vector<std::string>& names,
+                                       const std::vector<std::string>& words,
+                                       const std::string& key) {
+  for (const std::string& word : words) {
+    if (std::ranges::any_of(names, [&](const auto& name) { return HoldsWord(name, word); }))
       continue;
-    throw ConfigError(
-        {.where = "lora.targets",
-         .got = Excerpt(target),
-         .expected = "words of the names of matrices, such as " + matrices.begin()->first,
-         .fix = ""});
+    throw ConfigError({.where = key,
+                       .got = Excerpt(word),
+                       .expected = "words of weights' names: " + Join(WordsIn(names)),
+                       .fix = ""});
   }
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    if (std::ranges::any_of(words, [&](const auto& word) { return HoldsWord(name, word); }))
+      found.push_back(name);
+  }
+  return found;
+}
+
+std::vector<std::string> LoraTargets(const DitOptions& dit, const LoraOptions& options) {
   std::vector<std::string> names;
-  for (const auto& [name, shape] : matrices) {
-    if (std::ranges::any_of(options.targets, [&](const auto& t) { return HoldsWord(name, t); }))
-      names.push_back(name);
-  }
-  return names;
+  for (const auto& [name, shape] : BlockMatrices(dit)) names.push_back(name);
+  return NamesThatHold(names, options.targets, "lora.targets");
 }
 
 ShapeMap LoraShapes(const DitOptions& dit, const LoraOptions& options) {

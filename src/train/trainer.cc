@@ -116,22 +116,10 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
 }
 
 std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOptions& options) {
-  for (const std::string& word : options.trained) {
-    if (std::ranges::any_of(network, [&](const auto& w) { return HoldsWord(w.first, word); }))
-      continue;
-    throw ConfigError(
-        {.where = "train.trained",
-         .got = Excerpt(word),
-         .expected = "words of the names of weights, such as " + network.begin()->first,
-         .fix = "aim-model inspect names them"});
-  }
-  const bool takes_all = options.trained.empty() && options.lora.rank == 0;
   std::vector<std::string> names;
-  for (const auto& [name, shape] : network) {
-    const auto is_named = [&, &of = name](const std::string& word) { return HoldsWord(of, word); };
-    if (takes_all || std::ranges::any_of(options.trained, is_named)) names.push_back(name);
-  }
-  return names;
+  for (const auto& [name, shape] : network) names.push_back(name);
+  if (options.trained.empty() && options.lora.rank == 0) return names;
+  return NamesThatHold(names, options.trained, "train.trained");
 }
 
 Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed)

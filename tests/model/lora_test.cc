@@ -110,7 +110,7 @@ TEST(Lora, TargetsAreWholeWordsOfNames) {
       [] {
         LoraTargets(SmallDit(), {.rank = 1, .targets = {"self_attn", "attn1"}});
       },
-      {"lora.targets is \"attn1\"", "blocks.0.cross_attn.k"});
+      {"lora.targets is \"attn1\"", "blocks, cross_attn, ffn"});
 }
 
 TEST(Lora, WhatFitsNoMatrixIsNamed) {

@@ -49,6 +49,12 @@ struct Lora {
 // "blocks.1.ffn.0", not in "blocks.1.ffn.01".
 bool HoldsWord(const std::string& name, const std::string& word);
 
+// Those of `names` that hold one of the words. Throws ConfigError naming `key` for a word that none
+// of them holds.
+std::vector<std::string> NamesThatHold(const std::vector<std::string>& names,
+                                       const std::vector<std::string>& words,
+                                       const std::string& key);
+
 // Matrices of all blocks that the targets name. Throws ConfigError for a target that names none.
 std::vector<std::string> LoraTargets(const DitOptions& dit, const LoraOptions& options);
 
