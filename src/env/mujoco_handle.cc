@@ -46,6 +46,10 @@ void ToMujoco(const Rigid3d& transform, mjtNum* position, mjtNum* quaternion_wxy
   quaternion_wxyz[3] = transform.rotation.z();
 }
 
+double JointPosition(const mjModel* model, const mjData* data, const std::string& name) {
+  return data->qpos[model->jnt_qposadr[FindId(model, mjOBJ_JOINT, name)]];
+}
+
 Rigid3d WorldFromBody(const mjModel* model, const mjData* data, const std::string& name) {
   const int body = FindId(model, mjOBJ_BODY, name);
   return RigidFromMujoco(data->xpos + 3 * body, data->xquat + 4 * body);

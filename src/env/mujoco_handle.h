@@ -29,6 +29,9 @@ int FindId(const mjModel* model, mjtObj type, const std::string& name);
 Rigid3d RigidFromMujoco(const mjtNum* position, const mjtNum* quaternion_wxyz);
 void ToMujoco(const Rigid3d& transform, mjtNum* position, mjtNum* quaternion_wxyz);
 
+// Of a named hinge or slide joint, rad or m.
+double JointPosition(const mjModel* model, const mjData* data, const std::string& name);
+
 Rigid3d WorldFromBody(const mjModel* model, const mjData* data, const std::string& name);
 
 }  // namespace aim

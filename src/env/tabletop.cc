@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -43,6 +44,17 @@ std::filesystem::path PandaDir() {
   }
   return AIM_PANDA_DIR;
 }
+
+struct TaskRow {
+  std::unique_ptr<Task> (*make)();
+  bool of_shipped_model;  // assets/tiny was trained for it; these are the default tasks
+};
+constexpr std::array<TaskRow, 6> kTasks = {{{MakeReachTarget, true},
+                                            {MakePushButton, true},
+                                            {MakeCloseDrawer, true},
+                                            {MakeSlideBlock, true},
+                                            {MakePickAndLift, true},
+                                            {MakeOpenDrawer, false}}};
 
 // Above the middle of the table, nearly upright (docs/reference/small-model.md section 1).
 Rigid3d DrawStart(Rng& rng) {
@@ -93,11 +105,7 @@ class Tabletop : public Env {
                          .expected = "-25 to 25 degrees",
                          .fix = ""});
     }
-    tasks_.push_back(MakeReachTarget());
-    tasks_.push_back(MakePushButton());
-    tasks_.push_back(MakeCloseDrawer());
-    tasks_.push_back(MakeSlideBlock());
-    tasks_.push_back(MakePickAndLift());
+    for (const TaskRow& row : kTasks) tasks_.push_back(row.make());
   }
 
   EnvIdentity Identity() const override {
@@ -108,6 +116,14 @@ class Tabletop : public Env {
   std::vector<std::string> Tasks() const override {
     std::vector<std::string> names;
     for (const auto& task : tasks_) names.push_back(task->Name());
+    return names;
+  }
+
+  std::vector<std::string> DefaultTasks() const override {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < kTasks.size(); ++i) {
+      if (kTasks[i].of_shipped_model) names.push_back(tasks_[i]->Name());
+    }
     return names;
   }
 

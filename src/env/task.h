@@ -22,6 +22,7 @@ struct Waypoint {
 // table's top.
 inline const Eigen::Vector3d kWorkspaceCentre{0.5, 0.0, 0.0};
 inline constexpr double kFingerHalfDepth_m = 0.0085;  // of the closed fingers along tool x
+inline constexpr int kCloseFrames = 2;                // waited for the fingers to close
 
 class Task {
  public:
@@ -43,6 +44,7 @@ std::unique_ptr<Task> MakePushButton();
 std::unique_ptr<Task> MakeCloseDrawer();
 std::unique_ptr<Task> MakeSlideBlock();
 std::unique_ptr<Task> MakePickAndLift();
+std::unique_ptr<Task> MakeOpenDrawer();
 
 // World position of the tool's tip.
 Eigen::Vector3d TipPosition(const mjModel* model, const mjData* data);

@@ -58,8 +58,7 @@ class PushButton : public Task {
   }
 
   bool Satisfied(const mjModel* model, const mjData* data) const override {
-    const int joint = FindId(model, mjOBJ_JOINT, "cap");
-    return data->qpos[model->jnt_qposadr[joint]] < -kPressed_m;
+    return JointPosition(model, data, "cap") < -kPressed_m;
   }
 
   std::vector<Waypoint> Plan(const mjModel* model, const mjData* data,

@@ -10,7 +10,6 @@ constexpr double kLifted_m = 0.08;  // of the cube's middle above where it lay
 constexpr double kLift_m = 0.12;    // what the expert lifts
 constexpr double kLiftHover_m = 0.075;
 constexpr double kGraspHeight_m = 0.014;
-constexpr int kCloseFrames = 2;
 
 // Do both fingers touch the cube?
 bool Grasped(const mjModel* model, const mjData* data) {

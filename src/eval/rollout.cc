@@ -232,7 +232,7 @@ class Rollout {
     const std::vector<std::string> known = env_->Tasks();
     const RolloutOptions& options = setting_.options;
     std::vector<std::string>& tasks = setting_.options.task;
-    if (tasks.empty()) tasks = known;
+    if (tasks.empty()) tasks = env_->DefaultTasks();
     for (size_t i = 0; i < tasks.size(); ++i) {
       if (std::find(known.begin(), known.end(), tasks[i]) == known.end()) {
         throw ConfigError({.where = "--task",

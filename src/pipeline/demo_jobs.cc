@@ -32,7 +32,7 @@ std::vector<std::string> ChosenTasks(const DemoCollectionOptions& options, const
   const std::vector<std::string> known = env.Tasks();
   std::vector<std::string> tasks = SplitNames(options.task);
   if (tasks.empty()) {
-    tasks = known;
+    tasks = env.DefaultTasks();
     std::erase_if(tasks, [&](const auto& task) { return env.FramesWithoutExpert(task) > 0; });
     return tasks;
   }

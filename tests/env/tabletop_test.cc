@@ -57,7 +57,7 @@ class TabletopTest : public ::testing::TestWithParam<std::string> {
 
 INSTANTIATE_TEST_SUITE_P(Tasks, TabletopTest,
                          ::testing::Values("reach_target", "push_button", "close_drawer",
-                                           "slide_block_to_target", "pick_and_lift"),
+                                           "slide_block_to_target", "pick_and_lift", "open_drawer"),
                          [](const auto& task) { return task.param; });
 
 // A, B, A gives the bytes of A: nothing leaks from one episode, task or report picture to the next.
@@ -224,6 +224,63 @@ TEST_P(TabletopTest, AnUnreachableTargetIsReportedAndHeld) {
       result.observation.tool().world_from_tool.translation - start.world_from_tool.translation;
   EXPECT_LT(moved.norm(), 0.002);
   EXPECT_FALSE(env->Step(start).is_refused());
+}
+
+struct KnownScene {
+  std::string task;
+  std::string prompt;
+  size_t num_frames;
+  Eigen::Vector3d start, goal, camera;  // of the tip and of view 0, in the world
+};
+
+// The shipped model's tasks: its training, its measured success and the demonstrations that people
+// have recorded are of these scenes. Numbers of revision 284c34b, variation 1, seed 7.
+TEST(TabletopTasks, ScenesOfASeedStayAsTheyWere) {
+  const std::vector<KnownScene> scenes = {{"reach_target",
+                                           "reach the green target",
+                                           9,
+                                           {0.494693, 0.041433, 0.242336},
+                                           {0.563310, 0.095243, 0.104735},
+                                           {0.939510, -0.352427, 0.676646}},
+                                          {"push_button",
+                                           "push down the green button",
+                                           9,
+                                           {0.478530, 0.056701, 0.153973},
+                                           {0.510164, -0.021568, 0.033000},
+                                           {0.870923, -0.408001, 0.589390}},
+                                          {"close_drawer",
+                                           "slide the green drawer shut",
+                                           14,
+                                           {0.600424, 0.081438, 0.239841},
+                                           {0.460038, 0.060869, 0.030000},
+                                           {0.969146, -0.356568, 0.598922}},
+                                          {"slide_block_to_target",
+                                           "cover the green target with the block",
+                                           18,
+                                           {0.389136, 0.124029, 0.217337},
+                                           {0.489246, 0.032586, 0.018000},
+                                           {0.965002, -0.348363, 0.527088}},
+                                          {"pick_and_lift",
+                                           "pick up the green block and lift it up",
+                                           17,
+                                           {0.408605, -0.122799, 0.200733},
+                                           {0.416614, 0.065939, 0.134000},
+                                           {1.012896, -0.327349, 0.553793}}};
+  const auto env = MakeTabletop({});
+  std::vector<std::string> names;
+  for (const KnownScene& scene : scenes) {
+    names.push_back(scene.task);
+    const Demonstration plan = env->Plan(scene.task, 1, 7);
+    EXPECT_EQ(plan.clip.prompt, scene.prompt);
+    ASSERT_EQ(plan.commands.size(), scene.num_frames);
+    const auto off_m = [](const Rigid3d& pose, const Eigen::Vector3d& known) {
+      return (pose.translation - known).norm();
+    };
+    EXPECT_LT(off_m(plan.commands.front().world_from_tool, scene.start), 2e-6) << scene.task;
+    EXPECT_LT(off_m(plan.commands.back().world_from_tool, scene.goal), 2e-6) << scene.task;
+    EXPECT_LT(off_m(plan.clip.views[0].camera.at(0).world_from_camera, scene.camera), 2e-6);
+  }
+  EXPECT_EQ(env->DefaultTasks(), names);
 }
 
 TEST(TabletopReport, FullLookShowsTheSameScene) {

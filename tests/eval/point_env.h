@@ -21,9 +21,10 @@ struct PointFaults {
   std::function<void()> on_render = [] {};
   int frames_without_expert = 0;
   EnvIdentity identity = {.simulator = "point 1.0", .settings = {}};
-  std::string suite = {};  // before the tasks' names
-  double step_s = 0;       // what a step adds to the simulator's clock
-  int lag_env_steps = 0;   // the point arrives this many steps after it was told to
+  std::string suite = {};                       // before the tasks' names
+  std::vector<std::string> default_tasks = {};  // empty: all
+  double step_s = 0;                            // what a step adds to the simulator's clock
+  int lag_env_steps = 0;  // the point arrives this many steps after it was told to
 };
 
 class PointEnv : public Env {
@@ -34,6 +35,9 @@ class PointEnv : public Env {
 
   std::vector<std::string> Tasks() const override {
     return {faults_.suite + "reach", faults_.suite + "stay"};
+  }
+  std::vector<std::string> DefaultTasks() const override {
+    return faults_.default_tasks.empty() ? Tasks() : faults_.default_tasks;
   }
   int NumVariations(const std::string& task) const override {
     return task.ends_with("reach") ? 2 : 1;

@@ -119,6 +119,16 @@ TEST_F(RolloutTest, PicturesOfSuccessesAndFailures) {
   EXPECT_EQ(report["run"].contains("left_out"), is_core);
 }
 
+TEST_F(RolloutTest, WithoutATaskTheUsualOnesArePlayed) {
+  RolloutOptions options = SmallOptions("still");
+  options.task.clear();
+  const nlohmann::json report = Roll("a", options, {.default_tasks = {"stay"}});
+  ASSERT_EQ(report["tasks"].size(), 1U);
+  EXPECT_EQ(report["tasks"][0]["task"], "stay");
+  options.task = {"reach"};
+  EXPECT_EQ(Roll("b", options, {.default_tasks = {"stay"}})["tasks"][0]["task"], "reach");
+}
+
 TEST_F(RolloutTest, ATaskOfASuiteHasNoFolderOfItsOwn) {
   RolloutOptions options = SmallOptions("still");
   options.task = {"goal/stay"};

@@ -189,6 +189,16 @@ TEST(DemoCollectionTest, TasksWithoutAnExpertAreLeftOutUnlessTheyAreAskedFor) {
       {"--task", "stay", "nobody demonstrates"});
 }
 
+TEST(DemoCollectionTest, WithoutATaskTheUsualOnesAreDemonstrated) {
+  const TemporaryFolder folder;
+  DemoScript script;
+  script.default_tasks = {"stay"};
+  const json report = Collect({.episodes = 2}, folder / "d", script);
+  EXPECT_EQ(report["written"], 2);
+  EXPECT_FALSE(report["tasks"].contains("reach"));
+  EXPECT_EQ(Collect({.task = {"reach"}, .episodes = 2}, folder / "e", script)["written"], 2);
+}
+
 // As a scene that a simulator's expert cannot demonstrate.
 TEST(DemoCollectionTest, ASeedThatLosesTheSimulatorTwiceIsLeft) {
   const TemporaryFolder folder;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "data/make_episode.h"
 #include "eval/point_env.h"
@@ -19,6 +20,7 @@ struct DemoScript {
   EpisodeOptions shape = {.num_frames = 3};
   EnvIdentity identity = {.simulator = "script 1.0", .settings = {}};
   std::string without_expert;  // a task
+  std::vector<std::string> default_tasks = {"reach", "stay"};
   std::mutex mutex;
   std::map<std::string, int> made;  // "task/variation/seed" -> how often
 };
@@ -35,6 +37,8 @@ class ScriptedEnv : public PointEnv {
   explicit ScriptedEnv(DemoScript& script) : script_(script) {}
 
   EnvIdentity Identity() const override { return script_.identity; }
+
+  std::vector<std::string> DefaultTasks() const override { return script_.default_tasks; }
 
   Demonstration Demo(const std::string& task, int variation, uint64_t seed) override {
     script_.before(seed);

@@ -91,6 +91,8 @@ class Env {
   virtual Imagination* AsImagination() { return nullptr; }  // null: it simulates
 
   virtual std::vector<std::string> Tasks() const = 0;
+  // What is played and demonstrated where no task is named.
+  virtual std::vector<std::string> DefaultTasks() const { return Tasks(); }
   virtual int NumVariations(const std::string& task) const = 0;
 
   // Deterministic in (task, variation, seed), bit for bit. Throws ConfigError for an unknown task

@@ -82,7 +82,9 @@ struct RolloutOptions {
           "they take here, and named in the log; 0 = as the options say");
     SimulatorOptions::ForEachField(self.simulator, visit);
     ImaginationOptions::ForEachField(self.imagination, visit);
-    visit("task", self.task, Any{}, "task to run (repeatable); none = all of the simulator's");
+    visit("task", self.task, Any{},
+          "task to run (repeatable); none = all of the simulator's; of tabletop the five that the "
+          "shipped model was trained for");
     visit("episodes", self.episodes, Range{1, 1e6}, "trials a task");
     visit("variation", self.variation, Range{-1, 1e6},
           "variation of the task; -1 = trial number modulo their count");

@@ -39,7 +39,9 @@ struct DemoCollectionOptions {
   static void ForEachField(Self& self, Visitor&& visit) {
     SimulatorOptions::ForEachField(self.simulator, visit);
     visit("task", self.task, Any{},
-          "task to demonstrate, repeatable or with commas; none = all that have a scripted expert");
+          "task to demonstrate, repeatable or with commas; none = all that have a scripted expert; "
+          "of "
+          "tabletop the five that the shipped model was trained for");
     visit("episodes", self.episodes, Range{1, 10000000}, "episodes a task");
     visit("first_seed", self.first_seed, Any{}, "episode K of a task has seed first_seed + K");
     visit("variations", self.variations, Any{},
