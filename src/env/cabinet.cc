@@ -44,20 +44,6 @@ void AddBoards(mjsBody* drawer) {
   board("drawer_bottom", {0.005, 0, 0.009}, {0.06, inner, 0.003});
 }
 
-void AddSlide(mjsBody* drawer) {
-  mjsJoint* slide = mjs_addJoint(drawer, nullptr);
-  mjs_setName(slide->element, "drawer");
-  slide->type = mjJNT_SLIDE;
-  slide->axis[0] = 1;
-  slide->axis[1] = 0;
-  slide->axis[2] = 0;
-  slide->limited = mjLIMITED_TRUE;
-  slide->range[0] = 0;
-  slide->range[1] = 0.125;
-  slide->damping = 4;
-  slide->frictionloss = 3;
-}
-
 }  // namespace
 
 mjsBody* AddCabinet(mjsBody* world) {
@@ -65,7 +51,12 @@ mjsBody* AddCabinet(mjsBody* world) {
   AddWalls(cabinet);
   mjsBody* drawer = AddBody(cabinet, "drawer");
   AddBoards(drawer);
-  AddSlide(drawer);
+  AddJoint(drawer, {.name = "drawer",
+                    .axis = Eigen::Vector3d::UnitX(),
+                    .lowest = 0,
+                    .highest = 0.125,
+                    .damping = 4,
+                    .friction_loss = 3});
   return drawer;
 }
 

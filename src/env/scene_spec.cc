@@ -176,6 +176,20 @@ mjsGeom* AddGeom(mjsBody* body, const GeomSpec& spec) {
   return geom;
 }
 
+void AddJoint(mjsBody* body, const JointSpec& spec) {
+  mjsJoint* joint = mjs_addJoint(body, nullptr);
+  mjs_setName(joint->element, spec.name.c_str());
+  joint->type = spec.type;
+  for (int i = 0; i < 3; ++i) joint->axis[i] = spec.axis[i];
+  joint->limited = mjLIMITED_TRUE;
+  joint->range[0] = spec.lowest;
+  joint->range[1] = spec.highest;
+  joint->stiffness = spec.stiffness;
+  joint->damping = spec.damping;
+  joint->frictionloss = spec.friction_loss;
+  joint->armature = spec.armature;
+}
+
 ModelPtr BuildModel(const Task& task, const std::filesystem::path& panda_dir, Look look,
                     int image_size) {
   const std::filesystem::path file = panda_dir / "panda.xml";

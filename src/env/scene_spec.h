@@ -36,8 +36,20 @@ struct GeomSpec {
   double mass_kg = 0;
 };
 
+struct JointSpec {
+  std::string name;
+  mjtJoint type = mjJNT_SLIDE;
+  Eigen::Vector3d axis = Eigen::Vector3d::UnitZ();  // in the body
+  double lowest = 0, highest = 0;                   // m or rad
+  double stiffness = 0;                             // towards 0
+  double damping = 0;
+  double friction_loss = 0;
+  double armature = 0;
+};
+
 mjsBody* AddBody(mjsBody* parent, const std::string& name);
 mjsGeom* AddGeom(mjsBody* body, const GeomSpec& geom);
+void AddJoint(mjsBody* body, const JointSpec& joint);
 
 class Task;
 

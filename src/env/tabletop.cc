@@ -49,12 +49,13 @@ struct TaskRow {
   std::unique_ptr<Task> (*make)();
   bool of_shipped_model;  // assets/tiny was trained for it; these are the default tasks
 };
-constexpr std::array<TaskRow, 6> kTasks = {{{MakeReachTarget, true},
+constexpr std::array<TaskRow, 7> kTasks = {{{MakeReachTarget, true},
                                             {MakePushButton, true},
                                             {MakeCloseDrawer, true},
                                             {MakeSlideBlock, true},
                                             {MakePickAndLift, true},
-                                            {MakeOpenDrawer, false}}};
+                                            {MakeOpenDrawer, false},
+                                            {MakeTurnTap, false}}};
 
 // Above the middle of the table, nearly upright (docs/reference/small-model.md section 1).
 Rigid3d DrawStart(Rng& rng) {

@@ -35,18 +35,12 @@ class PushButton : public Task {
                   .size = {0.032, kCapRise_m / 2, 0},
                   .touch = Touch::kFixture,
                   .mass_kg = 0.03});
-    mjsJoint* slide = mjs_addJoint(cap, nullptr);
-    mjs_setName(slide->element, "cap");
-    slide->type = mjJNT_SLIDE;
-    slide->axis[0] = 0;
-    slide->axis[1] = 0;
-    slide->axis[2] = 1;
-    slide->limited = mjLIMITED_TRUE;
-    slide->range[0] = -kTravel_m;
-    slide->range[1] = 0;
-    slide->stiffness = 100;
-    slide->damping = 2;
-    slide->armature = 0.01;
+    AddJoint(cap, {.name = "cap",
+                   .lowest = -kTravel_m,
+                   .highest = 0,
+                   .stiffness = 100,
+                   .damping = 2,
+                   .armature = 0.01});
   }
 
   void Draw(const NamedColour& colour, const Rigid3d&, Rng& rng,

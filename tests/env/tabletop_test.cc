@@ -57,7 +57,8 @@ class TabletopTest : public ::testing::TestWithParam<std::string> {
 
 INSTANTIATE_TEST_SUITE_P(Tasks, TabletopTest,
                          ::testing::Values("reach_target", "push_button", "close_drawer",
-                                           "slide_block_to_target", "pick_and_lift", "open_drawer"),
+                                           "slide_block_to_target", "pick_and_lift", "open_drawer",
+                                           "turn_tap"),
                          [](const auto& task) { return task.param; });
 
 // A, B, A gives the bytes of A: nothing leaks from one episode, task or report picture to the next.
