@@ -50,6 +50,17 @@ double JointPosition(const mjModel* model, const mjData* data, const std::string
   return data->qpos[model->jnt_qposadr[FindId(model, mjOBJ_JOINT, name)]];
 }
 
+bool Touching(const mjModel* model, const mjData* data, const std::string& geom,
+              const std::string& other) {
+  const int a = FindId(model, mjOBJ_GEOM, geom);
+  const int b = FindId(model, mjOBJ_GEOM, other);
+  for (int i = 0; i < data->ncon; ++i) {
+    const int* pair = data->contact[i].geom;
+    if ((pair[0] == a && pair[1] == b) || (pair[0] == b && pair[1] == a)) return true;
+  }
+  return false;
+}
+
 Rigid3d WorldFromBody(const mjModel* model, const mjData* data, const std::string& name) {
   const int body = FindId(model, mjOBJ_BODY, name);
   return RigidFromMujoco(data->xpos + 3 * body, data->xquat + 4 * body);

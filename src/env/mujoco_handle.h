@@ -1,4 +1,5 @@
-// Owners of MuJoCo's objects, and poses in its number layout (quaternions w first).
+// Owners of MuJoCo's objects, its state by name, and poses in its number layout (quaternions w
+// first).
 #pragma once
 
 #include <mujoco/mujoco.h>
@@ -31,6 +32,10 @@ void ToMujoco(const Rigid3d& transform, mjtNum* position, mjtNum* quaternion_wxy
 
 // Of a named hinge or slide joint, rad or m.
 double JointPosition(const mjModel* model, const mjData* data, const std::string& name);
+
+// Do two named geoms touch at this instant?
+bool Touching(const mjModel* model, const mjData* data, const std::string& geom,
+              const std::string& other);
 
 Rigid3d WorldFromBody(const mjModel* model, const mjData* data, const std::string& name);
 

@@ -176,6 +176,15 @@ mjsGeom* AddGeom(mjsBody* body, const GeomSpec& spec) {
   return geom;
 }
 
+mjsGeom* AddBlock(mjsBody* world, GeomSpec spec) {
+  mjsBody* body = AddBody(world, spec.name);
+  mjs_addFreeJoint(body);
+  spec.touch = Touch::kMovable;
+  mjsGeom* geom = AddGeom(body, spec);
+  geom->condim = 4;
+  return geom;
+}
+
 void AddJoint(mjsBody* body, const JointSpec& spec) {
   mjsJoint* joint = mjs_addJoint(body, nullptr);
   mjs_setName(joint->element, spec.name.c_str());

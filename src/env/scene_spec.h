@@ -49,6 +49,8 @@ struct JointSpec {
 
 mjsBody* AddBody(mjsBody* parent, const std::string& name);
 mjsGeom* AddGeom(mjsBody* body, const GeomSpec& geom);
+// A body on its own, free to move, and its geom of the same name.
+mjsGeom* AddBlock(mjsBody* world, GeomSpec geom);
 void AddJoint(mjsBody* body, const JointSpec& joint);
 
 class Task;

@@ -49,13 +49,14 @@ struct TaskRow {
   std::unique_ptr<Task> (*make)();
   bool of_shipped_model;  // assets/tiny was trained for it; these are the default tasks
 };
-constexpr std::array<TaskRow, 7> kTasks = {{{MakeReachTarget, true},
+constexpr std::array<TaskRow, 8> kTasks = {{{MakeReachTarget, true},
                                             {MakePushButton, true},
                                             {MakeCloseDrawer, true},
                                             {MakeSlideBlock, true},
                                             {MakePickAndLift, true},
                                             {MakeOpenDrawer, false},
-                                            {MakeTurnTap, false}}};
+                                            {MakeTurnTap, false},
+                                            {MakeStackBlocks, false}}};
 
 // Above the middle of the table, nearly upright (docs/reference/small-model.md section 1).
 Rigid3d DrawStart(Rng& rng) {

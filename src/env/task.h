@@ -46,6 +46,7 @@ std::unique_ptr<Task> MakeSlideBlock();
 std::unique_ptr<Task> MakePickAndLift();
 std::unique_ptr<Task> MakeOpenDrawer();
 std::unique_ptr<Task> MakeTurnTap();
+std::unique_ptr<Task> MakeStackBlocks();
 
 // World position of the tool's tip.
 Eigen::Vector3d TipPosition(const mjModel* model, const mjData* data);

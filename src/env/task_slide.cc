@@ -32,14 +32,10 @@ class SlideBlock : public Task {
   void AddObjects(mjsBody* world) const override {
     AddGeom(AddBody(world, "target"),
             {.name = "target", .position = {0, 0, 0.001}, .size = {0.05, 0.05, 0.001}});
-    mjsBody* block = AddBody(world, "block");
-    mjs_addFreeJoint(block);
-    mjsGeom* geom = AddGeom(block, {.name = "block",
-                                    .size = {kBlockHalf_m, kBlockHalf_m, kBlockHalfHeight_m},
-                                    .colour = {1.0f, 0.5f, 0.0f},
-                                    .touch = Touch::kMovable,
-                                    .mass_kg = 0.15});
-    geom->condim = 4;
+    mjsGeom* geom = AddBlock(world, {.name = "block",
+                                     .size = {kBlockHalf_m, kBlockHalf_m, kBlockHalfHeight_m},
+                                     .colour = {1.0f, 0.5f, 0.0f},
+                                     .mass_kg = 0.15});
     // Finger and table both rub on the block: with a product of the two coefficients near 1 a push
     // that sags would jam it.
     geom->priority = 1;
