@@ -100,7 +100,7 @@ class TurnTap : public Task {
 
  private:
   static void AddBase(mjsBody* tap) {
-    const Rgb metal{0.55f, 0.57f, 0.6f};
+    const Rgb metal{0.34f, 0.35f, 0.38f};
     AddGeom(tap, {.name = "tap_post",
                   .type = mjGEOM_CYLINDER,
                   .position = {0, 0, kPostHeight_m / 2},
