@@ -130,9 +130,9 @@ std::string ValidationChart(const RunHistory& history, const Measure& measure, i
 
 std::string StepChartsHtml(const RunHistory& history, int64_t last_step) {
   return StepChart(history, "loss", &RunHistory::Step::loss, last_step) +
-         PartsChart(history, "loss a mode", &RunHistory::Step::loss_of_mode, last_step) +
-         PartsChart(history, "loss a range of sigma, from clean to noise",
-                    &RunHistory::Step::loss_of_noise, last_step) +
+         PartsChart(history, "loss by mode", &RunHistory::Step::loss_of_mode, last_step) +
+         PartsChart(history, "loss by noise level, sigma", &RunHistory::Step::loss_of_noise,
+                    last_step) +
          StepChart(history, "learning rate", &RunHistory::Step::lr, last_step) +
          StepChart(history, "length of the gradient", &RunHistory::Step::grad_norm, last_step) +
          StepChart(history, "samples a second", &RunHistory::Step::samples_per_s, last_step);

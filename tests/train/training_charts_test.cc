@@ -36,9 +36,9 @@ TEST(TrainingChartsTest, LossesOfModesAndNoiseHaveACurveEach) {
   }
   const std::string html = StepChartsHtml(history, 2);
   EXPECT_EQ(CountParts(html, "<polyline"), 4U + 3U);
-  EXPECT_THAT(html, HasSubstr("loss a mode"));
+  EXPECT_THAT(html, HasSubstr("loss by mode"));
   EXPECT_THAT(html, HasSubstr("0.75-1"));
-  EXPECT_THAT(StepChartsHtml(History(2), 4), Not(HasSubstr("loss a mode")));
+  EXPECT_THAT(StepChartsHtml(History(2), 4), Not(HasSubstr("loss by mode")));
 }
 
 nlohmann::json Validation(int64_t step, double position_mm) {
