@@ -106,6 +106,19 @@ TEST(NoiseLevelTest, ALargerShiftMeansMoreNoise) {
   }
 }
 
+TEST(Recipes, EveryOneIsRead) {
+  int count = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(testing::SourceDir() / "configs/train")) {
+    TrainRunOptions options;
+    ApplyOptions(options, ReadToml(entry.path()), entry.path().string());
+    options.init = "some bundle";  // an adapter needs one
+    options.Validate();
+    ++count;
+  }
+  EXPECT_GE(count, 6);
+}
+
 // docs/reference/method.md 4.2, of RLBench; 100 000 draws, within four deviations.
 TEST(ReleaseRecipe, DrawsModesAndPromptsAsTheReleaseDoes) {
   TrainOptions options = Recipe("release.toml").train;
