@@ -69,7 +69,7 @@ class GlooComm : public Comm {
  public:
   explicit GlooComm(Launch launch) : launch_(std::move(launch)) {
     try {
-      const auto options = c10d::ProcessGroupGloo::Options::create(kCollective);
+      const auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
       options->devices.push_back(DeviceFor(launch_));
       group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(MakeStore(), launch_.rank, launch_.size,
                                                            options);
@@ -90,14 +90,18 @@ class GlooComm : public Comm {
   void SumInPlace(std::span<at::Tensor> tensors) override {
     InBuckets(tensors, [&](at::Tensor& flat) {
       std::vector<at::Tensor> one = {flat};
-      group_->allreduce(one)->wait();
+      c10d::AllreduceOptions options;
+      options.timeout = kCollective;
+      group_->allreduce(one, options)->wait();
     });
   }
 
   void Broadcast(std::span<at::Tensor> tensors) override {
     InBuckets(tensors, [&](at::Tensor& flat) {
       std::vector<at::Tensor> one = {flat};
-      group_->broadcast(one)->wait();
+      c10d::BroadcastOptions options;
+      options.timeout = kCollective;
+      group_->broadcast(one, options)->wait();
     });
   }
 
