@@ -61,19 +61,11 @@ from lerobot.utils.import_utils import register_third_party_plugins  # noqa: E40
 
 register_third_party_plugins()
 import lerobot_policy_aim  # noqa: E402
+from expect import raises  # noqa: E402
 from lerobot_env_still import CAMERAS, PICTURES, POSE, PROMPT, STEPS  # noqa: E402
 from lerobot_policy_aim.policy_client import PolicyClient  # noqa: E402
 
 assert str(site) in lerobot_policy_aim.__file__, lerobot_policy_aim.__file__
-
-
-def raises(kind, words, call):
-    try:
-        call()
-    except kind as error:
-        assert words in str(error), error
-        return
-    raise AssertionError(f"no {kind.__name__} with {words!r}")
 
 
 def expected(seed, num_plans, cameras=CAMERAS):

@@ -12,6 +12,7 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(sys.argv[1]) / "python/lerobot_policy_aim/lerobot_policy_aim"))
 sys.dont_write_bytecode = True
 import poses  # noqa: E402
+from expect import raises  # noqa: E402
 
 
 def matrix_of(quaternion):
@@ -28,15 +29,6 @@ def about(axis, angle):
     matrix[i, i] = matrix[j, j] = c
     matrix[i, j], matrix[j, i] = -s, s
     return matrix
-
-
-def refused(words, call):
-    try:
-        call()
-    except ValueError as error:
-        assert words in str(error), error
-        return
-    raise AssertionError(f"taken; expected {words!r}")
 
 
 random = np.random.default_rng(7)
@@ -72,11 +64,12 @@ for gripper, numbers, openness in (("open", [0.75], 0.75), ("closed", [0.75], 0.
 for gripper, number in (("open", 0.75), ("closed", 0.25), ("closed_sign", -0.5)):
     assert poses.actions_of_poses([still + [0.75]], "quat_xyzw", gripper)[0, 7] == number, gripper
 
-refused("has length 2; expected 1; is policy.state_rotation quat_xyzw?",
-        lambda: poses.pose_of_state([0, 0, 0, 2, 0, 0, 0, 1], "quat_xyzw", "open"))
-refused("expected 8 finite numbers: x y z, quat_xyzw, open",
-        lambda: poses.pose_of_state(still, "quat_xyzw", "open"))
-refused("expected 8 finite", lambda: poses.pose_of_state(still + [np.nan], "quat_xyzw", "open"))
+raises(ValueError, "has length 2; expected 1; is policy.state_rotation quat_xyzw?",
+       lambda: poses.pose_of_state([0, 0, 0, 2, 0, 0, 0, 1], "quat_xyzw", "open"))
+raises(ValueError, "expected 8 finite numbers: x y z, quat_xyzw, open",
+       lambda: poses.pose_of_state(still, "quat_xyzw", "open"))
+raises(ValueError, "expected 8 finite",
+       lambda: poses.pose_of_state(still + [np.nan], "quat_xyzw", "open"))
 
 # Between two poses: half way is half the turn; equal periods are the poses themselves.
 start = np.array([0, 0, 0, 0, 0, 0, 1, 1.0])

@@ -17,6 +17,7 @@ port, root = int(sys.argv[1]), pathlib.Path(sys.argv[2])
 sys.path.insert(0, str(root / "scripts"))
 sys.dont_write_bytecode = True
 import policy_client  # noqa: E402
+from expect import raises  # noqa: E402
 from policy_client import OtherPolicyError, PolicyClient, ServerError  # noqa: E402
 
 policy_client.FIRST_PAUSE_S = 0.001
@@ -60,15 +61,6 @@ def ask(server, timeout_s=20.0):
         return client.plan({}, {}, [0, 0, 0, 0, 0, 0, 1], 1, "go")
     finally:
         client.close()
-
-
-def raises(kind, words, call):
-    try:
-        call()
-    except kind as error:
-        assert words in str(error), error
-        return
-    raise AssertionError(f"no {kind.__name__}")
 
 
 fake = FakeServer(["busy", "close", "deadline", "closing", "close", "plan"])
