@@ -27,6 +27,11 @@ bool IsInside(const fs::path& name) {
   return !name.is_absolute() && *name.lexically_normal().begin() != "..";
 }
 
+// What another bundle calls the file `name` of the bundle `initial`: the same if it is taken along.
+std::string NameFrom(const fs::path& initial, const std::string& name) {
+  return IsInside(name) ? name : fs::absolute(initial / name).lexically_normal().string();
+}
+
 // File or folder `name` of the bundle `initial`.
 void TakeFiles(const fs::path& initial, const fs::path& name, const fs::path& folder) {
   if (!fs::is_directory(initial / name)) return LinkOrCopy(initial / name, folder / name);
@@ -78,9 +83,7 @@ std::function<void(const fs::path&)> PartsOf(const fs::path& initial, BundleConf
     names.push_back(&config.text.file);
     names.push_back(&config.text.tokenizer_file);
   }
-  for (std::string* name : names) {
-    if (!IsInside(*name)) *name = fs::absolute(initial / *name).lexically_normal().string();
-  }
+  for (std::string* name : names) *name = NameFrom(initial, *name);
   return [initial, autoencoder = config.autoencoder, text = config.text,
           has_text_files](const fs::path& folder) {
     if (IsInside(autoencoder.file)) TakeWeights(initial, autoencoder.file, folder);
@@ -94,7 +97,7 @@ std::function<void(const fs::path&)> PartsOf(const fs::path& initial, BundleConf
 std::function<void(const fs::path&)> AdapterPart(const fs::path& initial, BundleConfig& config,
                                                  const Lora& adapter, const std::string& name) {
   const std::string dit = LoadBundleConfig(initial).dit_file;
-  config.dit_file = IsInside(dit) ? dit : fs::absolute(initial / dit).lexically_normal().string();
+  config.dit_file = NameFrom(initial, dit);
   config.adapter = name;
   return [=](const fs::path& folder) {
     if (IsInside(dit)) TakeWeights(initial, dit, folder);
