@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -12,14 +11,13 @@
 #include "aim/base/text.h"
 #include "aim/train/launch.h"
 #include "aim/train/trainer.h"
+#include "train/stopwatch.h"
 #include "train/training_setup.h"
 
 namespace aim {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-
 constexpr int kSteps = 3;
 
 // Gone with its contents at the end.
@@ -46,10 +44,6 @@ class PassingFolder {
  private:
   fs::path path_;
 };
-
-double SecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // Enough for as many different clips as the steps want, and one to hold out.
 int64_t EpisodesToRead(const TrainRunOptions& options) {

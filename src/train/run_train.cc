@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -20,6 +19,7 @@
 #include "train/metrics_file.h"
 #include "train/rank_start.h"
 #include "train/sample_strips.h"
+#include "train/stopwatch.h"
 #include "train/training_page.h"
 #include "train/training_setup.h"
 
@@ -29,12 +29,6 @@ namespace {
 constexpr const char* kBundle = "bundle";  // in the run's folder
 
 constexpr size_t kSampleClips = 2;
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // Means over the steps since the last line.
 class Window {
@@ -155,7 +149,7 @@ class TrainingLoop {
     if (comm.size() > 1) SendStart(start, comm);
     Trainer trainer(std::move(start.network), options.train, run.seed());
     Resume(trainer, options.train.steps, run);
-    trainer.TakeStateOfRank0(comm);
+    if (comm.size() > 1) trainer.TakeStateOfRank0(comm);
     return trainer;
   }
 
