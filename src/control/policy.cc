@@ -68,6 +68,13 @@ std::vector<ToolPose> TrustedPoses(const Plan& plan, const ToolPose& present,
 
 }  // namespace
 
+std::vector<Plan> Policy::ActTogether(const std::vector<Clip>& seen,
+                                      const std::vector<PlanRequest>& requests) {
+  std::vector<Plan> plans;
+  for (size_t i = 0; i < seen.size(); ++i) plans.push_back(Act(seen[i], requests[i]));
+  return plans;
+}
+
 ReplayPolicy::ReplayPolicy(std::vector<ToolPose> commands, double period_s)
     : commands_(std::move(commands)), period_s_(period_s) {
   AIM_CHECK(!commands_.empty());

@@ -54,15 +54,16 @@ Batch EncodeBatch(const GeneratorModel& model, const std::vector<Clip>& clips) {
 }
 
 // Noise of each clip from its own stream, so that batching changes nothing.
-at::Tensor BatchNoise(at::IntArrayRef shape, NoiseKind kind, const Rng& rng) {
+at::Tensor BatchNoise(at::IntArrayRef shape, NoiseKind kind,
+                      const std::vector<NoiseStream>& streams) {
   std::vector<at::Tensor> noise;
-  for (int64_t i = 0; i < shape[0]; ++i) {
+  for (const NoiseStream& stream : streams) {
     if (kind == NoiseKind::kTorch) {
-      noise.push_back(TorchNoise(shape.slice(1), rng.seed() + static_cast<uint64_t>(i)));
+      noise.push_back(TorchNoise(shape.slice(1), stream.rng.seed() + stream.row));
       continue;
     }
-    Rng stream = rng.Derive(static_cast<uint64_t>(i), "noise");
-    noise.push_back(NormalNoise(shape.slice(1), stream));
+    Rng rng = stream.rng.Derive(stream.row, "noise");
+    noise.push_back(NormalNoise(shape.slice(1), rng));
   }
   return at::stack(noise);
 }
@@ -103,9 +104,16 @@ std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& actio
   return DecodeVideo(spans, static_cast<int>(action_videos[0].size(1)), cameras, options);
 }
 
+std::vector<NoiseStream> NoiseRows(const Rng& rng, size_t count) {
+  std::vector<NoiseStream> rows;
+  for (size_t row = 0; row < count; ++row) rows.push_back({rng, row});
+  return rows;
+}
+
 std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
-                                    const Rng& rng) {
+                                    const std::vector<NoiseStream>& noise_streams) {
+  AIM_CHECK(noise_streams.size() == clips.size());
   const at::InferenceMode guard;
   Stopwatch stopwatch;
   const Batch batch = EncodeBatch(model, clips);
@@ -127,7 +135,7 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
     model.text->ReleaseWeights();
   }
   const at::Tensor canvas = GatherCanvas(plan, batch.latents);
-  const at::Tensor noise = BatchNoise(canvas.sizes(), options.sampler.passes.noise, rng);
+  const at::Tensor noise = BatchNoise(canvas.sizes(), options.sampler.passes.noise, noise_streams);
   const double encode_s = stopwatch.Lap();
   const at::Tensor out = Denoise(*model.dit, plan, canvas, noise, conditions, options.sampler);
   if (options.times != nullptr) WaitFor(out);

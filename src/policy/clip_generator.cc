@@ -116,7 +116,8 @@ void ClipGenerator::CheckShape(const Clip& clip, const std::string& where) const
 }
 
 std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
-                                              const ClipRequest& request, const Rng& rng) const {
+                                              const ClipRequest& request,
+                                              const std::vector<NoiseStream>& noise) const {
   const BundleConfig& config = bundle_->config;
   for (const Clip& clip : clips) CheckShape(clip, "clip");
   const GeneratorModel model{&bundle_->dit,
@@ -133,7 +134,7 @@ std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
   options.times = request.times;
   options.decoder.spec = config.action_image;
   options.decoder.temporal_prior = false;  // comes after the given pose is in its place
-  std::vector<GeneratedClip> generated = Generate(model, mode_, clips, options, rng);
+  std::vector<GeneratedClip> generated = Generate(model, mode_, clips, options, noise);
   for (size_t i = 0; i < clips.size(); ++i) {
     std::vector<DecodedPose>& poses = generated[i].poses;
     if (poses.empty()) continue;

@@ -63,19 +63,28 @@ class ModelPolicy : public Policy {
   void Reset(uint64_t) override {}  // nothing is kept between plans
 
   Plan Act(const Clip& seen, const PlanRequest& request) override {
-    Clip clip = seen;
-    clip.fps = generator_.config().fps;
-    generator_.CheckShape(clip, "observation");
+    return std::move(ActTogether({seen}, {request})[0]);
+  }
+
+  std::vector<Plan> ActTogether(const std::vector<Clip>& seen,
+                                const std::vector<PlanRequest>& requests) override {
+    std::vector<Clip> clips = seen;
+    std::vector<NoiseStream> noise;
+    for (size_t i = 0; i < clips.size(); ++i) {
+      clips[i].fps = generator_.config().fps;
+      generator_.CheckShape(clips[i], "observation");
+      noise.push_back({PlanNoise(requests[i])});
+    }
     GenerateTimes times;
     const ClipRequest clip_request{.decode_video = false, .times = &times};
     std::unique_lock<std::mutex> turn;
     if (model_) turn = std::unique_lock(model_->turns());
-    Plan plan;
-    plan.period_s = generator_.period_s();
-    plan.frames = std::move(generator_.Run({clip}, clip_request, PlanNoise(request))[0].poses);
+    std::vector<Plan> plans;
+    for (GeneratedClip& made : generator_.Run(clips, clip_request, noise))
+      plans.push_back({.period_s = generator_.period_s(), .frames = std::move(made.poses)});
     stages_ = {
         {"encode", times.encode_s}, {"denoise", times.denoise_s}, {"decode", times.decode_s}};
-    return plan;
+    return plans;
   }
 
   std::vector<PlanStage> LastStages() const override { return stages_; }

@@ -154,6 +154,16 @@ ClipView ViewOf(const SentPicture& picture, const Camera& camera, int size) {
   return view;
 }
 
+template <class Work>
+std::exception_ptr ErrorOf(Work&& work) {
+  try {
+    work();
+  } catch (...) {
+    return std::current_exception();
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Clip SeenClip(const PolicyRequest& request, const PolicyNeeds& needs, const ViewOptions& options) {
@@ -186,13 +196,35 @@ Planner::Planner(ServedModel model, ViewOptions views, const ActionOptions& acti
       views_(std::move(views)),
       actions_(actions) {}
 
-PolicyReply Planner::MakePlan(const PolicyRequest& request, const PlanRequest& plan_request) {
-  if (!request.job.empty()) return RunJob(request, plan_request);
-  const Clip seen = SeenClip(request, needs_, views_);
-  PolicyReply reply;
-  reply.plan = model_.policy->Act(seen, plan_request);
-  reply.actions = ActionsOf(reply.plan, request);
-  return reply;
+std::vector<PlanOutcome> Planner::MakePlans(const std::vector<PlanAsk>& asks) {
+  std::vector<PlanOutcome> outcomes(asks.size());
+  std::vector<size_t> planned;  // of asks
+  std::vector<Clip> seen;
+  std::vector<PlanRequest> requests;
+  for (size_t i = 0; i < asks.size(); ++i) {
+    const auto& [request, plan_request] = asks[i];
+    outcomes[i].error = ErrorOf([&] {
+      if (!request->job.empty()) {
+        outcomes[i].reply = RunJob(*request, plan_request);
+        return;
+      }
+      seen.push_back(SeenClip(*request, needs_, views_));
+      requests.push_back(plan_request);
+      planned.push_back(i);
+    });
+  }
+  std::vector<Plan> plans;
+  const std::exception_ptr error =
+      ErrorOf([&] { plans = model_.policy->ActTogether(seen, requests); });
+  for (size_t k = 0; k < planned.size(); ++k) {
+    auto& [reply, own_error] = outcomes[planned[k]];
+    own_error = ErrorOf([&] {
+      if (error && planned.size() == 1) std::rethrow_exception(error);
+      reply.plan = error ? model_.policy->Act(seen[k], requests[k]) : std::move(plans[k]);
+      reply.actions = ActionsOf(reply.plan, *asks[planned[k]].request);
+    });
+  }
+  return outcomes;
 }
 
 PolicyReply Planner::RunJob(const PolicyRequest& request, const PlanRequest& plan_request) {

@@ -1,6 +1,7 @@
 // From a request to a plan: which pictures are the policy's views, at which size, by which camera.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,18 @@ struct ActionOptions {
   int chunk = 0;         // actions of a plan before the next one is made; 0 = all
 };
 
+// One of the requests that are planned together; borrowed.
+struct PlanAsk {
+  const PolicyRequest* request = nullptr;
+  PlanRequest plan_request;
+};
+
+// What came of it: a reply, or why there is none.
+struct PlanOutcome {
+  PolicyReply reply;
+  std::exception_ptr error;
+};
+
 class Planner {
  public:
   Planner(ServedModel model, ViewOptions views, const ActionOptions& actions = {});
@@ -40,9 +53,10 @@ class Planner {
   const PolicyNeeds& needs() const { return needs_; }
   const std::vector<std::string>& jobs() const { return jobs_; }
 
-  // The plan and its actions, or what the request's job makes; the times are left to the caller.
-  // Throws InputError, ConfigError for what the model cannot do or start from.
-  PolicyReply MakePlan(const PolicyRequest& request, const PlanRequest& plan_request);
+  // Of each request the plan and its actions, or what its job makes; the times are left to the
+  // caller. Plans are made together, and one that fails alone; errors are InputError and
+  // ConfigError for what the model cannot do or start from.
+  std::vector<PlanOutcome> MakePlans(const std::vector<PlanAsk>& asks);
 
  private:
   PolicyReply RunJob(const PolicyRequest& request, const PlanRequest& plan_request);

@@ -101,6 +101,7 @@ ServeReport RunServe(const ServeOptions& options, RunContext& run, const ServePa
                    .seed = run.seed(),
                    .plan_timeout_s = options.limits.plan_s,
                    .max_waiting = options.limits.waiting,
+                   .max_batch = options.max_batch,
                    .max_waiting_bytes = static_cast<uint64_t>(options.limits.waiting_mib) << 20,
                    .max_message_bytes = static_cast<uint64_t>(options.limits.message_mib) << 20});
   SocketServer server(sockets, service);

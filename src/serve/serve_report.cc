@@ -21,13 +21,10 @@ nlohmann::json ToJson(const ServeReport& report) {
   for (const auto& word : WordsOf(FaultCode())) {
     faults[word.text] = report.faults.at(static_cast<size_t>(word.value));
   }
-  return {{"clients", report.clients},
-          {"requests", report.requests},
-          {"plans", report.plans},
-          {"repeated", report.repeated},
-          {"faults", std::move(faults)},
-          {"plan_s", report.plan_s},
-          {"longest_plan_s", report.longest_plan_s}};
+  return {{"clients", report.clients},   {"requests", report.requests},
+          {"plans", report.plans},       {"batches", report.batches},
+          {"repeated", report.repeated}, {"faults", std::move(faults)},
+          {"plan_s", report.plan_s},     {"longest_plan_s", report.longest_plan_s}};
 }
 
 std::string MetricsText(const ServeReport& report) {
@@ -40,6 +37,8 @@ std::string MetricsText(const ServeReport& report) {
   add("clients", "gauge", "Clients that are connected.", count(report.open_clients));
   add("requests_total", "counter", "Plans that were asked for.", count(report.requests));
   add("plans_total", "counter", "Plans that were sent.", count(report.plans));
+  add("batches_total", "counter", "Times that plans were made, several together or one.",
+      count(report.batches));
   add("repeated_total", "counter", "Requests answered from the store.", count(report.repeated));
   add("waiting", "gauge", "Requests that wait for their plan.", count(report.waiting));
   add("plan_seconds_total", "counter", "Time spent planning.", report.plan_s);

@@ -1,6 +1,7 @@
 #include "serve/service.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "aim/base/error.h"
@@ -125,7 +126,7 @@ void Service::Forget(Pending& pending) {
 }
 
 void Service::ForgetAll(uint64_t id) {
-  for (const std::shared_ptr<Pending>& pending : pending_) {
+  for (const PendingPtr& pending : pending_) {
     if (pending->client == id) Forget(*pending);
   }
 }
@@ -133,7 +134,7 @@ void Service::ForgetAll(uint64_t id) {
 void Service::Close(uint64_t id) {
   const std::lock_guard lock(mutex_);
   clients_.erase(id);
-  std::erase_if(pending_, [&](const std::shared_ptr<Pending>& pending) {
+  std::erase_if(pending_, [&](const PendingPtr& pending) {
     if (pending->client != id || pending->planning) return false;
     Forget(*pending);
     return true;
@@ -143,7 +144,7 @@ void Service::Close(uint64_t id) {
 
 void Service::RefuseLate(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  for (const std::shared_ptr<Pending>& pending : pending_) {
+  for (const PendingPtr& pending : pending_) {
     if (pending->answered || SecondsBetween(pending->received, now) < options_.plan_timeout_s) {
       continue;
     }
@@ -155,9 +156,8 @@ void Service::RefuseLate(Clock::time_point now) {
     }
     Forget(*pending);
   }
-  std::erase_if(pending_, [](const std::shared_ptr<Pending>& pending) {
-    return pending->answered && !pending->planning;
-  });
+  std::erase_if(pending_,
+                [](const PendingPtr& pending) { return pending->answered && !pending->planning; });
 }
 
 void Service::Drain() {
@@ -167,14 +167,13 @@ void Service::Drain() {
 
 bool Service::IsIdle() const {
   const std::lock_guard lock(mutex_);
-  return std::ranges::all_of(
-      pending_, [](const std::shared_ptr<Pending>& pending) { return pending->answered; });
+  return std::ranges::all_of(pending_, [](const PendingPtr& pending) { return pending->answered; });
 }
 
 void Service::RefuseWaiting() {
   const std::lock_guard lock(mutex_);
   draining_ = true;
-  for (const std::shared_ptr<Pending>& pending : pending_) {
+  for (const PendingPtr& pending : pending_) {
     if (std::exchange(pending->answered, true)) continue;
     const auto found = clients_.find(pending->client);
     if (found == clients_.end()) continue;
@@ -192,8 +191,8 @@ ServeReport Service::Report() const {
   const std::lock_guard lock(mutex_);
   ServeReport report = report_;
   report.open_clients = static_cast<int64_t>(clients_.size());
-  report.waiting = std::ranges::count_if(
-      pending_, [](const std::shared_ptr<Pending>& pending) { return !pending->answered; });
+  report.waiting =
+      std::ranges::count_if(pending_, [](const PendingPtr& pending) { return !pending->answered; });
   return report;
 }
 
@@ -241,7 +240,7 @@ bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& requ
     ++report_.repeated;
     return true;
   }
-  for (const std::shared_ptr<Pending>& pending : pending_) {
+  for (const PendingPtr& pending : pending_) {
     // That of another client which still waits stays that one's.
     const bool is_anothers = pending->client != id && clients_.contains(pending->client);
     if (pending->key != key || is_anothers) continue;
@@ -257,7 +256,7 @@ bool Service::AnswerAgain(uint64_t id, Client& client, const PolicyRequest& requ
 std::optional<PolicyFault> Service::Crowded(uint64_t id, uint64_t size_bytes) const {
   int waiting = 0;
   uint64_t bytes = 0;
-  for (const std::shared_ptr<Pending>& each : pending_) {
+  for (const PendingPtr& each : pending_) {
     if (each->client == id) ++waiting;
     bytes += each->size_bytes;
   }
@@ -294,43 +293,71 @@ void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest& request,
   pending->client = id;
   // Other jobs are no steps of a trial.
   const bool is_step = request.job.empty();
+  pending->is_alone = !is_step;
   pending->plan_request = {.seed = request.seed.value_or(client.seed),
                            .replan = request.replan.value_or(is_step ? client.num_plans : 0)};
   if (is_step) ++client.num_plans;
   pending->key = key;
   pending->size_bytes = message.size();
   pending->received = Clock::now();
-  queue_.Push(id, [this, pending] { PlanOne(pending); });
+  queue_.Push(id, pending);
   pending_.push_back(pending);
   pending->request = std::move(request);
 }
 
 void Service::Work() {
-  while (const std::optional<FairQueue::Job> job = queue_.Pop()) (*job)();
+  for (;;) {
+    std::vector<PendingPtr> popped = queue_.Pop(options_.max_batch);
+    if (popped.empty()) return;
+    const auto alone =
+        std::ranges::stable_partition(popped, std::logical_not(), &Pending::is_alone);
+    PlanTogether({popped.begin(), alone.begin()});
+    for (const PendingPtr& pending : alone) PlanTogether({pending});
+  }
 }
 
-void Service::PlanOne(const std::shared_ptr<Pending>& pending) {
+bool Service::BeginPlan(Pending& pending) {
+  if (pending.answered || AnswerFromStore(pending)) return false;
+  pending.planning = true;
+  return true;
+}
+
+void Service::PlanTogether(const std::vector<PendingPtr>& popped) {
   const Clock::time_point begin = Clock::now();
-  double queue_ms = 0;
+  std::vector<PendingPtr> planned;
+  std::vector<PlanAsk> asks;
   {
     const std::lock_guard lock(mutex_);
-    if (pending->answered) {
-      pending_.remove(pending);
-      return;
+    for (const PendingPtr& pending : popped) {
+      if (!BeginPlan(*pending)) {
+        pending_.remove(pending);
+        continue;
+      }
+      planned.push_back(pending);
+      asks.push_back({&pending->request, pending->plan_request});
     }
-    if (AnswerFromStore(*pending)) {
-      pending_.remove(pending);
-      return;
-    }
-    pending->planning = true;
-    queue_ms = 1000 * SecondsBetween(pending->received, begin);
   }
-  // One request that fails must not end the server for the others.
+  if (planned.empty()) return;
+  std::vector<PlanOutcome> outcomes = planner_->MakePlans(asks);
+  const double seconds = SecondsBetween(begin, Clock::now());
+  {
+    const std::lock_guard lock(mutex_);
+    ++report_.batches;
+    report_.plan_s += seconds;
+    report_.longest_plan_s = std::max(report_.longest_plan_s, seconds);
+  }
+  for (size_t i = 0; i < planned.size(); ++i) {
+    outcomes[i].reply.queue_ms = 1000 * SecondsBetween(planned[i]->received, begin);
+    outcomes[i].reply.infer_ms = 1000 * seconds;
+    Settle(planned[i], std::move(outcomes[i]));
+  }
+}
+
+// One request that fails must not end the server for the others.
+void Service::Settle(const PendingPtr& pending, PlanOutcome outcome) {
   try {
-    PolicyReply reply = planner_->MakePlan(pending->request, pending->plan_request);
-    reply.queue_ms = queue_ms;
-    reply.infer_ms = 1000 * SecondsBetween(begin, Clock::now());
-    Settle(pending, reply);
+    if (outcome.error) std::rethrow_exception(outcome.error);
+    Settle(pending, outcome.reply);
   } catch (const InputError& error) {
     Settle(pending, PolicyFault{FaultCode::kBadRequest, error.what()});
   } catch (const ConfigError& error) {
@@ -367,18 +394,16 @@ void Service::Store(const std::string& key, const PolicyReply& reply) {
   }
 }
 
-void Service::Settle(const std::shared_ptr<Pending>& pending, const PolicyReply& reply) {
+void Service::Settle(const PendingPtr& pending, const PolicyReply& reply) {
   const std::lock_guard lock(mutex_);
   pending_.remove(pending);
-  report_.plan_s += reply.infer_ms / 1000;
-  report_.longest_plan_s = std::max(report_.longest_plan_s, reply.infer_ms / 1000);
   Store(pending->key, reply);
   const auto found = clients_.find(pending->client);
   if (pending->answered || found == clients_.end()) return;
   SendReply(found->second, *pending, reply);
 }
 
-void Service::Settle(const std::shared_ptr<Pending>& pending, const PolicyFault& fault) {
+void Service::Settle(const PendingPtr& pending, const PolicyFault& fault) {
   const std::lock_guard lock(mutex_);
   pending_.remove(pending);
   const auto found = clients_.find(pending->client);

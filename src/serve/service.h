@@ -27,12 +27,13 @@ struct ServiceOptions {
   uint64_t seed = 0;            // of clients that send none
   double plan_timeout_s = 120;  // from a request to its plan
   int max_waiting = 4;          // requests of one client
+  int max_batch = 1;            // plans that are made together
   // Of all requests on their way together; a request is taken where none is, whatever its size.
   uint64_t max_waiting_bytes = uint64_t{1} << 30;
   uint64_t max_message_bytes = 64 << 20;
 };
 
-// One thread plans, a client after another. Thread-safe.
+// One thread plans, a client after another, or for several that wait at once. Thread-safe.
 class Service {
  public:
   using Clock = std::chrono::steady_clock;
@@ -87,8 +88,9 @@ class Service {
     Clock::time_point received;
     bool answered = false;
     bool planning = false;
+    bool is_alone = false;  // another job than to plan
   };
-  using PendingList = std::list<std::shared_ptr<Pending>>;
+  using PendingPtr = std::shared_ptr<Pending>;
 
   struct Stored {
     std::string key;
@@ -97,14 +99,17 @@ class Service {
   };
 
   void Work();
-  void PlanOne(const std::shared_ptr<Pending>& pending);
-  void Settle(const std::shared_ptr<Pending>& pending, const PolicyReply& reply);
-  void Settle(const std::shared_ptr<Pending>& pending, const PolicyFault& fault);
+  void PlanTogether(const std::vector<PendingPtr>& popped);
+  void Settle(const PendingPtr& pending, PlanOutcome outcome);
+  void Settle(const PendingPtr& pending, const PolicyReply& reply);
+  void Settle(const PendingPtr& pending, const PolicyFault& fault);
   // The rest holds mutex_.
   // `request` is taken once nothing can fail any more.
   void AcceptPlan(uint64_t id, Client& client, PolicyRequest& request, std::string_view message);
   // The answer to the request of that key; null without a key or an answer.
   const Stored* FindStored(const std::string& key) const;
+  // Whether there is something left to plan; if so, it has begun.
+  bool BeginPlan(Pending& pending);
   // A request that has been answered since it came, by the plan of the same one.
   bool AnswerFromStore(Pending& pending);
   bool AnswerAgain(uint64_t id, Client& client, const PolicyRequest& request,
@@ -123,11 +128,11 @@ class Service {
   std::unique_ptr<Planner> planner_;  // of the thread alone
   ServiceOptions options_;
   ServedPolicy served_;
-  FairQueue queue_;
+  FairQueue<PendingPtr> queue_;
   mutable std::mutex mutex_;
   std::map<uint64_t, Client> clients_;
   uint64_t last_client_ = 0;
-  PendingList pending_;
+  std::list<PendingPtr> pending_;
   std::deque<Stored> store_;  // the newest last
   size_t stored_bytes_ = 0;
   bool draining_ = false;

@@ -110,6 +110,27 @@ TEST_F(ModelPolicyTest, PlansDependOnSeedReplanAndInputAlone) {
   EXPECT_FALSE(SameOpenness(plan, policy->Act(seen, kRequest)));
 }
 
+// Whatever else is planned in the same pass, up to the rounding of its matrix products.
+TEST_F(ModelPolicyTest, APlanMadeWithOthersIsThatMadeAlone) {
+  const std::vector<Clip> seen = {FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 22)),
+                                  FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 23)),
+                                  FirstFrame(MakeSyntheticClip(testing::kTinyFrames, 22))};
+  const std::vector<PlanRequest> requests = {
+      {.seed = 5}, {.seed = 5, .replan = 2}, {.seed = 6, .replan = 1}};
+  const auto policy = MakeModelPolicy(Options());
+  const std::vector<Plan> together = policy->ActTogether(seen, requests);
+  ASSERT_EQ(together.size(), seen.size());
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const Plan alone = policy->Act(seen[i], requests[i]);
+    ASSERT_EQ(together[i].frames.size(), alone.frames.size());
+    for (size_t k = 0; k < alone.frames.size(); ++k) {
+      EXPECT_NEAR(together[i].frames[k].pose.gripper_open, alone.frames[k].pose.gripper_open, 1e-4);
+      EXPECT_NEAR(together[i].frames[k].confidence, alone.frames[k].confidence, 1e-3);
+    }
+  }
+  EXPECT_FALSE(SameOpenness(together[0], together[2]));
+}
+
 TEST_F(ModelPolicyTest, TellsWhereTheTimeWent) {
   const auto policy = MakeModelPolicy(Options());
   EXPECT_TRUE(policy->LastStages().empty());

@@ -35,6 +35,14 @@ class Gate {
     changed_.notify_all();
     changed_.wait(lock, [this] { return open_; });
   }
+  void CountBatch(size_t size) {
+    const std::lock_guard lock(mutex_);
+    batches_.push_back(size);
+  }
+  std::vector<size_t> batches() {
+    const std::lock_guard lock(mutex_);
+    return batches_;
+  }
   std::vector<std::string> prompts() {
     const std::lock_guard lock(mutex_);
     return prompts_;
@@ -45,6 +53,7 @@ class Gate {
   std::condition_variable changed_;
   bool open_ = true;
   std::vector<std::string> prompts_;
+  std::vector<size_t> batches_;  // plans that were asked for together
 };
 
 // Plans actions that stand still but for the first two: there x is the seed, then the replan; y
@@ -67,6 +76,11 @@ class GatedPolicy : public Policy {
                                             static_cast<double>(seen.width)};
     poses[2].world_from_tool.translation = {static_cast<double>(request.replan), 0, 0};
     return PlanFromPoses(poses, needs_.frame_period_s);
+  }
+  std::vector<Plan> ActTogether(const std::vector<Clip>& seen,
+                                const std::vector<PlanRequest>& requests) override {
+    gate_.CountBatch(seen.size());
+    return Policy::ActTogether(seen, requests);
   }
 
  private:

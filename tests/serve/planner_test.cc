@@ -96,14 +96,41 @@ TEST(PlannerTest, ActionsOfOneByOneClientsHaveTheirRate) {
     return Planner({std::make_unique<GatedPolicy>(gate), nullptr}, {}, actions);
   };
   PolicyRequest request = ReadBy("vla-eval", VlaEvalObservation());
-  EXPECT_EQ(make({}).MakePlan(request, {}).actions.size(), 2u);
-  const std::vector<ToolPose> faster =
-      make({.action_hz = 20}).MakePlan(request, {.seed = 5}).actions;
+  const auto actions_of = [&](const ActionOptions& actions) {
+    return make(actions).MakePlans({{&request, {.seed = 5}}})[0].reply.actions;
+  };
+  EXPECT_EQ(actions_of({}).size(), 2u);
+  const std::vector<ToolPose> faster = actions_of({.action_hz = 20});
   ASSERT_EQ(faster.size(), 10u);
   EXPECT_NEAR(faster[4].world_from_tool.translation.x(), 5, 1e-9);
-  EXPECT_EQ(make({.action_hz = 20, .chunk = 3}).MakePlan(request, {}).actions.size(), 3u);
+  EXPECT_EQ(actions_of({.action_hz = 20, .chunk = 3}).size(), 3u);
   request.one_action = false;
-  EXPECT_EQ(make({.action_hz = 20, .chunk = 1}).MakePlan(request, {}).actions.size(), 2u);
+  EXPECT_EQ(actions_of({.action_hz = 20, .chunk = 1}).size(), 2u);
+}
+
+// What one of them lacks, or breaks the policy with, is its own.
+TEST(PlannerTest, OfRequestsTogetherOneFailsAlone) {
+  Gate gate;
+  Planner planner({std::make_unique<GatedPolicy>(gate), nullptr}, {});
+  PolicyRequest good = ReadBy("openpi", SampleObservation());
+  PolicyRequest crash = good, poseless = good, job = good;
+  crash.prompt = "crash";
+  poseless.pose.reset();
+  job.job = "i2v";
+  const std::vector<PlanOutcome> outcomes = planner.MakePlans({{&poseless, {.seed = 1}},
+                                                               {&good, {.seed = 2}},
+                                                               {&crash, {.seed = 3}},
+                                                               {&job, {.seed = 4}},
+                                                               {&good, {.seed = 5}}});
+  const auto rethrow = [&](size_t i) { std::rethrow_exception(outcomes[i].error); };
+  ExpectThrowsWith<InputError>([&] { rethrow(0); }, {"observation/gripper_pose"});
+  EXPECT_THROW(rethrow(2), std::runtime_error);
+  ExpectThrowsWith<InputError>([&] { rethrow(3); }, {"job is \"i2v\""});
+  for (const size_t i : {1u, 4u}) {
+    ASSERT_FALSE(outcomes[i].error);
+    EXPECT_EQ(outcomes[i].reply.actions.at(0).world_from_tool.translation.x(),
+              static_cast<double>(i + 1));
+  }
 }
 
 }  // namespace

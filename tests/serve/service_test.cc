@@ -47,6 +47,16 @@ class Inbox {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
+MsgpackValue PosesValue(int num_frames) {
+  std::vector<double> rows;
+  for (int frame = 0; frame < num_frames; ++frame) {
+    for (const double number : {0.1 * frame, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0}) {
+      rows.push_back(number);
+    }
+  }
+  return NumpyArray({num_frames, 8}, std::span<const double>(rows));
+}
+
 class ServiceTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { SetLogLevel(LogLevel::kOff); }
@@ -71,11 +81,15 @@ class ServiceTest : public ::testing::Test {
     return error == nullptr ? "" : *Find(*error, "code")->As<std::string>();
   }
 
+  static std::unique_ptr<Planner> MakePlanner(Gate& gate) {
+    return std::make_unique<Planner>(
+        ServedModel{std::make_unique<GatedPolicy>(gate), std::make_unique<testing::CountingJobs>()},
+        ViewOptions());
+  }
+
   Gate gate_;
   Service service_{
-      std::make_unique<Planner>(ServedModel{std::make_unique<GatedPolicy>(gate_),
-                                            std::make_unique<testing::CountingJobs>()},
-                                ViewOptions()),
+      MakePlanner(gate_),
       {.policy_name = "gated", .seed = 5, .max_waiting = 2, .max_waiting_bytes = 100'000}};
   Inbox inbox_;
 };
@@ -189,6 +203,33 @@ TEST_F(ServiceTest, ClientsTakeTurns) {
   EXPECT_THAT(gate_.prompts(), ElementsAre("a1", "b1", "a2", "b2"));
 }
 
+// What waits while a plan is made is planned together, so many at most, each for itself.
+TEST_F(ServiceTest, PlansThatWaitAreMadeTogether) {
+  Gate gate;
+  Service service(MakePlanner(gate), {.policy_name = "gated", .seed = 5, .max_batch = 3});
+  gate.Close();
+  std::vector<Inbox> inboxes(5);
+  std::vector<uint64_t> clients;
+  for (size_t i = 0; i < inboxes.size(); ++i) {
+    clients.push_back(service.Open(FindWire("openpi"), inboxes[i].send()));
+    MsgpackValue::Map ask =
+        With(Ask(i == 2 ? "crash" : "go", "r"), "seed", static_cast<int64_t>(i));
+    if (i == 3) ask = With(With(ask, "job", "a2v"), "poses", PosesValue(3));
+    service.Receive(clients.back(), ToMsgpack(ask), false);
+    if (i == 0) gate.WaitForPlans(1);
+  }
+  gate.Open();
+  for (const size_t i : {0u, 1u, 4u})
+    EXPECT_EQ(AskedWith(inboxes[i].WaitMap(1)).first, static_cast<double>(i));
+  EXPECT_EQ(CodeOf(inboxes[2].WaitMap(1)), "internal");
+  EXPECT_NE(Find(inboxes[3].WaitMap(1), "video/front"), nullptr);
+  service.Stop();
+  // The first alone; of the three next two plans, the job after them; the last.
+  EXPECT_THAT(gate.batches(), ElementsAre(1, 2, 0, 1));
+  EXPECT_EQ(service.Report().batches, 4);
+  EXPECT_EQ(service.Report().plans, 4);
+}
+
 TEST_F(ServiceTest, TooManyWaitingRequestsAreRefused) {
   gate_.Close();
   const uint64_t client = Open(inbox_);
@@ -222,16 +263,6 @@ MsgpackValue::Map WithVideo(MsgpackValue::Map map, const std::string& name, int 
   const std::vector<uint8_t> rgb(static_cast<size_t>(num_frames) * 768, 3);
   return With(std::move(map), "observation/image/" + name,
               NumpyArray({num_frames, 16, 16, 3}, std::span<const uint8_t>(rgb)));
-}
-
-MsgpackValue PosesValue(int num_frames) {
-  std::vector<double> rows;
-  for (int frame = 0; frame < num_frames; ++frame) {
-    for (const double number : {0.1 * frame, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0}) {
-      rows.push_back(number);
-    }
-  }
-  return NumpyArray({num_frames, 8}, std::span<const double>(rows));
 }
 
 TEST_F(ServiceTest, JobsAnswerWithWhatTheyMake) {

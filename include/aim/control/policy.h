@@ -47,6 +47,11 @@ class Policy {
   // frames.
   virtual Plan Act(const Clip& seen, const PlanRequest& request) = 0;
 
+  // Several at once, each of a trial of its own, for policies that are faster so. A plan may differ
+  // from that of Act in the last bits of its numbers.
+  virtual std::vector<Plan> ActTogether(const std::vector<Clip>& seen,
+                                        const std::vector<PlanRequest>& requests);
+
   // Where the time of the last plan went, if the policy tells; in order.
   virtual std::vector<PlanStage> LastStages() const { return {}; }
 };

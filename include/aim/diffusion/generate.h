@@ -43,14 +43,28 @@ struct GeneratedClip {
   std::vector<DecodedPose> poses;  // one a frame; empty if no actions were generated
 };
 
+// Where the noise of one clip comes from: rng.Derive(row, "noise"), or, if
+// options.sampler.passes.noise is "torch", TorchNoise of seed rng.seed() + row.
+struct NoiseStream {
+  Rng rng;
+  uint64_t row = 0;
+};
+
+// Rows 0, 1, ... of one.
+std::vector<NoiseStream> NoiseRows(const Rng& rng, size_t count);
+
 // Generates what `mode` leaves open in each clip (all of one size and number of views; the cameras
 // and the prompt of each are used). Only segments the mode asks for are denoised, and only those
-// that were not given are decoded. Clip i's noise comes from rng.Derive(i, "noise"), or, if
-// options.sampler.passes.noise is "torch", is TorchNoise of seed rng.seed() + i, so a batch gives
-// what single clips give.
+// that were not given are decoded. `noise` is one a clip: a batch gives what single clips give, to
+// the rounding of matrix products of other shapes.
 std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
                                     const std::vector<Clip>& clips, const GenerateOptions& options,
-                                    const Rng& rng);
+                                    const std::vector<NoiseStream>& noise);
+inline std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mode,
+                                           const std::vector<Clip>& clips,
+                                           const GenerateOptions& options, const Rng& rng) {
+  return Generate(model, mode, clips, options, NoiseRows(rng, clips.size()));
+}
 
 // Poses of action videos, one a view [3, T, H, W] in [-1, 1].
 std::vector<DecodedPose> DecodeActionVideos(const std::vector<at::Tensor>& action_videos,

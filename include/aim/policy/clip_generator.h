@@ -46,9 +46,13 @@ class ClipGenerator {
   void CheckShape(const Clip& clip, const std::string& where) const;
 
   // Generates what the mode leaves open. Frame 0 of the poses is the given one, with confidence 1,
-  // if it was given. Clip i depends on (rng, i) and itself alone.
+  // if it was given. Clip i depends on noise[i] and itself alone, up to the rounding of a batch.
   std::vector<GeneratedClip> Run(const std::vector<Clip>& clips, const ClipRequest& request,
-                                 const Rng& rng) const;
+                                 const std::vector<NoiseStream>& noise) const;
+  std::vector<GeneratedClip> Run(const std::vector<Clip>& clips, const ClipRequest& request,
+                                 const Rng& rng) const {
+    return Run(clips, request, NoiseRows(rng, clips.size()));
+  }
 
  private:
   std::shared_ptr<const Bundle> bundle_;

@@ -63,6 +63,7 @@ struct ServeOptions {
   double min_confidence = 0;
   double action_hz = 0;
   int chunk = 0;
+  int max_batch = 1;
   ServeLimits limits;
 
   template <class Self, class Visitor>
@@ -94,6 +95,10 @@ struct ServeOptions {
           "of clients that take one action at a time (vla-eval): actions a second; 0 = the plan's");
     visit("chunk", self.chunk, Range{0, 100000},
           "of those: actions of a plan before the next one is made; 0 = all");
+    visit(
+        "max_batch", self.max_batch, Range{1, 256},
+        "plans that wait at the same time and are made in one pass of the network; with more than "
+        "1, what waits beside a request may change the last bits of its plan");
     ModelOptions::ForEachField(self.model, visit);
     visit("limits", self.limits, Any{}, "");
   }

@@ -15,6 +15,7 @@ struct ServeReport {
   int64_t open_clients = 0;  // that still do
   int64_t requests = 0;      // plans that were asked for
   int64_t plans = 0;         // that were sent
+  int64_t batches = 0;       // times that plans were made, several together or one
   int64_t repeated = 0;      // answered from the store: the same request again
   int64_t waiting = 0;       // not answered yet
   std::array<int64_t, WordsOf(FaultCode()).size()> faults = {};  // by FaultCode
