@@ -60,7 +60,8 @@ std::vector<Camera> TurnTrack(const std::vector<Camera>& cameras, CameraTurn tur
 }
 
 void AugmentView(const CameraTurn& turn, const LightChange& light, Image& frame, ClipView& view) {
-  const bool turns = !turn.rotation_rad.isZero() || turn.zoom > 1;
+  const bool is_calibrated = !view.camera.frames.empty();
+  const bool turns = is_calibrated && (!turn.rotation_rad.isZero() || turn.zoom > 1);
   const CameraTrack before = view.camera;
   if (turns) view.camera.frames = TurnTrack(before.frames, turn);
   const auto frame_bytes = static_cast<std::ptrdiff_t>(frame.rgb.size());

@@ -58,9 +58,9 @@ void AppendFrames(Clip more, const Clip& whole, Clip& clip) {
 std::vector<Clip> CutClips(const Clip& clip, int count, int num_frames) {
   std::vector<Clip> clips;
   clips.reserve(static_cast<size_t>(count));
-  const int num_poses = static_cast<int>(clip.poses.size());
+  const int has_frames = clip.views.at(0).num_frames;
   for (int i = 0; i < count; ++i)
-    clips.push_back(CutClip(clip, i * std::max(1, num_poses - 2) / count, num_frames));
+    clips.push_back(CutClip(clip, i * std::max(1, has_frames - 2) / count, num_frames));
   return clips;
 }
 

@@ -13,19 +13,16 @@ ClipView FitView(const ClipView& view, int width, int height, int new_width, int
   ClipView fitted;
   fitted.camera.name = view.camera.name;
   fitted.num_frames = view.num_frames;
-  const auto num_frames = static_cast<size_t>(view.num_frames);
-  const size_t num_cameras = view.camera.frames.size();
   Image image(width, height);
+  for (const Camera& camera : view.camera.frames) {
+    RequirePictureSize(camera, image);
+    fitted.camera.frames.push_back(FitCamera(camera, new_width, new_height));
+  }
   const auto frame_bytes = static_cast<std::ptrdiff_t>(image.rgb.size());
-  for (size_t frame = 0; frame < std::max(num_frames, num_cameras); ++frame) {
-    const auto source = static_cast<std::ptrdiff_t>(std::min(frame, num_frames - 1));
-    std::copy_n(view.rgb.begin() + source * frame_bytes, frame_bytes, image.rgb.begin());
-    const CameraImage result =
-        CropAndResizeImage(image, view.camera.at(frame), new_width, new_height);
-    if (frame < num_frames) {
-      fitted.rgb.insert(fitted.rgb.end(), result.image.rgb.begin(), result.image.rgb.end());
-    }
-    if (frame < num_cameras) fitted.camera.frames.push_back(result.camera);
+  for (int frame = 0; frame < view.num_frames; ++frame) {
+    std::copy_n(view.rgb.begin() + frame * frame_bytes, frame_bytes, image.rgb.begin());
+    const Image result = CropAndResizeImage(image, new_width, new_height);
+    fitted.rgb.insert(fitted.rgb.end(), result.rgb.begin(), result.rgb.end());
   }
   return fitted;
 }

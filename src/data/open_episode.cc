@@ -128,7 +128,6 @@ Episode OpenEpisode::Read(const FrameRange& range) {
 Clip OpenEpisode::ReadFitted(const FrameRange& range, int stride, int width, int height) {
   const FrameRange frames = WithinEpisode(range, num_frames_, where_);
   const Clip& whole = facts_.clip;
-  RequireCameras(whole, where_);
   Clip clip;
   clip.width = width;
   clip.height = height;
@@ -137,14 +136,14 @@ Clip OpenEpisode::ReadFitted(const FrameRange& range, int stride, int width, int
   clip.views.resize(whole.views.size());
   videos_->VisitFrames(frames, stride, [&](size_t v, int frame, std::span<const uint8_t> rgb) {
     const CameraTrack& track = whole.views[v].camera;
-    const ClipView one{.camera = {track.name, {track.at(static_cast<size_t>(frame))}},
-                       .num_frames = 1,
-                       .rgb = {rgb.begin(), rgb.end()}};
+    ClipView one{.camera = {track.name, {}}, .num_frames = 1, .rgb = {rgb.begin(), rgb.end()}};
+    if (!track.frames.empty()) one.camera.frames = {track.at(static_cast<size_t>(frame))};
     const ClipView fitted = FitView(one, whole.width, whole.height, width, height);
     ClipView& view = clip.views[v];
     view.camera.name = track.name;
     if (track.frames.size() > 1 || view.num_frames == 0) {
-      view.camera.frames.push_back(fitted.camera.at(0));
+      view.camera.frames.insert(view.camera.frames.end(), fitted.camera.frames.begin(),
+                                fitted.camera.frames.end());
     }
     view.rgb.insert(view.rgb.end(), fitted.rgb.begin(), fitted.rgb.end());
     ++view.num_frames;

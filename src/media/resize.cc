@@ -57,12 +57,16 @@ Image ResizeImage(const Image& image, int width, int height) {
   return ResizeMat(MatOf(image), width, height);
 }
 
-CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height) {
+Image CropAndResizeImage(const Image& image, int width, int height) {
   CheckSize(width, height);
   CheckSize(image.width, image.height);
-  RequirePictureSize(camera, image);
   const cv::Mat window = MatOf(image)(CentredWindow(image.width, image.height, width, height));
-  return {ResizeMat(window, width, height), FitCamera(camera, width, height)};
+  return ResizeMat(window, width, height);
+}
+
+CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height) {
+  RequirePictureSize(camera, image);
+  return {CropAndResizeImage(image, width, height), FitCamera(camera, width, height)};
 }
 
 Camera FitCamera(const Camera& camera, int width, int height) {

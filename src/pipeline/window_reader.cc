@@ -8,7 +8,9 @@
 namespace aim {
 
 WindowReader::WindowReader(OpenEpisode& episode, int stride, int width, int height)
-    : episode_(episode), stride_(stride), width_(width), height_(height) {}
+    : episode_(episode), stride_(stride), width_(width), height_(height) {
+  RequireCameras(episode.facts().clip, episode.where());
+}
 
 int WindowReader::num_frames() const { return (episode_.num_frames() - 1) / stride_ + 1; }
 

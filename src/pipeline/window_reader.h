@@ -10,7 +10,7 @@ namespace aim {
 // memory, so that it does not grow with the episode.
 class WindowReader {
  public:
-  // `episode` is borrowed.
+  // `episode` is borrowed. Throws UnfitError where a view has no calibration.
   WindowReader(OpenEpisode& episode, int stride, int width, int height);
 
   int num_frames() const;  // every `stride`-th of the episode's

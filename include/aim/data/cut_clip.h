@@ -16,7 +16,7 @@ Clip CutClip(const Clip& clip, int start, int num_frames);
 void AppendFrames(Clip more, const Clip& whole, Clip& clip);
 
 // What an episode is trained in: `count` such windows, the first from its first frame, the others
-// from evenly spread later ones. `clip` has a pose a frame.
+// from evenly spread later ones. `clip` has all of its frames, and a pose for each or none.
 std::vector<Clip> CutClips(const Clip& clip, int count, int num_frames);
 
 }  // namespace aim

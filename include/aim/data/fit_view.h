@@ -6,7 +6,7 @@
 namespace aim {
 
 // Every frame [height, width] loses its margins to the new aspect and is resized; the cameras
-// follow. There may be more cameras than frames (frames to come).
+// follow. There may be more cameras than frames (frames to come), or none.
 ClipView FitView(const ClipView& view, int width, int height, int new_width, int new_height);
 
 // All views of a clip.

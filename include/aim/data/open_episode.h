@@ -57,7 +57,7 @@ class OpenEpisode {
   Episode Read(const FrameRange& range);
 
   // Frames begin, begin + stride, ... of `range` as FitClip makes them, at this size; without
-  // poses. Throws InputError where a view has no calibration.
+  // poses. A view without calibration has no camera.
   Clip ReadFitted(const FrameRange& range, int stride, int width, int height);
 
   // Calls visit(frame, pixels [height, width, 3]) for every picture of a view and keeps none; the

@@ -22,6 +22,9 @@ struct CameraImage {
 // InputError unless the camera has the image's size.
 CameraImage CropAndResizeImage(const Image& image, const Camera& camera, int width, int height);
 
+// The same of a picture whose camera is not known.
+Image CropAndResizeImage(const Image& image, int width, int height);
+
 // Its camera alone.
 Camera FitCamera(const Camera& camera, int width, int height);
 
