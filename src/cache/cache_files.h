@@ -8,7 +8,7 @@
 
 namespace aim {
 
-inline constexpr char kCacheFormat[] = "aim-latents-2";  // of cache.json and of every shard
+inline constexpr char kCacheFormat[] = "aim-latents-3";  // of cache.json and of every shard
 
 // Written when all shards are there.
 inline std::filesystem::path ManifestPath(const std::filesystem::path& dir) {

@@ -16,24 +16,32 @@ namespace aim {
 //   text               [k, L, D]                float32, one row a prompt
 //   text_row           [n]                      int64
 //   item               [n]                      int64, in rising order
+//   origin_row         [n]                      int64, in "origins"
+//   has_actions        [n]                      uint8: 0 for a video alone, whose action latents
+//                                               and poses are zeros that nobody reads
+//   has_cameras        [n]                      uint8: 0 where they are not known, zeros likewise
 //   poses              [n, T, 8]                float64, as kPoseNumberNames
 //   intrinsics         [n, V, F, 4]             float64 fx fy cx cy; F = 1: fixed cameras
 //   world_from_camera  [n, V, F, 7]             float64 x y z qx qy qz qw
 //   rgb                [n, V, T, H, W, 3]       uint8, if pictures are kept
 //
-// and as metadata "format", "key", "prompts" (JSON list of k) and "picture" (JSON: height, width,
-// fps). A shard of nothing holds metadata alone.
+// and as metadata "format", "key", "prompts" (JSON list of k), "origins" (JSON list of [data set,
+// episode]) and "picture" (JSON: height, width, fps). T is 0 where no clip has actions. A shard of
+// nothing holds metadata alone.
 struct CacheShard {
   std::string key;
   int64_t num_clips = 0;
   at::Tensor latents, camera, text, text_row, item, poses, intrinsics, world_from_camera, rgb;
+  at::Tensor origin_row, has_actions, has_cameras;
   std::vector<std::string> prompts;
+  std::vector<ClipOrigin> origins;
   int height = 0;
   int width = 0;
   double fps = 0;
 
-  // A clip's cameras, poses and prompt, and its frames if they are kept.
+  // A clip's cameras and poses, where it has them, its prompt, and its frames if they are kept.
   Clip Truth(int64_t row) const;
+  const ClipOrigin& Origin(int64_t row) const;
 };
 
 // Atomic. All clips have the same numbers of frames and views, and one size.

@@ -25,6 +25,27 @@ nlohmann::json ReadManifest(const std::filesystem::path& dir) {
   return is_one ? manifest : nlohmann::json();
 }
 
+// Of whichever version wrote the folder; empty if it has none.
+std::string FormatOf(const std::filesystem::path& dir) {
+  if (!std::filesystem::exists(ManifestPath(dir))) return "";
+  const nlohmann::json manifest = ParseJson(ReadFile(ManifestPath(dir)));
+  const bool has_one = manifest.is_object() && manifest.contains("format");
+  return has_one && manifest["format"].is_string() ? manifest["format"].get<std::string>() : "";
+}
+
+[[noreturn]] void ThrowNoCache(const std::filesystem::path& dir) {
+  const std::string format = FormatOf(dir);
+  const bool is_other = format.starts_with("aim-latents-") && format != kCacheFormat;
+  if (is_other) {
+    throw InputError({dir.string(), "a latent cache of another version of aim (" + format + ")",
+                      kCacheFormat, "make it again in an empty folder, from what it was made of"});
+  }
+  throw InputError({dir.string(), "not a finished latent cache",
+                    "a folder with cache.json and its shards",
+                    "make one with aim-data demos --cache, or let the command that was making it "
+                    "go on with --resume"});
+}
+
 }  // namespace
 
 bool LatentCache::IsComplete(const std::filesystem::path& dir, const std::string& key) {
@@ -42,12 +63,7 @@ LatentCache LatentCache::Open(const std::filesystem::path& dir, const std::strin
 
 LatentCache LatentCache::Open(const std::filesystem::path& dir) {
   const nlohmann::json manifest = ReadManifest(dir);
-  if (manifest.is_null()) {
-    throw InputError({dir.string(), "not a finished latent cache",
-                      "a folder with cache.json and its shards",
-                      "make one with aim-data demos --cache, or let the command that was making it "
-                      "go on with --resume"});
-  }
+  if (manifest.is_null()) ThrowNoCache(dir);
   LatentCache cache;
   cache.key_ = manifest["key"];
   for (int64_t number = 0; number < manifest["shards"].get<int64_t>(); ++number) {
@@ -67,6 +83,7 @@ LatentCache LatentCache::Open(const std::filesystem::path& dir) {
 
 std::pair<const CacheShard*, int64_t> LatentCache::Find(int64_t index) const {
   AIM_CHECK(index >= 0 && index < size_);
+  if (!kept_.empty()) index = kept_[static_cast<size_t>(index)];
   const auto above = std::upper_bound(offsets_.begin(), offsets_.end(), index);
   const auto shard = static_cast<size_t>(above - offsets_.begin() - 1);
   return {shards_[shard].get(), index - offsets_[shard]};
@@ -89,9 +106,37 @@ int64_t LatentCache::Item(int64_t index) const {
   return shard->item[row].item<int64_t>();
 }
 
+const ClipOrigin& LatentCache::Origin(int64_t index) const {
+  const auto [shard, row] = Find(index);
+  return shard->Origin(row);
+}
+
+bool LatentCache::HasActions(int64_t index) const {
+  const auto [shard, row] = Find(index);
+  return shard->has_actions[row].item<bool>();
+}
+
+std::set<std::string> LatentCache::DataSets() const {
+  std::set<std::string> names;
+  for (const auto& shard : shards_) {
+    for (const ClipOrigin& origin : shard->origins) names.insert(origin.data_set);
+  }
+  return names;
+}
+
 Clip LatentCache::Truth(int64_t index) const {
   const auto [shard, row] = Find(index);
   return shard->Truth(row);
+}
+
+void LatentCache::KeepIf(const std::function<bool(int64_t)>& keep) {
+  std::vector<int64_t> kept;
+  for (int64_t index = 0; index < size_; ++index) {
+    if (keep(index)) kept.push_back(kept_.empty() ? index : kept_[static_cast<size_t>(index)]);
+  }
+  const auto num_kept = static_cast<int64_t>(kept.size());
+  if (num_kept < size_) kept_ = std::move(kept);
+  size_ = num_kept;
 }
 
 void LatentCache::KeepFirst(int64_t num_clips) {

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "aim/base/error.h"
 #include "aim/geometry/plucker.h"
 #include "aim/tensor/shape.h"
@@ -43,6 +46,18 @@ at::Tensor RayVideo(const CameraTrack& camera, const Rigid3d& world_from_referen
         Rays(camera.at(static_cast<size_t>(frame)), world_from_reference, grid.height, grid.width));
   }
   return at::stack(frames, 1);
+}
+
+// Zeros in place of the vectors of cameras that are known.
+at::Tensor UnknownCameras(const DitOptions& options, const Autoencoder& autoencoder,
+                          int64_t num_views, const CameraGrid& grid) {
+  const int64_t latent_frames = LatentFrames(grid.num_frames, autoencoder.temporal_factor());
+  if (options.camera.mode == CameraMode::kPooledLatent)
+    return at::zeros({num_views, latent_frames, 1, options.camera.features});
+  const int64_t patch = options.patch;
+  const int64_t token_px = autoencoder.spatial_factor() * patch;
+  const int64_t num_tokens = (grid.height / token_px) * (grid.width / token_px);
+  return at::zeros({num_views, latent_frames, num_tokens, 6 * patch * patch});
 }
 
 // Cameras and grid as bytes.
@@ -129,6 +144,8 @@ at::Tensor PoolCameraLatents(const CameraConditioningOptions& options, const at:
 at::Tensor CameraVectors(const DitOptions& options, const Autoencoder& autoencoder,
                          const std::vector<CameraTrack>& cameras, const CameraGrid& grid) {
   if (options.camera.mode == CameraMode::kNone) return {};
+  if (std::ranges::any_of(cameras, [](const CameraTrack& track) { return track.frames.empty(); }))
+    return UnknownCameras(options, autoencoder, std::ssize(cameras), grid);
   if (options.camera.mode == CameraMode::kRayToken)
     return RayTokens(options, autoencoder, cameras, grid);
   return PoolCameraLatents(options.camera, CameraLatents(options, autoencoder, cameras, grid));

@@ -87,7 +87,9 @@ class DemoEncoder {
                               config_.num_frames};
     for (Clip& clip : CutClips(episode->clip, options_.per_episode, config_.num_frames)) {
       EncodedClip encoded = encoder.Encode(clip);
-      clips.push_back({std::move(encoded), std::move(clip)});
+      clips.push_back({.encoded = std::move(encoded),
+                       .truth = std::move(clip),
+                       .origin = {.episode = job.Name()}});
     }
     counts_.Count(job, &DemoReport::Counts::written);
     return clips;

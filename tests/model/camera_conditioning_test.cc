@@ -129,6 +129,23 @@ TEST(CameraVectors, HaveTheShapeOfTheirMode) {
             at::IntArrayRef({2, 3, 1, 768}));
 }
 
+// One view without a camera: all of them zeros, in the shape of known ones.
+TEST(CameraVectors, AreZerosWhereACameraIsNotKnown) {
+  std::vector<CameraTrack> rig = Rig(2);
+  for (const CameraMode mode : {CameraMode::kRayToken, CameraMode::kPooledLatent}) {
+    DitOptions options = Options(mode);
+    options.camera.features = 3 * 16 * 16;
+    const at::Tensor known = CameraVectors(options, Subsampling(), Rig(2), kGrid);
+    rig[1].frames.clear();
+    const at::Tensor unknown = CameraVectors(options, Subsampling(), rig, kGrid);
+    EXPECT_EQ(unknown.sizes(), known.sizes());
+    EXPECT_EQ(unknown.scalar_type(), known.scalar_type());
+    EXPECT_FALSE(unknown.any().item<bool>());
+    EXPECT_TRUE(known.any().item<bool>());
+  }
+  EXPECT_FALSE(CameraVectors(Options(CameraMode::kNone), Subsampling(), rig, kGrid).defined());
+}
+
 // Counts what goes through it.
 class Counting : public Subsampling {
  public:

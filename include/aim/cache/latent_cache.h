@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,12 +40,23 @@ class LatentCache {
   // Which item of the build clip `index` is of; items come in rising order.
   int64_t Item(int64_t index) const;
 
-  // Clip `index` as it was before it was encoded: cameras, poses, prompt, and its frames if the
-  // cache keeps pictures (else its views have none).
+  // Where clip `index` comes from, and whether it has actions: without, it is a video alone, whose
+  // action latents are zeros for modes that do not read them.
+  const ClipOrigin& Origin(int64_t index) const;
+  bool HasActions(int64_t index) const;
+
+  // All data sets that its clips come from, in rising order.
+  std::set<std::string> DataSets() const;
+
+  // Clip `index` as it was before it was encoded: cameras and poses, where it has them, its prompt,
+  // and its frames if the cache keeps pictures (else its views have none).
   Clip Truth(int64_t index) const;
 
   // Hides all but the first clips: what is held out of training.
   void KeepFirst(int64_t num_clips);
+
+  // Hides the clips for which it is false; those that stay are numbered anew.
+  void KeepIf(const std::function<bool(int64_t index)>& keep);
 
  private:
   // Its shard, and its row there.
@@ -53,6 +65,7 @@ class LatentCache {
   std::string key_;
   std::vector<std::shared_ptr<const CacheShard>> shards_;
   std::vector<int64_t> offsets_;  // index of each shard's first clip
+  std::vector<int64_t> kept_;  // what stands at each index, where some are hidden; else empty
   int64_t size_ = 0;
   int64_t size_bytes_ = 0;
 };

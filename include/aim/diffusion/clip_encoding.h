@@ -39,9 +39,10 @@ struct ClipEncoder {
   int num_frames = 17;             // T; T_l = 1 + (T - 1) / temporal_factor
   CameraCache* cameras = nullptr;  // remembers camera vectors; may be absent
 
-  // Frames that a view or the poses lack leave zero latents: a policy knows only the first. With
-  // fewer poses than num_frames only the first latent of the actions is encoded (it holds frame 0
-  // alone). Throws InputError for a size that the model was not made for.
+  // Frames that a view or the poses lack leave zero latents: a policy knows only the first, a video
+  // without actions no pose at all. With fewer poses than num_frames only the first latent of the
+  // actions is encoded (it holds frame 0 alone). Throws InputError for a size that the model was
+  // not made for.
   EncodedClip Encode(const Clip& clip) const;
 };
 
