@@ -51,13 +51,31 @@ DataSource ParseSource(const std::string& text) {
   return source;
 }
 
-std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint64_t seed,
-                                     const EpisodeEdit& edit) {
+// DIR of --data, however it was written.
+std::string DataSetName(const std::string& dir) {
+  const std::filesystem::path normal = std::filesystem::path(dir).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path()).string();
+}
+
+std::vector<DataSource> ParseSources(const std::vector<std::string>& data, const DataMixes& mixes) {
+  std::vector<DataSource> sources;
+  std::set<std::string> names;
+  for (const std::string& text : data) {
+    sources.push_back(ParseSource(text));
+    names.insert(DataSetName(sources.back().dir));
+  }
+  mixes.RequireKnown(names);
+  return sources;
+}
+
+std::vector<TrainingEpisode> ListAll(const std::vector<DataSource>& sources, uint64_t seed,
+                                     const EpisodeEdit& edit, const DataMixes& mixes) {
   std::vector<TrainingEpisode> episodes;
   std::map<std::string, int> num_copies;
-  for (const std::string& text : data) {
-    const DataSource source = ParseSource(text);
+  for (const DataSource& source : sources) {
     const DataSet set = OpenDataSet(source.dir);
+    const std::string name = DataSetName(source.dir);
+    const bool may_lack_actions = !mixes.Of(name, false).empty();
     RequireFitting(set, edit, {.views = "clips.views", .fps = "clips.fps"});
     for (const EpisodeRef& ref : set.episodes()) {
       const double fraction = NameFraction(ref, seed + 1);
@@ -65,7 +83,7 @@ std::vector<TrainingEpisode> ListAll(const std::vector<std::string>& data, uint6
       const std::string stamp = set.Stamp(ref);
       int& copies = num_copies[Identity(ref)];
       for (int again = 0; fraction < source.ratio - again; ++again) {
-        episodes.push_back({set, ref, stamp, copies++});
+        episodes.push_back({set, ref, stamp, copies++, name, may_lack_actions});
       }
     }
   }
@@ -92,8 +110,8 @@ std::string CacheKey(const CacheRequest& request, const EpisodeReader& reader) {
                        {"seed", request.seed}};
   }
   for (const TrainingEpisode& episode : request.episodes) {
-    origin["episodes"].push_back(
-        {episode.ref.path.lexically_normal().string(), episode.ref.name, episode.stamp});
+    origin["episodes"].push_back({episode.ref.path.lexically_normal().string(), episode.ref.name,
+                                  episode.stamp, episode.data_set, episode.may_lack_actions});
   }
   return std::to_string(StableHash(DumpJson(origin)));
 }
@@ -103,13 +121,14 @@ std::string Text(const ClipShape& shape) {
          " at " + RateText(shape.fps) + " frames a second";
 }
 
-void CheckPoses(const OpenEpisode& episode) {
-  const size_t num_poses = episode.facts().clip.poses.size();
-  if (num_poses == static_cast<size_t>(episode.num_frames())) return;
-  throw InputError({episode.where(),
-                    "an episode with " + CountText(static_cast<int64_t>(num_poses), "pose"),
-                    "one for each of its " + std::to_string(episode.num_frames()) + " frames",
-                    "label the videos first (aim-label)"});
+// Nothing where it has a pose and cameras for each frame.
+std::string WhatLacks(const OpenEpisode& episode) {
+  const Clip& clip = episode.facts().clip;
+  if (!IsCalibrated(clip)) return "an episode without calibrated cameras";
+  const auto num_poses = static_cast<int64_t>(clip.poses.size());
+  if (num_poses == episode.num_frames()) return "";
+  return "an episode with " + CountText(num_poses, "pose") + " for " +
+         CountText(episode.num_frames(), "frame");
 }
 
 void CheckViews(const Clip& clip, const std::string& where, int num_views) {
@@ -118,6 +137,18 @@ void CheckViews(const Clip& clip, const std::string& where, int num_views) {
   throw InputError({where, "with " + CountText(static_cast<int64_t>(has), "view"),
                     "at least " + std::to_string(num_views) + ", as clips.num_views asks for",
                     "ask for fewer"});
+}
+
+// What no loss can be of: float16 holds numbers up to 65504.
+void CheckFinite(const EncodedClip& encoded, const std::string& where) {
+  const auto is_finite = [](const at::Tensor& tensor) {
+    return !tensor.defined() || tensor.isfinite().all().item<bool>();
+  };
+  if (is_finite(encoded.latents.to(at::kHalf)) && is_finite(encoded.camera)) return;
+  throw InputError({.where = where,
+                    .got = "encoded to numbers that are not finite",
+                    .expected = "latents within float16",
+                    .fix = "look at it with aim-data view"});
 }
 
 std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const TrainingEpisode& episode,
@@ -134,7 +165,11 @@ std::vector<CachedClip> EncodeEpisode(const CacheRequest& request, const Trainin
       clip = TakeViews(clip, DrawViews(reader.num_views(), num_views, rng));
     clip = Augment(std::move(clip), request.augment, rng);
     EncodedClip encoded = request.encoder.Encode(clip);
-    clips.push_back({std::move(encoded), std::move(clip)});
+    const auto check = [&] { CheckFinite(encoded, episode.ref.path.string()); };
+    if (!reader.TryOrLeaveOut(episode, check)) return {};
+    clips.push_back({.encoded = std::move(encoded),
+                     .truth = std::move(clip),
+                     .origin = {episode.data_set, episode.ref.name}});
   }
   return clips;
 }
@@ -159,12 +194,20 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
 }
 
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
-                           uint64_t seed, const EpisodeEdit& edit) {
+                           uint64_t seed, const EpisodeEdit& edit, const DataMixes& mixes) {
   if (data.empty())
     throw ConfigError({"--data", "missing",
                        "at least one data set, or a finished cache in clips.dir",
                        "make one with aim-data demos"});
-  const std::vector<TrainingEpisode> episodes = ListAll(data, seed, edit);
+  const std::vector<TrainingEpisode> episodes =
+      ListAll(ParseSources(data, mixes), seed, edit, mixes);
+  if (episodes.empty()) {
+    throw InputError(
+        {.where = "--data",
+         .got = "without an episode to train on (" + Join(data) + ")",
+         .expected = "at least one",
+         .fix = "raise the ratio: of DIR@RATIO that share is taken, by a hash of names"});
+  }
   std::set<std::string> distinct;
   for (const TrainingEpisode& episode : episodes) distinct.insert(Identity(episode.ref));
   const size_t num_held_out = NumHeldOut(validation_episodes, distinct.size());
@@ -195,27 +238,37 @@ std::string ContentOf(const DataSplit& split) {
   return HexText(StableHash(all));
 }
 
-std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,
-                                              const FrameRange& range) {
+bool EpisodeReader::TryOrLeaveOut(const TrainingEpisode& episode,
+                                  const std::function<void()>& work) {
   const std::string key = Identity(episode.ref);
   {
     const std::lock_guard lock(mutex_);
-    if (skipped_.contains(key)) return std::nullopt;
+    if (skipped_.contains(key)) return false;
   }
   std::vector<Skipped> skipped;
+  TryOrSkip(episode.ref.name, skipped, work);
+  const std::lock_guard lock(mutex_);
+  for (Skipped& one : skipped) skipped_.emplace(key, std::move(one));
+  return skipped.empty();
+}
+
+std::optional<Episode> EpisodeReader::TryRead(const TrainingEpisode& episode,
+                                              const FrameRange& range) {
   std::optional<Episode> read;
-  TryOrSkip(episode.ref.name, skipped, [&] {
+  TryOrLeaveOut(episode, [&] {
     const std::unique_ptr<OpenEpisode> open = episode.data.Open(episode.ref);
-    CheckPoses(*open);
     Episode part = ReadEdited(*open, edit_, range);
+    const std::string lacks = WhatLacks(*open);
+    if (!lacks.empty()) {
+      if (!episode.may_lack_actions) throw UnfitError(LacksActions(open->where(), lacks));
+      part.clip.poses.clear();
+    }
     CheckViews(part.clip, open->where(), num_views_);
     if (expected_) {
       CheckShape(ShapeOf(part.clip), *expected_, episode.ref.path.string(), expected_by_);
     }
     read = std::move(part);
   });
-  const std::lock_guard lock(mutex_);
-  for (Skipped& one : skipped) skipped_.emplace(key, std::move(one));
   return read;
 }
 
@@ -255,21 +308,30 @@ PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int 
     if (episode.copy == 0) distinct.push_back(&episode);
   }
   const size_t count = std::min(distinct.size(), static_cast<size_t>(num_episodes));
+  bool has_actions = false;
   progress.Start("fit autoencoder", static_cast<int64_t>(count));
   for (size_t i = 0; i < count; ++i, progress.Advance(1)) {
     const std::optional<Episode> episode = reader.TryRead(*distinct[i]);
     if (!episode) continue;
     // Starts differ between episodes, so that first frames are not all frames 0.
-    const int start = static_cast<int>(i % 4) * static_cast<int>(episode->clip.poses.size()) / 4;
+    const int start = static_cast<int>(i % 4) * episode->clip.views.at(0).num_frames / 4;
     const Clip clip = CutClip(episode->clip, start, num_frames);
+    has_actions = has_actions || !clip.poses.empty();
     for (const ClipView& view : clip.views) {
       fitter.AddClip(VideoTensor(view, clip.height, clip.width, num_frames).unsqueeze(0),
                      ContentKind::kVideo);
+      if (clip.poses.empty()) continue;
       fitter.AddClip(ActionTensor(clip.poses, view.camera, spec).unsqueeze(0),
                      ContentKind::kAction);
     }
   }
   progress.Finish();
+  if (!has_actions) {
+    throw InputError({.where = "--data",
+                      .got = "without an episode that has actions",
+                      .expected = "at least one, to fit the small model's autoencoder to",
+                      .fix = "add some, or train a finished bundle on with --init"});
+  }
   return fitter.Solve();
 }
 

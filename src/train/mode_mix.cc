@@ -26,6 +26,14 @@ const Mode& ModeMix::Draw(double u) const {
   return *last;  // u so near to 1 that the sum's rounding shows
 }
 
+ModeMix ModeMix::WithoutActions() const {
+  ModeMix mix = *this;
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    if (AllModes()[i].action.present) mix.shares_[i] = 0;
+  }
+  return mix;
+}
+
 std::vector<std::string> ModeMix::Names() const {
   std::vector<std::string> names;
   for (size_t i = 0; i < shares_.size(); ++i) {

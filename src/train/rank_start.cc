@@ -72,6 +72,7 @@ bool TrainAlong(Comm& comm, const std::function<bool()>& should_stop) {
   std::optional<RankStart> start = ReceiveStart(comm);
   if (!start) return false;
   LatentCache cache = LatentCache::Open(start->cache, start->cache_key);
+  DataMixes(start->options).LeaveOut(cache);  // named by rank 0 as well
   cache.KeepFirst(start->num_clips);
   const int64_t num_steps = start->options.steps;
   Trainer trainer(std::move(start->network), start->options, start->seed);

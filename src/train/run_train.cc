@@ -173,8 +173,10 @@ class TrainingLoop {
     generate.sampler.sampling.shift = setup_.config.diffusion.shift;
     nlohmann::json report;
     VisitModes([&](const GeneratorModel& model, const Mode& mode) {
-      run_.progress().Advance(0, "validating " + mode.name + " on " +
-                                     std::to_string(setup_.validation.size()) + " clips");
+      const size_t num_clips = setup_.validation.CountFor(mode);
+      if (num_clips == 0) return;
+      run_.progress().Advance(
+          0, "validating " + mode.name + " on " + std::to_string(num_clips) + " clips");
       report[mode.name] = ToJson(ValidateMode(model, mode, setup_.validation, generate,
                                               Rng(run_.seed()).Derive(0, mode.name)));
     });
@@ -184,10 +186,7 @@ class TrainingLoop {
   // Of the first held-out clips, sampled as the bundle says, but in no more steps than they are
   // validated in: a large model would take an hour.
   void TakeSamples() {
-    const auto num_clips =
-        static_cast<std::ptrdiff_t>(std::min(kSampleClips, setup_.validation.size()));
-    const std::vector<Clip> clips(setup_.validation.begin(), setup_.validation.begin() + num_clips);
-    if (clips.empty()) return;
+    if (setup_.validation.empty()) return;
     GenerateOptions generate;
     const int most_steps = generate.sampler.sampling.steps;
     generate.sampler.sampling = setup_.config.diffusion;
@@ -195,6 +194,8 @@ class TrainingLoop {
     run_.progress().Start("samples", static_cast<int64_t>(setup_.config.trained_modes.size()));
     VisitModes([&](const GeneratorModel& model, const Mode& mode) {
       if (run_.stop_requested()) return;
+      const std::vector<Clip> clips = setup_.validation.FirstFor(mode, kSampleClips);
+      if (clips.empty()) return;
       samples_[mode.name] =
           MakeSampleStrips(model, mode, clips, generate, Rng(run_.seed()).Derive(1, mode.name));
       run_.progress().Advance(1, mode.name);

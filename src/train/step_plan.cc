@@ -22,12 +22,12 @@ std::vector<int64_t> Permutation(uint64_t seed, int64_t epoch, int64_t count) {
   return order;
 }
 
-// Sample `number` of the run, but for its clip.
-SampleDraw DrawSample(const TrainOptions& options, const NoiseLevels& levels, uint64_t seed,
-                      int64_t number) {
+// Sample `number` of the run, of a clip with that mix.
+SampleDraw DrawSample(const TrainOptions& options, const ModeMix& mix, const NoiseLevels& levels,
+                      uint64_t seed, int64_t number) {
   Rng rng = Rng(seed).Derive(static_cast<uint64_t>(number), "sample");
   SampleDraw draw;
-  draw.mode = &options.mix.Draw(rng.Uniform());
+  draw.mode = &mix.Draw(rng.Uniform());
   draw.noise = levels.Draw(rng);
   draw.drop_text = rng.Uniform() < options.text_dropout;
   draw.first_pose_given =
@@ -38,9 +38,9 @@ SampleDraw DrawSample(const TrainOptions& options, const NoiseLevels& levels, ui
 
 }  // namespace
 
-StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step, int64_t num_clips,
-                  int rank, int num_ranks) {
-  AIM_CHECK(num_clips > 0 && rank >= 0 && rank < num_ranks);
+StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step,
+                  const DrawnClips& clips, int rank, int num_ranks) {
+  AIM_CHECK(clips.count > 0 && rank >= 0 && rank < num_ranks);
   StepPlan plan{train_step, LearningRate(options, train_step), {}, {}};
   const int64_t batch = options.batch_size;
   const int64_t first = train_step * batch;
@@ -48,12 +48,14 @@ StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step
   std::vector<int64_t> order;
   int64_t order_epoch = -1;
   for (int64_t number = first; number < first + batch; ++number) {
-    if (number / num_clips != order_epoch) {
-      order_epoch = number / num_clips;
-      order = Permutation(seed, order_epoch, num_clips);
+    if (number / clips.count != order_epoch) {
+      order_epoch = number / clips.count;
+      order = Permutation(seed, order_epoch, clips.count);
     }
-    plan.draws.push_back(DrawSample(options, levels, seed, number));
-    plan.draws.back().clip = order[static_cast<size_t>(number % num_clips)];
+    const int64_t clip = order[static_cast<size_t>(number % clips.count)];
+    const ModeMix& mix = clips.mix ? clips.mix(clip) : options.mix;
+    plan.draws.push_back(DrawSample(options, mix, levels, seed, number));
+    plan.draws.back().clip = clip;
   }
   std::vector<Microbatch> all = SplitIntoMicrobatches(plan.draws, options.microbatch);
   for (auto i = static_cast<size_t>(rank); i < all.size(); i += static_cast<size_t>(num_ranks))

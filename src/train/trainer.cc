@@ -125,6 +125,7 @@ std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOption
 Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed)
     : dit_(network.dit),
       options_(options),
+      mixes_(options),
       seed_(seed),
       compute_dtype_(ResolveDtype(options.dtype)),
       weights_(TakeTrained(network.weights, dit_, options, seed)),
@@ -216,7 +217,7 @@ void Trainer::UpdateAverage(int num_workers) {
 
 StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_stop) {
   const StepPlan plan =
-      PlanStep(options_, seed_, train_step_, cache.size(), comm.rank(), comm.size());
+      PlanStep(options_, seed_, train_step_, mixes_.Over(cache), comm.rank(), comm.size());
   const int of_this_rank = std::max(1, NumProcessors() / comm.local_size());
   const int workers = options_.num_workers > 0 ? options_.num_workers : of_this_rank;
   StepReport report;

@@ -16,11 +16,19 @@ std::string DataText(const TrainRunOptions& options) {
 
 std::string ClipsText(const TrainingSetup& setup) {
   const BundleConfig& config = setup.config;
+  const std::string videos =
+      setup.num_videos == 0 ? "" : ", " + std::to_string(setup.num_videos) + " without actions";
   return CountText(setup.cache->size(), "clip") + " of " +
-         CountText(setup.num_episodes, "episode") + ": " + CountText(config.num_frames, "frame") +
-         ", " + CountText(config.num_views, "view") + " of " +
-         SizeText(config.image_width, config.image_height) + " pixels, " +
+         CountText(setup.num_episodes, "episode") + videos + ": " +
+         CountText(config.num_frames, "frame") + ", " + CountText(config.num_views, "view") +
+         " of " + SizeText(config.image_width, config.image_height) + " pixels, " +
          NumberText(config.fps, 2) + " frames a second";
+}
+
+std::string HeldOutText(const HeldOutClips& clips) {
+  const std::string all = CountText(static_cast<int64_t>(clips.size()), "episode");
+  if (clips.videos.empty()) return all;
+  return all + ", " + std::to_string(clips.videos.size()) + " of them without actions";
 }
 
 std::string StartText(const TrainRunOptions& options) {
@@ -67,7 +75,7 @@ nlohmann::json TrainingFacts(const TrainRunOptions& options, const RunContext& r
   const std::vector<std::pair<const char*, std::string>> facts = {
       {"data", DataText(options)},
       {"clips", ClipsText(setup)},
-      {"held out", CountText(std::ssize(setup.validation), "episode")},
+      {"held out", HeldOutText(setup.validation)},
       {"starts from", StartText(options)},
       {"network", NetworkText(setup)},
       {"modes", MixText(options.train.mix)},

@@ -2,6 +2,7 @@
 
 #include "aim/base/error.h"
 #include "aim/bundle/encoding.h"
+#include "aim/train/data_mixes.h"
 #include "train/held_out.h"
 #include "train/training_setup.h"
 
@@ -42,7 +43,7 @@ void HoldOut(int asked, const Autoencoder& autoencoder, TrainingSetup& setup) {
     Clip clip = cache.Truth(first[i]);
     if (clip.views.at(0).num_frames == 0)
       DecodePictures(autoencoder, cache.Get({first[i]}).latents[0], clip);
-    setup.validation.push_back(std::move(clip));
+    setup.validation.Add(std::move(clip));
   }
   if (num_held_out > 0) cache.KeepFirst(first[first.size() - num_held_out]);
 }
@@ -56,6 +57,8 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run) 
     throw InputError({dir.string(), "a cache of no clips", "at least one",
                       "make it again: its report says what failed"});
   }
+  const DataMixes mixes(options.train);
+  mixes.RequireKnown(cache.DataSets());
   const std::filesystem::path model = dir / "model";
   const BundleConfig made_with = LoadBundleConfig(model);
   TrainingSetup setup;
@@ -66,7 +69,12 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run) 
   } else {
     TakeBundle(options, run, setup);
   }
-  setup.config.trained_modes = options.train.mix.Names();
+  setup.skipped = mixes.LeaveOut(cache);
+  if (cache.size() == 0) {
+    throw InputError({dir.string(), "a cache of videos without actions alone",
+                      "clips for the modes of train.mix", "give i2v a share (train.mix.i2v)"});
+  }
+  setup.config.trained_modes = mixes.ModesOf(cache);
   setup.config.Validate();
   RequireSameEncoding(EncodingOf(setup.initial_bundle, setup.config), EncodingOf(model, made_with),
                       options.init.empty() ? "dit" : "--init " + options.init);

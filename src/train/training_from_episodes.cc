@@ -110,7 +110,7 @@ void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeRe
     if (!read) continue;
     Clip clip = CutClip(read->clip, 0, setup.config.num_frames);
     clip.views.resize(static_cast<size_t>(setup.config.num_views));  // the first: nothing is drawn
-    setup.validation.push_back(std::move(clip));
+    setup.validation.Add(std::move(clip));
   }
 }
 
@@ -126,8 +126,9 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
                               (run.common().out / "run.json").string()});
   }
   EpisodeReader reader(options.clips.edit, options.clips.num_views);
+  const DataMixes mixes(options.train);
   DataSplit split = ListTrainingData(options.data, options.train.validation_episodes, run.seed(),
-                                     options.clips.edit);
+                                     options.clips.edit, mixes);
   const auto num_listed = std::ssize(split.training);
   if (most_episodes > 0 && num_listed > most_episodes)
     split.training.erase(split.training.begin() + most_episodes, split.training.end());
@@ -139,13 +140,14 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
   } else {
     TakeBundle(options, run, setup);
   }
-  setup.config.trained_modes = options.train.mix.Names();
+  setup.config.trained_modes = mixes.Modes();
   setup.config.Validate();
   ExpectOneShape(shapes, setup.config,
                  options.init.empty() ? "the other clips of this run" : options.init, reader);
   PrepareRun(options, ContentOf(split), run);
   if (!setup.autoencoder) setup.autoencoder = FittedAutoencoder(options, split, reader, run);
   TakeClips(options, split, reader, run, setup);
+  if (setup.cache) setup.config.trained_modes = mixes.ModesOf(*setup.cache);
   setup.skipped = reader.skipped();
   return setup;
 }

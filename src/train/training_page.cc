@@ -119,6 +119,14 @@ nlohmann::json SampleValues(const TrainingState& state) {
   return modes;
 }
 
+// Modes that there are held-out clips for.
+size_t NumSampled(const TrainingSetup& setup) {
+  const auto has_clips = [&](const std::string& name) {
+    return setup.validation.CountFor(FindMode(name)) > 0;
+  };
+  return static_cast<size_t>(std::ranges::count_if(setup.config.trained_modes, has_clips));
+}
+
 std::string SamplesNote(const TrainingState& state, size_t num_modes, size_t num_held_out) {
   if (num_held_out == 0) return "No episode is held out to make samples of.";
   if (state.phase == RunPhase::kFinished && state.samples.size() == num_modes) return "";
@@ -136,8 +144,7 @@ std::string TrainingPage(const TrainRunOptions& options, const RunContext& run,
   const int64_t last_step = std::max<int64_t>(1, state.train_step);  // of the curves
   const bool is_running = state.phase == RunPhase::kRunning;
   const std::string charts = ValidationChartsHtml(history, last_step);
-  const std::string samples_note =
-      SamplesNote(state, setup.config.trained_modes.size(), setup.validation.size());
+  const std::string samples_note = SamplesNote(state, NumSampled(setup), setup.validation.size());
   return RenderTemplate(
       "training", {{"title", "Training of " + run.common().out.string()},
                    {"reload_s", is_running ? nlohmann::json(kReloadEveryS) : nlohmann::json()},

@@ -1,10 +1,12 @@
 #include "train/training_setup.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
+#include "aim/base/log.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
@@ -65,6 +67,25 @@ void RequireNewName(const std::string& name, const std::string& init) {
                      .expected = is_name ? "another one: " + init + " has " + Join(names)
                                          : "the name of a folder, not none",
                      .fix = ""});
+}
+
+// A forgotten calibration must not go unseen: what was to teach actions would teach pictures alone.
+int64_t CountVideos(const LatentCache& cache) {
+  std::map<std::string, int64_t> videos, all;  // by data set
+  for (int64_t clip = 0; clip < cache.size(); ++clip) {
+    const std::string& data_set = cache.Origin(clip).data_set;
+    ++all[data_set];
+    if (!cache.HasActions(clip)) ++videos[data_set];
+  }
+  int64_t count = 0;
+  for (const auto& [data_set, num_videos] : videos) {
+    count += num_videos;
+    LogInfo(data_set + ": " + std::to_string(num_videos) + " of " +
+            CountText(all[data_set], "clip") +
+            " without actions (a pose and a calibrated camera for each frame): trained on as "
+            "videos alone");
+  }
+  return count;
 }
 
 }  // namespace
@@ -161,7 +182,9 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
   setup.ReleaseEncoders();
   setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());
   setup.num_listed = std::max(setup.num_listed, setup.num_episodes);
+  setup.num_videos = CountVideos(*setup.cache);
   run.Note("training_clips", setup.cache->size());
+  run.Note("training_clips_without_actions", setup.num_videos);
   run.Note("validation_clips", setup.validation.size());
   return setup;
 }

@@ -12,6 +12,7 @@
 #include "aim/cache/latent_cache.h"
 #include "aim/data/skipped.h"
 #include "aim/train/train_options.h"
+#include "train/held_out.h"
 
 namespace aim {
 
@@ -22,11 +23,12 @@ struct TrainingSetup {
   std::unique_ptr<TextEncoder> text;
   std::filesystem::path initial_bundle;  // whose encoders these are; empty: fitted in this run
   bool changes_network = true;  // false: an adapter alone is trained, beside the initial network
-  std::vector<Clip> validation;
+  HeldOutClips validation;
   int64_t num_episodes = 0;          // that there are clips of in the cache, each as often as given
+  int64_t num_videos = 0;            // clips of them without actions
   int64_t num_listed = 0;            // that the data holds for training, those included
   std::optional<LatentCache> cache;  // empty if the run was asked to stop before it was built
-  std::vector<Skipped> skipped;      // damaged episodes, by name
+  std::vector<Skipped> skipped;      // episodes that were left out, by name
 
   // Large ones give back memory that their next use takes again.
   void ReleaseEncoders() const {

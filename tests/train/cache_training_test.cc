@@ -150,7 +150,8 @@ TEST_F(CacheTrainingTest, TheLastEpisodesAreHeldOut) {
     EXPECT_EQ(setup.cache->size(), 12 - 2 * static_cast<int64_t>(held_out));
     for (size_t i = 0; i < held_out; ++i) {
       const auto item = static_cast<int64_t>(6 - held_out + i);
-      EXPECT_EQ(ToNumbers(setup.validation[i].poses[4]), ToNumbers(ClipOf(item, 0).poses[4]));
+      EXPECT_EQ(ToNumbers(setup.validation.with_actions[i].poses[4]),
+                ToNumbers(ClipOf(item, 0).poses[4]));
     }
   }
   options_.train.validation_episodes = 6;
@@ -170,11 +171,11 @@ TEST_F(CacheTrainingTest, HeldOutClipsHavePictures) {
       sum += std::abs(clip.views[0].rgb.at(i) - truth.views[0].rgb[i]);
     return sum / static_cast<double>(truth.views[0].rgb.size());
   };
-  const double decoded = mean_error(Prepare().validation.back());
+  const double decoded = mean_error(Prepare().validation.with_actions.back());
   EXPECT_GT(decoded, 0);
   EXPECT_LT(decoded, 25);  // of 255
   MakeCache(true);
-  EXPECT_EQ(mean_error(Prepare().validation.back()), 0);
+  EXPECT_EQ(mean_error(Prepare().validation.with_actions.back()), 0);
 }
 
 TEST_F(CacheTrainingTest, AnotherAutoencoderIsRefused) {

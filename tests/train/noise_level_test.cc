@@ -126,7 +126,7 @@ TEST(ReleaseRecipe, DrawsModesAndPromptsAsTheReleaseDoes) {
   std::map<std::string, int> counts;
   int num_dropped = 0;
   for (int64_t step = 0; step < 2; ++step) {
-    for (const SampleDraw& draw : PlanStep(options, 11, step, 1000).draws) {
+    for (const SampleDraw& draw : PlanStep(options, 11, step, {1000}).draws) {
       ++counts[draw.mode->name];
       num_dropped += draw.drop_text ? 1 : 0;
       EXPECT_TRUE(draw.first_pose_given);

@@ -17,7 +17,7 @@ TEST(StepPlanTest, AnEpochVisitsEveryClipOnce) {
   options.batch_size = 4;
   std::vector<int> visits(10);
   for (int64_t step = 0; step < 5; ++step) {
-    for (const SampleDraw& draw : PlanStep(options, 7, step, 10).draws)
+    for (const SampleDraw& draw : PlanStep(options, 7, step, {10}).draws)
       ++visits[static_cast<size_t>(draw.clip)];
   }
   EXPECT_THAT(visits, ::testing::Each(2));
@@ -28,7 +28,7 @@ TEST(StepPlanTest, ModesComeInTheirShares) {
   options.batch_size = 4000;
   options.mix = {{"i2a", 0.5}, {"v2a", 0.25}, {"a2v", 0.25}};
   std::map<std::string, int> counts;
-  for (const SampleDraw& draw : PlanStep(options, 7, 0, 100).draws) ++counts[draw.mode->name];
+  for (const SampleDraw& draw : PlanStep(options, 7, 0, {100}).draws) ++counts[draw.mode->name];
   EXPECT_EQ(counts.size(), 3U);
   EXPECT_NEAR(counts["i2a"], 2000, 150);
   EXPECT_NEAR(counts["v2a"], 1000, 120);
@@ -39,7 +39,7 @@ TEST(StepPlanTest, OnlyModesThatCanDoWithoutLoseTheFirstPose) {
   options.batch_size = 2000;
   options.first_pose_dropout = 0.5;
   std::map<std::string, int> without;
-  for (const SampleDraw& draw : PlanStep(options, 7, 0, 100).draws) {
+  for (const SampleDraw& draw : PlanStep(options, 7, 0, {100}).draws) {
     if (!draw.first_pose_given) ++without[draw.mode->name];
   }
   EXPECT_EQ(without.size(), 1U);
@@ -54,13 +54,13 @@ TEST(StepPlanTest, RanksShareTheMicrobatchesOfOne) {
   for (const int batch_size : {1, 3, 7, 16}) {
     options.batch_size = batch_size;
     for (const int64_t step : {0, 1, 5}) {
-      const StepPlan whole = PlanStep(options, 3, step, 10);
+      const StepPlan whole = PlanStep(options, 3, step, {10});
       EXPECT_EQ(whole.draws.size(), static_cast<size_t>(batch_size));
       for (const size_t num_ranks : {1U, 2U, 4U}) {
         std::vector<Microbatch> joined(whole.microbatches.size());
         for (size_t rank = 0; rank < num_ranks; ++rank) {
           const StepPlan part =
-              PlanStep(options, 3, step, 10, static_cast<int>(rank), static_cast<int>(num_ranks));
+              PlanStep(options, 3, step, {10}, static_cast<int>(rank), static_cast<int>(num_ranks));
           EXPECT_EQ(part.train_step, step);
           EXPECT_EQ(part.lr, LearningRate(options, step));
           EXPECT_LE(part.microbatches.size(), joined.size() / num_ranks + 1);
@@ -75,15 +75,15 @@ TEST(StepPlanTest, RanksShareTheMicrobatchesOfOne) {
 
 TEST(StepPlanTest, StepsAndSeedsDiffer) {
   const TrainOptions options;
-  EXPECT_EQ(PlanStep(options, 3, 2, 10).draws, PlanStep(options, 3, 2, 10).draws);
-  EXPECT_NE(PlanStep(options, 3, 2, 10).draws, PlanStep(options, 3, 3, 10).draws);
-  EXPECT_NE(PlanStep(options, 3, 2, 10).draws, PlanStep(options, 4, 2, 10).draws);
+  EXPECT_EQ(PlanStep(options, 3, 2, {10}).draws, PlanStep(options, 3, 2, {10}).draws);
+  EXPECT_NE(PlanStep(options, 3, 2, {10}).draws, PlanStep(options, 3, 3, {10}).draws);
+  EXPECT_NE(PlanStep(options, 3, 2, {10}).draws, PlanStep(options, 4, 2, {10}).draws);
 }
 
 TEST(StepPlanTest, MicrobatchesHoldEverySampleOnceAndOneKindOfCanvas) {
   TrainOptions options;
   options.batch_size = 50;
-  const std::vector<SampleDraw> draws = PlanStep(options, 3, 0, 1000).draws;
+  const std::vector<SampleDraw> draws = PlanStep(options, 3, 0, {1000}).draws;
   std::vector<int64_t> clips;
   size_t last_size = 4;
   for (const auto& part : SplitIntoMicrobatches(draws, 4)) {

@@ -351,7 +351,7 @@ TEST_F(TrainerTest, TheBellWeighsTheSamples) {
   const double plain = MakeTrainer(options).Step(cache, alone_).loss;
   options.loss_weight = LossWeight::kBell;
   const double weighed = MakeTrainer(options).Step(cache, alone_).loss;
-  const double weight = PlanStep(options, kSeed, 0, cache.size()).draws[0].noise.weight;
+  const double weight = PlanStep(options, kSeed, 0, {cache.size()}).draws[0].noise.weight;
   EXPECT_NEAR(weighed, weight * plain, 1e-6 * plain);
   EXPECT_NE(weight, 1);
 }

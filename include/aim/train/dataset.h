@@ -15,6 +15,7 @@
 #include "aim/cache/latent_cache.h"
 #include "aim/data/data_set.h"
 #include "aim/model/pca_autoencoder.h"
+#include "aim/train/data_mixes.h"
 #include "aim/train/train_options.h"
 
 namespace aim {
@@ -24,7 +25,9 @@ struct TrainingEpisode {
   DataSet data;
   EpisodeRef ref;
   std::string stamp;
-  int copy = 0;  // of one that is trained on several times in an epoch
+  int copy = 0;                  // of one that is trained on several times in an epoch
+  std::string data_set = {};     // as ClipOrigin calls it: DIR of --data, normal
+  bool may_lack_actions = true;  // its mix has a mode for a video alone
 };
 
 struct DataSplit {
@@ -36,9 +39,11 @@ struct DataSplit {
 // twice and half of them, by hash, a third time. What is given twice adds up. `validation_episodes`
 // are held out of training (each once, however often it was given), or, where it is -1, one in ten,
 // at least 1 and at most 24. Throws InputError for a missing folder, ConfigError for a bad ratio,
-// too few episodes, or a set of which no episode has the views or the rate that `edit` asks for.
+// too few episodes, a name in `mixes` that is none of the data's, or a set of which no episode has
+// the views or the rate that `edit` asks for.
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
-                           uint64_t seed, const EpisodeEdit& edit = {});
+                           uint64_t seed, const EpisodeEdit& edit = {},
+                           const DataMixes& mixes = DataMixes(TrainOptions()));
 
 // A hash of what the episodes hold, whichever side they are on: changes when one is recorded or
 // captioned again.
@@ -76,9 +81,14 @@ class EpisodeReader {
     expected_by_ = std::move(whose);
   }
 
-  // Nothing for a damaged episode, one of another shape or one without a pose a frame, which is
-  // logged the first time.
+  // Nothing for a damaged episode, one of another shape, or one without actions that may not lack
+  // them, which is logged the first time. An episode has actions where there is a pose and a
+  // calibrated camera of each view for every frame; of others the poses are left away.
   std::optional<Episode> TryRead(const TrainingEpisode& episode, const FrameRange& range = {});
+
+  // Whether `work` on the episode did not throw an InputError, now or before; one that did is left
+  // out, which is logged the first time.
+  bool TryOrLeaveOut(const TrainingEpisode& episode, const std::function<void()>& work);
 
   // All that were left out so far, by name.
   std::vector<Skipped> skipped() const;
@@ -97,7 +107,8 @@ class EpisodeReader {
   std::map<std::string, Skipped> skipped_;  // by path and name
 };
 
-// Principal components of the videos and action images of up to `num_episodes` episodes.
+// Principal components of the videos and action images of up to `num_episodes` episodes. Throws
+// InputError where none of them has actions.
 PcaAutoencoder FitAutoencoder(const std::vector<TrainingEpisode>& episodes, int num_episodes,
                               int num_frames, const PcaOptions& options,
                               const ActionImageSpec& spec, EpisodeReader& reader,

@@ -23,6 +23,12 @@ class ModeMix {
 
   // Modes with a share, in the order of the table.
   std::vector<std::string> Names() const;
+  bool empty() const { return Names().empty(); }
+
+  // The shares of the modes that have no action segment: what is left for a video alone.
+  ModeMix WithoutActions() const;
+
+  bool operator==(const ModeMix&) const = default;
 
   // One option a mode of the table: its name and job are written there only.
   template <class Self, class Visitor>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "aim/train/noise_level.h"
@@ -32,12 +33,18 @@ struct StepPlan {
   std::vector<Microbatch> microbatches;  // this rank's; may be none
 };
 
-// A pure function: clips by a fresh permutation each epoch, mode and noise level a sample, all from
-// (seed, position of the sample in the whole run). The batch is split as one rank alone splits it,
-// and the microbatches are dealt out: rank r of n has every n-th from the r-th on, so that each is
-// computed with the same bits however many ranks there are.
-StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step, int64_t num_clips,
-                  int rank = 0, int num_ranks = 1);
+// What a run draws from.
+struct DrawnClips {
+  int64_t count = 0;
+  std::function<const ModeMix&(int64_t clip)> mix = {};  // of each; empty: TrainOptions::mix
+};
+
+// A pure function: clips by a fresh permutation each epoch, mode (of the clip's mix) and noise
+// level a sample, all from (seed, position of the sample in the whole run). The batch is split as
+// one rank alone splits it, and the microbatches are dealt out: rank r of n has every n-th from the
+// r-th on, so that each is computed with the same bits however many ranks there are.
+StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step,
+                  const DrawnClips& clips, int rank = 0, int num_ranks = 1);
 
 // Samples whose canvases have the same segments, at most `microbatch` together; large ones first.
 std::vector<Microbatch> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws, int microbatch);

@@ -73,6 +73,7 @@ struct TrainOptions {
   double text_dropout = 0.05;
   double first_pose_dropout = 0.3;
   ModeMix mix;
+  std::vector<std::string> mixes;
 
   int64_t checkpoint_every = 500;
   int keep_checkpoints = 2;
@@ -128,6 +129,10 @@ struct TrainOptions {
     visit("first_pose_dropout", self.first_pose_dropout, Range{0, 1},
           "share of samples whose first pose is not given, in modes that can do without (v2a)");
     visit("mix", self.mix, Any{}, "");
+    visit("mixes", self.mixes, Any{},
+          "data sets that have another mix than train.mix, as NAME:MODE=SHARE,MODE=SHARE; NAME is "
+          "the folder of one in --data, or its path; videos without actions are drawn in the modes "
+          "of their mix that need none");
     visit("checkpoint_every", self.checkpoint_every, Range{1, 1e9}, "steps between checkpoints");
     visit("keep_checkpoints", self.keep_checkpoints, Range{1, 1e6}, "newest checkpoints kept");
     visit("validate_every", self.validate_every, Range{1, 1e9}, "steps between validations");

@@ -8,6 +8,7 @@
 #include "aim/cache/latent_cache.h"
 #include "aim/diffusion/canvas.h"
 #include "aim/train/comm.h"
+#include "aim/train/data_mixes.h"
 #include "aim/train/loss_tally.h"
 #include "aim/train/optimizer.h"
 #include "aim/train/step_plan.h"
@@ -86,6 +87,7 @@ class Trainer {
 
   DitOptions dit_;
   TrainOptions options_;
+  DataMixes mixes_;
   uint64_t seed_;
   at::ScalarType compute_dtype_;
   WeightMap weights_;
