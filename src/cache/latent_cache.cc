@@ -111,6 +111,11 @@ const ClipOrigin& LatentCache::Origin(int64_t index) const {
   return shard->Origin(row);
 }
 
+std::string LatentCache::EpisodeName(int64_t index) const {
+  const std::string& name = Origin(index).episode;
+  return name.empty() ? "episode " + std::to_string(Item(index)) + " of the cache" : name;
+}
+
 bool LatentCache::HasActions(int64_t index) const {
   const auto [shard, row] = Find(index);
   return shard->has_actions[row].item<bool>();

@@ -44,12 +44,6 @@ std::vector<std::string> InOrder(const std::set<std::string>& names) {
   return ordered;
 }
 
-std::string NameOf(const LatentCache& cache, int64_t clip) {
-  const std::string& episode = cache.Origin(clip).episode;
-  return episode.empty() ? "episode " + std::to_string(cache.Item(clip)) + " of the cache"
-                         : episode;
-}
-
 }  // namespace
 
 bool DataMixes::Mix::IsOf(const std::string& data_set) const {
@@ -113,7 +107,7 @@ std::vector<Skipped> DataMixes::LeaveOut(LatentCache& cache) const {
   std::vector<Skipped> skipped;
   cache.KeepIf([&](int64_t clip) {
     if (!Of(cache.Origin(clip).data_set, cache.HasActions(clip)).empty()) return true;
-    const std::string name = NameOf(cache, clip);
+    const std::string name = cache.EpisodeName(clip);
     if (skipped.empty() || skipped.back().episode != name)
       Skip({name, ToSentence(LacksActions(name, kVideoAlone)), false}, skipped);
     return false;
@@ -124,7 +118,7 @@ std::vector<Skipped> DataMixes::LeaveOut(LatentCache& cache) const {
 DrawnClips DataMixes::Over(const LatentCache& cache) const {
   const auto mix = [this, &cache](int64_t clip) -> const ModeMix& {
     const ModeMix& found = Of(cache.Origin(clip).data_set, cache.HasActions(clip));
-    if (found.empty()) throw InputError(LacksActions(NameOf(cache, clip), kVideoAlone));
+    if (found.empty()) throw InputError(LacksActions(cache.EpisodeName(clip), kVideoAlone));
     return found;
   };
   return {cache.size(), mix};

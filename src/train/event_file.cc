@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -113,6 +114,14 @@ std::vector<std::filesystem::path> EventFilesIn(const std::filesystem::path& fol
   return found;
 }
 
+// When it was begun, as its name says: the clock may have been ahead of that of now.
+int64_t SecondOf(const std::filesystem::path& file) {
+  const std::string name = file.filename().string();
+  int64_t second = 0;
+  std::from_chars(name.data() + kEventPrefix.size(), name.data() + name.size(), second);
+  return second;
+}
+
 std::string EventFileName(int64_t second) {
   std::string digits = std::to_string(second);
   digits.insert(0, 10 - std::min<size_t>(10, digits.size()), '0');
@@ -165,8 +174,7 @@ EventFile::EventFile(const std::filesystem::path& folder, int64_t train_step) {
     bytes = FrameRecord(EventHead(WallTime(), 0) + LengthDelimited(kFileVersion, "brain.Event:2"));
   // TensorBoard reads files in the order of their names.
   auto second = static_cast<int64_t>(WallTime());
-  if (!earlier.empty())
-    while (folder / EventFileName(second) <= earlier.back()) ++second;
+  if (!earlier.empty()) second = std::max(second, SecondOf(earlier.back()) + 1);
   path_ = folder / EventFileName(second);
   WriteFileAtomic(path_, bytes);
   for (const std::filesystem::path& file : earlier) std::filesystem::remove(file);

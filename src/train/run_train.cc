@@ -281,6 +281,8 @@ TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm
   TrainingSetup setup = PrepareTraining(options, run);
   if (setup.cache) {
     LogSchedule(options.train);
+    const std::string idle = IdleRanks(options.train, comm.size());
+    if (!idle.empty()) LogWarning(idle);
     TrainingLoop loop(options, run, setup, comm, begin);
     loop.Run();
     report = loop.Report();

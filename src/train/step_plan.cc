@@ -7,6 +7,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
+#include "aim/base/text.h"
 #include "aim/train/schedule.h"
 
 namespace aim {
@@ -82,6 +83,20 @@ std::vector<Microbatch> SplitIntoMicrobatches(const std::vector<SampleDraw>& dra
   std::stable_sort(parts.begin(), parts.end(),
                    [](const auto& a, const auto& b) { return a.size() > b.size(); });
   return parts;
+}
+
+std::string IdleRanks(const TrainOptions& options, int num_ranks) {
+  const int least = (options.batch_size + options.microbatch - 1) / options.microbatch;
+  if (least >= num_ranks) return "";
+  const std::string batch = "train.batch_size is " + std::to_string(options.batch_size);
+  const std::string ranks = CountText(num_ranks, "rank");
+  if (options.batch_size < num_ranks) {
+    return batch + ": of " + ranks + " no more than so many have work in a step; raise it or " +
+           "start fewer";
+  }
+  return batch + " in microbatches of up to " + std::to_string(options.microbatch) + ": " + ranks +
+         " do not all have work in each step; lower train.microbatch to " +
+         std::to_string(options.batch_size / num_ranks);
 }
 
 }  // namespace aim

@@ -57,6 +57,29 @@ WeightMap TakeTrained(WeightMap& weights, const DitOptions& dit, const TrainOpti
   return trained;
 }
 
+// "push_button/variation0/episode3 (i2a), ... and 4 more", of a step's samples.
+std::string NamesOf(const std::vector<SampleDraw>& samples, const LatentCache& cache) {
+  constexpr size_t kMostNames = 4;
+  std::vector<std::string> names;
+  for (const SampleDraw& sample : samples) {
+    std::string name = cache.EpisodeName(sample.clip) + " (" + sample.mode->name + ")";
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  const size_t num_more = names.size() - std::min(names.size(), kMostNames);
+  names.resize(names.size() - num_more);
+  return Join(names) + (num_more > 0 ? " and " + std::to_string(num_more) + " more" : "");
+}
+
+// Where to look: the samples whose own loss is not finite, else all that this rank had.
+std::string Suspects(const StepReport& report, const StepPlan& plan, const LatentCache& cache) {
+  if (!report.not_finite.empty())
+    return "the loss itself is not of " + NamesOf(report.not_finite, cache);
+  std::vector<SampleDraw> all;
+  for (const Microbatch& part : plan.microbatches) all.insert(all.end(), part.begin(), part.end());
+  if (all.empty()) return "another rank had all of its samples";
+  return "the loss is of each sample: " + NamesOf(all, cache);
+}
+
 CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& batch) {
   const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4),
                           batch.latents.size(5), batch.latents.size(6)};
@@ -195,7 +218,9 @@ std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCac
   });
   for (size_t i = 0; i < parts.size(); ++i) {
     for (size_t j = 0; j < parts[i].size(); ++j) {
-      report.losses.Add(parts[i][j], losses[i][static_cast<int64_t>(j)].item<double>());
+      const auto loss = losses[i][static_cast<int64_t>(j)].item<double>();
+      report.losses.Add(parts[i][j], loss);
+      if (!std::isfinite(loss)) report.not_finite.push_back(parts[i][j]);
     }
     report.loss += losses[i].sum().item<double>() / static_cast<double>(options_.batch_size);
   }
@@ -236,7 +261,7 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   report.is_lost = !std::isfinite(report.grad_norm);
   if (!report.is_lost) UpdateAverage(workers);
   ++train_step_;
-  CountLost(report);
+  CountLost(report, plan, cache);
   return report;
 }
 
@@ -252,18 +277,19 @@ void Trainer::TakeStateOfRank0(Comm& comm) {
   optimizer_.LoadState(moments, "the state of rank 0");
 }
 
-void Trainer::CountLost(const StepReport& report) {
+void Trainer::CountLost(const StepReport& report, const StepPlan& plan, const LatentCache& cache) {
   num_lost_in_a_row_ = report.is_lost ? num_lost_in_a_row_ + 1 : 0;
   if (!report.is_lost) return;
   const std::string step = "step " + std::to_string(train_step_);
   if (num_lost_in_a_row_ <= options_.max_lost_steps) {
     LogWarning(step + " is left out: its gradient is not finite (loss " +
-               std::to_string(report.loss) + ")");
+               std::to_string(report.loss) + "); " + Suspects(report, plan, cache));
     return;
   }
   throw InputError({.where = "the gradient of " + step,
                     .got = "not finite, as those of the " +
-                           CountText(num_lost_in_a_row_ - 1, "step") + " before it",
+                           CountText(num_lost_in_a_row_ - 1, "step") + " before it (" +
+                           Suspects(report, plan, cache) + ")",
                     .expected = "at most " + std::to_string(options_.max_lost_steps) +
                                 " such steps in a row (train.max_lost_steps)",
                     .fix = "lower train.lr or look at the data; --resume goes on from the last "

@@ -34,6 +34,22 @@ TEST(PathClaimTest, OnlyOneHoldsIt) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
+// Clocks of other hosts: an old date takes no claim from its holder, one in the future keeps none
+// for a holder that is dead.
+TEST(PathClaimTest, DatesSayNothing) {
+  const TemporaryFolder folder;
+  const auto now = fs::file_time_type::clock::now();
+  const auto year = std::chrono::hours(24 * 365);
+  const fs::path held = folder / "held", left = folder / "left";
+  const auto mine = PathClaim::Take(held);
+  ASSERT_TRUE(mine.has_value());
+  fs::last_write_time(PathClaim::LockPath(held), now - 50 * year);
+  EXPECT_FALSE(PathClaim::Take(held).has_value());
+  WriteFileAtomic(PathClaim::LockPath(left), "");
+  fs::last_write_time(PathClaim::LockPath(left), now + year);
+  EXPECT_TRUE(PathClaim::Take(left).has_value());
+}
+
 // A place that the user named and can mend, not a fault of the system.
 TEST(PathClaimTest, APlaceThatCannotBeWrittenIsTheCallers) {
   const TemporaryFolder folder;

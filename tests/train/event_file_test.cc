@@ -111,6 +111,16 @@ TEST_F(EventRunTest, AResumedRunHoldsEachStepOnce) {
   EXPECT_EQ(CountStep(third, 2), 0);
 }
 
+// The clock of an earlier start was a century ahead: the file still goes on, behind that one.
+TEST_F(EventRunTest, AFileFromTheFutureIsGoneOnWith) {
+  const fs::path ahead = folder_ / "events.out.tfevents.4900000000.aim";
+  fs::rename(Start(0, 3), ahead);
+  const fs::path next = Start(3, 5);
+  EXPECT_EQ(next.filename(), "events.out.tfevents.4900000001.aim");
+  EXPECT_THAT(Files(), ElementsAre(next));
+  for (int64_t step = 1; step <= 5; ++step) EXPECT_EQ(CountStep(next, step), 1) << step;
+}
+
 // A kill in the middle of a record, a damaged byte: what is whole before it stays.
 TEST_F(EventRunTest, ATornEndIsDropped) {
   const std::string whole = ReadFile(Start(0, 3));

@@ -1,9 +1,16 @@
 // Episodes that a training cannot use: left out, counted and named.
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/log.h"
+#include "aim/bundle/bundle.h"
+#include "aim/format/npy.h"
+#include "aim/tensor/safetensors.h"
 #include "aim/train/dataset.h"
 #include "aim/train/run_train.h"
 #include "support/temporary_folder.h"
@@ -69,6 +76,49 @@ TEST_F(LeftOutTest, AHeldOutEpisodeMayBeDamagedToo) {
   EXPECT_TRUE(report.finished);
   EXPECT_EQ(report.skipped.size(), 2U);
   EXPECT_EQ(testing::ReadMetrics(folder_ / "run").back()["validation"]["i2a"]["clips"], 1);
+}
+
+// A pose that is no number, in the middle of the file.
+TEST_F(LeftOutTest, AnEpisodeWithANumberThatIsNoneIsNamed) {
+  const fs::path file = testing::TrainingEpisodePath(folder_ / "data", 2) / "actions.npy";
+  std::vector<double> values = ToDoubles(ReadNpy(file));
+  values[3 * 8 + 1] = std::nan("");
+  WriteNpy(file, {static_cast<int64_t>(values.size() / 8), 8}, values);
+  const TrainReport report = Train("run");
+  ASSERT_EQ(report.skipped.size(), 1U);
+  EXPECT_EQ(report.skipped[0].episode, "reach_target/variation0/episode2");
+  EXPECT_THAT(report.skipped[0].problem, HasSubstr("actions.npy row 3"));
+  EXPECT_TRUE(std::isfinite(report.loss));
+}
+
+// An autoencoder whose latents float16 cannot hold.
+TEST_F(LeftOutTest, AnEpisodeThatEncodesToInfinityIsNamed) {
+  testing::WriteTinyBundle(folder_ / "tiny");
+  const BundleConfig config = LoadBundleConfig(folder_ / "tiny");
+  WeightMap autoencoder = ReadSafetensors(folder_ / "tiny" / config.autoencoder.file);
+  for (auto& [name, weight] : autoencoder) {
+    if (name.ends_with(".scale")) weight = weight * 1e-6;
+  }
+  WriteBundle(folder_ / "wild", config, LoadBundle(folder_ / "tiny").dit.NamedWeights(),
+              autoencoder, at::kFloat);
+  testing::StartFrom(folder_ / "wild", options_);
+  std::vector<std::string> messages;
+  SetLogSink([&](LogLevel, const std::string& message) { messages.push_back(message); });
+  testing::ExpectThrowsWith<InputError>([&] { Train("run"); }, {"without a readable episode"});
+  SetLogSink({});
+  EXPECT_EQ(std::ranges::count_if(messages,
+                                  [](const std::string& message) {
+                                    return message.find("encoded to numbers that are not finite") !=
+                                           std::string::npos;
+                                  }),
+            6);
+}
+
+// A share so small that nothing is left of it.
+TEST_F(LeftOutTest, ARatioThatLeavesNothingIsRefused) {
+  options_.data[0] += "@0.000001";
+  testing::ExpectThrowsWith<InputError>([&] { Train("run"); },
+                                        {"without an episode to train on", "@0.000001", "ratio"});
 }
 
 TEST_F(LeftOutTest, NothingButDamagedEpisodesIsRefused) {

@@ -313,6 +313,22 @@ TEST_F(RunTrainTest, ADamagedCheckpointIsPassedOver) {
   ExpectSameBits("run", "whole");
 }
 
+// Of another host's clock or none: which checkpoint is the newest is said by its step alone.
+TEST_F(RunTrainTest, DatesOfCheckpointsSayNothing) {
+  ASSERT_EQ(Run("run", 3).exit_code, 0);
+  ASSERT_EQ(Run("whole", 5).exit_code, 0);
+  const auto now = fs::file_time_type::clock::now();
+  const auto year = std::chrono::hours(24 * 365);
+  const fs::path newest = NewestCheckpoint("run");
+  for (const auto& entry : fs::directory_iterator(newest.parent_path()))
+    fs::last_write_time(entry.path(), entry.path() == newest ? now - year : now + year);
+  fs::last_write_time(folder_ / "run" / "metrics.jsonl", now + year);
+  const testing::CommandResult resumed = Run("run", 5, {"--resume"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("resuming at step 3 of 5"));
+  ExpectSameBits("run", "whole");
+}
+
 // What was encoded is known by its content, not by where it lay.
 TEST_F(RunTrainTest, ReRecordedDataIsEncodedAgain) {
   options_.clips.dir = (folder_ / "cache").string();

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 
 #include "aim/base/error.h"
@@ -73,6 +75,34 @@ TEST(StepPlanTest, RanksShareTheMicrobatchesOfOne) {
   }
 }
 
+TEST(StepPlanTest, RanksWithoutWorkAreTold) {
+  struct Case {
+    int batch_size;
+    int microbatch;
+    int num_ranks;
+    std::string words;  // none: all have work
+  };
+  for (const Case& each : {
+           Case{1, 6, 1, ""},
+           Case{16, 6, 3, ""},
+           Case{16, 6, 4,
+                "16 in microbatches of up to 6: 4 ranks do not all have work in each "
+                "step; lower train.microbatch to 4"},
+           Case{16, 4, 4, ""},
+           Case{2, 1, 2, ""},
+           Case{3, 1, 4, "train.batch_size is 3: of 4 ranks no more than so many have work"},
+       }) {
+    TrainOptions options;
+    options.batch_size = each.batch_size;
+    options.microbatch = each.microbatch;
+    const std::string idle = IdleRanks(options, each.num_ranks);
+    EXPECT_EQ(idle.empty(), each.words.empty()) << idle;
+    EXPECT_THAT(idle, ::testing::HasSubstr(each.words));
+    for (int rank = 0; rank < each.num_ranks && idle.empty(); ++rank)
+      EXPECT_FALSE(PlanStep(options, 1, 0, {10}, rank, each.num_ranks).microbatches.empty());
+  }
+}
+
 TEST(StepPlanTest, StepsAndSeedsDiffer) {
   const TrainOptions options;
   EXPECT_EQ(PlanStep(options, 3, 2, {10}).draws, PlanStep(options, 3, 2, {10}).draws);
@@ -111,6 +141,12 @@ TEST(ModeMixTest, OptionsAreTheTable) {
   EXPECT_THAT(mix.Names(), ::testing::ElementsAre("i2v"));
   for (const double u : {0.0, 0.5, 0.999999}) EXPECT_EQ(mix.Draw(u).name, "i2v");
   testing::ExpectThrowsWith<ConfigError>([&] { SetOption(mix, "i2b", 1.0); }, {"i2b"});
+  for (const double share : {-0.1, 1.1, std::nan(""), std::numeric_limits<double>::infinity()})
+    testing::ExpectThrowsWith<ConfigError>([&] { SetOption(mix, "i2a", share); }, {"i2a"});
+  TrainRunOptions run;
+  run.train.mix = {};
+  for (const Mode& mode : AllModes()) SetOption(run.train.mix, mode.name, 0.0);
+  testing::ExpectThrowsWith<ConfigError>([&] { run.Validate(); }, {"train.mix", "zero for every"});
   testing::ExpectThrowsWith<ConfigError>([] { ModeMix({{"a2a", 1.0}}); }, {"a2a", "i2va"});
 }
 

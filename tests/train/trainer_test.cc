@@ -10,6 +10,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/base/summary.h"
 #include "aim/diffusion/generate.h"
 #include "aim/metrics/clip_quality.h"
@@ -339,6 +340,65 @@ TEST_F(TrainerTest, StepsThatAreNotFiniteAreLeftOut) {
   for (const auto& [name, weight] : trainer.weights())
     EXPECT_TRUE(weight.isfinite().all().item<bool>()) << name;
   EXPECT_FALSE(SameBits(trainer, healthy));
+}
+
+// Of a clip whose latents hold one number that is none (a cache of another program): its steps are
+// left out, and it is the one that is named.
+TEST_F(TrainerTest, TheClipThatIsNotFiniteIsNamed) {
+  const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
+  const auto make = [&](int64_t item) {
+    CachedClip clip{encoder.Encode(clip_), clip_};
+    clip.origin.episode = "reach/episode" + std::to_string(item);
+    if (item == 1) clip.encoded.latents[0][1][0][0][0][0] = NAN;
+    return std::vector<CachedClip>{std::move(clip)};
+  };
+  BuildLatentCache(folder_ / "bad",
+                   {.key = "bad", .num_items = 3, .start_worker = [&] { return make; }});
+  const LatentCache cache = LatentCache::Open(folder_ / "bad");
+  TrainOptions options = QuickTraining();
+  options.batch_size = 1;
+  options.mix = {{"i2a", 1}};
+  options.max_lost_steps = 0;
+  Trainer trainer = MakeTrainer(options);
+  while (PlanStep(options, kSeed, trainer.train_step(), {3}).draws[0].clip != 1)
+    EXPECT_FALSE(trainer.Step(cache, alone_).is_lost);
+  testing::ExpectThrowsWith<InputError>([&] { trainer.Step(cache, alone_); },
+                                        {"the loss itself is not of reach/episode1 (i2a))"});
+  options.mix = {{"i2v", 1}};  // which does not read it
+  Trainer imagining = MakeTrainer(options);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(imagining.Step(cache, alone_).is_lost);
+  // In a batch of all three the others are not suspected.
+  std::string warning;
+  SetLogSink([&](LogLevel, const std::string& message) { warning = message; });
+  options.mix = {{"i2a", 1}};
+  options.batch_size = 3;
+  options.max_lost_steps = 1;
+  EXPECT_TRUE(MakeTrainer(options).Step(cache, alone_).is_lost);
+  SetLogSink({});
+  EXPECT_THAT(warning, ::testing::EndsWith("is not of reach/episode1 (i2a)"));
+}
+
+// A batch of one: the second rank has nothing to do, and the same weights after it.
+TEST_F(TrainerTest, ARankWithoutASampleStaysInStep) {
+  const LatentCache cache = Cache();
+  TrainOptions options = QuickTraining();
+  options.batch_size = 1;
+  Trainer alone = MakeTrainer(options);
+  const StepReport expected = alone.Step(cache, alone_);
+  ThreadComm::Shared shared(2);
+  std::vector<Trainer> ranks = {MakeTrainer(options), MakeTrainer(options)};
+  std::vector<StepReport> reports(2);
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < 2; ++i) {
+      threads.emplace_back([&, i] {
+        ThreadComm comm(shared, static_cast<int>(i));
+        reports[i] = ranks[i].Step(cache, comm);
+      });
+    }
+  }
+  EXPECT_TRUE(SameBits(ranks[0], ranks[1]));
+  for (const StepReport& report : reports) EXPECT_EQ(report.loss, expected.loss);
 }
 
 // A weight of the level multiplies the sample's loss, and nothing else is changed by it.

@@ -43,6 +43,7 @@ class LatentCache {
   // Where clip `index` comes from, and whether it has actions: without, it is a video alone, whose
   // action latents are zeros for modes that do not read them.
   const ClipOrigin& Origin(int64_t index) const;
+  std::string EpisodeName(int64_t index) const;  // its number where nobody named it
   bool HasActions(int64_t index) const;
 
   // All data sets that its clips come from, in rising order.
@@ -65,7 +66,7 @@ class LatentCache {
   std::string key_;
   std::vector<std::shared_ptr<const CacheShard>> shards_;
   std::vector<int64_t> offsets_;  // index of each shard's first clip
-  std::vector<int64_t> kept_;  // what stands at each index, where some are hidden; else empty
+  std::vector<int64_t> kept_;     // what stands at each index, where some are hidden; else empty
   int64_t size_ = 0;
   int64_t size_bytes_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "aim/train/noise_level.h"
@@ -48,5 +49,8 @@ StepPlan PlanStep(const TrainOptions& options, uint64_t seed, int64_t train_step
 
 // Samples whose canvases have the same segments, at most `microbatch` together; large ones first.
 std::vector<Microbatch> SplitIntoMicrobatches(const std::vector<SampleDraw>& draws, int microbatch);
+
+// What to change so that `num_ranks` all have work in each step; empty where they do.
+std::string IdleRanks(const TrainOptions& options, int num_ranks);
 
 }  // namespace aim

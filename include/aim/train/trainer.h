@@ -30,6 +30,7 @@ struct StepReport {
   bool is_lost = false;  // the gradient was not finite: nothing was changed
   bool stops = false;    // a rank was asked to stop: all do after this step
   LossTally losses = {};
+  std::vector<SampleDraw> not_finite = {};  // samples of this rank whose loss is not
 };
 
 // The network that is trained, as it begins, and what an empty prompt is to it.
@@ -79,7 +80,7 @@ class Trainer {
   // microbatches of `plan` make it; the report gets that loss and those of its samples.
   std::vector<at::Tensor> Gradients(const StepPlan& plan, const LatentCache& cache, int num_workers,
                                     StepReport& report) const;
-  void CountLost(const StepReport& report);
+  void CountLost(const StepReport& report, const StepPlan& plan, const LatentCache& cache);
   void UpdateAverage(int num_workers);
   // The network of frozen weights and trained ones, the adapter's among them.
   Dit MakeDit(const WeightMap& frozen, const WeightMap& trained, at::ScalarType dtype) const;
