@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
@@ -82,16 +83,25 @@ void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, const at::Tensor&
   weight.add_(update, -lr * size);
 }
 
-double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr,
-                       int num_threads) {
+std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors) {
   const c10::NoGradGuard guard;
-  AIM_CHECK(grads.size() == slots_.size() && weights.size() == slots_.size());
-  double square = 0;
-  for (const at::Tensor& grad : grads) {
-    const double norm = grad.norm().item<double>();
-    square += norm * norm;
+  std::vector<double> squares;
+  for (const at::Tensor& tensor : tensors) {
+    const double norm = tensor.norm().item<double>();
+    squares.push_back(norm * norm);
   }
-  const double norm = std::sqrt(square);
+  return squares;
+}
+
+double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr,
+                       int num_threads, std::optional<double> norm_of_all) {
+  const c10::NoGradGuard guard;
+  AIM_CHECK(grads.size() == slots_.size());
+  const auto own_norm = [&] {
+    const std::vector<double> squares = SquaredNorms(grads);
+    return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
+  };
+  const double norm = norm_of_all ? *norm_of_all : own_norm();
   if (!std::isfinite(norm)) return norm;
   if (options_.clip_norm > 0 && norm > options_.clip_norm) {
     for (at::Tensor& grad : grads) grad.mul_(options_.clip_norm / norm);

@@ -27,5 +27,38 @@ TEST(OptimizerTest, AdamStepByHand) {
   EXPECT_NEAR(weights.at("w").item<float>(), 2.0 * (1 - 0.1 * 0.5) - 0.1, 1e-5);
 }
 
+// Two that share the weights, each told the norm of all, leave what one alone leaves.
+TEST(OptimizerTest, PartsThatKnowTheNormStepAsTheWholeDoes) {
+  for (const auto& optimizer : WordsOf(OptimizerKind{})) {
+    TrainOptions options;
+    options.optimizer = optimizer.value;
+    options.clip_norm = 0.5;
+    at::manual_seed(4);
+    const WeightMap initial = {{"a", at::randn({3})},
+                               {"blocks.0.ffn.0.weight", at::randn({6, 4})},
+                               {"c.weight", at::randn({4, 5})}};
+    WeightMap whole, shared;
+    for (const auto& [name, weight] : initial) {
+      whole[name] = weight.clone();
+      shared[name] = weight.clone();
+    }
+    Optimizer of_all(options, whole, at::kFloat);
+    Optimizer first(options, {{"c.weight", shared.at("c.weight")}}, at::kFloat);
+    WeightMap others = shared;
+    others.erase("c.weight");
+    Optimizer second(options, others, at::kFloat);
+    for (int i = 0; i < 3; ++i) {
+      std::vector<at::Tensor> grads;
+      for (const auto& [name, weight] : initial) grads.push_back(at::randn_like(weight));
+      std::vector<at::Tensor> of_second = {grads[0].clone(), grads[1].clone()};
+      std::vector<at::Tensor> of_first = {grads[2].clone()};
+      const double norm = of_all.Step(whole, grads, 0.1);
+      EXPECT_EQ(first.Step(shared, of_first, 0.1, 1, norm), norm);
+      second.Step(shared, of_second, 0.1, 1, norm);
+    }
+    for (const auto& [name, weight] : whole) EXPECT_TRUE(at::equal(weight, shared.at(name)));
+  }
+}
+
 }  // namespace
 }  // namespace aim

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,19 @@ at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype);
 // Whether the options train a weight of that name and so many dimensions by Muon.
 bool IsMuon(const TrainOptions& options, const std::string& name, size_t num_dims);
 
+// Of each the square of its norm; their sum in this order is that of all.
+std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors);
+
 // Updates weights in place. Moments are tensors named "<weight>/m", "<weight>/v", "step".
 class Optimizer {
  public:
   Optimizer(const TrainOptions& options, const WeightMap& weights, at::ScalarType matrix_dtype);
 
-  // grads are in the order of the map's names. Returns the gradients' norm before clipping; where
-  // that is not finite, nothing is changed.
-  double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr, int num_threads = 1);
+  // grads are those of the weights it was made with, in the order of their names; the map may hold
+  // others as well. Returns the gradients' norm before clipping, `norm_of_all` where there are more
+  // than these; where that is not finite, nothing is changed.
+  double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr, int num_threads = 1,
+              std::optional<double> norm_of_all = std::nullopt);
 
   WeightMap State() const;
   // Throws InputError listing what does not fit.
