@@ -69,19 +69,26 @@ void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensor
       path, infos, [&](const std::string& name) { return tensors.at(name); }, metadata);
 }
 
+// Falling element size keeps every tensor aligned to its own.
+std::vector<std::string> OrderInFile(const std::map<std::string, TensorInfo>& tensors) {
+  std::vector<std::string> order;
+  for (const auto& [name, info] : tensors) order.push_back(name);
+  std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    return c10::elementSize(tensors.at(a).dtype) > c10::elementSize(tensors.at(b).dtype);
+  });
+  return order;
+}
+
 void StreamSafetensors(const std::filesystem::path& path,
                        const std::map<std::string, TensorInfo>& tensors,
                        const std::function<at::Tensor(const std::string&)>& load,
                        const Metadata& metadata) {
-  // Falling element size keeps every tensor aligned to its own.
-  std::vector<std::pair<std::string, TensorInfo>> order(tensors.begin(), tensors.end());
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return c10::elementSize(a.second.dtype) > c10::elementSize(b.second.dtype);
-  });
+  const std::vector<std::string> order = OrderInFile(tensors);
   json header = json::object();
   if (!metadata.empty()) header[kSafetensorsMetadataKey] = metadata;
   size_t position = 0;
-  for (const auto& [name, info] : order) {
+  for (const std::string& name : order) {
+    const TensorInfo& info = tensors.at(name);
     const std::optional<size_t> bytes = ShapeBytes(info.shape, info.dtype);
     AIM_CHECK(bytes.has_value());
     header[name] = {{"dtype", DtypeOf(info.dtype, name)},
@@ -95,8 +102,9 @@ void StreamSafetensors(const std::filesystem::path& path,
   WriteFileAtomic(path, [&](const std::filesystem::path& temporary) {
     std::ofstream out(temporary, std::ios::binary);
     out << LengthBytes(text.size()) << text;
-    for (const auto& [name, info] : order) {
+    for (const std::string& name : order) {
       if (!out) break;
+      const TensorInfo& info = tensors.at(name);
       const at::Tensor bytes = load(name).detach().cpu().contiguous();
       AIM_CHECK(bytes.scalar_type() == info.dtype && bytes.sizes() == at::IntArrayRef(info.shape));
       out.write(static_cast<const char*>(bytes.const_data_ptr()),

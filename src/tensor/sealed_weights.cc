@@ -17,6 +17,13 @@ void WriteSealed(const std::filesystem::path& path, const WeightMap& weights, Me
   WriteSafetensors(path, weights, metadata);
 }
 
+void StreamSealed(const std::filesystem::path& path,
+                  const std::map<std::string, TensorInfo>& tensors,
+                  const std::function<at::Tensor(const std::string&)>& load,
+                  const std::string& fingerprint) {
+  StreamSafetensors(path, tensors, load, {{kSeal, fingerprint}});
+}
+
 SafetensorsFile OpenSealed(const std::filesystem::path& path) {
   SafetensorsFile file = OpenSafetensors(path);
   const auto seal = file.metadata.find(kSeal);

@@ -8,6 +8,7 @@
 #include "aim/base/error.h"
 #include "aim/base/rng.h"
 #include "aim/base/text.h"
+#include "aim/tensor/fingerprint.h"
 #include "aim/tensor/shape.h"
 #include "tensor/finite.h"
 
@@ -101,19 +102,27 @@ WeightMap ConvertWeights(const WeightMap& weights, at::ScalarType dtype, c10::De
                     .fix = "store them as float32"});
 }
 
-std::string Fingerprint(const WeightMap& weights) {
-  uint64_t hash = StableHash("aim weights");
-  for (const auto& [name, weight] : weights) {
-    const std::string head =
-        name + " " + c10::toString(weight.scalar_type()) + " " + ShapeText(weight.sizes());
-    hash = StableHash(head, hash);
-    const at::Tensor bytes = weight.detach().cpu().contiguous();
-    hash = HashBytes(bytes.const_data_ptr(), bytes.nbytes(), hash);
-  }
-  hash = StableHash("end", hash);
+Fingerprinter::Fingerprinter() : state_(StableHash("aim weights")) {}
+
+void Fingerprinter::Add(const std::string& name, const at::Tensor& weight) {
+  const std::string head =
+      name + " " + c10::toString(weight.scalar_type()) + " " + ShapeText(weight.sizes());
+  state_ = StableHash(head, state_);
+  const at::Tensor bytes = weight.detach().cpu().contiguous();
+  state_ = HashBytes(bytes.const_data_ptr(), bytes.nbytes(), state_);
+}
+
+std::string Fingerprinter::Text() const {
+  const uint64_t hash = StableHash("end", state_);
   std::string text;
   for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[(hash >> shift) & 15];
   return text;
+}
+
+std::string Fingerprint(const WeightMap& weights) {
+  Fingerprinter print;
+  for (const auto& [name, weight] : weights) print.Add(name, weight);
+  return print.Text();
 }
 
 }  // namespace aim

@@ -5,6 +5,7 @@
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
+#include "aim/tensor/fingerprint.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -33,6 +34,34 @@ TEST(SealedWeightsTest, EveryFlippedByteOfTheValuesIsFound) {
     testing::ExpectThrowsWith<FormatError>([&] { OpenSealed(folder / "w.safetensors"); },
                                            {"w.safetensors", "damaged"});
   }
+}
+
+// Tensors that come one by one make the bytes of those that are all there, whatever their types.
+TEST(SealedWeightsTest, AStreamMakesTheSameFile) {
+  const TemporaryFolder folder;
+  const WeightMap weights = {{"a", at::arange(6, at::kFloat)},
+                             {"b", at::ones({2, 2}, at::kHalf)},
+                             {"step", at::tensor({5}, at::kLong)},
+                             {"z", at::full({3}, 0.5f)}};
+  WriteSealed(folder / "whole.safetensors", weights);
+  std::map<std::string, TensorInfo> infos;
+  Fingerprinter first;
+  uint64_t state = first.state();
+  for (const auto& [name, weight] : weights) {
+    infos[name] = {weight.scalar_type(), weight.sizes().vec()};
+    Fingerprinter next(state);  // another process, say
+    next.Add(name, weight);
+    state = next.state();
+  }
+  std::vector<std::string> asked;
+  const auto load = [&](const std::string& name) {
+    asked.push_back(name);
+    return weights.at(name);
+  };
+  StreamSealed(folder / "stream.safetensors", infos, load, Fingerprinter(state).Text());
+  EXPECT_EQ(ReadFile(folder / "stream.safetensors"), ReadFile(folder / "whole.safetensors"));
+  EXPECT_EQ(asked, OrderInFile(infos));
+  EXPECT_EQ(asked, (std::vector<std::string>{"step", "a", "z", "b"}));
 }
 
 TEST(SealedWeightsTest, AFileWithoutASealIsReadAsItIs) {

@@ -40,6 +40,9 @@ struct TensorInfo {
   std::vector<int64_t> shape;
 };
 
+// Names in the order of the file.
+std::vector<std::string> OrderInFile(const std::map<std::string, TensorInfo>& tensors);
+
 // The same for tensors that need not exist all at once: `load` is called once for each name, in the
 // order of the file, and returns what `tensors` promises. What it throws passes through, and then
 // no file is left behind.

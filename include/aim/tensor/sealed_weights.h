@@ -11,6 +11,12 @@ namespace aim {
 void WriteSealed(const std::filesystem::path& path, const WeightMap& weights,
                  Metadata metadata = {});
 
+// As StreamSafetensors, of tensors whose fingerprint is known before.
+void StreamSealed(const std::filesystem::path& path,
+                  const std::map<std::string, TensorInfo>& tensors,
+                  const std::function<at::Tensor(const std::string&)>& load,
+                  const std::string& fingerprint);
+
 // As OpenSafetensors. Throws FormatError if the tensors are not those that were written; a file
 // without a fingerprint, of an earlier version, is read as it is.
 SafetensorsFile OpenSealed(const std::filesystem::path& path);
