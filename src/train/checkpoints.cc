@@ -55,9 +55,14 @@ void LoadNewest(Trainer& trainer, const std::vector<std::filesystem::path>& foun
 
 }  // namespace
 
-void SaveCheckpoint(const Trainer& trainer, const std::filesystem::path& out, int keep) {
+void SaveCheckpoint(const Trainer& trainer, const std::filesystem::path& out, int keep,
+                    Comm& comm) {
   const std::filesystem::path path = CheckpointPath(out, trainer.train_step());
-  trainer.Save(path);
+  if (trainer.is_divided()) {
+    trainer.SaveDivided(path, comm);
+  } else {
+    trainer.Save(path);
+  }
   LogDebug("saved " + path.string());
   const std::vector<std::filesystem::path> found = ListCheckpoints(out);
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i)

@@ -8,8 +8,9 @@
 
 namespace aim {
 
-// out/checkpoints/step_00000123, whole or absent; the newest `keep` stay.
-void SaveCheckpoint(const Trainer& trainer, const std::filesystem::path& out, int keep);
+// out/checkpoints/step_00000123, whole or absent; the newest `keep` stay. Other ranks than 0, which
+// calls it, take part in SaveDivided where the trainer is divided.
+void SaveCheckpoint(const Trainer& trainer, const std::filesystem::path& out, int keep, Comm& comm);
 
 // With --resume the newest checkpoint of run.out() is loaded, if there is one. Says in the log
 // where the run goes on, `num_steps` being its end.

@@ -94,20 +94,36 @@ class GlooComm : public Comm {
   int local_size() const override { return launch_.local_size; }
 
   void SumInPlace(std::span<at::Tensor> tensors) override {
-    InBuckets(tensors, [&](at::Tensor& flat) {
-      std::vector<at::Tensor> one = {flat};
+    InBuckets(tensors, true, [&](std::vector<at::Tensor>& flat) {
       c10d::AllreduceOptions options;
       options.timeout = kCollective;
-      group_->allreduce(one, options)->wait();
+      group_->allreduce(flat, options)->wait();
     });
   }
 
-  void Broadcast(std::span<at::Tensor> tensors) override {
-    InBuckets(tensors, [&](at::Tensor& flat) {
-      std::vector<at::Tensor> one = {flat};
-      c10d::BroadcastOptions options;
+  void SumTo(int owner, std::span<at::Tensor> tensors) override {
+    InBuckets(tensors, rank() == owner, [&](std::vector<at::Tensor>& flat) {
+      c10d::ReduceOptions options;
+      options.rootRank = owner;
       options.timeout = kCollective;
-      group_->broadcast(one, options)->wait();
+      group_->reduce(flat, options)->wait();
+    });
+  }
+
+  void Broadcast(int from, std::span<at::Tensor> tensors) override {
+    InBuckets(tensors, rank() != from, [&](std::vector<at::Tensor>& flat) {
+      c10d::BroadcastOptions options;
+      options.rootRank = from;
+      options.timeout = kCollective;
+      group_->broadcast(flat, options)->wait();
+    });
+  }
+
+  void Move(int from, int to, std::span<at::Tensor> tensors) override {
+    if (from == to || (rank() != from && rank() != to)) return;
+    InBuckets(tensors, rank() == to, [&](std::vector<at::Tensor>& flat) {
+      const auto work = rank() == from ? group_->send(flat, to, 0) : group_->recv(flat, from, 0);
+      work->wait(kCollective);
     });
   }
 
@@ -128,9 +144,10 @@ class GlooComm : public Comm {
         std::string("aim/attempt_") + (attempt == nullptr ? "0" : attempt), store);
   }
 
-  // Tensors of one type in one flat tensor, up to the size of a bucket.
+  // Tensors of one type in one flat tensor, up to the size of a bucket. Where nothing is received
+  // they stay as they are.
   template <class Exchange>
-  void InBuckets(std::span<at::Tensor> tensors, const Exchange& exchange) {
+  void InBuckets(std::span<at::Tensor> tensors, bool receives, const Exchange& exchange) {
     std::map<at::ScalarType, std::vector<at::Tensor*>> by_type;
     for (at::Tensor& tensor : tensors) by_type[tensor.scalar_type()].push_back(&tensor);
     try {
@@ -141,7 +158,7 @@ class GlooComm : public Comm {
           bucket.push_back(tensor);
           bytes += static_cast<int64_t>(tensor->nbytes());
           if (bytes < kBucketBytes && tensor != all.back()) continue;
-          ExchangeOne(bucket, exchange);
+          ExchangeOne(bucket, receives, exchange);
           bucket.clear();
           bytes = 0;
         }
@@ -152,14 +169,16 @@ class GlooComm : public Comm {
   }
 
   template <class Exchange>
-  static void ExchangeOne(const std::vector<at::Tensor*>& bucket, const Exchange& exchange) {
+  static void ExchangeOne(const std::vector<at::Tensor*>& bucket, bool receives,
+                          const Exchange& exchange) {
     std::vector<at::Tensor> parts;
     for (const at::Tensor* tensor : bucket) parts.push_back(tensor->reshape({-1}));
-    at::Tensor flat = at::cat(parts);
+    std::vector<at::Tensor> flat = {at::cat(parts)};
     exchange(flat);
+    if (!receives) return;
     int64_t begin = 0;
     for (at::Tensor* tensor : bucket) {
-      tensor->copy_(flat.narrow(0, begin, tensor->numel()).view(tensor->sizes()));
+      tensor->copy_(flat[0].narrow(0, begin, tensor->numel()).view(tensor->sizes()));
       begin += tensor->numel();
     }
   }

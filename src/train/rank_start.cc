@@ -14,28 +14,39 @@ namespace {
 
 void SendText(const std::string& text, Comm& comm) {
   std::vector<at::Tensor> length = {at::tensor({static_cast<int64_t>(text.size())}, at::kLong)};
-  comm.Broadcast(length);
+  comm.Broadcast(0, length);
   at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
   std::memcpy(bytes.data_ptr(), text.data(), text.size());
   std::vector<at::Tensor> one = {bytes};
-  comm.Broadcast(one);
+  comm.Broadcast(0, one);
 }
 
 std::string ReceiveText(Comm& comm) {
   std::vector<at::Tensor> length = {at::zeros({1}, at::kLong)};
-  comm.Broadcast(length);
+  comm.Broadcast(0, length);
   std::vector<at::Tensor> bytes = {at::zeros({length[0].item<int64_t>()}, at::kByte)};
-  comm.Broadcast(bytes);
+  comm.Broadcast(0, bytes);
   return {static_cast<const char*>(bytes[0].data_ptr()), static_cast<size_t>(bytes[0].numel())};
 }
 
 void BroadcastNetwork(TrainedNetwork& network, Comm& comm) {
   std::vector<at::Tensor> tensors = {network.null_text};
   for (const auto& [name, weight] : network.weights) tensors.push_back(weight);
-  comm.Broadcast(tensors);
+  comm.Broadcast(0, tensors);
+}
+
+RankOrder ReceiveOrder(Comm& comm) {
+  std::vector<at::Tensor> order = {at::zeros({1}, at::kLong)};
+  comm.Broadcast(0, order);
+  return static_cast<RankOrder>(order[0].item<int64_t>());
 }
 
 }  // namespace
+
+void SendOrder(RankOrder order, Comm& comm) {
+  std::vector<at::Tensor> one = {at::tensor({static_cast<int64_t>(order)}, at::kLong)};
+  comm.Broadcast(0, one);
+}
 
 void SendStart(const std::optional<RankStart>& start, Comm& comm) {
   if (!start) return SendText("{}", comm);
@@ -75,12 +86,24 @@ bool TrainAlong(Comm& comm, const std::function<bool()>& should_stop) {
   DataMixes(start->options).LeaveOut(cache);  // named by rank 0 as well
   cache.KeepFirst(start->num_clips);
   const int64_t num_steps = start->options.steps;
-  Trainer trainer(std::move(start->network), start->options, start->seed);
+  Trainer trainer(std::move(start->network), start->options, start->seed,
+                  {comm.rank(), comm.size()});
   trainer.TakeStateOfRank0(comm);
-  bool stops = false;
-  while (!stops && trainer.train_step() < num_steps)
-    stops = trainer.Step(cache, comm, should_stop()).stops;
-  return trainer.train_step() >= num_steps;
+  for (;;) {
+    switch (ReceiveOrder(comm)) {
+      case RankOrder::kStep:
+        trainer.Step(cache, comm, should_stop());
+        break;
+      case RankOrder::kSave:
+        trainer.SaveDivided({}, comm);
+        break;
+      case RankOrder::kGatherAverage:
+        trainer.GatherAverage(comm);
+        break;
+      case RankOrder::kEnd:
+        return trainer.train_step() >= num_steps;
+    }
+  }
 }
 
 }  // namespace aim

@@ -26,6 +26,10 @@ void SendStart(const std::optional<RankStart>& start, Comm& comm);
 // What rank 0 tells.
 std::optional<RankStart> ReceiveStart(Comm& comm);
 
+// What rank 0 has all ranks do next. The others wait for one after another until kEnd.
+enum class RankOrder { kStep, kSave, kGatherAverage, kEnd };
+void SendOrder(RankOrder order, Comm& comm);
+
 // Trains along with rank 0, which writes what there is to write, until it ends. Returns whether the
 // run was finished. Throws IoError if a rank is lost, InputError if the cache is not to be opened
 // here.

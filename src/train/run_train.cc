@@ -96,6 +96,7 @@ class TrainingLoop {
     window_ = {};
     bool stops = false;
     while (!stops && trainer_.train_step() < options_.steps) {
+      SendOrder(RankOrder::kStep, comm_);
       const StepReport step = trainer_.Step(*setup_.cache, comm_, run_.stop_requested());
       stops = step.stops;
       window_.Add(step);
@@ -106,12 +107,15 @@ class TrainingLoop {
       run_.progress().Advance(1, "loss " + std::to_string(step.loss));
       const Clock::time_point between = Clock::now();
       if (IsDue(options_.checkpoint_every) || stops) {
-        SaveCheckpoint(trainer_, run_.out(), options_.keep_checkpoints);
+        if (trainer_.is_divided()) SendOrder(RankOrder::kSave, comm_);
+        SaveCheckpoint(trainer_, run_.out(), options_.keep_checkpoints, comm_);
         WritePage(stops ? RunPhase::kStopped : RunPhase::kRunning);
       }
       if (!stops) ValidateIfDue();
       window_.LeaveOut(between);
     }
+    if (trainer_.train_step() >= options_.steps) GatherAverage();
+    SendOrder(RankOrder::kEnd, comm_);
     run_.progress().Finish();
   }
 
@@ -138,6 +142,8 @@ class TrainingLoop {
  private:
   static Trainer Begin(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup,
                        Comm& comm) {
+    CheckTrainingMemory(setup.config.dit, options.train, BytesOf(setup.initial_weights),
+                        {comm.size(), comm.local_size()});
     RankStart start{
         .options = options.train,
         .seed = run.seed(),
@@ -147,7 +153,8 @@ class TrainingLoop {
         .num_clips = setup.cache->size()};
     setup.ReleaseEncoders();
     if (comm.size() > 1) SendStart(start, comm);
-    Trainer trainer(std::move(start.network), options.train, run.seed());
+    Trainer trainer(std::move(start.network), options.train, run.seed(),
+                    {comm.rank(), comm.size()});
     Resume(trainer, options.train.steps, run);
     if (comm.size() > 1) trainer.TakeStateOfRank0(comm);
     return trainer;
@@ -163,9 +170,16 @@ class TrainingLoop {
     const bool is_done = !last.is_null() && last["train_step"] == step;
     if (step == 0 || setup_.validation.empty() || is_done || !IsDue(options_.validate_every))
       return;
+    GatherAverage();
     Append({{"train_step", step}, {"validation", Validate()}});
     setup_.ReleaseEncoders();
     WritePage(RunPhase::kRunning);
+  }
+
+  void GatherAverage() {
+    if (!trainer_.is_divided()) return;
+    SendOrder(RankOrder::kGatherAverage, comm_);
+    trainer_.GatherAverage(comm_);
   }
 
   nlohmann::json Validate() const {
@@ -250,6 +264,7 @@ void LogSchedule(const TrainOptions& options) {
           std::to_string(schedule.decay_steps) + " steps");
 }
 
+// A rank has work as long as there are as many microbatches; modes of other shapes make a few more.
 // An adapter goes beside the network that it was trained for, unless that was changed as well.
 void WriteTrainedBundle(const TrainRunOptions& options, const TrainingSetup& setup,
                         const Trainer& trainer, const std::filesystem::path& out) {

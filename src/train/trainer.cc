@@ -17,6 +17,7 @@
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
 #include "aim/tensor/sealed_weights.h"
+#include "train/divided.h"
 #include "train/ordered_sum.h"
 
 namespace aim {
@@ -145,17 +146,20 @@ std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOption
   return NamesThatHold(names, options.trained, "train.trained");
 }
 
-Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed)
+Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed,
+                 const RankPlace& place)
     : dit_(network.dit),
       options_(options),
       mixes_(options),
       seed_(seed),
+      place_(place),
       compute_dtype_(ResolveDtype(options.dtype)),
       weights_(TakeTrained(network.weights, dit_, options, seed)),
+      owners_(OwnersOf(ShapesOf(weights_), place.size)),
       frozen_(std::move(network.weights)),
       null_text_(std::move(network.null_text)),
-      optimizer_(options, weights_, compute_dtype_) {
-  for (const auto& [name, weight] : weights_) average_[name] = weight.clone();
+      optimizer_(options, OwnOf(weights_), compute_dtype_) {
+  for (const auto& [name, weight] : OwnOf(weights_)) average_[name] = weight.clone();
   for (const auto& [name, weight] : frozen_)
     frozen_compute_[name] = weight.to(LeafDtype(name, weight, compute_dtype_));
 }
@@ -189,23 +193,21 @@ Lora Trainer::ShippedAdapter() const {
   return adapter;
 }
 
-std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCache& cache,
-                                           int num_workers, StepReport& report) const {
-  const std::vector<Microbatch>& parts = plan.microbatches;
+void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache& cache,
+                            int num_workers, StepReport& report,
+                            const std::function<void(int64_t, const MakeGradient&)>& take) const {
   std::vector<at::Tensor> losses(parts.size());  // of each sample
   WeightMap named;
-  std::vector<at::Tensor> leaves, weights;
+  std::vector<at::Tensor> leaves;
   for (const auto& [name, weight] : weights_) {
     const at::ScalarType dtype = LeafDtype(name, weight, compute_dtype_);
     leaves.push_back(weight.detach().to(dtype).requires_grad_(true));
     named[name] = leaves.back();
-    weights.push_back(weight);
   }
   const Dit dit = MakeDit(frozen_compute_, named, compute_dtype_);
-  OrderedSum sum(weights);
   ParallelFor(static_cast<int64_t>(parts.size()), num_workers, [&](int64_t i) {
     at::set_num_threads(1);
-    sum.Add(i, [&] {
+    take(i, [&] {
       const Microbatch& part = parts[static_cast<size_t>(i)];
       std::vector<int64_t> indices;
       for (const SampleDraw& draw : part) indices.push_back(draw.clip);
@@ -224,6 +226,14 @@ std::vector<at::Tensor> Trainer::Gradients(const StepPlan& plan, const LatentCac
     }
     report.loss += losses[i].sum().item<double>() / static_cast<double>(options_.batch_size);
   }
+}
+
+std::vector<at::Tensor> Trainer::Gradients(std::span<const Microbatch> parts,
+                                           const LatentCache& cache, int num_workers,
+                                           StepReport& report) const {
+  OrderedSum sum(TensorsOf(weights_));
+  MakeGradients(parts, cache, num_workers, report,
+                [&](int64_t i, const MakeGradient& make) { sum.Add(i, make); });
   return std::move(sum.tensors());
 }
 
@@ -232,7 +242,7 @@ void Trainer::UpdateAverage(int num_workers) {
   const double keep = std::min(options_.ema, (1.0 + static_cast<double>(train_step_)) /
                                                  (10.0 + static_cast<double>(train_step_)));
   std::vector<std::string> names;
-  for (const auto& [name, weight] : weights_) names.push_back(name);
+  for (const auto& [name, average] : average_) names.push_back(name);
   ParallelFor(static_cast<int64_t>(names.size()), num_workers, [&](int64_t i) {
     const c10::NoGradGuard no_grad;
     const std::string& name = names[static_cast<size_t>(i)];
@@ -240,41 +250,42 @@ void Trainer::UpdateAverage(int num_workers) {
   });
 }
 
+int NumTrainingWorkers(const TrainOptions& options, int local_ranks) {
+  if (options.num_workers > 0) return options.num_workers;
+  return std::max(1, NumProcessors() / local_ranks);
+}
+
 StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_stop) {
   const StepPlan plan =
       PlanStep(options_, seed_, train_step_, mixes_.Over(cache), comm.rank(), comm.size());
-  const int of_this_rank = std::max(1, NumProcessors() / comm.local_size());
-  const int workers = options_.num_workers > 0 ? options_.num_workers : of_this_rank;
+  const int workers = NumTrainingWorkers(options_, comm.local_size());
+  whole_average_.clear();
   StepReport report;
-  std::vector<at::Tensor> sums = Gradients(plan, cache, workers, report);
-  const size_t num_gradients = sums.size();
-  sums.push_back(report.losses.AsTensor());
-  sums.push_back(at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble));
-  comm.SumInPlace(sums);
-  report.losses = LossTally::Of(sums[num_gradients]);
-  report.loss = sums.back()[0].item<double>();
-  report.stops = sums.back()[1].item<double>() > 0;
-  sums.resize(num_gradients);
-  for (at::Tensor& sum : sums) sum = sum.to(at::kFloat);
+  std::vector<at::Tensor> grads =
+      is_divided() ? OwnGradients(plan.microbatches, cache, workers, comm, report)
+                   : Gradients(plan.microbatches, cache, workers, report);
+  std::vector<at::Tensor> told = {
+      report.losses.AsTensor(), at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble)};
+  if (is_divided()) told.push_back(SquaresOfOwn(grads));
+  std::vector<at::Tensor> summed = is_divided() ? std::vector<at::Tensor>() : grads;
+  summed.insert(summed.end(), told.begin(), told.end());
+  comm.SumInPlace(summed);
+  report.losses = LossTally::Of(told[0]);
+  report.loss = told[1][0].item<double>();
+  report.stops = told[1][1].item<double>() > 0;
+  for (at::Tensor& grad : grads) grad = grad.to(at::kFloat);
   report.lr = plan.lr;
-  report.grad_norm = optimizer_.Step(weights_, sums, report.lr, workers);
+  std::optional<double> norm;
+  if (is_divided()) norm = NormOf(told[2]);
+  report.grad_norm = optimizer_.Step(weights_, grads, report.lr, workers, norm);
   report.is_lost = !std::isfinite(report.grad_norm);
-  if (!report.is_lost) UpdateAverage(workers);
+  if (!report.is_lost) {
+    UpdateAverage(workers);
+    if (is_divided()) BroadcastFromOwners(TensorsOf(weights_), owners_, comm);
+  }
   ++train_step_;
   CountLost(report, plan, cache);
   return report;
-}
-
-void Trainer::TakeStateOfRank0(Comm& comm) {
-  std::vector<at::Tensor> tensors = {at::tensor({train_step_}, at::kLong)};
-  for (WeightMap* weights : {&weights_, &average_}) {
-    for (auto& [name, weight] : *weights) tensors.push_back(weight);
-  }
-  WeightMap moments = optimizer_.State();
-  for (auto& [name, moment] : moments) tensors.push_back(moment);
-  comm.Broadcast(tensors);
-  train_step_ = tensors[0].item<int64_t>();
-  optimizer_.LoadState(moments, "the state of rank 0");
 }
 
 void Trainer::CountLost(const StepReport& report, const StepPlan& plan, const LatentCache& cache) {
@@ -301,24 +312,30 @@ void Trainer::Save(const std::filesystem::path& dir) const {
     WriteSealed(folder / "weights.safetensors", weights_);
     WriteSealed(folder / "average.safetensors", average_);
     WriteSealed(folder / "optimizer.safetensors", optimizer_.State());
-    WriteFileAtomic(folder / "state.json",
-                    nlohmann::json{{"train_step", train_step_}, {"seed", seed_}}.dump(2) + "\n");
+    WriteState(folder / "state.json");
   });
 }
 
+void Trainer::WriteState(const std::filesystem::path& file) const {
+  WriteFileAtomic(file,
+                  nlohmann::json{{"train_step", train_step_}, {"seed", seed_}}.dump(2) + "\n");
+}
+
 void Trainer::Load(const std::filesystem::path& dir) {
-  ShapeMap shapes;
-  for (const auto& [name, weight] : weights_) shapes[name] = weight.sizes().vec();
-  const auto load = [&](const char* file, WeightMap& target) {
-    const WeightMap tensors = OpenSealed(dir / file).tensors;
+  const auto load = [&](const char* file, const ShapeMap& shapes) {
+    WeightMap tensors = OpenSealed(dir / file).tensors;
     CheckWeights(tensors, shapes, (dir / file).string());
-    for (auto& [name, tensor] : target) tensor.copy_(tensors.at(name));
+    return tensors;
   };
-  load("weights.safetensors", weights_);
-  load("average.safetensors", average_);
-  optimizer_.LoadState(OpenSealed(dir / "optimizer.safetensors").tensors,
-                       (dir / "optimizer.safetensors").string());
+  const ShapeMap shapes = ShapesOf(weights_);
+  const WeightMap weights = load("weights.safetensors", shapes);
+  WeightMap average = load("average.safetensors", shapes);
+  WeightMap moments = load("optimizer.safetensors", ShapesOf(FormOfMoments()));
+  for (auto& [name, weight] : weights_) weight.copy_(weights.at(name));
+  for (auto& [name, tensor] : average_) tensor.copy_(average.at(name));
+  optimizer_.LoadState(OwnOf(moments), (dir / "optimizer.safetensors").string());
   LoadState(dir / "state.json");
+  if (is_divided()) loaded_ = {std::move(average), std::move(moments)};
 }
 
 void Trainer::LoadState(const std::filesystem::path& file) {

@@ -107,6 +107,7 @@ const std::vector<std::string>& FreeTrainKeys() {
                                                  "dry_run",
                                                  "train.steps",
                                                  "train.num_workers",
+                                                 "train.zero",
                                                  "train.checkpoint_every",
                                                  "train.keep_checkpoints",
                                                  "train.validate_every",

@@ -133,8 +133,12 @@ class RanksTest : public ::testing::Test {
   }
 
   void ExpectNear(const std::string& a, const std::string& b, int64_t step) const {
-    const WeightMap expected = Weights(b, step);
-    for (const auto& [tensor, weight] : Weights(a, step)) {
+    ExpectNear(Weights(a, step), Weights(b, step));
+  }
+
+  static void ExpectNear(const WeightMap& found, const WeightMap& expected) {
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [tensor, weight] : found) {
       const at::Tensor difference = (weight - expected.at(tensor)).abs().max();
       const double largest = expected.at(tensor).abs().max().item<double>();
       EXPECT_LE(difference.item<double>(), 1e-5 * largest) << tensor;
@@ -156,6 +160,70 @@ TEST_F(RanksTest, TwoAndFourRanksTrainAsOneDoes) {
     EXPECT_TRUE(fs::exists(folder_ / out / "bundle" / "model.toml"));
     const nlohmann::json record = nlohmann::json::parse(ReadFile(folder_ / out / "run.json"));
     EXPECT_EQ(record["notes"]["ranks"], size);
+  }
+}
+
+// With validation, checkpoints and the bundle, for which rank 0 needs what the others have.
+TEST_F(RanksTest, WhatIsDividedTrainsAsOneProcessDoes) {
+  options_.train.validation_episodes = 1;
+  options_.train.validate_every = 5;
+  for (const auto& optimizer : WordsOf(OptimizerKind{})) {
+    options_.train.optimizer = optimizer.value;
+    options_.train.zero = 0;
+    const std::string alone = std::string("alone_") + optimizer.text;
+    const testing::CommandResult one = testing::RunCommand(Command(alone, 10, {}));
+    ASSERT_EQ(one.exit_code, 0) << one.err;
+    for (const auto& [stage, size] : {std::pair{1, 2}, {2, 2}, {2, 4}}) {
+      const std::string out = optimizer.text + std::to_string(stage) + "of" + std::to_string(size);
+      options_.train.zero = stage;
+      Ranks ranks = Start(size, out, 10);
+      ExpectDone(ranks);
+      ExpectNear(out, alone, 10);
+      const auto shipped = [&](const std::string& run) {
+        return ReadSafetensors(folder_ / run / "bundle" / "dit.safetensors");
+      };
+      ExpectNear(shipped(out), shipped(alone));
+      EXPECT_EQ(testing::ReadMetrics(folder_ / out).size(),
+                testing::ReadMetrics(folder_ / alone).size());
+    }
+  }
+}
+
+// Begun divided among three, gone on with by two at another stage, ended by one.
+TEST_F(RanksTest, ADividedRunGoesOnWithOtherRanks) {
+  const testing::CommandResult whole = testing::RunCommand(Command("whole", 6, {}));
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  options_.train.zero = 2;
+  Ranks first = Start(3, "changed", 2);
+  ExpectDone(first);
+  options_.train.zero = 1;
+  Ranks second = Start(2, "changed", 4, {"--resume"});
+  ExpectDone(second);
+  options_.train.zero = 0;
+  const testing::CommandResult last = testing::RunCommand(Command("changed", 6, {"--resume"}));
+  EXPECT_EQ(last.exit_code, 0) << last.err;
+  ExpectNear("changed", "whole", 6);
+}
+
+// Four ranks of which one has no microbatch, and three that divide sixteen samples.
+TEST_F(RanksTest, AnyNumberOfRanksSharesABatch) {
+  options_.train.mix = {{"i2a", 1}};  // one shape: as many microbatches as the sizes say
+  for (const auto& [size, batch, microbatch] : {std::tuple{4, 3, 1}, {3, 16, 4}}) {
+    options_.train.batch_size = batch;
+    options_.train.microbatch = microbatch;
+    const std::string name = std::to_string(batch);
+    const testing::CommandResult one = testing::RunCommand(Command("one" + name, 2, {}));
+    ASSERT_EQ(one.exit_code, 0) << one.err;
+    for (const int stage : {0, 2}) {
+      options_.train.zero = stage;
+      const std::string out = "ranks" + name + std::to_string(stage);
+      Ranks ranks = Start(size, out, 2);
+      ExpectDone(ranks);
+      ExpectNear(out, "one" + name, 2);
+      EXPECT_EQ(ranks[0]->messages().find("work for 3 ranks, and there are 4") != std::string::npos,
+                size > batch);
+    }
+    options_.train.zero = 0;
   }
 }
 

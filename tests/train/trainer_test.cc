@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <barrier>
 #include <cmath>
 #include <thread>
 
@@ -14,120 +13,22 @@
 #include "aim/base/summary.h"
 #include "aim/diffusion/generate.h"
 #include "aim/metrics/clip_quality.h"
-#include "aim/model/pca_autoencoder.h"
-#include "aim/text/hashed_words.h"
-#include "support/scene.h"
-#include "support/temporary_folder.h"
 #include "support/throws.h"
+#include "train/thread_comm.h"
+#include "train/trainer_fixture.h"
 
 namespace aim {
 namespace {
 
-constexpr int kSize = 64;
-constexpr int kFrames = 9;
-constexpr uint64_t kSeed = 1;
-
-// A tool that moves and turns in front of two cameras; the pictures show nothing but a gradient.
-Clip MakeClip(uint64_t seed) {
-  Rng rng(seed);
-  Clip clip;
-  clip.height = clip.width = kSize;
-  clip.fps = 8;
-  clip.prompt = "reach the red target";
-  const ToolPose start = testing::RandomToolPose(rng);
-  for (int frame = 0; frame < kFrames; ++frame) {
-    ToolPose pose = start;
-    pose.world_from_tool.translation += frame * Eigen::Vector3d(0.01, -0.008, 0.005);
-    pose.world_from_tool.rotation =
-        pose.world_from_tool.rotation * ExpRotation({0.02 * frame, 0, 0.03 * frame});
-    pose.gripper_open = frame < 5 ? 1.0 : 0.0;
-    clip.poses.push_back(pose);
-  }
-  for (const Camera& camera : testing::MakeCameraRig({.num_views = 2, .size_px = kSize}, rng)) {
-    ClipView view;
-    view.camera.frames = {camera};
-    view.num_frames = kFrames;
-    for (int i = 0; i < kFrames * kSize * kSize; ++i) {
-      for (int c = 0; c < 3; ++c) view.rgb.push_back(static_cast<uint8_t>((i / 7 + 40 * c) % 256));
-    }
-    clip.views.push_back(view);
-  }
-  return clip;
-}
-
-DitOptions SmallDit() {
-  DitOptions options;
-  options.in_channels = options.out_channels = 16;
-  options.dim = 64;
-  options.ffn_dim = 128;
-  options.num_heads = 2;
-  options.num_layers = 2;
-  options.freq_dim = 32;
-  options.text_dim = 16;
-  options.camera.mode = CameraMode::kRayToken;
-  options.timestep_mode = TimestepMode::kGivenZero;
-  options.prediction = Prediction::kClean;
-  options.frame_positions = FramePositions::kSegment;
-  options.segment_embeddings = 4;
-  return options;
-}
-
-TrainOptions QuickTraining() {
-  TrainOptions options;
-  options.batch_size = 4;
-  options.microbatch = 2;
-  options.dtype = ComputeDtype::kF32;
-  options.lr = 3e-3;
-  options.warmup_steps = 10;
-  options.decay_steps = 100;
-  options.ema = 0.9;
-  options.mix = {{"i2a", 0.5}, {"i2va", 0.2}, {"v2a", 0.1}, {"a2v", 0.1}, {"i2v", 0.1}};
-  return options;
-}
-
-class TrainerTest : public ::testing::Test {
- protected:
-  TrainerTest() : text_({.dim = 16, .length = 8}) {
-    PcaFitter fitter({.channels = 16, .block_px = 8});
-    clip_ = MakeClip(4);
-    for (const ClipView& view : clip_.views) {
-      fitter.AddClip(VideoTensor(view, kSize, kSize, kFrames).unsqueeze(0), ContentKind::kVideo);
-      fitter.AddClip(ActionTensor(clip_.poses, view.camera, {}).unsqueeze(0), ContentKind::kAction);
-    }
-    autoencoder_ = std::make_unique<PcaAutoencoder>(fitter.Solve());
-    const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
-    const auto make = [&](int64_t item) {
-      const Clip clip = item == 0 ? clip_ : MakeClip(4 + static_cast<uint64_t>(item));
-      return std::vector<CachedClip>{{encoder.Encode(clip), clip}};
-    };
-    BuildLatentCache(
-        folder_ / "cache",
-        {.key = "key", .num_items = 3, .num_threads = 2, .start_worker = [&] { return make; }});
-  }
-
-  Trainer MakeTrainer(const TrainOptions& options) const {
-    return Trainer({SmallDit(), InitialDitWeights(SmallDit(), Rng(2)), text_.Encode("")}, options,
-                   kSeed);
-  }
-  LatentCache Cache() const { return LatentCache::Open(folder_ / "cache", "key"); }
-
-  static bool SameBits(const Trainer& a, const Trainer& b) {
-    for (const auto& [name, weight] : a.weights()) {
-      if (!at::equal(weight, b.weights().at(name))) return false;
-      if (!at::equal(a.averaged_weights().at(name), b.averaged_weights().at(name))) return false;
-    }
-    return true;
-  }
-
-  testing::TemporaryFolder folder_;
-  LocalComm alone_;
-  Clip clip_;
-  HashedWords text_;
-  std::unique_ptr<PcaAutoencoder> autoencoder_;
-};
+using testing::kTrainerSeed;
+using testing::MakeClip;
+using testing::QuickTraining;
+using testing::SmallDit;
+using testing::ThreadComm;
+using testing::TrainerTest;
 
 TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
-  const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
+  const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, testing::kTrainerFrames};
   const std::filesystem::path dir = folder_ / "one";
   const auto make = [&](int64_t) {
     return std::vector<CachedClip>{{encoder.Encode(clip_), clip_}};
@@ -147,14 +48,14 @@ TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   Clip known = clip_;  // what a policy sees: first pictures, first pose
   for (ClipView& view : known.views) view.num_frames = 1;
   known.poses.resize(1);
-  const auto generated = Generate({&dit, autoencoder_.get(), &text_, {}, kFrames}, FindMode("i2a"),
-                                  {known}, generate, Rng(9));
+  const auto generated = Generate({&dit, autoencoder_.get(), &text_, {}, testing::kTrainerFrames},
+                                  FindMode("i2a"), {known}, generate, Rng(9));
   PoseErrors errors;
   errors.Add(generated[0].poses, clip_.poses);
   EXPECT_EQ(errors.not_decodable, 0);
   EXPECT_LT(Median(errors.position_mm), 5.0);
   EXPECT_LT(Median(errors.rotation_deg), 3.0);
-  EXPECT_EQ(errors.gripper_right, kFrames - 1);
+  EXPECT_EQ(errors.gripper_right, testing::kTrainerFrames - 1);
 }
 
 TEST_F(TrainerTest, ResumingGivesTheSameBits) {
@@ -194,7 +95,7 @@ TEST_F(TrainerTest, OnlyWhatIsNamedIsTrained) {
   const auto make = [&](const TrainOptions& options) {
     WeightMap weights;  // trained in place
     for (const auto& [name, weight] : initial) weights[name] = weight.clone();
-    return Trainer({SmallDit(), weights, text_.Encode("")}, options, kSeed);
+    return Trainer({SmallDit(), weights, text_.Encode("")}, options, kTrainerSeed);
   };
   const double loss = make(QuickTraining()).Step(cache, alone_).loss;
   for (const TrainOptions& options : PartialTrainings()) {
@@ -250,42 +151,6 @@ TEST_F(TrainerTest, TheNumberOfWorkersChangesNothing) {
     EXPECT_TRUE(SameBits(one, several)) << workers << " workers";
   }
 }
-
-// Ranks that are threads of this process.
-class ThreadComm : public Comm {
- public:
-  struct Shared {
-    explicit Shared(int size) : tensors(static_cast<size_t>(size)), barrier(size) {}
-    std::vector<std::span<at::Tensor>> tensors;  // of each rank
-    std::barrier<> barrier;
-  };
-
-  ThreadComm(Shared& shared, int rank) : shared_(shared), rank_(rank) {}
-  int rank() const override { return rank_; }
-  int size() const override { return static_cast<int>(shared_.tensors.size()); }
-  void Broadcast(std::span<at::Tensor> tensors) override {
-    shared_.tensors[static_cast<size_t>(rank_)] = tensors;
-    shared_.barrier.arrive_and_wait();
-    for (size_t i = 0; i < tensors.size() && rank_ > 0; ++i)
-      tensors[i].copy_(shared_.tensors[0][i]);
-    shared_.barrier.arrive_and_wait();
-  }
-  void SumInPlace(std::span<at::Tensor> tensors) override {
-    shared_.tensors[static_cast<size_t>(rank_)] = tensors;
-    shared_.barrier.arrive_and_wait();
-    std::vector<at::Tensor> sums;
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      sums.push_back(at::zeros_like(tensors[i]));
-      for (const auto& of_rank : shared_.tensors) sums[i].add_(of_rank[i]);
-    }
-    shared_.barrier.arrive_and_wait();
-    for (size_t i = 0; i < tensors.size(); ++i) tensors[i].copy_(sums[i]);
-  }
-
- private:
-  Shared& shared_;
-  int rank_;
-};
 
 // Two ranks at the same global batch make the step that one makes alone, to rounding: they group
 // its samples differently. Both have the same bits.
@@ -360,7 +225,7 @@ TEST_F(TrainerTest, TheClipThatIsNotFiniteIsNamed) {
   options.mix = {{"i2a", 1}};
   options.max_lost_steps = 0;
   Trainer trainer = MakeTrainer(options);
-  while (PlanStep(options, kSeed, trainer.train_step(), {3}).draws[0].clip != 1)
+  while (PlanStep(options, kTrainerSeed, trainer.train_step(), {3}).draws[0].clip != 1)
     EXPECT_FALSE(trainer.Step(cache, alone_).is_lost);
   testing::ExpectThrowsWith<InputError>([&] { trainer.Step(cache, alone_); },
                                         {"the loss itself is not of reach/episode1 (i2a))"});
@@ -411,7 +276,7 @@ TEST_F(TrainerTest, TheBellWeighsTheSamples) {
   const double plain = MakeTrainer(options).Step(cache, alone_).loss;
   options.loss_weight = LossWeight::kBell;
   const double weighed = MakeTrainer(options).Step(cache, alone_).loss;
-  const double weight = PlanStep(options, kSeed, 0, {cache.size()}).draws[0].noise.weight;
+  const double weight = PlanStep(options, kTrainerSeed, 0, {cache.size()}).draws[0].noise.weight;
   EXPECT_NEAR(weighed, weight * plain, 1e-6 * plain);
   EXPECT_NE(weight, 1);
 }

@@ -56,6 +56,32 @@ TEST(TrainingMemoryTest, AnAdapterTakesLittleBesideTheNetwork) {
   EXPECT_LT(memory.total() - memory.weights, int64_t{2} << 30);
 }
 
+// Weights stay whole, moments and averages fall to a share of a fourth, at stage 2 the sum of
+// gradients as well; the largest tensor is 14336 x 3072.
+TEST(TrainingMemoryTest, RanksDivideWhatZeroSays) {
+  TrainOptions options = InFloat32(1);
+  const TrainingMemory whole = EstimateMemory(Released(), options, {.size = 4});
+  EXPECT_EQ(whole.total(), EstimateMemory(Released(), options).total());
+  const int64_t all = 4 * whole.num_trained, largest = 4 * 14336 * 3072;
+  for (const int stage : {1, 2}) {
+    options.zero = stage;
+    EXPECT_EQ(EstimateMemory(Released(), options).total(), whole.total());  // alone
+    const TrainingMemory memory = EstimateMemory(Released(), options, {.size = 4});
+    EXPECT_EQ(memory.weights, all);
+    EXPECT_GE(memory.averages, all / 4);
+    EXPECT_LE(memory.averages, all / 4 + largest);
+    EXPECT_EQ(memory.moments, 2 * memory.averages);
+    EXPECT_EQ(memory.gradients, stage == 1 ? 3 * all + memory.averages : all + 2 * memory.averages);
+    EXPECT_EQ(memory.shipped, all);
+  }
+}
+
+TEST(TrainingMemoryTest, RanksOfOneHostShareItsCores) {
+  TrainOptions options = InFloat32(0);
+  const int64_t one = EstimateMemory(Released(), InFloat32(1), {.size = 512}).gradients;
+  EXPECT_EQ(EstimateMemory(Released(), options, {.size = 512, .local_size = 512}).gradients, one);
+}
+
 TEST(TrainingMemoryTest, WhatCannotFitIsRefusedWithWhatWould) {
   testing::ExpectThrowsWith<ConfigError>(
       [] {
@@ -64,6 +90,9 @@ TEST(TrainingMemoryTest, WhatCannotFitIsRefusedWithWhatWould) {
         CheckTrainingMemory(huge, InFloat32(4), 0);
       },
       {"training (weights", "moments", "train.num_workers = 1 takes", "train.lora.rank = 16"});
+  testing::ExpectThrowsWith<ConfigError>(
+      [] { CheckTrainingMemory(Released(), InFloat32(1), 0, {.size = 64, .local_size = 64}); },
+      {"64 ranks here, each with weights", "train.zero = 2 besides takes"});
 }
 
 }  // namespace

@@ -15,13 +15,17 @@ class Comm {
   virtual int size() const = 0;
   virtual int local_size() const { return size(); }  // of them on this host
 
-  // Every tensor becomes the sum of those of all ranks, the same bits on each. All ranks call it,
-  // with tensors of the same shapes and types in the same order.
-  virtual void SumInPlace(std::span<at::Tensor> tensors) = 0;
+  // All ranks make the calls below in the same order, with tensors of the same shapes and types.
+  // They throw IoError if a rank is lost.
 
-  // Every tensor becomes that of rank 0; called as SumInPlace is. Both throw IoError if a rank is
-  // lost.
-  virtual void Broadcast(std::span<at::Tensor> tensors) = 0;
+  // Every tensor becomes the sum of those of all ranks, the same bits on each.
+  virtual void SumInPlace(std::span<at::Tensor> tensors) = 0;
+  // On rank `owner` alone; elsewhere what is left in them means nothing.
+  virtual void SumTo(int owner, std::span<at::Tensor> tensors) = 0;
+  // Every tensor becomes that of rank `from`.
+  virtual void Broadcast(int from, std::span<at::Tensor> tensors) = 0;
+  // The same on rank `to` alone: all but the two may leave the call out.
+  virtual void Move(int from, int to, std::span<at::Tensor> tensors) = 0;
 };
 
 // One process alone.
@@ -30,7 +34,9 @@ class LocalComm final : public Comm {
   int rank() const override { return 0; }
   int size() const override { return 1; }
   void SumInPlace(std::span<at::Tensor>) override {}
-  void Broadcast(std::span<at::Tensor>) override {}
+  void SumTo(int, std::span<at::Tensor>) override {}
+  void Broadcast(int, std::span<at::Tensor>) override {}
+  void Move(int, int, std::span<at::Tensor>) override {}
 };
 
 }  // namespace aim

@@ -45,6 +45,7 @@ struct TrainOptions {
   int batch_size = 16;
   int microbatch = 6;
   int num_workers = 0;
+  int zero = 0;
   ComputeDtype dtype = ComputeDtype::kAuto;
 
   std::vector<std::string> trained;
@@ -90,6 +91,10 @@ struct TrainOptions {
           "samples in one forward pass; memory is linear in it");
     visit("num_workers", self.num_workers, Range{0, 256},
           "threads that each work on microbatches; 0 = one a core");
+    visit("zero", self.zero, Range{0, 2},
+          "what the ranks divide among themselves: 0 = nothing, 1 = moments and averages, 2 = sums "
+          "of "
+          "gradients as well");
     visit("dtype", self.dtype, Any{},
           "of matrix products; auto = bf16 where the processor has units for it");
     visit("trained", self.trained, Any{},

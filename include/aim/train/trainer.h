@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "aim/train/data_mixes.h"
 #include "aim/train/loss_tally.h"
 #include "aim/train/optimizer.h"
+#include "aim/train/shares.h"
 #include "aim/train/step_plan.h"
 
 namespace aim {
@@ -46,9 +49,11 @@ std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOption
 
 class Trainer {
  public:
-  // With options.lora a new adapter is trained, which begins without effect. Throws ConfigError for
-  // options that name no weight.
-  Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed);
+  // With options.lora a new adapter is trained, which begins without effect. With options.zero
+  // moments and averages are divided among the ranks, of which this is the one at `place`. Throws
+  // ConfigError for options that name no weight.
+  Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed,
+          const RankPlace& place = {});
 
   // One optimizer step; all ranks take it together and have the same weights after it. The result
   // depends on (weights, seed, step, cache, number of ranks), not on the number of workers. A step
@@ -56,13 +61,23 @@ class Trainer {
   // options.max_lost_steps times in a row.
   StepReport Step(const LatentCache& cache, Comm& comm, bool asked_to_stop = false);
 
-  // Weights, averages, moments and step become those of rank 0; all ranks call it.
+  // Weights, averages, moments and step become those of rank 0, or what rank 0 has loaded for those
+  // that have them; all ranks call it.
   void TakeStateOfRank0(Comm& comm);
+
+  // Whether this process has a part of moments and averages only. Then what is validated, shipped
+  // or saved takes all ranks, which call the same at the same time.
+  bool is_divided() const { return options_.zero > 0 && place_.size > 1; }
+  // Rank 0 has the whole average until the next step.
+  void GatherAverage(Comm& comm);
+  // As Save; `dir` means nothing to other ranks than 0.
+  void SaveDivided(const std::filesystem::path& dir, Comm& comm) const;
 
   int64_t train_step() const { return train_step_; }
   // What is trained: weights of the network by their names, and factors of its adapter.
   const WeightMap& weights() const { return weights_; }
-  const WeightMap& averaged_weights() const { return options_.ema > 0 ? average_ : weights_; }
+  // Of a divided run this process's part, or on rank 0 all that GatherAverage has brought.
+  const WeightMap& averaged_weights() const;
 
   // What is validated and shipped, averaged: the network with its adapter, its own weights, and the
   // adapter, without weights if there is none.
@@ -76,10 +91,29 @@ class Trainer {
   void Load(const std::filesystem::path& dir);
 
  private:
-  // Gradient of the mean loss over the whole batch, in the order of weights_, as far as the
-  // microbatches of `plan` make it; the report gets that loss and those of its samples.
-  std::vector<at::Tensor> Gradients(const StepPlan& plan, const LatentCache& cache, int num_workers,
-                                    StepReport& report) const;
+  using MakeGradient = std::function<std::vector<at::Tensor>()>;
+
+  // Gradient of the mean loss over the whole batch, in the order of weights_, as far as each of
+  // `parts` makes it: threads hand to `take` its number and what makes it. The report gets that
+  // loss and those of its samples.
+  void MakeGradients(std::span<const Microbatch> parts, const LatentCache& cache, int num_workers,
+                     StepReport& report,
+                     const std::function<void(int64_t, const MakeGradient&)>& take) const;
+  // Their sum.
+  std::vector<at::Tensor> Gradients(std::span<const Microbatch> parts, const LatentCache& cache,
+                                    int num_workers, StepReport& report) const;
+  // The sum over all ranks, float32, of the weights that this one owns.
+  std::vector<at::Tensor> OwnGradients(const std::vector<Microbatch>& parts,
+                                       const LatentCache& cache, int num_workers, Comm& comm,
+                                       StepReport& report) const;
+  // Of all weights the squares of their gradients' norms, 0 for what others own.
+  at::Tensor SquaresOfOwn(const std::vector<at::Tensor>& own_grads) const;
+  bool Owns(size_t index) const { return !is_divided() || owners_[index] == place_.rank; }
+  WeightMap OwnOf(const WeightMap& trained) const;
+  int OwnerOfTrained(const std::string& name) const;
+  // Names, types and shapes of all moments; no memory is behind them.
+  WeightMap FormOfMoments() const;
+  void WriteState(const std::filesystem::path& file) const;
   void CountLost(const StepReport& report, const StepPlan& plan, const LatentCache& cache);
   void UpdateAverage(int num_workers);
   // The network of frozen weights and trained ones, the adapter's among them.
@@ -90,9 +124,17 @@ class Trainer {
   TrainOptions options_;
   DataMixes mixes_;
   uint64_t seed_;
+  RankPlace place_;
   at::ScalarType compute_dtype_;
   WeightMap weights_;
-  WeightMap average_;
+  std::vector<int> owners_;  // in the order of weights_, if they are divided
+  WeightMap average_;        // of what this rank owns
+  WeightMap whole_average_;  // on rank 0, until the next step
+  struct Loaded {            // on rank 0, mapped files, until the others have what they own
+    WeightMap average;
+    WeightMap moments;
+  };
+  Loaded loaded_;
   WeightMap frozen_;          // as they were given
   WeightMap frozen_compute_;  // as a forward pass reads them
   at::Tensor null_text_;
@@ -100,6 +142,10 @@ class Trainer {
   int64_t train_step_ = 0;
   int num_lost_in_a_row_ = 0;
 };
+
+// Threads of a process that shares its host with others of its run: TrainOptions::num_workers, or
+// its part of the cores.
+int NumTrainingWorkers(const TrainOptions& options, int local_ranks);
 
 // float32 or bfloat16 as TrainOptions::dtype says; kAuto asks the processor.
 at::ScalarType ResolveDtype(ComputeDtype dtype);

@@ -1,6 +1,7 @@
 // What a training run holds in memory beside clips and activations, before it begins.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -10,7 +11,13 @@
 
 namespace aim {
 
-// Bytes of one rank.
+// The processes of one run.
+struct TrainingRanks {
+  int size = 1;
+  int local_size = 1;  // on one host, whose cores they share
+};
+
+// Bytes of the rank that has most.
 struct TrainingMemory {
   int64_t num_weights = 0;  // numbers, of the network and its adapter
   int64_t num_trained = 0;
@@ -19,17 +26,20 @@ struct TrainingMemory {
   int64_t averages = 0;   // of what is trained
   int64_t moments = 0;    // of the optimizer
   int64_t gradients = 0;  // their sum, and those that workers make
+  int64_t shipped = 0;    // all averages, which rank 0 has while it validates, without gradients
 
-  int64_t total() const { return weights + averages + moments + gradients; }
+  int64_t total() const { return weights + moments + std::max(averages + gradients, shipped); }
 };
 
 // Of the network `dit` under the options. Throws ConfigError as Trainer does.
-TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options);
+TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options,
+                              const TrainingRanks& ranks = {});
 
 nlohmann::json ToJson(const TrainingMemory& memory);
 
-// Throws ConfigError if the memory that is free does not suffice beyond `held` bytes that are there
-// already: the sentence says what other options would take.
-void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options, int64_t held);
+// Throws ConfigError if the memory that is free does not suffice for the ranks of this host, beyond
+// `held` bytes that are there already: the sentence says what other options would take.
+void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options, int64_t held,
+                         const TrainingRanks& ranks = {});
 
 }  // namespace aim
