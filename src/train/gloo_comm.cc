@@ -6,10 +6,12 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -17,14 +19,17 @@
 
 #include "aim/base/error.h"
 #include "aim/train/launch.h"
+#include "train/heartbeat.h"
+#include "train/stopwatch.h"
 
 namespace aim {
 namespace {
 
 constexpr std::chrono::minutes kMeeting{5};
 // Ranks wait for rank 0 while it reads data, validates and saves. One that dies closes its
-// connections, which the others see at once.
+// connections, which the others see at once; for others that are lost there is the heartbeat.
 constexpr std::chrono::hours kCollective{24};
+constexpr std::chrono::seconds kLook{1};
 // One message of tensors that go together: enough to hide what each costs.
 constexpr int64_t kBucketBytes = int64_t{64} << 20;
 
@@ -71,14 +76,40 @@ std::shared_ptr<gloo::transport::Device> DeviceFor(const Launch& launch) {
               "from the last checkpoint"});
 }
 
+[[noreturn]] void ThrowSilent(const Launch& launch, const std::string& lost) {
+  throw IoError(
+      {.where = "rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.size),
+       .got = "without a sign of life of " + lost,
+       .expected =
+           "one within " + std::to_string(launch.lost_after.count()) + " s (train.rank_timeout_s)",
+       .fix = "look at that host and what that rank printed; the same command with "
+              "--resume goes on from the last checkpoint"});
+}
+
+std::string HostName() {
+  char name[NI_MAXHOST] = "";
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown host";
+}
+
 class GlooComm : public Comm {
  public:
   explicit GlooComm(Launch launch) : launch_(std::move(launch)) {
     try {
       const auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
       options->devices.push_back(DeviceFor(launch_));
-      group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(MakeStore(), launch_.rank, launch_.size,
-                                                           options);
+      const auto store = MakeStore(launch_.rank == 0, kMeeting);
+      const std::string host = HostName();
+      store->set("host/" + std::to_string(rank()), std::vector<uint8_t>(host.begin(), host.end()));
+      Heartbeat::Announce(*store, rank());
+      group_ =
+          c10::make_intrusive<c10d::ProcessGroupGloo>(store, launch_.rank, launch_.size, options);
+      for (int other = 0; other < size(); ++other) {
+        const std::vector<uint8_t> name = store->get("host/" + std::to_string(other));
+        hosts_.emplace_back(name.begin(), name.end());
+      }
+      heartbeat_ = std::make_unique<Heartbeat>(
+          MakeStore(false, launch_.lost_after),
+          HeartbeatOptions{.rank = rank(), .hosts = hosts_, .lost_after = launch_.lost_after});
     } catch (const std::exception& error) {
       const std::string what = error.what();
       throw IoError({.where = launch_.master_addr + ":" + std::to_string(launch_.master_port),
@@ -88,16 +119,22 @@ class GlooComm : public Comm {
                      .fix = "check MASTER_ADDR and MASTER_PORT, and that every rank was started"});
     }
   }
+  // What waits for a rank that is lost would be waited for.
+  ~GlooComm() override {
+    if (!heartbeat_->Lost().empty()) (void)group_.release();
+  }
 
   int rank() const override { return launch_.rank; }
   int size() const override { return launch_.size; }
   int local_size() const override { return launch_.local_size; }
+  std::string HostOf(int other) const override { return hosts_[static_cast<size_t>(other)]; }
+  double wait_s() const override { return wait_s_; }
 
   void SumInPlace(std::span<at::Tensor> tensors) override {
     InBuckets(tensors, true, [&](std::vector<at::Tensor>& flat) {
       c10d::AllreduceOptions options;
       options.timeout = kCollective;
-      group_->allreduce(flat, options)->wait();
+      Wait(group_->allreduce(flat, options));
     });
   }
 
@@ -106,7 +143,7 @@ class GlooComm : public Comm {
       c10d::ReduceOptions options;
       options.rootRank = owner;
       options.timeout = kCollective;
-      group_->reduce(flat, options)->wait();
+      Wait(group_->reduce(flat, options));
     });
   }
 
@@ -115,33 +152,54 @@ class GlooComm : public Comm {
       c10d::BroadcastOptions options;
       options.rootRank = from;
       options.timeout = kCollective;
-      group_->broadcast(flat, options)->wait();
+      Wait(group_->broadcast(flat, options));
     });
   }
 
   void Move(int from, int to, std::span<at::Tensor> tensors) override {
     if (from == to || (rank() != from && rank() != to)) return;
     InBuckets(tensors, rank() == to, [&](std::vector<at::Tensor>& flat) {
-      const auto work = rank() == from ? group_->send(flat, to, 0) : group_->recv(flat, from, 0);
-      work->wait(kCollective);
+      Wait(rank() == from ? group_->send(flat, to, 0) : group_->recv(flat, from, 0));
     });
   }
 
  private:
   // As torch.distributed's env:// does: under torchrun the store is that of its agent.
-  c10::intrusive_ptr<c10d::Store> MakeStore() const {
+  c10::intrusive_ptr<c10d::Store> MakeStore(bool serves, std::chrono::milliseconds timeout) const {
     const char* agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
     const bool has_agent = agent != nullptr && std::string_view(agent) == "True";
     c10d::TCPStoreOptions options;
     options.port = static_cast<uint16_t>(launch_.master_port);
-    options.isServer = launch_.rank == 0 && !has_agent;
+    options.isServer = serves && !has_agent;
     options.numWorkers = launch_.size;
     options.waitWorkers = false;
-    options.timeout = kMeeting;
+    options.timeout = timeout;
     auto store = c10::make_intrusive<c10d::TCPStore>(launch_.master_addr, options);
     const char* attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
     return c10::make_intrusive<c10d::PrefixStore>(
         std::string("aim/attempt_") + (attempt == nullptr ? "0" : attempt), store);
+  }
+
+  // Another thread waits for the exchange, so that this one can see that a rank is lost. Then the
+  // thread waits on, until the process ends.
+  void Wait(const c10::intrusive_ptr<c10d::Work>& work) const {
+    const auto done = std::make_shared<std::promise<void>>();
+    std::thread([work, done] {
+      try {
+        work->wait(kCollective);
+        done->set_value();
+      } catch (const std::exception&) {
+        done->set_exception(std::current_exception());
+      }
+    }).detach();
+    std::future<void> ended = done->get_future();
+    while (ended.wait_for(kLook) != std::future_status::ready) {
+      const std::string lost = heartbeat_->Lost();
+      if (lost.empty()) continue;
+      std::this_thread::sleep_for(heartbeat_->TimeToHear());
+      ThrowSilent(launch_, lost);
+    }
+    ended.get();
   }
 
   // Tensors of one type in one flat tensor, up to the size of a bucket. Where nothing is received
@@ -150,6 +208,7 @@ class GlooComm : public Comm {
   void InBuckets(std::span<at::Tensor> tensors, bool receives, const Exchange& exchange) {
     std::map<at::ScalarType, std::vector<at::Tensor*>> by_type;
     for (at::Tensor& tensor : tensors) by_type[tensor.scalar_type()].push_back(&tensor);
+    const Clock::time_point begin = Clock::now();
     try {
       for (const auto& [type, all] : by_type) {
         std::vector<at::Tensor*> bucket;
@@ -163,9 +222,12 @@ class GlooComm : public Comm {
           bytes = 0;
         }
       }
+    } catch (const IoError&) {
+      throw;
     } catch (const std::exception& error) {
       ThrowLost(launch_, error);
     }
+    wait_s_ += SecondsSince(begin);
   }
 
   template <class Exchange>
@@ -184,6 +246,9 @@ class GlooComm : public Comm {
   }
 
   Launch launch_;
+  std::vector<std::string> hosts_;
+  std::unique_ptr<Heartbeat> heartbeat_;
+  double wait_s_ = 0;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
 };
 

@@ -18,6 +18,7 @@
 #include "train/event_file.h"
 #include "train/metrics_file.h"
 #include "train/rank_start.h"
+#include "train/rank_watch.h"
 #include "train/sample_strips.h"
 #include "train/stopwatch.h"
 #include "train/training_page.h"
@@ -100,8 +101,11 @@ class TrainingLoop {
       const StepReport step = trainer_.Step(*setup_.cache, comm_, run_.stop_requested());
       stops = step.stops;
       window_.Add(step);
+      ranks_.Add(step.rank_times);
       if (IsDue(options_.log_every) || stops) {
-        Append(window_.Line(step, trainer_.train_step(), options_.batch_size));
+        nlohmann::json line = window_.Line(step, trainer_.train_step(), options_.batch_size);
+        JudgeRanks(line);
+        Append(line);
         window_ = {};
       }
       run_.progress().Advance(1, "loss " + std::to_string(step.loss));
@@ -227,6 +231,17 @@ class TrainingLoop {
     for (const std::string& mode : setup_.config.trained_modes) visit(model, FindMode(mode));
   }
 
+  void JudgeRanks(nlohmann::json& line) {
+    const RankWatch::Interval interval = ranks_.Close();
+    if (interval.wait_shares.size() > 1) line["wait_shares"] = interval.wait_shares;
+    for (const RankWatch::SlowRank& slow : interval.slow) {
+      LogWarning("rank " + std::to_string(slow.rank) + " on " + comm_.HostOf(slow.rank) +
+                 " takes " + RateText(slow.times) +
+                 " times as long for a sample as the others: "
+                 "they wait for it; look at what else runs there");
+    }
+  }
+
   // A line of metrics.jsonl, and the same for TensorBoard.
   void Append(const nlohmann::json& line) {
     metrics_.Append(line);
@@ -253,6 +268,7 @@ class TrainingLoop {
   EventFile events_;
   std::map<std::string, std::vector<SampleStrip>> samples_;  // by mode
   Window window_;
+  RankWatch ranks_;
 };
 
 void LogSchedule(const TrainOptions& options) {
@@ -264,7 +280,6 @@ void LogSchedule(const TrainOptions& options) {
           std::to_string(schedule.decay_steps) + " steps");
 }
 
-// A rank has work as long as there are as many microbatches; modes of other shapes make a few more.
 // An adapter goes beside the network that it was trained for, unless that was changed as well.
 void WriteTrainedBundle(const TrainRunOptions& options, const TrainingSetup& setup,
                         const Trainer& trainer, const std::filesystem::path& out) {
@@ -334,10 +349,11 @@ std::optional<TrainReport> RunTrain(const TrainRunOptions& options, RunContext& 
   // Until the number is set, matrix products split their sums as they like, and a first run of a
   // process fits an autoencoder of other last bits than a second.
   at::set_num_threads(NumProcessors());
-  const std::optional<Launch> launch = LaunchFromEnvironment();
+  std::optional<Launch> launch = LaunchFromEnvironment();
   std::unique_ptr<Comm> comm = std::make_unique<LocalComm>();
   if (launch) {
     options.Validate();
+    launch->lost_after = std::chrono::seconds(options.train.rank_timeout_s);
     comm = MeetRanks(*launch);
   }
   if (comm->rank() == 0) return RunRank0(options, run, *comm);

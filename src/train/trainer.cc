@@ -19,6 +19,7 @@
 #include "aim/tensor/sealed_weights.h"
 #include "train/divided.h"
 #include "train/ordered_sum.h"
+#include "train/stopwatch.h"
 
 namespace aim {
 namespace {
@@ -259,13 +260,16 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   const StepPlan plan =
       PlanStep(options_, seed_, train_step_, mixes_.Over(cache), comm.rank(), comm.size());
   const int workers = NumTrainingWorkers(options_, comm.local_size());
+  const Clock::time_point begin = Clock::now();
+  const double waited_before_s = comm.wait_s();
   whole_average_.clear();
   StepReport report;
   std::vector<at::Tensor> grads =
       is_divided() ? OwnGradients(plan.microbatches, cache, workers, comm, report)
                    : Gradients(plan.microbatches, cache, workers, report);
-  std::vector<at::Tensor> told = {
-      report.losses.AsTensor(), at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble)};
+  std::vector<at::Tensor> told = {report.losses.AsTensor(),
+                                  at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble),
+                                  OwnTime()};
   if (is_divided()) told.push_back(SquaresOfOwn(grads));
   std::vector<at::Tensor> summed = is_divided() ? std::vector<at::Tensor>() : grads;
   summed.insert(summed.end(), told.begin(), told.end());
@@ -273,10 +277,11 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   report.losses = LossTally::Of(told[0]);
   report.loss = told[1][0].item<double>();
   report.stops = told[1][1].item<double>() > 0;
+  report.rank_times = TimesOf(told[2]);
   for (at::Tensor& grad : grads) grad = grad.to(at::kFloat);
   report.lr = plan.lr;
   std::optional<double> norm;
-  if (is_divided()) norm = NormOf(told[2]);
+  if (is_divided()) norm = NormOf(told[3]);
   report.grad_norm = optimizer_.Step(weights_, grads, report.lr, workers, norm);
   report.is_lost = !std::isfinite(report.grad_norm);
   if (!report.is_lost) {
@@ -284,6 +289,11 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
     if (is_divided()) BroadcastFromOwners(TensorsOf(weights_), owners_, comm);
   }
   ++train_step_;
+  last_time_.wait_s = comm.wait_s() - waited_before_s;
+  last_time_.compute_s = SecondsSince(begin) - last_time_.wait_s;
+  last_time_.num_samples = 0;
+  for (const Microbatch& part : plan.microbatches)
+    last_time_.num_samples += static_cast<double>(part.size());
   CountLost(report, plan, cache);
   return report;
 }

@@ -56,6 +56,22 @@ at::Tensor Trainer::SquaresOfOwn(const std::vector<at::Tensor>& own_grads) const
   return at::tensor(squares, at::kDouble);
 }
 
+at::Tensor Trainer::OwnTime() const {
+  at::Tensor told = at::zeros({place_.size, 3}, at::kDouble);
+  told[place_.rank].copy_(
+      at::tensor({last_time_.compute_s, last_time_.wait_s, last_time_.num_samples}, at::kDouble));
+  return told;
+}
+
+std::vector<RankTime> Trainer::TimesOf(const at::Tensor& told) {
+  std::vector<RankTime> times;
+  for (int64_t rank = 0; rank < told.size(0) && told.size(0) > 1; ++rank) {
+    const at::Tensor row = told[rank];
+    times.push_back({row[0].item<double>(), row[1].item<double>(), row[2].item<double>()});
+  }
+  return times;
+}
+
 // Stage 1: once, when all microbatches are added up. Stage 2: every microbatch of a worker as it is
 // made, so that no sum of what others own is ever held.
 std::vector<at::Tensor> Trainer::OwnGradients(const std::vector<Microbatch>& parts,

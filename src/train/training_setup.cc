@@ -108,6 +108,7 @@ const std::vector<std::string>& FreeTrainKeys() {
                                                  "train.steps",
                                                  "train.num_workers",
                                                  "train.zero",
+                                                 "train.rank_timeout_s",
                                                  "train.checkpoint_every",
                                                  "train.keep_checkpoints",
                                                  "train.validate_every",

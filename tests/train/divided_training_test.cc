@@ -42,6 +42,15 @@ TEST(SharesTest, EveryTensorHasOneOwnerAndRanksAreNearlyEqual) {
   }
 }
 
+// One that is as large as all others has a rank for itself.
+TEST(SharesTest, LoadsAreSizesNotNumbers) {
+  ShapeMap shapes = {{"a", {10, 10}}};
+  for (int i = 0; i < 100; ++i) shapes["b" + std::to_string(i)] = {1};
+  const std::vector<int> owners = OwnersOf(shapes, 2);
+  EXPECT_EQ(owners[0], 0);
+  EXPECT_EQ(std::accumulate(owners.begin(), owners.end(), 0), 100);
+}
+
 class DividedTrainingTest : public TrainerTest {
  protected:
   // A network that has been trained a little: no gradient stops at matrices of zeros.

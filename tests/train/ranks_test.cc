@@ -3,10 +3,15 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
 #include <memory>
+#include <thread>
 
 #include "aim/base/atomic_file.h"
 #include "aim/tensor/sealed_weights.h"
@@ -56,6 +61,7 @@ class TwoHosts {
   TwoHosts& operator=(const TwoHosts&) = delete;
 
   bool works() const { return works_; }
+  void Part() const { EXPECT_TRUE(Ip("-n " + a_ + " link set veth0 down")); }
   // What a command on one of them begins with.
   std::vector<std::string> On(int host) const {
     return {"/usr/sbin/ip", "netns", "exec", host == 0 ? a_ : b_};
@@ -103,6 +109,22 @@ class RanksTest : public ::testing::Test {
       std::vector<std::string> words = {"/usr/bin/env", "RANK=" + std::to_string(rank),
                                         "WORLD_SIZE=" + std::to_string(size),
                                         "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + port};
+      for (std::string& word : Command(out, steps, more)) words.push_back(std::move(word));
+      ranks.push_back(std::make_unique<testing::ChildProcess>(words));
+    }
+    return ranks;
+  }
+
+  Ranks StartOn(const TwoHosts& hosts, const std::string& out, int64_t steps,
+                const std::vector<std::string>& more = {}) {
+    Ranks ranks;
+    for (int rank = 0; rank < 2; ++rank) {
+      std::vector<std::string> words = hosts.On(rank);
+      for (const std::string& word :
+           {std::string("/usr/bin/env"), "RANK=" + std::to_string(rank),
+            std::string("WORLD_SIZE=2"), std::string("LOCAL_WORLD_SIZE=1"),
+            std::string("MASTER_ADDR=10.77.0.1")})
+        words.push_back(word);
       for (std::string& word : Command(out, steps, more)) words.push_back(std::move(word));
       ranks.push_back(std::make_unique<testing::ChildProcess>(words));
     }
@@ -160,6 +182,9 @@ TEST_F(RanksTest, TwoAndFourRanksTrainAsOneDoes) {
     EXPECT_TRUE(fs::exists(folder_ / out / "bundle" / "model.toml"));
     const nlohmann::json record = nlohmann::json::parse(ReadFile(folder_ / out / "run.json"));
     EXPECT_EQ(record["notes"]["ranks"], size);
+    const nlohmann::json shares = testing::ReadMetrics(folder_ / out).back()["wait_shares"];
+    ASSERT_EQ(shares.size(), static_cast<size_t>(size));
+    for (const nlohmann::json& share : shares) EXPECT_TRUE(share > 0 && share < 1) << shares;
   }
 }
 
@@ -173,7 +198,7 @@ TEST_F(RanksTest, WhatIsDividedTrainsAsOneProcessDoes) {
     const std::string alone = std::string("alone_") + optimizer.text;
     const testing::CommandResult one = testing::RunCommand(Command(alone, 10, {}));
     ASSERT_EQ(one.exit_code, 0) << one.err;
-    for (const auto& [stage, size] : {std::pair{1, 2}, {2, 2}, {2, 4}}) {
+    for (const auto& [stage, size] : {std::pair{1, 2}, {2, 4}}) {
       const std::string out = optimizer.text + std::to_string(stage) + "of" + std::to_string(size);
       options_.train.zero = stage;
       Ranks ranks = Start(size, out, 10);
@@ -245,16 +270,7 @@ TEST_F(RanksTest, RanksOnTwoHostsTrainAsOneDoes) {
   if (!hosts.works()) GTEST_SKIP() << "needs root and ip (iproute2) to make network namespaces";
   const testing::CommandResult alone = testing::RunCommand(Command("alone", 3, {}));
   ASSERT_EQ(alone.exit_code, 0) << alone.err;
-  Ranks ranks;
-  for (int rank = 0; rank < 2; ++rank) {
-    std::vector<std::string> words = hosts.On(rank);
-    for (const std::string& word :
-         {std::string("/usr/bin/env"), "RANK=" + std::to_string(rank), std::string("WORLD_SIZE=2"),
-          std::string("LOCAL_WORLD_SIZE=1"), std::string("MASTER_ADDR=10.77.0.1")})
-      words.push_back(word);
-    for (std::string& word : Command("joined", 3, {})) words.push_back(std::move(word));
-    ranks.push_back(std::make_unique<testing::ChildProcess>(words));
-  }
+  Ranks ranks = StartOn(hosts, "joined", 3);
   ExpectDone(ranks);
   ExpectNear("joined", "alone", 3);
 }
@@ -275,6 +291,83 @@ TEST_F(RanksTest, ARankThatDiesEndsTheRun) {
     Ranks again = Start(2, out, NewestStep(out) + 1, {"--resume"});
     ExpectDone(again);
   }
+}
+
+// Stopped in the middle, as if it hung: everybody says who it is, and nobody waits for it, though
+// none of its connections is closed.
+TEST_F(RanksTest, ARankThatHangsEndsTheRun) {
+  options_.train.rank_timeout_s = 6;
+  for (const auto& [victim, stage] : {std::pair{2U, 2}, {0U, 0}}) {
+    options_.train.zero = stage;
+    const std::string out = "hung" + std::to_string(victim);
+    Ranks ranks = Start(3, out, 1000000, {"--log-level", "debug"});
+    ASSERT_TRUE(ranks[0]->WaitForMessage("step_00000002"));
+    ranks[victim]->Send(SIGSTOP);
+    const auto begin = std::chrono::steady_clock::now();
+    for (size_t i = 0; i < ranks.size(); ++i) {
+      if (i == victim) continue;
+      const testing::CommandResult result = ranks[i]->Wait();
+      EXPECT_EQ(result.exit_code, 1);
+      EXPECT_THAT(result.err, HasSubstr("rank " + std::to_string(i) +
+                                        " of 3 is without a sign of life of rank " +
+                                        std::to_string(victim) + " on "));
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+    ranks[victim]->Send(SIGKILL);
+  }
+}
+
+// The cable is pulled: no connection is closed.
+TEST_F(RanksTest, AHostThatVanishesEndsTheRun) {
+  const TwoHosts hosts;
+  if (!hosts.works()) GTEST_SKIP() << "needs root and ip (iproute2) to make network namespaces";
+  options_.train.rank_timeout_s = 6;
+  Ranks ranks = StartOn(hosts, "joined", 1000000, {"--log-level", "debug"});
+  ASSERT_TRUE(ranks[0]->WaitForMessage("step_00000002"));
+  hosts.Part();
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    const testing::CommandResult result = ranks[i]->Wait();
+    EXPECT_EQ(result.exit_code, 1);
+    EXPECT_THAT(result.err,
+                HasSubstr("rank " + std::to_string(i) + " of 2 is without a sign of life of rank " +
+                          std::to_string(1 - i) + " on "));
+  }
+}
+
+// Four fifths of the time it is stopped.
+TEST_F(RanksTest, ASlowRankIsNamed) {
+  options_.train.log_every = 10;
+  Ranks ranks = Start(2, "slow", 1000000);
+  std::atomic<bool> is_named = false;
+  std::thread brake([&] {
+    while (!is_named) {
+      ranks[1]->Send(SIGSTOP);
+      std::this_thread::sleep_for(std::chrono::milliseconds(40));
+      ranks[1]->Send(SIGCONT);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  });
+  EXPECT_TRUE(ranks[0]->WaitForMessage("rank 1 on "));
+  is_named = true;
+  brake.join();
+  EXPECT_TRUE(ranks[0]->WaitForMessage("times as long for a sample as the others"));
+  ranks[0]->Send(SIGTERM);
+  for (const auto& rank : ranks) rank->Wait();
+}
+
+// For longer than a rank may be silent the thread of rank 0 that reads, validates and saves does
+// nothing: its heart beats.
+TEST_F(RanksTest, ALongWaitIsNoLoss) {
+  options_.train.rank_timeout_s = 5;
+  Ranks ranks = Start(2, "waited", 30, {"--log-level", "debug"});
+  ASSERT_TRUE(ranks[0]->WaitForMessage("step_00000002"));
+  ASSERT_EQ(ptrace(PTRACE_SEIZE, ranks[0]->pid(), nullptr, nullptr), 0) << std::strerror(errno);
+  ASSERT_EQ(ptrace(PTRACE_INTERRUPT, ranks[0]->pid(), nullptr, nullptr), 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(ranks[0]->pid(), &status, __WALL), ranks[0]->pid());
+  std::this_thread::sleep_for(std::chrono::seconds(8));
+  ASSERT_EQ(ptrace(PTRACE_DETACH, ranks[0]->pid(), nullptr, nullptr), 0);
+  ExpectDone(ranks);
 }
 
 // One of them is asked; all take the same last step, and rank 0 saves it.

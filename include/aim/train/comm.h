@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <span>
+#include <string>
 
 namespace aim {
 
@@ -14,6 +15,10 @@ class Comm {
   virtual int rank() const = 0;  // of this process, in [0, size())
   virtual int size() const = 0;
   virtual int local_size() const { return size(); }  // of them on this host
+
+  virtual std::string HostOf(int /*rank*/) const { return "this host"; }
+  // Spent in the calls below so far, most of it waiting for ranks that came later.
+  virtual double wait_s() const { return 0; }
 
   // All ranks make the calls below in the same order, with tensors of the same shapes and types.
   // They throw IoError if a rank is lost.

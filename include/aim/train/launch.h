@@ -1,6 +1,7 @@
 // Which of several processes of one training run this is, from the environment of its launcher.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,8 @@ struct Launch {
   int local_size = 1;  // ranks on this host
   std::string master_addr;
   int master_port = 29500;
+  // A rank of which nothing was heard for so long is lost: TrainOptions::rank_timeout_s.
+  std::chrono::seconds lost_after{60};
 };
 
 // Of torchrun and whatever else sets RANK and WORLD_SIZE; of srun's steps (SLURM_PROCID and

@@ -46,6 +46,7 @@ struct TrainOptions {
   int microbatch = 6;
   int num_workers = 0;
   int zero = 0;
+  int rank_timeout_s = 60;
   ComputeDtype dtype = ComputeDtype::kAuto;
 
   std::vector<std::string> trained;
@@ -95,6 +96,8 @@ struct TrainOptions {
           "what the ranks divide among themselves: 0 = nothing, 1 = moments and averages, 2 = sums "
           "of "
           "gradients as well");
+    visit("rank_timeout_s", self.rank_timeout_s, Range{5, 86400},
+          "a rank of which nothing was heard for so long ends the run");
     visit("dtype", self.dtype, Any{},
           "of matrix products; auto = bf16 where the processor has units for it");
     visit("trained", self.trained, Any{},

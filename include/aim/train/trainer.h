@@ -26,6 +26,13 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
                         const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
                         const at::Tensor& null_text);
 
+// Of one rank in one step.
+struct RankTime {
+  double compute_s = 0;
+  double wait_s = 0;  // in calls to Comm: for others, and for the network
+  double num_samples = 0;
+};
+
 struct StepReport {
   double loss = 0;       // mean over the batch
   double grad_norm = 0;  // before clipping
@@ -34,6 +41,7 @@ struct StepReport {
   bool stops = false;    // a rank was asked to stop: all do after this step
   LossTally losses = {};
   std::vector<SampleDraw> not_finite = {};  // samples of this rank whose loss is not
+  std::vector<RankTime> rank_times = {};  // by rank, of the step before; none of a process alone
 };
 
 // The network that is trained, as it begins, and what an empty prompt is to it.
@@ -114,6 +122,9 @@ class Trainer {
   // Names, types and shapes of all moments; no memory is behind them.
   WeightMap FormOfMoments() const;
   void WriteState(const std::filesystem::path& file) const;
+  // What this rank tells the others about its last step, and what all have told.
+  at::Tensor OwnTime() const;
+  static std::vector<RankTime> TimesOf(const at::Tensor& told);
   void CountLost(const StepReport& report, const StepPlan& plan, const LatentCache& cache);
   void UpdateAverage(int num_workers);
   // The network of frozen weights and trained ones, the adapter's among them.
@@ -139,6 +150,7 @@ class Trainer {
   WeightMap frozen_compute_;  // as a forward pass reads them
   at::Tensor null_text_;
   Optimizer optimizer_;
+  RankTime last_time_;
   int64_t train_step_ = 0;
   int num_lost_in_a_row_ = 0;
 };
