@@ -165,6 +165,8 @@ TEST_F(DividedTrainingTest, AStepThatIsNotFiniteIsLeftOutByAll) {
     EXPECT_FALSE(trainer.Step(cache, comm).is_lost);
     for (const auto& [name, weight] : trainer.weights())
       EXPECT_TRUE(weight.isfinite().all().item<bool>()) << name;
+    for (const auto& [name, average] : trainer.averaged_weights())
+      EXPECT_TRUE(average.isfinite().all().item<bool>()) << name;
   });
 }
 
