@@ -28,6 +28,7 @@
 #include "aim/tensor/device.h"
 #include "aim/tensor/safetensors.h"
 #include "kernel_profile.h"
+#include "scaling.h"
 
 namespace {
 
@@ -265,17 +266,6 @@ class Bench {
     return static_cast<double>(rows) / static_cast<double>(of_pass);
   }
 
-  // Multiplications and additions of one forward, as 2 x multiply-adds: matrix products of each
-  // token and attention over all of them.
-  double ForwardTflop(const Job& job) const {
-    const double dim = options_.dit.dim, layers = options_.dit.num_layers;
-    const auto tokens = static_cast<double>(job.num_tokens(options_.dit.patch));
-    const double products = tokens * dim * (7 * dim + 2.0 * options_.dit.ffn_dim);
-    const double attention =
-        2 * tokens * (tokens + static_cast<double>(options_.text_length)) * dim;
-    return 2e-12 * layers * (products + attention);
-  }
-
   at::Tensor RandomLatent() const {
     const int64_t side = options_.latent_side;
     return at::randn({1, options_.vae.z_dim, options_.latent_frames, side, side},
@@ -297,8 +287,10 @@ class Bench {
     report["passes_per_step"] = CountPasses(job);
     const double forward_s = TimeForward(job);
     report["forward_s"] = forward_s;
-    report["forward_tflop"] = ForwardTflop(job);
-    report["tflop_per_s"] = ForwardTflop(job) / forward_s;
+    const double forward_tflop =
+        aim::ForwardTflop(options_.dit, job.num_tokens(options_.dit.patch), options_.text_length);
+    report["forward_tflop"] = forward_tflop;
+    report["tflop_per_s"] = forward_tflop / forward_s;
     report["step_s"] = TimeDenoising(job, kRuns, kGuidance) / kRuns;
     const double denoise_s = TimeDenoising(job, options_.steps, kGuidance);
     const double decode_s = TimeDecoding(2 * kNumViews);
