@@ -12,6 +12,7 @@
 #include "aim/kernels/rounded_ops.h"
 #include "aim/kernels/rows.h"
 #include "aim/tensor/shape.h"
+#include "model/dit_context.h"
 #include "model/dit_embedding.h"
 
 namespace aim {
@@ -269,8 +270,8 @@ void CastWeights(Dit& dit) {
                       });
 }
 
-DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::Tensor& text,
-                          const at::Tensor& camera) {
+DitContext PrepareWithoutCamera(const Dit& dit, const CanvasLayout& layout,
+                                const at::Tensor& text) {
   const DitOptions& options = dit.options;
   CheckShape(text, {"B", "L", options.text_dim}, "text");
   DitContext context;
@@ -281,16 +282,30 @@ DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::
   if (options.segment_embeddings > 0)
     context.segment_rows = at::tensor(layout.segment_ids).to(text.device());
   SetText(dit, text, context);
-  if (options.camera.mode == CameraMode::kNone) return context;
+  return context;
+}
 
+void CheckCamera(const DitOptions& options, const CanvasLayout& layout, int64_t batch,
+                 const at::Tensor& camera) {
   const int64_t frames = static_cast<int64_t>(layout.frame_positions.size());
   const bool is_ray_token = options.camera.mode == CameraMode::kRayToken;
-  CheckShape(camera,
-             {text.size(0), frames, is_ray_token ? TokensPerFrame(options, layout) : 1,
-              options.camera.features},
-             "camera");
+  CheckShape(
+      camera,
+      {batch, frames, is_ray_token ? TokensPerFrame(options, layout) : 1, options.camera.features},
+      "camera");
+}
+
+at::Tensor CameraTokens(const Dit& dit, const DitBlockWeights& block, const at::Tensor& camera) {
+  return Linear(dit, camera, block.camera).flatten(1, 2);
+}
+
+DitContext PrepareContext(const Dit& dit, const CanvasLayout& layout, const at::Tensor& text,
+                          const at::Tensor& camera) {
+  DitContext context = PrepareWithoutCamera(dit, layout, text);
+  if (dit.options.camera.mode == CameraMode::kNone) return context;
+  CheckCamera(dit.options, layout, text.size(0), camera);
   for (const DitBlockWeights& block : dit.weights.blocks)
-    context.camera.push_back(Linear(dit, camera, block.camera).flatten(1, 2));
+    context.camera.push_back(CameraTokens(dit, block, camera));
   return context;
 }
 
