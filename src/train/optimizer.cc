@@ -10,7 +10,9 @@
 
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
+#include "aim/base/rng.h"
 #include "aim/model/lora.h"
+#include "train/moment_loops.h"
 
 namespace aim {
 namespace {
@@ -22,7 +24,25 @@ bool Contains(const std::string& text, const char* word) {
   return text.find(word) != std::string::npos;
 }
 
+uint16_t* Bf16Bits(const at::Tensor& moment) {
+  return reinterpret_cast<uint16_t*>(moment.data_ptr<at::BFloat16>());
+}
+
+// One thread a weight: regions of two threads inside every small operation would mostly wait.
+template <class Body>
+void ForEachWeight(size_t count, int num_threads, const Body& body) {
+  ParallelFor(static_cast<int64_t>(count), num_threads, [&](int64_t i) {
+    const c10::NoGradGuard no_grad;
+    at::set_num_threads(1);
+    body(static_cast<size_t>(i));
+  });
+}
+
 }  // namespace
+
+at::ScalarType DtypeOf(MomentDtype moments) {
+  return moments == MomentDtype::kF32 ? at::kFloat : at::kBFloat16;
+}
 
 // Of an adapter's factors none: the update of their product is not orthogonal if theirs are.
 bool IsMuon(const TrainOptions& options, const std::string& name, size_t num_dims) {
@@ -46,77 +66,99 @@ at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype) {
 }
 
 Optimizer::Optimizer(const TrainOptions& options, const WeightMap& weights,
-                     at::ScalarType matrix_dtype)
-    : options_(options), matrix_dtype_(matrix_dtype) {
+                     at::ScalarType matrix_dtype, uint64_t seed)
+    : options_(options), seed_(seed), matrix_dtype_(matrix_dtype) {
   for (const auto& [name, weight] : weights) {
+    AIM_CHECK(weight.is_contiguous() && weight.scalar_type() == at::kFloat);
     Slot slot;
     slot.name = name;
     slot.is_muon = IsMuon(options, name, static_cast<size_t>(weight.dim()));
     slot.decays = weight.dim() >= 2 && !Contains(name, "modulation");
-    slot.m = at::zeros_like(weight);
-    if (!slot.is_muon) slot.v = at::zeros_like(weight);
+    const auto of_moments = weight.options().dtype(DtypeOf(options.moments));
+    slot.m = at::zeros(weight.sizes(), of_moments);
+    if (!slot.is_muon) slot.v = at::zeros(weight.sizes(), of_moments);
     slots_.push_back(std::move(slot));
   }
 }
 
-void Optimizer::StepAdam(const Slot& slot, at::Tensor& weight, const at::Tensor& grad, double lr) {
-  const double step = static_cast<double>(num_steps_);
-  const double correction1 = 1.0 - std::pow(options_.beta1, step);
-  const double correction2 = 1.0 - std::pow(options_.beta2, step);
-  if (slot.decays) weight.mul_(1.0 - lr * options_.weight_decay);
-  slot.m.lerp_(grad, 1.0 - options_.beta1);
-  at::Tensor v = slot.v;
-  v.mul_(options_.beta2).addcmul_(grad, grad, 1.0 - options_.beta2);
-  weight.addcdiv_(slot.m, v.sqrt().div_(std::sqrt(correction2)).add_(kAdamEpsilon),
-                  -lr / correction1);
+uint32_t Optimizer::RoundingKey(const Slot& slot) const {
+  return static_cast<uint32_t>(
+      StableHash(slot.name, StableHash("moments", seed_) + static_cast<uint64_t>(num_steps_)));
+}
+
+void Optimizer::StepAdam(const Slot& slot, at::Tensor& weight, const at::Tensor& grad, double lr,
+                         double grad_scale) const {
+  const auto num_steps = static_cast<double>(num_steps_);
+  const double correction1 = 1.0 - std::pow(options_.beta1, num_steps);
+  const double correction2 = 1.0 - std::pow(options_.beta2, num_steps);
+  const moments::AdamStep step{
+      .gradient_scale = static_cast<float>(grad_scale),
+      .beta1 = static_cast<float>(options_.beta1),
+      .beta2 = static_cast<float>(options_.beta2),
+      .keep = static_cast<float>(slot.decays ? 1.0 - lr * options_.weight_decay : 1.0),
+      .rate = static_cast<float>(lr / correction1),
+      .inverse_root = static_cast<float>(1.0 / std::sqrt(correction2)),
+      .epsilon = static_cast<float>(kAdamEpsilon)};
+  const float* gradients = grad.const_data_ptr<float>();
+  auto* values = weight.data_ptr<float>();
+  if (options_.moments == MomentDtype::kF32) {
+    moments::Adam(step, gradients, values, slot.m.data_ptr<float>(), slot.v.data_ptr<float>(),
+                  weight.numel());
+  } else {
+    moments::Adam(step, gradients, values, Bf16Bits(slot.m), Bf16Bits(slot.v), weight.numel(),
+                  RoundingKey(slot));
+  }
 }
 
 // The update has about the size of AdamW's: 0.2 sqrt(max(n, m)) times a matrix of unit singular
 // values (Liu et al. 2025, "Muon is scalable"), so that one learning rate serves both.
-void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, const at::Tensor& grad, double lr) {
-  at::Tensor m = slot.m;
-  m.mul_(kMuonMomentum).add_(grad);
-  const at::Tensor update = Orthogonalize(grad.add(m, kMuonMomentum), matrix_dtype_);
+void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, at::Tensor& grad, double lr,
+                         double grad_scale) const {
+  const moments::MomentumStep step{.gradient_scale = static_cast<float>(grad_scale),
+                                   .factor = static_cast<float>(kMuonMomentum)};
+  auto* gradients = grad.data_ptr<float>();
+  if (options_.moments == MomentDtype::kF32) {
+    moments::Momentum(step, gradients, slot.m.data_ptr<float>(), grad.numel());
+  } else {
+    moments::Momentum(step, gradients, Bf16Bits(slot.m), grad.numel(), RoundingKey(slot));
+  }
+  const at::Tensor update = Orthogonalize(grad, matrix_dtype_);
   const double size =
       0.2 * std::sqrt(static_cast<double>(std::max(weight.size(0), weight.size(1))));
   if (slot.decays) weight.mul_(1.0 - lr * options_.weight_decay);
   weight.add_(update, -lr * size);
 }
 
-std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors) {
-  const c10::NoGradGuard guard;
-  std::vector<double> squares;
-  for (const at::Tensor& tensor : tensors) {
-    const double norm = tensor.norm().item<double>();
-    squares.push_back(norm * norm);
-  }
+std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors, int num_threads) {
+  std::vector<double> squares(tensors.size());
+  ForEachWeight(tensors.size(), num_threads, [&](size_t i) {
+    const double norm = tensors[i].norm().item<double>();
+    squares[i] = norm * norm;
+  });
   return squares;
 }
 
 double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr,
                        int num_threads, std::optional<double> norm_of_all) {
-  const c10::NoGradGuard guard;
   AIM_CHECK(grads.size() == slots_.size());
+  for (const at::Tensor& grad : grads)
+    AIM_CHECK(grad.is_contiguous() && grad.scalar_type() == at::kFloat);
   const auto own_norm = [&] {
-    const std::vector<double> squares = SquaredNorms(grads);
+    const std::vector<double> squares = SquaredNorms(grads, num_threads);
     return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
   };
   const double norm = norm_of_all ? *norm_of_all : own_norm();
   if (!std::isfinite(norm)) return norm;
-  if (options_.clip_norm > 0 && norm > options_.clip_norm) {
-    for (at::Tensor& grad : grads) grad.mul_(options_.clip_norm / norm);
-  }
+  const bool clips = options_.clip_norm > 0 && norm > options_.clip_norm;
+  const double grad_scale = clips ? options_.clip_norm / norm : 1.0;
   ++num_steps_;
-  // One thread a weight: regions of two threads inside every small operation would mostly wait.
-  ParallelFor(static_cast<int64_t>(slots_.size()), num_threads, [&](int64_t i) {
-    const c10::NoGradGuard no_grad;
-    at::set_num_threads(1);
-    const Slot& slot = slots_[static_cast<size_t>(i)];
+  ForEachWeight(slots_.size(), num_threads, [&](size_t i) {
+    const Slot& slot = slots_[i];
     at::Tensor& weight = weights.at(slot.name);
     if (slot.is_muon) {
-      StepMuon(slot, weight, grads[static_cast<size_t>(i)], lr);
+      StepMuon(slot, weight, grads[i], lr, grad_scale);
     } else {
-      StepAdam(slot, weight, grads[static_cast<size_t>(i)], lr);
+      StepAdam(slot, weight, grads[i], lr, grad_scale);
     }
   });
   return norm;
@@ -136,6 +178,15 @@ void Optimizer::LoadState(const WeightMap& state, const std::string& where) {
   ShapeMap expected;
   for (const auto& [name, tensor] : State()) expected[name] = tensor.sizes().vec();
   CheckWeights(state, expected, where);
+  const at::ScalarType dtype = DtypeOf(options_.moments);
+  for (const auto& [name, moment] : state) {
+    if (name == "step" || moment.scalar_type() == dtype) continue;
+    throw InputError({.where = where + ": " + name,
+                      .got = c10::toString(moment.scalar_type()),
+                      .expected = std::string(c10::toString(dtype)) + ", as train.moments = " +
+                                  std::string(ToWord(options_.moments)) + " says",
+                      .fix = "resume with the train.moments that the run was begun with"});
+  }
   for (Slot& slot : slots_) {
     slot.m.copy_(state.at(slot.name + "/m"));
     if (slot.v.defined()) slot.v.copy_(state.at(slot.name + "/v"));

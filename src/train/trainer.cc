@@ -159,7 +159,7 @@ Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t s
       owners_(OwnersOf(ShapesOf(weights_), place.size)),
       frozen_(std::move(network.weights)),
       null_text_(std::move(network.null_text)),
-      optimizer_(options, OwnOf(weights_), compute_dtype_) {
+      optimizer_(options, OwnOf(weights_), compute_dtype_, seed) {
   for (const auto& [name, weight] : OwnOf(weights_)) average_[name] = weight.clone();
   for (const auto& [name, weight] : frozen_)
     frozen_compute_[name] = weight.to(LeafDtype(name, weight, compute_dtype_));

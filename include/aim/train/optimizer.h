@@ -20,21 +20,26 @@ at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype);
 bool IsMuon(const TrainOptions& options, const std::string& name, size_t num_dims);
 
 // Of each the square of its norm; their sum in this order is that of all.
-std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors);
+std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors, int num_threads = 1);
 
-// Updates weights in place. Moments are tensors named "<weight>/m", "<weight>/v", "step".
+at::ScalarType DtypeOf(MomentDtype moments);
+
+// Updates weights, contiguous and float32, in place. Moments are tensors named "<weight>/m",
+// "<weight>/v", "step", of the type options.moments. Those in bfloat16 are rounded by draws from
+// (seed, step, name, element), so that the number of threads changes nothing.
 class Optimizer {
  public:
-  Optimizer(const TrainOptions& options, const WeightMap& weights, at::ScalarType matrix_dtype);
+  Optimizer(const TrainOptions& options, const WeightMap& weights, at::ScalarType matrix_dtype,
+            uint64_t seed = 0);
 
   // grads are those of the weights it was made with, in the order of their names; the map may hold
-  // others as well. Returns the gradients' norm before clipping, `norm_of_all` where there are more
-  // than these; where that is not finite, nothing is changed.
+  // others as well. What they hold afterwards is of no use. Returns their norm before clipping,
+  // `norm_of_all` where there are more than these; where that is not finite, nothing is changed.
   double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr, int num_threads = 1,
               std::optional<double> norm_of_all = std::nullopt);
 
   WeightMap State() const;
-  // Throws InputError listing what does not fit.
+  // Throws InputError listing what does not fit, or for moments of another type.
   void LoadState(const WeightMap& state, const std::string& where);
 
  private:
@@ -46,10 +51,14 @@ class Optimizer {
     at::Tensor v;  // undefined for Muon
   };
 
-  void StepAdam(const Slot& slot, at::Tensor& weight, const at::Tensor& grad, double lr);
-  void StepMuon(const Slot& slot, at::Tensor& weight, const at::Tensor& grad, double lr);
+  void StepAdam(const Slot& slot, at::Tensor& weight, const at::Tensor& grad, double lr,
+                double grad_scale) const;
+  void StepMuon(const Slot& slot, at::Tensor& weight, at::Tensor& grad, double lr,
+                double grad_scale) const;
+  uint32_t RoundingKey(const Slot& slot) const;
 
   TrainOptions options_;
+  uint64_t seed_;
   at::ScalarType matrix_dtype_;
   std::vector<Slot> slots_;
   int64_t num_steps_ = 0;

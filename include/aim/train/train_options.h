@@ -22,6 +22,12 @@ constexpr auto WordsOf(OptimizerKind) {
       {{OptimizerKind::kAdamw, "adamw"}, {OptimizerKind::kMuon, "muon"}}};
 }
 
+// Of the optimizer's moments. bf16 is rounded stochastically (moment_loops.h).
+enum class MomentDtype { kF32, kBf16 };
+constexpr auto WordsOf(MomentDtype) {
+  return WordTable<MomentDtype, 2>{{{MomentDtype::kF32, "f32"}, {MomentDtype::kBf16, "bf16"}}};
+}
+
 enum class TimestepDraw { kShifted, kLogitNormal, kReleased };
 constexpr auto WordsOf(TimestepDraw) {
   using enum TimestepDraw;
@@ -54,6 +60,7 @@ struct TrainOptions {
   std::string lora_name = "trained";
 
   OptimizerKind optimizer = OptimizerKind::kAdamw;
+  MomentDtype moments = MomentDtype::kF32;
   double lr = 8e-4;
   double beta1 = 0.9;
   double beta2 = 0.99;
@@ -107,6 +114,10 @@ struct TrainOptions {
     visit("lora_name", self.lora_name, Any{}, "what the adapter is called in the bundle");
     visit("optimizer", self.optimizer, Any{},
           "muon orthogonalises the updates of the blocks' matrices, AdamW does the rest");
+    visit(
+        "moments", self.moments, Any{},
+        "type of the optimizer's moments; bf16 takes half the memory and is rounded at random, so "
+        "that small changes are not lost");
     visit("lr", self.lr, Range{0, 1}, "peak learning rate");
     visit("beta1", self.beta1, Range{0, 0.9999}, "momentum");
     visit("beta2", self.beta2, Range{0, 0.99999}, "decay of the squared gradients");
