@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstdio>
 #include <string_view>
 #include <vector>
@@ -12,10 +13,12 @@
 namespace aim {
 namespace {
 
-std::filesystem::path CheckpointPath(const std::filesystem::path& out, int64_t train_step) {
+constexpr const char* kFolder = "checkpoints";  // in the run's folder
+
+std::string CheckpointName(int64_t train_step) {
   char name[32];
   std::snprintf(name, sizeof(name), "step_%08lld", static_cast<long long>(train_step));
-  return out / "checkpoints" / name;
+  return name;
 }
 
 bool IsCheckpoint(const std::filesystem::directory_entry& entry) {
@@ -27,10 +30,10 @@ bool IsCheckpoint(const std::filesystem::directory_entry& entry) {
 }
 
 // Finished checkpoints, oldest first.
-std::vector<std::filesystem::path> ListCheckpoints(const std::filesystem::path& out) {
+std::vector<std::filesystem::path> ListCheckpoints(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> found;
-  if (!std::filesystem::exists(out / "checkpoints")) return found;
-  for (const auto& entry : std::filesystem::directory_iterator(out / "checkpoints")) {
+  if (!std::filesystem::exists(folder)) return found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (IsCheckpoint(entry)) found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
@@ -55,23 +58,68 @@ void LoadNewest(Trainer& trainer, const std::vector<std::filesystem::path>& foun
 
 }  // namespace
 
-void SaveCheckpoint(const Trainer& trainer, const std::filesystem::path& out, int keep,
-                    Comm& comm) {
-  const std::filesystem::path path = CheckpointPath(out, trainer.train_step());
-  if (trainer.is_divided()) {
-    trainer.SaveDivided(path, comm);
-  } else {
-    trainer.Save(path);
+CheckpointWriter::CheckpointWriter(const std::filesystem::path& out, const TrainOptions& options)
+    : folder_(out / kFolder), keep_(options.keep_checkpoints), is_async_(options.async_save) {
+  if (!std::filesystem::is_directory(folder_)) return;
+  std::vector<std::filesystem::path> leftovers;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+    if (entry.is_directory() && entry.path().filename().string().starts_with(".step_"))
+      leftovers.push_back(entry.path());
   }
+  for (const std::filesystem::path& leftover : leftovers) std::filesystem::remove_all(leftover);
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  if (writing_.valid()) writing_.wait();
+}
+
+void CheckpointWriter::Save(const Trainer& trainer) {
+  Wait();
+  if (saved_step_ == trainer.train_step()) return;
+  if (!is_async_) return Write(trainer.State(), best_step_);
+  CopyState(trainer.State(), copy_);
+  writing_ =
+      std::async(std::launch::async, [this, best_step = best_step_] { Write(copy_, best_step); });
+}
+
+void CheckpointWriter::Write(const TrainerState& state, std::optional<int64_t> best_step) {
+  WriteState(state, folder_ / CheckpointName(state.train_step));
+  Settle(state.train_step, best_step);
+}
+
+bool CheckpointWriter::HasSaved(int64_t train_step) {
+  Wait();
+  return saved_step_ == train_step;
+}
+
+void CheckpointWriter::SaveDivided(const Trainer& trainer, Comm& comm) {
+  trainer.SaveDivided(folder_ / CheckpointName(trainer.train_step()), comm);
+  Settle(trainer.train_step(), best_step_);
+}
+
+void CheckpointWriter::Settle(int64_t train_step, std::optional<int64_t> best_step) {
+  const std::filesystem::path path = folder_ / CheckpointName(train_step);
+  saved_step_ = train_step;
   LogDebug("saved " + path.string());
-  const std::vector<std::filesystem::path> found = ListCheckpoints(out);
-  for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i)
-    std::filesystem::remove_all(found[i]);
+  const std::vector<std::filesystem::path> found = ListCheckpoints(folder_);
+  for (size_t i = 0; i + static_cast<size_t>(keep_) < found.size(); ++i) {
+    if (!best_step || found[i].filename() != CheckpointName(*best_step))
+      std::filesystem::remove_all(found[i]);
+  }
+}
+
+void CheckpointWriter::ThrowIfFailed() {
+  if (writing_.valid() && writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+    writing_.get();
+}
+
+void CheckpointWriter::Wait() {
+  if (writing_.valid()) writing_.get();
 }
 
 void Resume(Trainer& trainer, int64_t num_steps, const RunContext& run) {
   if (!run.common().resume) return;
-  const std::vector<std::filesystem::path> found = ListCheckpoints(run.out());
+  const std::vector<std::filesystem::path> found = ListCheckpoints(run.out() / kFolder);
   if (found.empty()) {
     LogInfo("no checkpoint in " + run.out().string() + ": starting at step 0");
     return;

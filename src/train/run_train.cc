@@ -14,6 +14,7 @@
 #include "aim/train/launch.h"
 #include "aim/train/schedule.h"
 #include "aim/train/training_memory.h"
+#include "train/best_validation.h"
 #include "train/checkpoints.h"
 #include "train/event_file.h"
 #include "train/metrics_file.h"
@@ -21,13 +22,12 @@
 #include "train/rank_watch.h"
 #include "train/sample_strips.h"
 #include "train/stopwatch.h"
+#include "train/trained_bundle.h"
 #include "train/training_page.h"
 #include "train/training_setup.h"
 
 namespace aim {
 namespace {
-
-constexpr const char* kBundle = "bundle";  // in the run's folder
 
 constexpr size_t kSampleClips = 2;
 
@@ -83,8 +83,12 @@ class TrainingLoop {
         setup_(setup),
         comm_(comm),
         trainer_(Begin(options, run, setup, comm)),
+        checkpoints_(run.out(), options.train),
+        best_step_(BestStep(run.out())),
         metrics_(run.out() / "metrics.jsonl", trainer_.train_step()),
-        events_(run.out(), trainer_.train_step()) {}
+        events_(run.out(), trainer_.train_step()) {
+    if (best_step_) checkpoints_.KeepBest(*best_step_);
+  }
 
   // Ends at train.steps, or, with a checkpoint, when the run is asked to stop.
   void Run() {
@@ -97,6 +101,7 @@ class TrainingLoop {
     window_ = {};
     bool stops = false;
     while (!stops && trainer_.train_step() < options_.steps) {
+      checkpoints_.ThrowIfFailed();
       SendOrder(RankOrder::kStep, comm_);
       const StepReport step = trainer_.Step(*setup_.cache, comm_, run_.stop_requested());
       stops = step.stops;
@@ -111,8 +116,7 @@ class TrainingLoop {
       run_.progress().Advance(1, "loss " + std::to_string(step.loss));
       const Clock::time_point between = Clock::now();
       if (IsDue(options_.checkpoint_every) || stops) {
-        if (trainer_.is_divided()) SendOrder(RankOrder::kSave, comm_);
-        SaveCheckpoint(trainer_, run_.out(), options_.keep_checkpoints, comm_);
+        SaveCheckpoint();
         WritePage(stops ? RunPhase::kStopped : RunPhase::kRunning);
       }
       if (!stops) ValidateIfDue();
@@ -120,6 +124,7 @@ class TrainingLoop {
     }
     if (trainer_.train_step() >= options_.steps) GatherAverage();
     SendOrder(RankOrder::kEnd, comm_);
+    checkpoints_.Wait();
     run_.progress().Finish();
   }
 
@@ -128,6 +133,7 @@ class TrainingLoop {
     report.train_step = trainer_.train_step();
     report.finished = report.train_step >= options_.steps;
     const nlohmann::json last = metrics_.Last("loss");
+    if (const auto best = BestOf(metrics_.history().validations())) report.best = ToJson(*best);
     if (!last.is_null()) {
       report.loss = last["loss"].is_number() ? last["loss"].get<double>() : std::nan("");
       report.samples_per_s = last["samples_per_s"];
@@ -170,18 +176,41 @@ class TrainingLoop {
 
   void ValidateIfDue() {
     const int64_t step = trainer_.train_step();
+    if (step == 0 || setup_.validation.empty() || !IsDue(options_.validate_every)) return;
     const nlohmann::json last = metrics_.Last("validation");
-    const bool is_done = !last.is_null() && last["train_step"] == step;
-    if (step == 0 || setup_.validation.empty() || is_done || !IsDue(options_.validate_every))
+    if (last.is_null() || last["train_step"] != step) {
+      GatherAverage();
+      Append({{"train_step", step}, {"validation", Validate()}});
+      setup_.ReleaseEncoders();
+      WritePage(RunPhase::kRunning);
+    }
+    KeepIfBest();
+  }
+
+  // Where the validation of this step is the best of the run: its weights as a bundle, and its
+  // checkpoint beside the newest.
+  void KeepIfBest() {
+    const std::optional<ValidationScore> best = BestOf(metrics_.history().validations());
+    if (!best || best->train_step != trainer_.train_step() || best_step_ == best->train_step)
       return;
     GatherAverage();
-    Append({{"train_step", step}, {"validation", Validate()}});
-    setup_.ReleaseEncoders();
-    WritePage(RunPhase::kRunning);
+    WriteBestBundle({run_options_, setup_, trainer_, run_.out()}, *best);
+    best_step_ = best->train_step;
+    checkpoints_.KeepBest(*best_step_);
+    SaveCheckpoint();
+    LogInfo("the best validation so far: " + best->mode + " " + best->metric + " " +
+            ToText(best->value) + " at step " + std::to_string(*best_step_));
+  }
+
+  void SaveCheckpoint() {
+    if (!trainer_.is_divided()) return checkpoints_.Save(trainer_);
+    if (checkpoints_.HasSaved(trainer_.train_step())) return;
+    SendOrder(RankOrder::kSave, comm_);
+    checkpoints_.SaveDivided(trainer_, comm_);
   }
 
   void GatherAverage() {
-    if (!trainer_.is_divided()) return;
+    if (trainer_.has_whole_average()) return;
     SendOrder(RankOrder::kGatherAverage, comm_);
     trainer_.GatherAverage(comm_);
   }
@@ -264,6 +293,8 @@ class TrainingLoop {
   TrainingSetup& setup_;
   Comm& comm_;
   Trainer trainer_;
+  CheckpointWriter checkpoints_;
+  std::optional<int64_t> best_step_;  // of the bundle that is kept
   MetricsFile metrics_;
   EventFile events_;
   std::map<std::string, std::vector<SampleStrip>> samples_;  // by mode
@@ -278,24 +309,6 @@ void LogSchedule(const TrainOptions& options) {
   LogInfo("warm-up and decay are longer than the run of " + std::to_string(options.steps) +
           " steps: shortened to " + std::to_string(schedule.warmup_steps) + " and " +
           std::to_string(schedule.decay_steps) + " steps");
-}
-
-// An adapter goes beside the network that it was trained for, unless that was changed as well.
-void WriteTrainedBundle(const TrainRunOptions& options, const TrainingSetup& setup,
-                        const Trainer& trainer, const std::filesystem::path& out) {
-  const std::filesystem::path path = out / kBundle;
-  const Lora adapter = trainer.ShippedAdapter();
-  if (!adapter.weights.empty() && !setup.changes_network) {
-    WriteBundle(path, setup.config, adapter, options.train.lora_name, setup.initial_bundle);
-    return;
-  }
-  WeightMap weights = trainer.ShippedWeights();
-  for (auto& [name, weight] : weights) weight = MergedWeight(name, weight, adapter);
-  if (setup.initial_bundle.empty()) {
-    WriteBundle(path, setup.config, weights, ReadFittedAutoencoder(out));
-  } else {
-    WriteBundle(path, setup.config, weights, setup.initial_bundle);
-  }
 }
 
 void EndEarly(const TrainReport& report, RunContext& run) {
@@ -317,14 +330,14 @@ TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm
     loop.Run();
     report = loop.Report();
     if (report.finished) {
-      WriteTrainedBundle(options, setup, loop.trainer(), run.out());
+      WriteFinalBundles({options, setup, loop.trainer(), run.out()});
       loop.Finish();
     }
   } else if (comm.size() > 1) {
     SendStart(std::nullopt, comm);
   }
   run.CommitOut();
-  if (report.finished) report.bundle = run.out() / kBundle;
+  if (report.finished) report.bundle = run.out() / kFinalBundle;
   report.skipped = setup.skipped;
   run.Note("skipped", ToJson(report.skipped));
   run.Note("train_step", report.train_step);
@@ -338,7 +351,8 @@ TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm
 nlohmann::json ToJson(const TrainReport& report) {
   return {{"train_step", report.train_step},       {"loss", report.loss},
           {"samples_per_s", report.samples_per_s}, {"finished", report.finished},
-          {"bundle", report.bundle.string()},      {"skipped", ToJson(report.skipped)}};
+          {"bundle", report.bundle.string()},      {"best", report.best},
+          {"skipped", ToJson(report.skipped)}};
 }
 
 std::ostream& operator<<(std::ostream& out, const TrainReport& report) {

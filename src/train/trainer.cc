@@ -88,6 +88,12 @@ CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& ba
   return PlanCanvas(*draw.mode, shape, dit.options, draw.first_pose_given);
 }
 
+WeightMap CopyOf(const WeightMap& weights) {
+  WeightMap copy;
+  for (const auto& [name, weight] : weights) copy[name] = weight.clone();
+  return copy;
+}
+
 }  // namespace
 
 at::ScalarType ResolveDtype(ComputeDtype dtype) {
@@ -160,7 +166,8 @@ Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t s
       frozen_(std::move(network.weights)),
       null_text_(std::move(network.null_text)),
       optimizer_(options, OwnOf(weights_), compute_dtype_, seed) {
-  for (const auto& [name, weight] : OwnOf(weights_)) average_[name] = weight.clone();
+  if (options.ema > 0) average_ = CopyOf(OwnOf(weights_));
+  for (size_t i = 0; i < options.more_ema.size(); ++i) more_averages_.push_back(CopyOf(weights_));
   for (const auto& [name, weight] : frozen_)
     frozen_compute_[name] = weight.to(LeafDtype(name, weight, compute_dtype_));
 }
@@ -178,17 +185,17 @@ Dit Trainer::MakeDit(const WeightMap& frozen, const WeightMap& trained,
 
 Dit Trainer::ShippedDit() const { return MakeDit(frozen_, averaged_weights(), at::kFloat); }
 
-WeightMap Trainer::ShippedWeights() const {
+WeightMap Trainer::NetworkOf(const WeightMap& trained) const {
   WeightMap named = frozen_;
-  for (const auto& [name, weight] : averaged_weights()) {
+  for (const auto& [name, weight] : trained) {
     if (!LoraMatrix(name)) named[name] = weight;
   }
   return named;
 }
 
-Lora Trainer::ShippedAdapter() const {
+Lora Trainer::AdapterOf(const WeightMap& trained) const {
   Lora adapter{.scale = options_.lora.scale()};
-  for (const auto& [name, weight] : averaged_weights()) {
+  for (const auto& [name, weight] : trained) {
     if (LoraMatrix(name)) adapter.weights[name] = weight;
   }
   return adapter;
@@ -239,15 +246,21 @@ std::vector<at::Tensor> Trainer::Gradients(std::span<const Microbatch> parts,
 }
 
 // A short average at the start: the first weights should not linger.
-void Trainer::UpdateAverage(int num_workers) {
-  const double keep = std::min(options_.ema, (1.0 + static_cast<double>(train_step_)) /
-                                                 (10.0 + static_cast<double>(train_step_)));
+void Trainer::UpdateAverages(int num_workers) {
+  const double most =
+      (1.0 + static_cast<double>(train_step_)) / (10.0 + static_cast<double>(train_step_));
   std::vector<std::string> names;
-  for (const auto& [name, average] : average_) names.push_back(name);
+  for (const auto& [name, weight] : OwnOf(weights_)) names.push_back(name);
   ParallelFor(static_cast<int64_t>(names.size()), num_workers, [&](int64_t i) {
     const c10::NoGradGuard no_grad;
     const std::string& name = names[static_cast<size_t>(i)];
-    average_.at(name).lerp_(weights_.at(name), 1.0 - keep);
+    const at::Tensor& weight = weights_.at(name);
+    const auto follow = [&](WeightMap& average, double decay) {
+      average.at(name).lerp_(weight, 1.0 - std::min(decay, most));
+    };
+    if (options_.ema > 0) follow(average_, options_.ema);
+    for (size_t j = 0; j < more_averages_.size(); ++j)
+      follow(more_averages_[j], options_.more_ema[j]);
   });
 }
 
@@ -285,7 +298,7 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   report.grad_norm = optimizer_.Step(weights_, grads, report.lr, workers, norm);
   report.is_lost = !std::isfinite(report.grad_norm);
   if (!report.is_lost) {
-    UpdateAverage(workers);
+    UpdateAverages(workers);
     if (is_divided()) BroadcastFromOwners(TensorsOf(weights_), owners_, comm);
   }
   ++train_step_;
@@ -317,32 +330,34 @@ void Trainer::CountLost(const StepReport& report, const StepPlan& plan, const La
                            "checkpoint"});
 }
 
-void Trainer::Save(const std::filesystem::path& dir) const {
-  WriteFolderAtomic(dir, [&](const std::filesystem::path& folder) {
-    WriteSealed(folder / "weights.safetensors", weights_);
-    WriteSealed(folder / "average.safetensors", average_);
-    WriteSealed(folder / "optimizer.safetensors", optimizer_.State());
-    WriteState(folder / "state.json");
-  });
-}
-
-void Trainer::WriteState(const std::filesystem::path& file) const {
-  WriteFileAtomic(file,
-                  nlohmann::json{{"train_step", train_step_}, {"seed", seed_}}.dump(2) + "\n");
+TrainerState Trainer::State() const {
+  return {.train_step = train_step_,
+          .seed = seed_,
+          .weights = weights_,
+          .average = average_,
+          .more_averages = more_averages_,
+          .more_decays = options_.more_ema,
+          .moments = optimizer_.State()};
 }
 
 void Trainer::Load(const std::filesystem::path& dir) {
-  const auto load = [&](const char* file, const ShapeMap& shapes) {
+  const auto load = [&](const std::string& file, const ShapeMap& shapes) {
     WeightMap tensors = OpenSealed(dir / file).tensors;
     CheckWeights(tensors, shapes, (dir / file).string());
     return tensors;
   };
+  const auto take = [](const WeightMap& from, WeightMap& into) {
+    for (auto& [name, tensor] : into) tensor.copy_(from.at(name));
+  };
   const ShapeMap shapes = ShapesOf(weights_);
   const WeightMap weights = load("weights.safetensors", shapes);
-  WeightMap average = load("average.safetensors", shapes);
+  WeightMap average;
+  if (options_.ema > 0) average = load("average.safetensors", shapes);
   WeightMap moments = load("optimizer.safetensors", ShapesOf(FormOfMoments()));
-  for (auto& [name, weight] : weights_) weight.copy_(weights.at(name));
-  for (auto& [name, tensor] : average_) tensor.copy_(average.at(name));
+  take(weights, weights_);
+  take(average, average_);
+  for (size_t i = 0; i < more_averages_.size(); ++i)
+    take(load(AverageFile(options_.more_ema[i]), shapes), more_averages_[i]);
   optimizer_.LoadState(OwnOf(moments), (dir / "optimizer.safetensors").string());
   LoadState(dir / "state.json");
   if (is_divided()) loaded_ = {std::move(average), std::move(moments)};

@@ -45,7 +45,7 @@ WeightMap Trainer::FormOfMoments() const {
   WeightMap form;
   for (const auto& [name, weight] : weights_)
     form[name] = at::empty_like(weight, weight.options().device(at::kMeta));
-  return Optimizer(options_, form, compute_dtype_).State();
+  return Optimizer(options_, form, compute_dtype_, seed_).State();
 }
 
 at::Tensor Trainer::SquaresOfOwn(const std::vector<at::Tensor>& own_grads) const {
@@ -115,7 +115,9 @@ void Trainer::TakeStateOfRank0(Comm& comm) {
   tensors.push_back(at::tensor({train_step_}, at::kLong));
   WeightMap moments = optimizer_.State();
   if (!is_divided()) {
-    for (const WeightMap* more : {&average_, &moments}) {
+    std::vector<const WeightMap*> sets = {&average_, &moments};
+    for (const WeightMap& average : more_averages_) sets.push_back(&average);
+    for (const WeightMap* more : sets) {
       for (const auto& [name, tensor] : *more) tensors.push_back(tensor);
     }
   } else {
@@ -129,7 +131,7 @@ void Trainer::TakeStateOfRank0(Comm& comm) {
     const bool is_loaded = train_step_ > 0;
     const auto owner = [&](const std::string& name) { return OwnerOfTrained(name); };
     if (is_loaded) {
-      ScatterFromRank0(loaded_.average, average_, owner, comm);
+      if (options_.ema > 0) ScatterFromRank0(loaded_.average, average_, owner, comm);
       ScatterFromRank0(loaded_.moments, moments, owner, comm);
     } else {
       for (auto& [name, average] : average_) average.copy_(weights_.at(name));
@@ -149,10 +151,11 @@ void Trainer::SaveDivided(const std::filesystem::path& dir, Comm& comm) const {
   const auto owner = [&](const std::string& name) { return OwnerOfTrained(name); };
   const auto write = [&](const std::filesystem::path& folder) {
     if (comm.rank() == 0) WriteSealed(folder / "weights.safetensors", weights_);
-    WriteDivided(folder / "average.safetensors", weights_, average_, owner, comm);
+    if (options_.ema > 0)
+      WriteDivided(folder / "average.safetensors", weights_, average_, owner, comm);
     WriteDivided(folder / "optimizer.safetensors", FormOfMoments(), optimizer_.State(), owner,
                  comm);
-    if (comm.rank() == 0) WriteState(folder / "state.json");
+    if (comm.rank() == 0) WriteProgress(folder / "state.json", train_step_, seed_);
   };
   if (comm.rank() == 0) return WriteFolderAtomic(dir, write);
   write({});

@@ -111,6 +111,8 @@ const std::vector<std::string>& FreeTrainKeys() {
                                                  "train.rank_timeout_s",
                                                  "train.checkpoint_every",
                                                  "train.keep_checkpoints",
+                                                 "train.async_save",
+                                                 "train.ship",
                                                  "train.validate_every",
                                                  "train.log_every"};
   return kKeys;
@@ -181,6 +183,12 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                             ? PrepareFromCache(options, run)
                             : PrepareFromEpisodes(options, run, most_episodes);
   if (!setup.cache) return setup;
+  if (options.train.ship == Shipped::kBest && setup.validation.empty()) {
+    throw ConfigError({.where = "train.ship",
+                       .got = "best",
+                       .expected = "last, as there is no episode to validate on",
+                       .fix = "set train.validation_episodes above 0"});
+  }
   setup.ReleaseEncoders();
   setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());
   setup.num_listed = std::max(setup.num_listed, setup.num_episodes);

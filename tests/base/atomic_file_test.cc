@@ -1,7 +1,6 @@
 #include "aim/base/atomic_file.h"
 
 #include <gmock/gmock.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "aim/base/error.h"
+#include "support/file_size_limit.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 
@@ -28,25 +28,6 @@ std::vector<std::string> NamesIn(const fs::path& folder) {
   std::sort(names.begin(), names.end());
   return names;
 }
-
-// Files of this process may not grow past `bytes`: what a full disk looks like to a writer.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &old_);
-    const rlimit limited{bytes, old_.rlim_max};
-    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &old_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit old_{};
-  void (*handler_)(int);
-};
 
 TEST(WriteFileAtomicTest, WritesAndReplacesAllBytes) {
   const TemporaryFolder folder;
@@ -88,7 +69,7 @@ TEST(WriteFileAtomicTest, ThrowingWriterLeavesTheOldFileAndNothingElse) {
 TEST(WriteFileAtomicTest, FullDiskIsAnIoErrorAndKeepsTheOldFile) {
   const TemporaryFolder folder;
   WriteFileAtomic(folder / "a.txt", "old");
-  const FileSizeLimit limit(4096);
+  const testing::FileSizeLimit limit(4096);
   ExpectThrowsWith<IoError>([&] { WriteFileAtomic(folder / "a.txt", std::string(10000, 'x')); },
                             {"a.tmp", "not writable", "free space"});
   EXPECT_EQ(ReadFile(folder / "a.txt"), "old");

@@ -329,6 +329,109 @@ TEST_F(RunTrainTest, DatesOfCheckpointsSayNothing) {
   ExpectSameBits("run", "whole");
 }
 
+// A disk that fills up while a checkpoint is written: one sentence, exit code 1, and nothing is
+// lost but the steps since the one before.
+TEST_F(RunTrainTest, AFullDiskEndsTheRunAndHarmsNoCheckpoint) {
+  ASSERT_EQ(Run("run", 2).exit_code, 0);
+  ASSERT_EQ(Run("whole", 4).exit_code, 0);
+  const uintmax_t weights = fs::file_size(NewestCheckpoint("run") / "weights.safetensors");
+  std::string words =
+      "trap '' XFSZ; ulimit -f " + std::to_string(weights * 3 / 2 / 1024) + "; exec";
+  for (const std::string& word : Command("run", 4, {"--resume"})) words += " '" + word + "'";
+  const testing::CommandResult full = testing::RunCommand({"/bin/bash", "-c", words});
+  EXPECT_EQ(full.exit_code, 1);
+  EXPECT_THAT(full.err, HasSubstr("optimizer.safetensors is not written"));
+  EXPECT_THAT(full.err, HasSubstr("space on the disk"));
+  EXPECT_EQ(NewestStep("run"), 2);
+  EXPECT_EQ(Run("run", 4, {"--resume"}).exit_code, 0);
+  ExpectSameBits("run", "whole");
+}
+
+// Saved between the steps or beside them: the same run, and each may go on with what the other
+// began.
+TEST_F(RunTrainTest, HowItIsSavedChangesNoBit) {
+  options_.train.steps = 2;
+  options_.train.async_save = false;
+  RunHere("run");
+  options_.train.steps = 4;
+  options_.train.async_save = true;
+  RunHere("run", true);
+  RunHere("whole");
+  ExpectSameBits("run", "whole");
+}
+
+// Of video alone, where the best is judged by its pictures.
+TEST_F(RunTrainTest, TheBestValidationIsKeptAsABundle) {
+  options_.train.validation_episodes = 1;
+  options_.train.validate_every = 1;
+  options_.train.keep_checkpoints = 1;
+  options_.train.mix = {{"i2v", 1}};
+  options_.train.lr = 0.3;  // gets worse after a while
+  options_.train.steps = 6;
+  options_.train.ship = Shipped::kBest;
+  const TrainReport report = RunHere("run");
+  ASSERT_TRUE(report.best.is_object()) << report.best;
+  EXPECT_EQ(report.best["metric"], "psnr_db");
+  double best = 0;
+  for (const nlohmann::json& line : Metrics("run")) {
+    if (line.contains("validation"))
+      best = std::max<double>(best, line["validation"]["i2v"]["psnr_db"]);
+  }
+  EXPECT_EQ(report.best["value"], best);
+  const fs::path folder = folder_ / "run" / "best";
+  EXPECT_EQ(nlohmann::json::parse(ReadFile(folder / "best.json")), report.best);
+  EXPECT_NO_THROW(LoadBundle(folder));
+  EXPECT_EQ(ReadFile(folder / "dit.safetensors"),
+            ReadFile(folder_ / "run" / "bundle" / "dit.safetensors"));
+  const int64_t step = report.best["train_step"];
+  char name[32];
+  std::snprintf(name, sizeof(name), "step_%08d", static_cast<int>(step));
+  EXPECT_TRUE(fs::exists(folder_ / "run" / "checkpoints" / name));
+  EXPECT_EQ(NewestStep("run"), 6);
+}
+
+// Killed between a validation and what is kept of it.
+TEST_F(RunTrainTest, ABestThatWasCutOffIsMadeUp) {
+  options_.train.validation_episodes = 1;
+  options_.train.mix = {{"i2v", 1}};
+  options_.train.steps = 2;
+  RunHere("run");
+  const std::string before = ReadFile(folder_ / "run/best/dit.safetensors");
+  fs::remove_all(folder_ / "run/best");
+  RunHere("run", true);
+  EXPECT_EQ(ReadFile(folder_ / "run/best/dit.safetensors"), before);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "run/best"), {}),
+            std::distance(fs::directory_iterator(folder_ / "run/bundle"), {}) + 1);
+}
+
+TEST_F(RunTrainTest, WithoutAValidationNoBestIsShipped) {
+  options_.train.ship = Shipped::kBest;
+  RunContext run({.out = folder_ / "run"});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
+                                         {"train.ship is best", "train.validation_episodes"});
+}
+
+// A bundle of each further average; other decays are another run.
+TEST_F(RunTrainTest, FurtherAveragesAreBundles) {
+  options_.train.more_ema = {0.5, 0.9999};
+  options_.train.ema = 0;
+  options_.train.steps = 12;
+  RunHere("run");
+  const auto network = [&](const char* bundle) {
+    EXPECT_NO_THROW(LoadBundle(folder_ / "run" / bundle));
+    return ReadFile(folder_ / "run" / bundle / "dit.safetensors");
+  };
+  EXPECT_NE(network("bundle-ema-0.5"), network("bundle"));
+  EXPECT_NE(network("bundle-ema-0.5"), network("bundle-ema-0.9999"));
+  options_.train.more_ema = {0.5};
+  RunContext other({.out = folder_ / "run", .resume = true});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, other); }, {"train.more_ema"});
+  options_.train.more_ema = {0.5, 0.5};
+  RunContext twice({.out = folder_ / "twice"});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, twice); },
+                                         {"train.more_ema is a decay twice"});
+}
+
 // What was encoded is known by its content, not by where it lay.
 TEST_F(RunTrainTest, ReRecordedDataIsEncodedAgain) {
   options_.clips.dir = (folder_ / "cache").string();

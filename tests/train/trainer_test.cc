@@ -27,6 +27,16 @@ using testing::SmallDit;
 using testing::ThreadComm;
 using testing::TrainerTest;
 
+// Options that train a part: an adapter, named weights, both.
+std::vector<TrainOptions> PartialTrainings() {
+  std::vector<TrainOptions> trainings(3, QuickTraining());
+  trainings[0].lora = {.rank = 2, .alpha = 4};
+  trainings[1].trained = {"self_attn", "text_embedding"};
+  trainings[2].lora = {.rank = 2, .targets = {"ffn"}};
+  trainings[2].trained = {"cam_encoder"};
+  return trainings;
+}
+
 TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, testing::kTrainerFrames};
   const std::filesystem::path dir = folder_ / "one";
@@ -77,14 +87,49 @@ TEST_F(TrainerTest, ResumingGivesTheSameBits) {
   }
 }
 
-// Options that train a part: an adapter, named weights, both.
-std::vector<TrainOptions> PartialTrainings() {
-  std::vector<TrainOptions> trainings(3, QuickTraining());
-  trainings[0].lora = {.rank = 2, .alpha = 4};
-  trainings[1].trained = {"self_attn", "text_embedding"};
-  trainings[2].lora = {.rank = 2, .targets = {"ffn"}};
-  trainings[2].trained = {"cam_encoder"};
-  return trainings;
+TEST_F(TrainerTest, ResumingWithBf16MomentsAndMoreAveragesGivesTheSameBits) {
+  const LatentCache cache = Cache();
+  TrainOptions options = QuickTraining();
+  options.moments = MomentDtype::kBf16;
+  options.more_ema = {0.5, 0.99};
+  Trainer whole = MakeTrainer(options);
+  Trainer first = MakeTrainer(options);
+  for (int i = 0; i < 3; ++i) first.Step(cache, alone_);
+  first.Save(folder_ / "saved");
+  Trainer second = MakeTrainer(options);
+  second.Load(folder_ / "saved");
+  for (int i = 0; i < 6; ++i) whole.Step(cache, alone_);
+  for (int i = 0; i < 3; ++i) second.Step(cache, alone_);
+  EXPECT_TRUE(SameBits(whole, second));
+  for (size_t i = 0; i < 2; ++i) {
+    for (const auto& [name, average] : whole.more_averages()[i]) {
+      EXPECT_TRUE(at::equal(average, second.more_averages()[i].at(name))) << name;
+    }
+  }
+}
+
+// Each further average is what the shipped one is at its decay, and changes nothing else.
+TEST_F(TrainerTest, AFurtherAverageIsTheShippedOneOfItsDecay) {
+  const LatentCache cache = Cache();
+  TrainOptions options = QuickTraining();
+  options.ema = 0.5;
+  Trainer shorter = MakeTrainer(options);
+  options.ema = 0;
+  options.more_ema = {0.5};
+  Trainer beside = MakeTrainer(options);
+  for (int i = 0; i < 15; ++i) {
+    shorter.Step(cache, alone_);
+    beside.Step(cache, alone_);
+  }
+  for (const auto& [name, weight] : shorter.weights()) {
+    EXPECT_TRUE(at::equal(weight, beside.weights().at(name))) << name;
+    EXPECT_TRUE(at::equal(shorter.averaged_weights().at(name), beside.more_averages()[0].at(name)));
+  }
+  // Without an average of its own a run ships its weights, and saves no copy of them.
+  EXPECT_EQ(&beside.averaged_weights(), &beside.weights());
+  beside.Save(folder_ / "saved");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "saved/average.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "saved/average-0.5.safetensors"));
 }
 
 TEST_F(TrainerTest, OnlyWhatIsNamedIsTrained) {

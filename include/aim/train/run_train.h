@@ -19,6 +19,7 @@ struct TrainReport {
   double samples_per_s = 0;      // of the same
   bool finished = false;         // false: the run was asked to stop, train_step is where it goes on
   std::filesystem::path bundle;  // empty unless finished
+  nlohmann::json best;           // what best.json says; null without a validation that has a number
   std::vector<Skipped> skipped;  // damaged episodes that this start of the run read
 };
 
@@ -33,10 +34,11 @@ std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // the 
 //   events.out.tfevents.*    the same for TensorBoard, each step once
 //   report.html              curves, how long it will take, samples of every mode at the end;
 //                            written anew at each checkpoint
-//   checkpoints/             step_00000123/, atomic, the newest few
+//   checkpoints/             step_00000123/, atomic, the newest few and that of the best validation
+//   best/                    bundle of the average at that validation, best.json says which it was
 //   cache/                   encoded clips
 //   autoencoder.safetensors  if it was fitted here
-//   bundle/                  at the end
+//   bundle/                  at the end; bundle-ema-X/ of each of train.more_ema
 //
 // With run.common().resume it goes on from the newest checkpoint, also one beyond an earlier
 // train.steps, and gives, on the CPU, the same bits as a run that was never interrupted. When

@@ -28,6 +28,12 @@ constexpr auto WordsOf(MomentDtype) {
   return WordTable<MomentDtype, 2>{{{MomentDtype::kF32, "f32"}, {MomentDtype::kBf16, "bf16"}}};
 }
 
+// Which weights a run's bundle is made of.
+enum class Shipped { kLast, kBest };
+constexpr auto WordsOf(Shipped) {
+  return WordTable<Shipped, 2>{{{Shipped::kLast, "last"}, {Shipped::kBest, "best"}}};
+}
+
 enum class TimestepDraw { kShifted, kLogitNormal, kReleased };
 constexpr auto WordsOf(TimestepDraw) {
   using enum TimestepDraw;
@@ -70,6 +76,7 @@ struct TrainOptions {
   int64_t decay_steps = 2000;
   DecayShape decay_shape = DecayShape::kLinear;
   double ema = 0.998;
+  std::vector<double> more_ema;
   int max_lost_steps = 10;
 
   TimestepDraw timesteps = TimestepDraw::kShifted;
@@ -86,6 +93,8 @@ struct TrainOptions {
 
   int64_t checkpoint_every = 500;
   int keep_checkpoints = 2;
+  bool async_save = true;
+  Shipped ship = Shipped::kLast;
   int64_t validate_every = 1000;
   int validation_episodes = -1;
   int64_t log_every = 20;
@@ -96,7 +105,7 @@ struct TrainOptions {
           "optimizer steps in all, earlier ones of a resumed run included");
     visit("batch_size", self.batch_size, Range{1, 65536}, "samples a step, over all workers");
     visit("microbatch", self.microbatch, Range{1, 4096},
-          "samples in one forward pass; memory is linear in it");
+          "samples in one forward pass, whose gradients are accumulated; memory is linear in it");
     visit("num_workers", self.num_workers, Range{0, 256},
           "threads that each work on microbatches; 0 = one a core");
     visit("zero", self.zero, Range{0, 2},
@@ -130,6 +139,8 @@ struct TrainOptions {
           "fall of the rate to 0 at the end; see warmup_steps");
     visit("decay_shape", self.decay_shape, Any{}, "of that fall");
     visit("ema", self.ema, Range{0, 0.99999}, "averaging of the weights that are shipped; 0 = off");
+    visit("more_ema", self.more_ema, Range{0.0001, 0.99999},
+          "further averages, each saved and written as a bundle-ema-X at the end: [0.99, 0.9999]");
     visit("max_lost_steps", self.max_lost_steps, Range{0, 1e6},
           "steps in a row whose gradient is not finite that are left out; one more ends the run");
     visit("timesteps", self.timesteps, Any{},
@@ -153,7 +164,12 @@ struct TrainOptions {
           "the folder of one in --data, or its path; videos without actions are drawn in the modes "
           "of their mix that need none");
     visit("checkpoint_every", self.checkpoint_every, Range{1, 1e9}, "steps between checkpoints");
-    visit("keep_checkpoints", self.keep_checkpoints, Range{1, 1e6}, "newest checkpoints kept");
+    visit("keep_checkpoints", self.keep_checkpoints, Range{1, 1e6},
+          "newest checkpoints kept, and the one of the best validation");
+    visit("async_save", self.async_save, Any{},
+          "checkpoints are written while training goes on, from a copy of the state in memory");
+    visit("ship", self.ship, Any{},
+          "weights of the bundle: the average at the last step, or at the best validation");
     visit("validate_every", self.validate_every, Range{1, 1e9}, "steps between validations");
     visit("validation_episodes", self.validation_episodes, Range{-1, 100000},
           "episodes held out of training; -1 = one in ten, at least 1 and at most 24");

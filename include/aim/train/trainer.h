@@ -15,6 +15,7 @@
 #include "aim/train/optimizer.h"
 #include "aim/train/shares.h"
 #include "aim/train/step_plan.h"
+#include "aim/train/trainer_state.h"
 
 namespace aim {
 
@@ -78,6 +79,9 @@ class Trainer {
   bool is_divided() const { return options_.zero > 0 && place_.size > 1; }
   // Rank 0 has the whole average until the next step.
   void GatherAverage(Comm& comm);
+  bool has_whole_average() const {
+    return !is_divided() || options_.ema <= 0 || !whole_average_.empty();
+  }
   // As Save; `dir` means nothing to other ranks than 0.
   void SaveDivided(const std::filesystem::path& dir, Comm& comm) const;
 
@@ -86,15 +90,21 @@ class Trainer {
   const WeightMap& weights() const { return weights_; }
   // Of a divided run this process's part, or on rank 0 all that GatherAverage has brought.
   const WeightMap& averaged_weights() const;
+  // Those of options.more_ema, in its order.
+  const std::vector<WeightMap>& more_averages() const { return more_averages_; }
 
   // What is validated and shipped, averaged: the network with its adapter, its own weights, and the
   // adapter, without weights if there is none.
   Dit ShippedDit() const;
-  WeightMap ShippedWeights() const;
-  Lora ShippedAdapter() const;
+  WeightMap ShippedWeights() const { return NetworkOf(averaged_weights()); }
+  Lora ShippedAdapter() const { return AdapterOf(averaged_weights()); }
+  // The same with `trained` in place of the average.
+  WeightMap NetworkOf(const WeightMap& trained) const;
+  Lora AdapterOf(const WeightMap& trained) const;
 
-  // A folder with weights, average, optimizer state and step; whole or absent.
-  void Save(const std::filesystem::path& dir) const;
+  // Shares its tensors with the trainer: the next step changes them.
+  TrainerState State() const;
+  void Save(const std::filesystem::path& dir) const { WriteState(State(), dir); }
   // Throws InputError for files that do not fit, ConfigError if they are of another seed.
   void Load(const std::filesystem::path& dir);
 
@@ -121,12 +131,11 @@ class Trainer {
   int OwnerOfTrained(const std::string& name) const;
   // Names, types and shapes of all moments; no memory is behind them.
   WeightMap FormOfMoments() const;
-  void WriteState(const std::filesystem::path& file) const;
   // What this rank tells the others about its last step, and what all have told.
   at::Tensor OwnTime() const;
   static std::vector<RankTime> TimesOf(const at::Tensor& told);
   void CountLost(const StepReport& report, const StepPlan& plan, const LatentCache& cache);
-  void UpdateAverage(int num_workers);
+  void UpdateAverages(int num_workers);
   // The network of frozen weights and trained ones, the adapter's among them.
   Dit MakeDit(const WeightMap& frozen, const WeightMap& trained, at::ScalarType dtype) const;
   void LoadState(const std::filesystem::path& file);
@@ -139,7 +148,8 @@ class Trainer {
   at::ScalarType compute_dtype_;
   WeightMap weights_;
   std::vector<int> owners_;  // in the order of weights_, if they are divided
-  WeightMap average_;        // of what this rank owns
+  WeightMap average_;        // of what this rank owns; empty with options_.ema = 0
+  std::vector<WeightMap> more_averages_;
   WeightMap whole_average_;  // on rank 0, until the next step
   struct Loaded {            // on rank 0, mapped files, until the others have what they own
     WeightMap average;
