@@ -28,7 +28,7 @@ TrainOptions Options(int zero) {
 }
 
 int64_t PerRank(const DitOptions& dit, const TrainOptions& options, int num_cards) {
-  return EstimateMemory(dit, options, {.size = num_cards, .local_size = 1}).total();
+  return EstimateMemory(dit, options, {}, {.size = num_cards, .local_size = 1}).total();
 }
 
 std::string MemoryTable(const DitOptions& dit, const ScalingGiven& given) {

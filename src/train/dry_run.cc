@@ -84,13 +84,14 @@ DryRunReport RunDryTraining(const TrainRunOptions& options, RunContext& run) {
   const auto of_all = [&](auto count) {
     return static_cast<int64_t>(share * static_cast<double>(count));
   };
-  DryRunReport report{.memory = EstimateMemory(setup.config.dit, options.train),
+  const SampleSize sample = LargestSample(*setup.cache, setup.config.dit, options.train);
+  DryRunReport report{.memory = EstimateMemory(setup.config.dit, options.train, sample),
                       .steps = options.train.steps,
                       .num_episodes = setup.num_listed,
                       .num_clips = of_all(setup.cache->size()),
                       .cache_bytes = of_all(setup.cache->size_bytes()),
                       .encode_s = has_cache ? 0 : share * SecondsSince(begin)};
-  CheckTrainingMemory(setup.config.dit, options.train, BytesOf(setup.initial_weights));
+  CheckTrainingMemory(setup.config.dit, options.train, sample, BytesOf(setup.initial_weights));
   Trainer trainer({setup.config.dit, std::move(setup.initial_weights), setup.text->Encode("")},
                   options.train, run.seed());
   setup.ReleaseEncoders();

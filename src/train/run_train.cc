@@ -152,8 +152,9 @@ class TrainingLoop {
  private:
   static Trainer Begin(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup,
                        Comm& comm) {
-    CheckTrainingMemory(setup.config.dit, options.train, BytesOf(setup.initial_weights),
-                        {comm.size(), comm.local_size()});
+    CheckTrainingMemory(setup.config.dit, options.train,
+                        LargestSample(*setup.cache, setup.config.dit, options.train),
+                        BytesOf(setup.initial_weights), {comm.size(), comm.local_size()});
     RankStart start{
         .options = options.train,
         .seed = run.seed(),

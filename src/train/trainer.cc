@@ -16,6 +16,7 @@
 #include "aim/base/parallel.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
+#include "aim/model/recomputed_blocks.h"
 #include "aim/tensor/sealed_weights.h"
 #include "train/divided.h"
 #include "train/ordered_sum.h"
@@ -88,6 +89,13 @@ CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& ba
   return PlanCanvas(*draw.mode, shape, dit.options, draw.first_pose_given);
 }
 
+at::Tensor Predict(const Dit& dit, const CanvasLayout& layout, const DitInputs& inputs,
+                   bool recomputes) {
+  if (recomputes) return ForwardRecomputed(dit, layout, inputs);
+  const DitContext context = PrepareContext(dit, layout, inputs.text, inputs.camera);
+  return ForwardDit(dit, inputs.latents, inputs.timestep, context);
+}
+
 WeightMap CopyOf(const WeightMap& weights) {
   WeightMap copy;
   for (const auto& [name, weight] : weights) copy[name] = weight.clone();
@@ -129,11 +137,12 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   const at::Tensor x =
       clean + level.view({level.size(0), 1, level.size(1), 1, 1}) * (noise - clean);
 
-  const at::Tensor camera =
-      batch.camera.defined() ? GatherCamera(plan, batch.camera) : at::Tensor();
-  const DitContext context = PrepareContext(dit, plan.layout, at::stack(texts), camera);
-  const at::Tensor timestep = CanvasTimesteps(dit.options, at::tensor(timesteps), given);
-  const at::Tensor output = ForwardDit(dit, x, timestep, context);
+  const DitInputs inputs = {
+      .latents = x,
+      .timestep = CanvasTimesteps(dit.options, at::tensor(timesteps), given),
+      .text = at::stack(texts),
+      .camera = batch.camera.defined() ? GatherCamera(plan, batch.camera) : at::Tensor()};
+  const at::Tensor output = Predict(dit, plan.layout, inputs, options.gradient_checkpointing);
 
   const bool is_clean = dit.options.prediction == Prediction::kClean;
   const at::Tensor target = is_clean ? clean : noise - clean;

@@ -3,11 +3,13 @@
 #include <c10/core/ScalarType.h>
 #include <c10/util/accumulate.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "aim/base/memory.h"
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
+#include "aim/diffusion/canvas.h"
 #include "aim/model/lora.h"
 #include "aim/train/optimizer.h"
 #include "aim/train/shares.h"
@@ -17,45 +19,77 @@
 namespace aim {
 namespace {
 
-// Bytes that one rank keeps from step to step.
+// What one rank keeps from step to step.
 struct Kept {
-  int64_t averages = 0;
-  int64_t moments = 0;
+  int64_t numbers = 0;  // of the weights whose averages and moments it has
+  int64_t moments = 0;  // bytes
 };
 
 int64_t SizeOf(at::ScalarType dtype) { return static_cast<int64_t>(c10::elementSize(dtype)); }
 
-// "512 GiB as they are, ...": what to ask for instead.
+// "train.num_workers = 1 takes 512 GiB, ...": what to ask for instead.
 std::string Alternatives(const DitOptions& dit, const TrainOptions& options,
-                         const TrainingRanks& ranks) {
+                         const SampleSize& sample, const TrainingRanks& ranks) {
   std::vector<std::string> texts;
-  const auto add = [&](const std::string& what, const TrainOptions& other) {
-    const int64_t bytes = EstimateMemory(dit, other, ranks).total() * ranks.local_size;
-    texts.push_back(what + " takes " + MemoryText(bytes));
+  const auto add = [&](const std::string& what, const auto& change) {
+    TrainOptions other = options;
+    change(other);
+    const int64_t bytes = EstimateMemory(dit, other, sample, ranks).total() * ranks.local_size;
+    if (bytes < EstimateMemory(dit, options, sample, ranks).total() * ranks.local_size)
+      texts.push_back(what + " takes " + MemoryText(bytes));
   };
-  TrainOptions other = options;
-  if (options.num_workers != 1) {
-    other.num_workers = 1;
-    add("train.num_workers = 1", other);
-  }
-  if (ranks.size > 1 && options.zero < 2) {
-    other.zero = 2;
-    add("train.zero = 2 besides", other);
-  }
+  add("train.num_workers = 1", [](TrainOptions& other) { other.num_workers = 1; });
+  if (ranks.size > 1) add("train.zero = 2", [](TrainOptions& other) { other.zero = 2; });
+  add("train.gradient_checkpointing = true",
+      [](TrainOptions& other) { other.gradient_checkpointing = true; });
+  add("train.microbatch = 1", [](TrainOptions& other) { other.microbatch = 1; });
+  add("train.moments = \"bf16\"", [](TrainOptions& other) { other.moments = MomentDtype::kBf16; });
+  add("train.async_save = false", [](TrainOptions& other) { other.async_save = false; });
   if (options.lora.rank == 0 && options.trained.empty()) {
-    other.trained = {"self_attn"};
-    add("train.trained = [\"self_attn\"] besides", other);
-    other.trained = {};
-    other.lora.rank = 16;
-    add("train.lora.rank = 16 in its place", other);
+    add("train.trained = [\"self_attn\"]",
+        [](TrainOptions& other) { other.trained = {"self_attn"}; });
+    add("train.lora.rank = 16", [](TrainOptions& other) { other.lora.rank = 16; });
   }
-  return Join(texts);
+  return Join(texts) + "; several of them take less";
+}
+
+// Of one sample in one pass, within a tenth (tests/train/training_memory_test.cc measures it). What
+// the backward pass of a block needs is, of each token, three rows of the residual stream in
+// float32 and, in the type of the products, sixteen more (normed inputs, queries, keys and values
+// before and after their norms, what attention and matrices give, the camera) and the hidden layer
+// twice. Of a block that is computed again its input alone is kept.
+int64_t ActivationBytes(const DitOptions& dit, const TrainOptions& options,
+                        const SampleSize& sample) {
+  const int64_t width = SizeOf(ResolveDtype(options.dtype));
+  const int64_t dim = dit.dim, layers = dit.num_layers;
+  const int64_t row = dim * SizeOf(at::kFloat);
+  const int64_t num_rows = dit.camera.projector ? 17 : 16;
+  const int64_t of_block = 3 * row + (num_rows * dim + 2 * dit.ffn_dim) * width;
+  const int64_t of_token =
+      options.gradient_checkpointing ? layers * row + of_block : layers * of_block;
+  const int64_t of_text = layers * 4 * dim * width;  // keys and values, before and after the norm
+  return of_token * sample.tokens + of_text * sample.text_rows;
 }
 
 }  // namespace
 
+SampleSize LargestSample(const LatentCache& cache, const DitOptions& dit,
+                         const TrainOptions& options) {
+  const EncodedBatch first = cache.Get({0});
+  const at::Tensor& latents = first.latents;
+  const CanvasShape shape{static_cast<int>(latents.size(1)), latents.size(4), latents.size(5),
+                          latents.size(6)};
+  SampleSize largest{.text_rows = first.text.size(1)};
+  for (const std::string& mode : options.mix.Names()) {
+    const CanvasPlan plan = PlanCanvas(FindMode(mode), shape, dit);
+    const int64_t of_frame = shape.height / dit.patch * (shape.width / dit.patch);
+    largest.tokens = std::max(largest.tokens, plan.num_frames() * of_frame);
+  }
+  return largest;
+}
+
 TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options,
-                              const TrainingRanks& ranks) {
+                              const SampleSize& sample, const TrainingRanks& ranks) {
   constexpr int64_t kFloat = 4;
   const ShapeMap network = DitWeightShapes(dit);
   ShapeMap trained;
@@ -68,37 +102,45 @@ TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options
   const std::vector<int> owners = OwnersOf(trained, is_divided ? ranks.size : 1);
   std::vector<Kept> kept(static_cast<size_t>(ranks.size));
   TrainingMemory memory;
-  for (const auto& [name, shape] : network) {
-    if (trained.contains(name)) continue;
+  const auto count_weight = [&](const std::string& name, const std::vector<int64_t>& shape) {
     const int64_t count = c10::multiply_integers(shape);
-    const at::ScalarType dtype = shape.size() < 2 ? at::kFloat : compute;
+    const int64_t in_products =
+        count *
+        SizeOf(shape.size() < 2 ? at::kFloat : DitWeightDtype(name, compute, Numerics::kAccurate));
     memory.num_weights += count;
-    memory.weights += count * (kFloat + (dtype == at::kFloat ? 0 : SizeOf(dtype)));
+    memory.weights += count * kFloat + (in_products < count * kFloat ? in_products : 0);
+    return in_products;
+  };
+  for (const auto& [name, shape] : network) {
+    if (!trained.contains(name)) count_weight(name, shape);
   }
-  int64_t worker_bytes = 0;
+  int64_t leaf_bytes = 0;  // of a set of gradients in the type of the products
   auto owner = owners.begin();
   for (const auto& [name, shape] : trained) {
     const int64_t count = c10::multiply_integers(shape);
-    const at::ScalarType dtype = shape.size() < 2 ? at::kFloat : compute;
+    leaf_bytes += count_weight(name, shape);
     memory.num_trained += count;
-    memory.weights += count * (kFloat + (dtype == at::kFloat ? 0 : SizeOf(dtype)));
     Kept& of_owner = kept[static_cast<size_t>(*owner++)];
-    of_owner.averages += count * kFloat;
-    of_owner.moments += count * kFloat * (IsMuon(options, name, shape.size()) ? 1 : 2);
-    worker_bytes += count * SizeOf(dtype);
+    of_owner.numbers += count;
+    of_owner.moments +=
+        count * SizeOf(DtypeOf(options.moments)) * (IsMuon(options, name, shape.size()) ? 1 : 2);
   }
-  const Kept most = *std::max_element(kept.begin(), kept.end(), [](const Kept& a, const Kept& b) {
-    return a.averages + a.moments < b.averages + b.moments;
+  const int64_t num_averages = (options.ema > 0 ? 1 : 0) + std::ssize(options.more_ema);
+  const Kept most = *std::ranges::max_element(kept, {}, [&](const Kept& of_rank) {
+    return of_rank.numbers * kFloat * num_averages + of_rank.moments;
   });
-  memory.num_weights += memory.num_trained;
-  memory.averages = most.averages;
+  memory.averages = most.numbers * kFloat * num_averages;
   memory.moments = most.moments;
-  memory.shipped = memory.num_trained * kFloat;
-  const int64_t sum_size = SizeOf(SumDtype(memory.num_trained, at::kFloat));
-  const int64_t num_owned = most.averages / kFloat;
-  const bool sums_all = !is_divided || options.zero == 1;
-  memory.gradients = (sums_all ? memory.num_trained : num_owned) * sum_size + num_owned * kFloat +
-                     (workers + (sums_all ? 1 : 0)) * worker_bytes;
+  if (is_divided) {
+    memory.shipped = memory.num_trained * kFloat;
+  } else if (options.async_save) {
+    memory.saving = memory.num_trained * kFloat + memory.averages + memory.moments;
+  }
+  const int64_t num_summed = is_divided && options.zero == 2 ? most.numbers : memory.num_trained;
+  memory.gradients = num_summed * SizeOf(SumDtype(memory.num_trained, at::kFloat)) +
+                     (is_divided ? most.numbers * kFloat : 0) + workers * leaf_bytes;
+  memory.activations = ActivationBytes(dit, options, sample) *
+                       std::min<int64_t>(options.batch_size, workers * options.microbatch);
   return memory;
 }
 
@@ -106,19 +148,22 @@ nlohmann::json ToJson(const TrainingMemory& memory) {
   return {{"num_weights", memory.num_weights}, {"num_trained", memory.num_trained},
           {"weights_bytes", memory.weights},   {"averages_bytes", memory.averages},
           {"moments_bytes", memory.moments},   {"gradients_bytes", memory.gradients},
+          {"saving_bytes", memory.saving},     {"activations_bytes", memory.activations},
           {"shipped_bytes", memory.shipped},   {"total_bytes", memory.total()}};
 }
 
-void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options, int64_t held,
-                         const TrainingRanks& ranks) {
-  const TrainingMemory memory = EstimateMemory(dit, options, ranks);
+void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
+                         const SampleSize& sample, int64_t held, const TrainingRanks& ranks) {
+  const TrainingMemory memory = EstimateMemory(dit, options, sample, ranks);
   const std::string each =
       ranks.local_size > 1 ? std::to_string(ranks.local_size) + " ranks here, each with " : "";
   CheckMemory(memory.total() * ranks.local_size - held,
               "training (" + each + "weights " + MemoryText(memory.weights) + ", averages " +
                   MemoryText(memory.averages) + ", moments " + MemoryText(memory.moments) +
-                  ", gradients " + MemoryText(memory.gradients) + ", activations besides)",
-              Alternatives(dit, options, ranks));
+                  ", gradients " + MemoryText(memory.gradients) + ", copy to save " +
+                  MemoryText(memory.saving) + ", activations " + MemoryText(memory.activations) +
+                  ")",
+              Alternatives(dit, options, sample, ranks));
 }
 
 }  // namespace aim

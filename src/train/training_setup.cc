@@ -109,6 +109,7 @@ const std::vector<std::string>& FreeTrainKeys() {
                                                  "train.num_workers",
                                                  "train.zero",
                                                  "train.rank_timeout_s",
+                                                 "train.gradient_checkpointing",
                                                  "train.checkpoint_every",
                                                  "train.keep_checkpoints",
                                                  "train.async_save",

@@ -347,15 +347,17 @@ TEST_F(RunTrainTest, AFullDiskEndsTheRunAndHarmsNoCheckpoint) {
   ExpectSameBits("run", "whole");
 }
 
-// Saved between the steps or beside them: the same run, and each may go on with what the other
-// began.
-TEST_F(RunTrainTest, HowItIsSavedChangesNoBit) {
+// Saved between the steps or beside them, recomputed or not: the same run, and each may go on with
+// what the other began.
+TEST_F(RunTrainTest, HowItIsSavedAndComputedChangesNoBit) {
   options_.train.steps = 2;
   options_.train.async_save = false;
   RunHere("run");
   options_.train.steps = 4;
   options_.train.async_save = true;
+  options_.train.gradient_checkpointing = true;
   RunHere("run", true);
+  options_.train.gradient_checkpointing = false;
   RunHere("whole");
   ExpectSameBits("run", "whole");
 }

@@ -132,6 +132,20 @@ TEST_F(TrainerTest, AFurtherAverageIsTheShippedOneOfItsDecay) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "saved/average-0.5.safetensors"));
 }
 
+TEST_F(TrainerTest, GradientCheckpointingChangesNoBit) {
+  const LatentCache cache = Cache();
+  for (TrainOptions options : {QuickTraining(), PartialTrainings()[0]}) {
+    Trainer kept = MakeTrainer(options);
+    options.gradient_checkpointing = true;
+    Trainer recomputed = MakeTrainer(options);
+    for (int i = 0; i < 3; ++i) {
+      kept.Step(cache, alone_);
+      recomputed.Step(cache, alone_);
+    }
+    EXPECT_TRUE(SameBits(kept, recomputed));
+  }
+}
+
 TEST_F(TrainerTest, OnlyWhatIsNamedIsTrained) {
   const LatentCache cache = Cache();
   WeightMap initial = InitialDitWeights(SmallDit(), Rng(2));
@@ -255,7 +269,7 @@ TEST_F(TrainerTest, StepsThatAreNotFiniteAreLeftOut) {
 // Of a clip whose latents hold one number that is none (a cache of another program): its steps are
 // left out, and it is the one that is named.
 TEST_F(TrainerTest, TheClipThatIsNotFiniteIsNamed) {
-  const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, kFrames};
+  const ClipEncoder encoder{autoencoder_.get(), &text_, SmallDit(), {}, testing::kTrainerFrames};
   const auto make = [&](int64_t item) {
     CachedClip clip{encoder.Encode(clip_), clip_};
     clip.origin.episode = "reach/episode" + std::to_string(item);

@@ -1,12 +1,16 @@
 #include "aim/train/training_memory.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cstdlib>
 
 #include "aim/base/error.h"
 #include "aim/bundle/bundle.h"
+#include "aim/train/trainer.h"
 #include "support/source_dir.h"
+#include "support/tensor_bytes.h"
 #include "support/throws.h"
 
 namespace aim {
@@ -26,17 +30,47 @@ TrainOptions InFloat32(int num_workers) {
   return options;
 }
 
-// 6 415 549 632 weights (docs/reference/method.md 3.3): 4 bytes each, as much for the average,
-// twice for AdamW, twice for sum and gradient in float32, and twice for one worker.
+// docs/training.md, "Memory", says the same a number.
 TEST(TrainingMemoryTest, TheReleasedNetworkWhole) {
-  const TrainingMemory memory = EstimateMemory(Released(), InFloat32(1));
-  const int64_t all = 4 * int64_t{6'415'549'632};
-  EXPECT_EQ(memory.num_weights, 6'415'549'632);
-  EXPECT_EQ(memory.num_trained, memory.num_weights);
-  EXPECT_EQ(memory.weights, all);
-  EXPECT_EQ(memory.averages, all);
-  EXPECT_EQ(memory.moments, 2 * all);
-  EXPECT_EQ(memory.gradients, 4 * all);
+  const int64_t count = 6'415'549'632;  // docs/reference/method.md 3.3
+  TrainOptions options = InFloat32(1);
+  options.async_save = false;
+  const TrainingMemory memory = EstimateMemory(Released(), options);
+  EXPECT_EQ(memory.num_weights, count);
+  EXPECT_EQ(memory.num_trained, count);
+  EXPECT_EQ(memory.weights, 4 * count);
+  EXPECT_EQ(memory.averages, 4 * count);
+  EXPECT_EQ(memory.moments, 8 * count);
+  EXPECT_EQ(memory.gradients, (4 + 4) * count);  // their sum, and those of one worker
+  EXPECT_EQ(memory.saving, 0);
+  EXPECT_EQ(memory.activations, 0);
+}
+
+// What each option adds or saves, in bytes a number.
+TEST(TrainingMemoryTest, EachOptionHasItsPrice) {
+  const int64_t count = 6'415'549'632;
+  const auto estimate = [](const auto& change) {
+    TrainOptions options = InFloat32(1);
+    options.async_save = false;
+    change(options);
+    return EstimateMemory(Released(), options);
+  };
+  EXPECT_EQ(estimate([](TrainOptions& o) { o.moments = MomentDtype::kBf16; }).moments, 4 * count);
+  EXPECT_EQ(estimate([](TrainOptions& o) { o.ema = 0; }).averages, 0);
+  EXPECT_EQ(estimate([](TrainOptions& o) { o.more_ema = {0.9, 0.9999}; }).averages, 12 * count);
+  EXPECT_EQ(estimate([](TrainOptions& o) { o.num_workers = 3; }).gradients, (4 + 3 * 4) * count);
+  EXPECT_EQ(estimate([](TrainOptions& o) { o.async_save = true; }).saving, (4 + 4 + 8) * count);
+  const TrainingMemory muon = estimate([](TrainOptions& o) { o.optimizer = OptimizerKind::kMuon; });
+  EXPECT_LT(muon.moments, 0.6 * 8 * static_cast<double>(count));
+  const TrainingMemory bf16 = estimate([](TrainOptions& o) { o.dtype = ComputeDtype::kBf16; });
+  EXPECT_NEAR(static_cast<double>(bf16.weights), 6.0 * static_cast<double>(count), 2e8);
+  EXPECT_NEAR(static_cast<double>(bf16.gradients), 6.0 * static_cast<double>(count), 2e8);
+}
+
+// Sums of up to 2 GiB are float64.
+TEST(TrainingMemoryTest, ASmallNetworkHasItsSumsInFloat64) {
+  const TrainingMemory memory = EstimateMemory(DitOptions(), InFloat32(2));
+  EXPECT_EQ(memory.gradients, (8 + 2 * 4) * memory.num_trained);
 }
 
 // docs/reference/method.md 4.4: the release's partial set.
@@ -60,26 +94,27 @@ TEST(TrainingMemoryTest, AnAdapterTakesLittleBesideTheNetwork) {
 // gradients as well; the largest tensor is 14336 x 3072.
 TEST(TrainingMemoryTest, RanksDivideWhatZeroSays) {
   TrainOptions options = InFloat32(1);
-  const TrainingMemory whole = EstimateMemory(Released(), options, {.size = 4});
+  const TrainingMemory whole = EstimateMemory(Released(), options, {}, {.size = 4});
   EXPECT_EQ(whole.total(), EstimateMemory(Released(), options).total());
   const int64_t all = 4 * whole.num_trained, largest = 4 * 14336 * 3072;
   for (const int stage : {1, 2}) {
     options.zero = stage;
     EXPECT_EQ(EstimateMemory(Released(), options).total(), whole.total());  // alone
-    const TrainingMemory memory = EstimateMemory(Released(), options, {.size = 4});
+    const TrainingMemory memory = EstimateMemory(Released(), options, {}, {.size = 4});
     EXPECT_EQ(memory.weights, all);
     EXPECT_GE(memory.averages, all / 4);
     EXPECT_LE(memory.averages, all / 4 + largest);
     EXPECT_EQ(memory.moments, 2 * memory.averages);
-    EXPECT_EQ(memory.gradients, stage == 1 ? 3 * all + memory.averages : all + 2 * memory.averages);
+    EXPECT_EQ(memory.gradients, stage == 1 ? 2 * all + memory.averages : all + 2 * memory.averages);
     EXPECT_EQ(memory.shipped, all);
   }
 }
 
 TEST(TrainingMemoryTest, RanksOfOneHostShareItsCores) {
   TrainOptions options = InFloat32(0);
-  const int64_t one = EstimateMemory(Released(), InFloat32(1), {.size = 512}).gradients;
-  EXPECT_EQ(EstimateMemory(Released(), options, {.size = 512, .local_size = 512}).gradients, one);
+  const int64_t one = EstimateMemory(Released(), InFloat32(1), {}, {.size = 512}).gradients;
+  EXPECT_EQ(EstimateMemory(Released(), options, {}, {.size = 512, .local_size = 512}).gradients,
+            one);
 }
 
 TEST(TrainingMemoryTest, WhatCannotFitIsRefusedWithWhatWould) {
@@ -87,13 +122,88 @@ TEST(TrainingMemoryTest, WhatCannotFitIsRefusedWithWhatWould) {
       [] {
         DitOptions huge = Released();
         huge.num_layers = 200;  // 900 GiB
-        CheckTrainingMemory(huge, InFloat32(4), 0);
+        CheckTrainingMemory(huge, InFloat32(4), {.tokens = 5000, .text_rows = 512}, 0);
       },
-      {"training (weights", "moments", "train.num_workers = 1 takes", "train.lora.rank = 16"});
+      {"training (weights", "moments", "activations", "train.num_workers = 1 takes",
+       "train.gradient_checkpointing = true takes", "train.moments = \"bf16\" takes",
+       "train.lora.rank = 16"});
   testing::ExpectThrowsWith<ConfigError>(
-      [] { CheckTrainingMemory(Released(), InFloat32(1), 0, {.size = 64, .local_size = 64}); },
-      {"64 ranks here, each with weights", "train.zero = 2 besides takes"});
+      [] { CheckTrainingMemory(Released(), InFloat32(1), {}, 0, {.size = 64, .local_size = 64}); },
+      {"64 ranks here, each with weights", "train.zero = 2 takes"});
 }
+
+// A canvas of many tokens through a network of many layers, both small otherwise.
+struct Activations {
+  const char* name;
+  ComputeDtype dtype = ComputeDtype::kF32;
+  bool recomputes = false;
+  bool has_projector = false;
+};
+
+class ActivationsTest : public ::testing::TestWithParam<Activations> {
+ protected:
+  static DitOptions Network() {
+    DitOptions options;
+    options.in_channels = options.out_channels = 4;
+    options.dim = 64;
+    options.ffn_dim = 256;
+    options.num_heads = 2;
+    options.num_layers = 12;
+    options.freq_dim = 8;
+    options.text_dim = 8;
+    options.camera.mode = CameraMode::kRayToken;
+    options.camera.features = 6;
+    options.camera.projector = GetParam().has_projector;
+    return options;
+  }
+  static constexpr int64_t kSide = 24, kLatentFrames = 3, kTextRows = 8;
+};
+
+// The peak of one pass there and back, without the gradients that it returns.
+TEST_P(ActivationsTest, AreAboutWhatAPassTakes) {
+  const DitOptions network = Network();
+  TrainOptions options;
+  options.dtype = GetParam().dtype;
+  options.gradient_checkpointing = GetParam().recomputes;
+  options.num_workers = options.batch_size = options.microbatch = 1;
+  const at::ScalarType dtype = ResolveDtype(options.dtype);
+  WeightMap weights;
+  std::vector<at::Tensor> leaves;
+  for (const auto& [name, weight] : InitialDitWeights(network, Rng(1))) {
+    weights[name] =
+        weight.to(DitWeightDtype(name, dtype, Numerics::kAccurate)).detach().requires_grad_(true);
+    leaves.push_back(weights[name]);
+  }
+  const Dit dit(network, weights, dtype);
+  const int64_t tokens_of_frame = kSide / network.patch * (kSide / network.patch);
+  const EncodedBatch batch{at::randn({1, 2, 2, 4, kLatentFrames, kSide, kSide}),
+                           at::randn({1, 2, kLatentFrames, tokens_of_frame, 6}),
+                           at::randn({1, kTextRows, 8})};
+  SampleDraw draw;
+  draw.mode = &FindMode("i2va");
+  draw.noise = {.sigma = 0.5, .timestep = 500, .weight = 1};
+  const testing::TensorBytes bytes;
+  const at::Tensor loss = SampleLosses(dit, options, {draw}, batch, at::zeros({kTextRows, 8}));
+  const auto gradients = torch::autograd::grad({loss.sum()}, leaves, {}, false, false, true);
+  int64_t returned = 0;
+  for (const at::Tensor& gradient : gradients) {
+    if (gradient.defined()) returned += static_cast<int64_t>(gradient.nbytes());
+  }
+  const SampleSize sample{.tokens = 4 * kLatentFrames * tokens_of_frame, .text_rows = kTextRows};
+  const int64_t estimate = EstimateMemory(network, options, sample).activations;
+  const double ratio = static_cast<double>(estimate) / static_cast<double>(bytes.peak() - returned);
+  EXPECT_GT(ratio, 0.9) << estimate << " for " << bytes.peak() - returned;
+  EXPECT_LT(ratio, 1.15) << estimate << " for " << bytes.peak() - returned;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Passes, ActivationsTest,
+    ::testing::Values(
+        Activations{.name = "kept"}, Activations{.name = "recomputed", .recomputes = true},
+        Activations{.name = "kept_in_bf16", .dtype = ComputeDtype::kBf16},
+        Activations{.name = "recomputed_in_bf16", .dtype = ComputeDtype::kBf16, .recomputes = true},
+        Activations{.name = "kept_with_projector", .has_projector = true}),
+    [](const auto& of) { return of.param.name; });
 
 }  // namespace
 }  // namespace aim

@@ -60,6 +60,7 @@ struct TrainOptions {
   int zero = 0;
   int rank_timeout_s = 60;
   ComputeDtype dtype = ComputeDtype::kAuto;
+  bool gradient_checkpointing = false;
 
   std::vector<std::string> trained;
   LoraOptions lora;
@@ -116,6 +117,10 @@ struct TrainOptions {
           "a rank of which nothing was heard for so long ends the run");
     visit("dtype", self.dtype, Any{},
           "of matrix products; auto = bf16 where the processor has units for it");
+    visit(
+        "gradient_checkpointing", self.gradient_checkpointing, Any{},
+        "activations of a block are not kept but computed again in the backward pass: less memory, "
+        "more time, the same gradients");
     visit("trained", self.trained, Any{},
           "weights that are trained, the others staying as they are: whole words of their names, "
           "such as cam_encoder, self_attn, blocks.3; none = all, or with lora the adapter alone");

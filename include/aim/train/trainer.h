@@ -42,7 +42,7 @@ struct StepReport {
   bool stops = false;    // a rank was asked to stop: all do after this step
   LossTally losses = {};
   std::vector<SampleDraw> not_finite = {};  // samples of this rank whose loss is not
-  std::vector<RankTime> rank_times = {};  // by rank, of the step before; none of a process alone
+  std::vector<RankTime> rank_times = {};    // by rank, of the step before; none of a process alone
 };
 
 // The network that is trained, as it begins, and what an empty prompt is to it.

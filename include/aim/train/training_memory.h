@@ -1,4 +1,4 @@
-// What a training run holds in memory beside clips and activations, before it begins.
+// What a training run holds in memory beside clips, before it begins.
 #pragma once
 
 #include <algorithm>
@@ -6,10 +6,21 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "aim/cache/latent_cache.h"
 #include "aim/model/dit_options.h"
 #include "aim/train/train_options.h"
 
 namespace aim {
+
+// The largest sample that a network is trained on.
+struct SampleSize {
+  int64_t tokens = 0;
+  int64_t text_rows = 0;
+};
+
+// Of the clips of `cache`, in the modes of the options.
+SampleSize LargestSample(const LatentCache& cache, const DitOptions& dit,
+                         const TrainOptions& options);
 
 // The processes of one run.
 struct TrainingRanks {
@@ -22,24 +33,29 @@ struct TrainingMemory {
   int64_t num_weights = 0;  // numbers, of the network and its adapter
   int64_t num_trained = 0;
 
-  int64_t weights = 0;    // float32, what is frozen once more in the type of the products
-  int64_t averages = 0;   // of what is trained
-  int64_t moments = 0;    // of the optimizer
-  int64_t gradients = 0;  // their sum, and those that workers make
-  int64_t shipped = 0;    // all averages, which rank 0 has while it validates, without gradients
+  int64_t weights = 0;      // float32, and once more in the type of the products
+  int64_t averages = 0;     // of what is trained
+  int64_t moments = 0;      // of the optimizer
+  int64_t gradients = 0;    // their sum, and those that workers make
+  int64_t saving = 0;       // the copy that a checkpoint is written from
+  int64_t activations = 0;  // of the samples that are worked on at the same time, about
+  int64_t shipped = 0;      // of divided ranks all averages, which rank 0 has between steps
 
-  int64_t total() const { return weights + moments + std::max(averages + gradients, shipped); }
+  int64_t total() const {
+    return weights + moments + saving + std::max(averages + gradients + activations, shipped);
+  }
 };
 
-// Of the network `dit` under the options. Throws ConfigError as Trainer does.
+// Of the network `dit` under the options; without a sample, but for its activations. Throws
+// ConfigError as Trainer does.
 TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options,
-                              const TrainingRanks& ranks = {});
+                              const SampleSize& sample = {}, const TrainingRanks& ranks = {});
 
 nlohmann::json ToJson(const TrainingMemory& memory);
 
 // Throws ConfigError if the memory that is free does not suffice for the ranks of this host, beyond
 // `held` bytes that are there already: the sentence says what other options would take.
-void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options, int64_t held,
-                         const TrainingRanks& ranks = {});
+void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
+                         const SampleSize& sample, int64_t held, const TrainingRanks& ranks = {});
 
 }  // namespace aim
