@@ -1,6 +1,9 @@
 #include "train/run_history.h"
 
 namespace aim {
+
+using nlohmann::literals::operator""_json_pointer;
+
 namespace {
 
 template <class Points>
@@ -35,6 +38,8 @@ void RunHistory::Add(const nlohmann::json& line) {
                     .grad_norm = NumberIn(line, "grad_norm"),
                     .lr = NumberIn(line, "lr"),
                     .samples_per_s = NumberIn(line, "samples_per_s"),
+                    .data_wait = MeasuredAt(line, "/data_wait"_json_pointer),
+                    .peak_memory_bytes = MeasuredAt(line, "/peak_memory_bytes"_json_pointer),
                     .loss_of_mode = line.value("loss_of_mode", nlohmann::json::object()),
                     .loss_of_noise = line.value("loss_of_noise", nlohmann::json::object())});
 }

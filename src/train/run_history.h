@@ -21,8 +21,10 @@ class RunHistory {
     double grad_norm = 0;
     double lr = 0;
     double samples_per_s = 0;
-    nlohmann::json loss_of_mode = {};   // {mode: loss}
-    nlohmann::json loss_of_noise = {};  // {range of sigma: loss}
+    std::optional<double> data_wait = {};          // share of the workers' time
+    std::optional<double> peak_memory_bytes = {};  // of the process so far
+    nlohmann::json loss_of_mode = {};              // {mode: loss}
+    nlohmann::json loss_of_noise = {};             // {range of sigma: loss}
   };
   struct Validation {
     int64_t train_step = 0;

@@ -36,6 +36,8 @@ class Window {
  public:
   void Add(const StepReport& step) {
     ++num_steps_;
+    data_s_ += step.data_s;
+    work_s_ += step.work_s;
     if (step.is_lost) {
       ++num_lost_;
       return;
@@ -53,7 +55,9 @@ class Window {
         {"loss", loss_ / count},  // null in the file where all were lost
         {"grad_norm", grad_norm_ / count},
         {"lr", last.lr},
-        {"samples_per_s", static_cast<double>(num_steps_) * batch_size / seconds}};
+        {"samples_per_s", static_cast<double>(num_steps_) * batch_size / seconds},
+        {"peak_memory_bytes", PeakMemoryBytes()}};
+    if (data_s_ + work_s_ > 0) line["data_wait"] = data_s_ / (data_s_ + work_s_);
     line.update(losses_.Means());
     if (num_lost_ > 0) line["lost_steps"] = num_lost_;
     return line;
@@ -67,6 +71,8 @@ class Window {
   double grad_norm_ = 0;
   int64_t num_steps_ = 0;
   int64_t num_lost_ = 0;
+  double data_s_ = 0;
+  double work_s_ = 0;
   LossTally losses_;
   Clock::time_point start_ = Clock::now();
 };
@@ -244,8 +250,10 @@ class TrainingLoop {
       if (run_.stop_requested()) return;
       const std::vector<Clip> clips = setup_.validation.FirstFor(mode, kSampleClips);
       if (clips.empty()) return;
-      samples_[mode.name] =
+      std::vector<SampleStrip>& strips = samples_[mode.name];
+      strips =
           MakeSampleStrips(model, mode, clips, generate, Rng(run_.seed()).Derive(1, mode.name));
+      WriteSampleVideos(mode.name, run_.out(), strips);
       run_.progress().Advance(1, mode.name);
     });
     run_.progress().Finish();

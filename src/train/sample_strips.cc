@@ -16,50 +16,67 @@ namespace aim {
 namespace {
 
 constexpr int64_t kLargestSidePx = 128;
-constexpr int64_t kMostMoments = 6;
+constexpr size_t kMostMoments = 6;
 
-// Moments of a video [3, T, H, W] in [-1, 1], evenly spread, small: [3, M, h, w].
-at::Tensor SmallMoments(const at::Tensor& video) {
-  const int64_t num_frames = video.size(1), num_moments = std::min(kMostMoments, num_frames);
-  std::vector<int64_t> frames;
-  for (int64_t i = 0; i < num_moments; ++i)
-    frames.push_back(num_moments == 1 ? 0 : (num_frames - 1) * i / (num_moments - 1));
-  const at::Tensor moments = video.index_select(1, at::tensor(frames)).to(at::kCPU, at::kFloat);
-  const int64_t height = moments.size(2), width = moments.size(3);
+// A video [3, T, H, W] in [-1, 1], small: [3, T, h, w].
+at::Tensor Shrunk(const at::Tensor& video) {
+  const at::Tensor frames = video.to(at::kCPU, at::kFloat);
+  const int64_t height = frames.size(2), width = frames.size(3);
   const int64_t shrink = (std::max(height, width) + kLargestSidePx - 1) / kLargestSidePx;
-  if (shrink <= 1) return moments;
+  if (shrink <= 1) return frames;
   return at::adaptive_avg_pool2d(
-      moments, {std::max<int64_t>(1, height / shrink), std::max<int64_t>(1, width / shrink)});
+      frames, {std::max<int64_t>(1, height / shrink), std::max<int64_t>(1, width / shrink)});
 }
 
-std::vector<Image> ImagesOf(const at::Tensor& moments) {
+std::vector<Image> ImagesOf(const at::Tensor& video) {
+  const at::Tensor frames = Shrunk(video);
   std::vector<Image> images;
-  for (std::vector<uint8_t>& bytes : VideoBytes(moments)) {
+  for (std::vector<uint8_t>& bytes : VideoBytes(frames)) {
     Image& image = images.emplace_back();
-    image.height = static_cast<int>(moments.size(2));
-    image.width = static_cast<int>(moments.size(3));
+    image.height = static_cast<int>(frames.size(2));
+    image.width = static_cast<int>(frames.size(3));
     image.rgb = std::move(bytes);
   }
   return images;
 }
 
-SampleRow RowOf(const std::string& label, const std::vector<Image>& images) {
-  const Image strip = Filmstrip(images);
-  return {label, EncodePng(strip.width, strip.height, strip.rgb), strip.width};
-}
-
 // Action images [3, T, H, W] in [-1, 1] over pictures of the same moments.
-SampleRow OverlayRow(const std::string& label, const at::Tensor& video, const at::Tensor& actions,
-                     const ActionImageSpec& spec) {
-  std::vector<Image> images = ImagesOf(SmallMoments(video));
-  const at::Tensor moments = (SmallMoments(actions) + 1) / 2;
+std::vector<Image> OverlaysOf(const at::Tensor& video, const at::Tensor& actions,
+                              const ActionImageSpec& spec) {
+  std::vector<Image> images = ImagesOf(video);
+  const at::Tensor small = (Shrunk(actions) + 1) / 2;
   for (size_t i = 0; i < images.size(); ++i) {
-    const at::Tensor action = moments.select(1, static_cast<int64_t>(i)).contiguous();
+    const at::Tensor action = small.select(1, static_cast<int64_t>(i)).contiguous();
     images[i] = BlendActionImage(
         images[i], {action.const_data_ptr<float>(), static_cast<size_t>(action.numel())}, 0.8,
         spec.pedestal);
   }
-  return RowOf(label, images);
+  return images;
+}
+
+// Moments from start to end, evenly spread.
+SampleRow RowOf(const std::string& label, const std::vector<Image>& images) {
+  const size_t num_moments = std::min(kMostMoments, images.size());
+  std::vector<Image> moments;
+  for (size_t i = 0; i < num_moments; ++i)
+    moments.push_back(images[num_moments == 1 ? 0 : (images.size() - 1) * i / (num_moments - 1)]);
+  const Image strip = Filmstrip(moments);
+  return {label, EncodePng(strip.width, strip.height, strip.rgb), strip.width};
+}
+
+// Both as rows, and side by side below what the frames have already.
+void Put(const std::string& what, const std::vector<Image>& recorded,
+         const std::vector<Image>& made, SampleStrip& strip) {
+  strip.rows.push_back(RowOf("recorded" + (what.empty() ? "" : " " + what), recorded));
+  strip.rows.push_back(RowOf("model" + (what.empty() ? "" : "'s " + what), made));
+  for (size_t i = 0; i < made.size(); ++i) {
+    const Image pair = Filmstrip(std::vector<Image>{recorded[i], made[i]});
+    if (i < strip.frames.size()) {
+      strip.frames[i] = StackImages(std::vector<Image>{strip.frames[i], pair});
+    } else {
+      strip.frames.push_back(pair);
+    }
+  }
 }
 
 std::string ResultOf(const Clip& clip, const GeneratedClip& generated) {
@@ -75,16 +92,14 @@ std::string ResultOf(const Clip& clip, const GeneratedClip& generated) {
 
 SampleStrip StripOf(const Clip& clip, const GeneratedClip& generated, const ActionImageSpec& spec) {
   SampleStrip strip{.prompt = clip.prompt, .result = ResultOf(clip, generated), .rows = {}};
+  strip.fps = clip.fps;
   const ClipView& view = clip.views.at(0);
   const at::Tensor truth = VideoTensor(view, clip.height, clip.width, view.num_frames);
-  if (!generated.videos.empty()) {
-    strip.rows.push_back(RowOf("recorded", ImagesOf(SmallMoments(truth))));
-    strip.rows.push_back(RowOf("model", ImagesOf(SmallMoments(generated.videos[0]))));
-  }
+  if (!generated.videos.empty()) Put("", ImagesOf(truth), ImagesOf(generated.videos[0]), strip);
   if (!generated.action_videos.empty()) {
     const at::Tensor actions = ActionTensor(clip.poses, view.camera, spec);
-    strip.rows.push_back(OverlayRow("recorded actions", truth, actions, spec));
-    strip.rows.push_back(OverlayRow("model's actions", truth, generated.action_videos[0], spec));
+    Put("actions", OverlaysOf(truth, actions, spec),
+        OverlaysOf(truth, generated.action_videos[0], spec), strip);
   }
   return strip;
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -214,6 +215,7 @@ void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache
                             int num_workers, StepReport& report,
                             const std::function<void(int64_t, const MakeGradient&)>& take) const {
   std::vector<at::Tensor> losses(parts.size());  // of each sample
+  std::vector<double> data_s(parts.size()), work_s(parts.size());
   WeightMap named;
   std::vector<at::Tensor> leaves;
   for (const auto& [name, weight] : weights_) {
@@ -228,13 +230,19 @@ void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache
       const Microbatch& part = parts[static_cast<size_t>(i)];
       std::vector<int64_t> indices;
       for (const SampleDraw& draw : part) indices.push_back(draw.clip);
-      const at::Tensor part_losses =
-          SampleLosses(dit, options_, part, cache.Get(indices), null_text_);
+      const Clock::time_point begin = Clock::now();
+      const EncodedBatch batch = cache.Get(indices);
+      data_s[static_cast<size_t>(i)] = SecondsSince(begin);
+      const at::Tensor part_losses = SampleLosses(dit, options_, part, batch, null_text_);
       const at::Tensor part_loss = part_losses.sum() / static_cast<double>(options_.batch_size);
       losses[static_cast<size_t>(i)] = part_losses.detach();
-      return torch::autograd::grad({part_loss}, leaves, {}, false, false, true);
+      auto gradients = torch::autograd::grad({part_loss}, leaves, {}, false, false, true);
+      work_s[static_cast<size_t>(i)] = SecondsSince(begin) - data_s[static_cast<size_t>(i)];
+      return gradients;
     });
   });
+  report.data_s = std::accumulate(data_s.begin(), data_s.end(), 0.0);
+  report.work_s = std::accumulate(work_s.begin(), work_s.end(), 0.0);
   for (size_t i = 0; i < parts.size(); ++i) {
     for (size_t j = 0; j < parts[i].size(); ++j) {
       const auto loss = losses[i][static_cast<int64_t>(j)].item<double>();

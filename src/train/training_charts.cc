@@ -43,6 +43,19 @@ std::string StepChart(const RunHistory& history, const std::string& title,
   return LineChartHtml(chart);
 }
 
+// Empty where no step was measured.
+std::string DataWaitChart(const RunHistory& history, int64_t last_step) {
+  LineChart chart = ChartOverSteps("time spent fetching clips, %", last_step);
+  std::vector<LinePoint> points;
+  for (const RunHistory::Step& step : history.steps()) {
+    if (step.data_wait)
+      points.push_back({static_cast<double>(step.train_step), 100 * *step.data_wait});
+  }
+  if (points.empty()) return "";
+  chart.lines.push_back({.name = "", .points = ThinnedToMeans(points)});
+  return LineChartHtml(chart);
+}
+
 // A curve for each part of the loss; empty where none was written down.
 std::string PartsChart(const RunHistory& history, const std::string& title,
                        nlohmann::json RunHistory::Step::*parts, int64_t last_step) {
@@ -135,7 +148,8 @@ std::string StepChartsHtml(const RunHistory& history, int64_t last_step) {
                     last_step) +
          StepChart(history, "learning rate", &RunHistory::Step::lr, last_step) +
          StepChart(history, "length of the gradient", &RunHistory::Step::grad_norm, last_step) +
-         StepChart(history, "samples a second", &RunHistory::Step::samples_per_s, last_step);
+         StepChart(history, "samples a second", &RunHistory::Step::samples_per_s, last_step) +
+         DataWaitChart(history, last_step);
 }
 
 std::string ValidationChartsHtml(const RunHistory& history, int64_t last_step) {

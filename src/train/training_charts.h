@@ -7,7 +7,8 @@
 
 namespace aim {
 
-// Loss, learning rate, gradient norm, samples a second; steps from 0 to `last_step`.
+// Loss, learning rate, gradient norm, samples a second, time spent fetching clips; steps from 0 to
+// `last_step`.
 std::string StepChartsHtml(const RunHistory& history, int64_t last_step);
 
 // Errors of poses in mm and degrees, share of frames that cannot be decoded, PSNR: a curve a mode.

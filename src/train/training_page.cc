@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "aim/base/memory.h"
 #include "aim/base/text.h"
 #include "aim/recipe/mode.h"
 #include "aim/report/data_uri.h"
@@ -35,6 +36,10 @@ nlohmann::json Fact(const std::string& value, const std::string& name) {
   return {{"value", value}, {"name", name}};
 }
 
+std::string WithUnit(const std::string& number, const std::string& unit) {
+  return number == kNotMeasured ? number : number + unit;
+}
+
 nlohmann::json ProgressFacts(const TrainOptions& options, const RunHistory& history,
                              const TrainingState& state) {
   const bool is_known = !history.steps().empty();
@@ -44,6 +49,10 @@ nlohmann::json ProgressFacts(const TrainOptions& options, const RunHistory& hist
       Fact(is_known ? NumberText(last.loss, 4) : std::string(kNotMeasured), "loss, lately"),
       Fact(is_known ? NumberText(last.samples_per_s, 1) : std::string(kNotMeasured),
            "samples a second"),
+      Fact(WithUnit(PercentText(last.data_wait, 1), " %"), "of the workers' time to fetch clips"),
+      Fact(last.peak_memory_bytes ? MemoryText(static_cast<int64_t>(*last.peak_memory_bytes))
+                                  : std::string(kNotMeasured),
+           "of memory at most, in this process"),
       Fact(DurationText(history.TrainingSeconds(options.batch_size)), "for the steps so far"),
       Fact(DurationText(state.start_s),
            "since this start of the run, reading, encoding and validation included")};
@@ -94,7 +103,7 @@ nlohmann::json ValidationValues(const RunHistory& history, size_t num_held_out) 
                             : ".")}};
 }
 
-nlohmann::json StripValues(const SampleStrip& strip) {
+nlohmann::json StripValues(const SampleStrip& strip, PageVideos& videos) {
   nlohmann::json rows = nlohmann::json::array();
   for (const SampleRow& row : strip.rows) {
     rows.push_back({{"label", row.label},
@@ -104,16 +113,19 @@ nlohmann::json StripValues(const SampleStrip& strip) {
   return {{"prompt", strip.prompt},
           {"has_result", !strip.result.empty()},
           {"result", strip.result},
-          {"rows", std::move(rows)}};
+          {"rows", std::move(rows)},
+          {"has_video", !strip.video.empty()},
+          {"videos", strip.video.empty() ? nlohmann::json::array()
+                                         : videos.Values(std::vector<std::string>{strip.video})}};
 }
 
-nlohmann::json SampleValues(const TrainingState& state) {
+nlohmann::json SampleValues(const TrainingState& state, PageVideos videos) {
   nlohmann::json modes = nlohmann::json::array();
   for (const Mode& mode : AllModes()) {
     const auto found = state.samples.find(mode.name);
     if (found == state.samples.end()) continue;
     nlohmann::json strips = nlohmann::json::array();
-    for (const SampleStrip& strip : found->second) strips.push_back(StripValues(strip));
+    for (const SampleStrip& strip : found->second) strips.push_back(StripValues(strip, videos));
     modes.push_back({{"mode", mode.name}, {"job", mode.job}, {"strips", std::move(strips)}});
   }
   return modes;
@@ -160,7 +172,7 @@ std::string TrainingPage(const TrainRunOptions& options, const RunContext& run,
                    {"validation_charts_html", charts},
                    {"has_samples_note", !samples_note.empty()},
                    {"samples_note", samples_note},
-                   {"samples", SampleValues(state)},
+                   {"samples", SampleValues(state, PageVideos(run.out()))},
                    {"training_facts", TrainingFacts(options, run, setup)},
                    {"has_skipped", !setup.skipped.empty()},
                    {"skipped", ToJson(setup.skipped)},

@@ -46,6 +46,18 @@ TEST(RunHistoryTest, LinesOfOtherKindsArePassedOver) {
   EXPECT_EQ(history.SecondsPerStep(2), 0);
 }
 
+// What earlier versions did not write down is not known.
+TEST(RunHistoryTest, WaitingAndMemoryAreThoseOfTheLine) {
+  RunHistory history;
+  history.Add(StepLine(1, 1));
+  nlohmann::json line = StepLine(2, 1);
+  line.update({{"data_wait", 0.25}, {"peak_memory_bytes", 1000}});
+  history.Add(line);
+  EXPECT_FALSE(history.steps()[0].data_wait || history.steps()[0].peak_memory_bytes);
+  EXPECT_EQ(history.steps()[1].data_wait, 0.25);
+  EXPECT_EQ(history.steps()[1].peak_memory_bytes, 1000);
+}
+
 // Ten steps of two samples at four a second.
 TEST(RunHistoryTest, TimeIsThatOfTheSteps) {
   RunHistory history;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "aim/media/video.h"
 #include "policy/tiny_bundle.h"
 #include "support/temporary_folder.h"
 
@@ -59,6 +60,33 @@ TEST_F(SampleStripsTest, AModeShowsWhatItMakes) {
   EXPECT_EQ(Strips("i2v", clips)[0].result, "");
   EXPECT_THAT(Labels(Strips("i2va", clips)[0]),
               ElementsAre("recorded", "model", "recorded actions", "model's actions"));
+}
+
+// Every frame: recorded on the left, the model's on the right, actions below the pictures; written
+// as videos that anything plays, at the clip's rate.
+TEST_F(SampleStripsTest, AVideoShowsAllFramesBesideTheRecordedOnes) {
+  const Clip clip = testing::MakeSyntheticClip(testing::kTinyFrames, 1);
+  constexpr int kPair = 2 * testing::kTinySize + 2;
+  for (const auto& [mode, height] :
+       std::vector<std::pair<std::string, int>>{{"i2va", kPair}, {"i2a", testing::kTinySize}}) {
+    std::vector<SampleStrip> strips = Strips(mode, {clip, clip});
+    for (const SampleStrip& strip : strips) {
+      ASSERT_EQ(strip.frames.size(), static_cast<size_t>(testing::kTinyFrames));
+      EXPECT_EQ(strip.frames[8].width, kPair);
+      EXPECT_EQ(strip.frames[8].height, height);
+    }
+    if (mode == "i2va") {  // the first pixel of the picture that was recorded
+      const size_t frame = 5, bytes = clip.views[0].rgb.size() / testing::kTinyFrames;
+      EXPECT_EQ(strips[0].frames[frame].rgb[1], clip.views[0].rgb[frame * bytes + 1]);
+    }
+    WriteSampleVideos(mode, folder_.path(), strips);
+    EXPECT_EQ(strips[1].video, "samples/" + mode + "_1.mp4");
+    EXPECT_TRUE(strips[1].frames.empty());
+    const Video video = ReadVideo(folder_ / strips[1].video);
+    EXPECT_EQ(video.num_frames, testing::kTinyFrames);
+    EXPECT_NEAR(video.format.fps, clip.fps, 0.01);
+    EXPECT_GE(video.format.width, 256);
+  }
 }
 
 // Six moments of nine frames, two white pixels between them.

@@ -57,6 +57,16 @@ TEST(TrainingChartsTest, StepsLieOnTheirAxis) {
   EXPECT_THAT(html, HasSubstr("learning rate"));
 }
 
+TEST(TrainingChartsTest, TimeSpentFetchingIsDrawnWhereItWasMeasured) {
+  EXPECT_THAT(StepChartsHtml(History(2), 4), Not(HasSubstr("fetching")));
+  RunHistory history = History(1);
+  history.Add({{"train_step", 2}, {"loss", 1.0}, {"data_wait", 0.5}});
+  history.Add({{"train_step", 4}, {"loss", 1.0}, {"data_wait", 0.1}});
+  const std::string html = StepChartsHtml(history, 4);
+  EXPECT_THAT(html, HasSubstr("time spent fetching clips, %"));
+  EXPECT_EQ(CountParts(html, "<polyline"), 5U);
+}
+
 TEST(TrainingChartsTest, AFewPointsOrNoneAreDrawn) {
   for (const int64_t num_steps : {0, 1}) {
     const std::string html = StepChartsHtml(History(num_steps), 4);

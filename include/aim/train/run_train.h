@@ -28,12 +28,14 @@ std::ostream& operator<<(std::ostream& out, const TrainReport& report);  // the 
 
 // Trains and leaves in run.out():
 //
-//   metrics.jsonl            loss, gradient norm, rate, samples/s; validation of every mode in mm,
-//                            degrees and dB. It only ever grows: a resumed run writes
+//   metrics.jsonl            loss, gradient norm, rate, samples/s, the share of the workers' time
+//                            that fetching clips took, peak memory of rank 0; validation of every
+//                            mode in mm, degrees and dB. It only ever grows: a resumed run writes
 //                            {"resumed_at_step": N} and goes on below it
 //   events.out.tfevents.*    the same for TensorBoard, each step once
 //   report.html              curves, how long it will take, samples of every mode at the end;
 //                            written anew at each checkpoint
+//   samples/                 at the end, a video of each sample: recorded beside generated
 //   checkpoints/             step_00000123/, atomic, the newest few and that of the best validation
 //   best/                    bundle of the average at that validation, best.json says which it was
 //   cache/                   encoded clips

@@ -41,6 +41,8 @@ struct StepReport {
   bool is_lost = false;  // the gradient was not finite: nothing was changed
   bool stops = false;    // a rank was asked to stop: all do after this step
   LossTally losses = {};
+  double data_s = 0;  // that the workers of this process spent fetching clips, all together,
+  double work_s = 0;  // and in forward and backward passes
   std::vector<SampleDraw> not_finite = {};  // samples of this rank whose loss is not
   std::vector<RankTime> rank_times = {};    // by rank, of the step before; none of a process alone
 };
