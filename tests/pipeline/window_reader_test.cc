@@ -6,7 +6,9 @@
 #include "aim/data/data_set.h"
 #include "aim/data/fit_view.h"
 #include "data/make_episode.h"
+#include "data/recorded_files.h"
 #include "support/temporary_folder.h"
+#include "support/throws.h"
 
 namespace aim {
 namespace {
@@ -65,6 +67,25 @@ void ExpectSame(const Clip& read, const Clip& expected) {
       EXPECT_EQ(a.width, e.width);
       EXPECT_EQ(a.world_from_camera.translation, e.world_from_camera.translation) << frame;
     }
+  }
+}
+
+// Labels need cameras. What needs pictures alone has the same as beside a camera.
+TEST_F(WindowReaderTest, WithoutCalibrationThereAreNoWindows) {
+  Rng rng(6);
+  const Episode made = testing::MakeEpisode({.num_frames = 3}, rng);
+  testing::WriteBridgeRaw(folder_ / "bridge", {made});
+  const DataSet data = OpenDataSet(folder_ / "bridge");
+  const std::unique_ptr<OpenEpisode> episode = data.Open(data.episodes().at(0));
+  testing::ExpectThrowsWith<InputError>([&] { WindowReader(*episode, 1, kSize, kSize); },
+                                        {"without calibration"});
+  const Clip fitted = episode->ReadFitted({}, 1, kSize, kSize);
+  const Clip expected = FitClip(made.clip, kSize, kSize);
+  ASSERT_EQ(fitted.views.size(), expected.views.size());
+  for (size_t v = 0; v < expected.views.size(); ++v) {
+    EXPECT_TRUE(fitted.views[v].camera.frames.empty());
+    EXPECT_FALSE(expected.views[v].camera.frames.empty());
+    EXPECT_TRUE(fitted.views[v].rgb == expected.views[v].rgb) << "view " << v;
   }
 }
 
