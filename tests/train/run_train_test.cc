@@ -408,6 +408,7 @@ TEST_F(RunTrainTest, ABestThatWasCutOffIsMadeUp) {
 
 TEST_F(RunTrainTest, WithoutAValidationNoBestIsShipped) {
   options_.train.ship = Shipped::kBest;
+  options_.train.steps = 1;
   RunContext run({.out = folder_ / "run"});
   testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
                                          {"train.ship is best", "train.validation_episodes"});
