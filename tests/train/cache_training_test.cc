@@ -221,6 +221,18 @@ TEST_F(CacheTrainingTest, ANetworkOfOtherCamerasIsRefused) {
                                          {"dit", "camera", "as in the cache"});
 }
 
+// Before the first step, and nothing is trained: 65 536 samples at the same time.
+TEST_F(CacheTrainingTest, WhatDoesNotFitIntoMemoryIsRefusedWithWhatWould) {
+  options_.dit.num_layers = 60;
+  options_.train.batch_size = 65536;
+  options_.train.microbatch = 4096;
+  options_.train.num_workers = 16;
+  testing::ExpectThrowsWith<ConfigError>(
+      [&] { Train("run"); },
+      {"training (weights", "activations", "train.gradient_checkpointing = true takes"});
+  EXPECT_FALSE(fs::exists(folder_ / "run/metrics.jsonl"));
+}
+
 TEST_F(CacheTrainingTest, WhatIsNoCacheIsRefused) {
   fs::remove(folder_ / "cache" / "cache.json");
   testing::ExpectThrowsWith<InputError>([&] { Train("run"); }, {"not a finished latent cache"});
