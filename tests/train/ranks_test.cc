@@ -245,7 +245,8 @@ TEST_F(RanksTest, AnyNumberOfRanksSharesABatch) {
       Ranks ranks = Start(size, out, 2);
       ExpectDone(ranks);
       ExpectNear(out, "one" + name, 2);
-      EXPECT_EQ(ranks[0]->messages().find("of 4 ranks no more than so many have work") != std::string::npos,
+      EXPECT_EQ(ranks[0]->messages().find("of 4 ranks no more than so many have work") !=
+                    std::string::npos,
                 size > batch);
     }
     options_.train.zero = 0;
