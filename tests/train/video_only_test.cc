@@ -9,6 +9,7 @@
 #include "aim/train/dataset.h"
 #include "aim/train/run_train.h"
 #include "data/recorded_files.h"
+#include "support/count_parts.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 #include "train/training_data.h"
@@ -104,6 +105,10 @@ TEST_F(VideoOnlyTest, HeldOutOnesAreMeasuredInModesWithoutActions) {
   EXPECT_THAT(page,
               HasSubstr("4 episodes, " + std::to_string(num_videos) + " of them without actions"));
   EXPECT_THAT(page, HasSubstr("Finished."));
+  // Two samples of each mode that has as many clips, each with its video.
+  const size_t num_acting = std::min<size_t>(2, static_cast<size_t>(4 - num_videos));
+  EXPECT_EQ(testing::CountParts(page, "src=\"data:video/mp4;base64,"), 4 * num_acting + 2);
+  EXPECT_TRUE(fs::exists(folder_ / "run/samples/i2v_1.mp4"));
 }
 
 // All of the data: an i2v model of a finished bundle; a new small one has nothing to learn action
