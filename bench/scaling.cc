@@ -7,8 +7,6 @@
 namespace aim {
 namespace {
 
-constexpr int kNormBytes = 3;     // the residual stream and norms float32, products bf16: between
-constexpr int kProductBytes = 2;  // bf16
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 
 std::string Fixed(double value, int digits) {
@@ -22,22 +20,28 @@ std::string Gib(int64_t bytes) { return Fixed(static_cast<double>(bytes) / kGiB,
 TrainOptions Options(int zero) {
   TrainOptions options;
   options.dtype = ComputeDtype::kBf16;
-  options.num_workers = 1;
+  options.num_workers = options.microbatch = 1;
   options.zero = zero;
+  options.gradient_checkpointing = true;
+  options.async_save = false;  // the copy that it holds is memory of the host
   return options;
 }
 
-int64_t PerRank(const DitOptions& dit, const TrainOptions& options, int num_cards) {
-  return EstimateMemory(dit, options, {}, {.size = num_cards, .local_size = 1}).total();
+int64_t PerRank(const DitOptions& dit, const TrainOptions& options, int num_cards,
+                const SampleSize& sample = {}) {
+  return EstimateMemory(dit, options, sample, {.size = num_cards, .local_size = 1}).total();
+}
+
+SampleSize SampleOf(const ScalingGiven& given) {
+  return {.tokens = given.num_tokens, .text_rows = given.text_length};
 }
 
 std::string MemoryTable(const DitOptions& dit, const ScalingGiven& given) {
-  const int64_t kept = RecomputedBytes(dit, given.num_tokens, kNormBytes, kProductBytes);
   std::string text =
       "| cards | zero 0 | zero 1 | zero 2 | zero 2 and one sample, recomputed | fits 80 GB | fits "
       "141 GB |\n|---|---|---|---|---|---|---|\n";
   for (int cards = 1; cards <= 1024; cards *= 2) {
-    const int64_t needed = PerRank(dit, Options(2), cards) + kept;
+    const int64_t needed = PerRank(dit, Options(2), cards, SampleOf(given));
     text += "| " + std::to_string(cards);
     for (const int zero : {0, 1, 2}) text += " | " + Gib(PerRank(dit, Options(zero), cards));
     text += " | " + Gib(needed);
@@ -54,11 +58,12 @@ std::string PartsTable(const DitOptions& dit, const ScalingGiven& given) {
   const auto row = [&](const std::string& what, int64_t bytes) {
     text += "| " + what + " | " + Fixed(static_cast<double>(bytes) / kGiB, 1) + " |\n";
   };
-  row("activations of one sample, all kept",
-      ActivationBytes(dit, given.num_tokens, kNormBytes, kProductBytes));
-  row("activations of one sample, blocks recomputed",
-      RecomputedBytes(dit, given.num_tokens, kNormBytes, kProductBytes));
   TrainOptions options = Options(0);
+  row("activations of one sample, blocks recomputed",
+      EstimateMemory(dit, options, SampleOf(given)).activations);
+  options.gradient_checkpointing = false;
+  row("activations of one sample, all kept",
+      EstimateMemory(dit, options, SampleOf(given)).activations);
   row("one card, whole network", PerRank(dit, options, 1));
   options.trained = {"cam_encoder", "projector", "self_attn", "text_embedding"};
   row("one card, the release's partial set", PerRank(dit, options, 1));
@@ -105,11 +110,6 @@ std::string LabelTable() {
   return text;
 }
 
-// Numbers of a block's activations, of one token.
-double BlockBytes(const DitOptions& dit, int norm_bytes, int product_bytes) {
-  return 20.0 * dit.dim * norm_bytes + 2.0 * dit.ffn_dim * product_bytes;
-}
-
 }  // namespace
 
 double ForwardTflop(const DitOptions& dit, int64_t num_tokens, int64_t text_length) {
@@ -118,20 +118,6 @@ double ForwardTflop(const DitOptions& dit, int64_t num_tokens, int64_t text_leng
   const double products = tokens * dim * (7 * dim + 2.0 * dit.ffn_dim);
   const double attention = 2 * tokens * (tokens + static_cast<double>(text_length)) * dim;
   return 2e-12 * dit.num_layers * (products + attention);
-}
-
-int64_t ActivationBytes(const DitOptions& dit, int64_t num_tokens, int norm_bytes,
-                        int product_bytes) {
-  return static_cast<int64_t>(static_cast<double>(num_tokens) * dit.num_layers *
-                              BlockBytes(dit, norm_bytes, product_bytes));
-}
-
-int64_t RecomputedBytes(const DitOptions& dit, int64_t num_tokens, int norm_bytes,
-                        int product_bytes) {
-  constexpr double kFloat = 4;
-  return static_cast<int64_t>(
-      static_cast<double>(num_tokens) *
-      (kFloat * dit.dim * dit.num_layers + BlockBytes(dit, norm_bytes, product_bytes)));
 }
 
 StepTime EstimateStep(const DitOptions& dit, const ScalingGiven& given, int num_cards, int zero,

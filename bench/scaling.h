@@ -27,16 +27,6 @@ struct ScalingGiven {
   int64_t num_samples = 3'200'000;
 };
 
-// Bytes that one sample's forward pass keeps for its backward pass: 20 numbers as wide as the
-// network and 2 as wide as its inner layer, a token and block. `norm_bytes` and `product_bytes` are
-// those of a number.
-int64_t ActivationBytes(const DitOptions& dit, int64_t num_tokens, int norm_bytes,
-                        int product_bytes);
-
-// With each block's inputs kept alone, in float32, and one block's activations at a time.
-int64_t RecomputedBytes(const DitOptions& dit, int64_t num_tokens, int norm_bytes,
-                        int product_bytes);
-
 // One step of `num_cards` at ZeRO stage `zero`, each block computed again in the backward pass.
 struct StepTime {
   int64_t samples_per_card = 0;

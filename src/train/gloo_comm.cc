@@ -138,6 +138,20 @@ class GlooComm : public Comm {
     });
   }
 
+  std::function<void()> StartSum(std::vector<at::Tensor> tensors) override {
+    std::vector<at::Tensor> flat = {Flat(tensors)};
+    c10d::AllreduceOptions options;
+    options.timeout = kCollective;
+    c10::intrusive_ptr<c10d::Work> work;
+    Timed([&] { work = group_->allreduce(flat, options); });
+    return [this, work, flat, tensors = std::move(tensors)] {
+      Timed([&] {
+        Wait(work);
+        Unpack(flat[0], tensors);
+      });
+    };
+  }
+
   void SumTo(int owner, std::span<at::Tensor> tensors) override {
     InBuckets(tensors, rank() == owner, [&](std::vector<at::Tensor>& flat) {
       c10d::ReduceOptions options;
@@ -202,26 +216,12 @@ class GlooComm : public Comm {
     ended.get();
   }
 
-  // Tensors of one type in one flat tensor, up to the size of a bucket. Where nothing is received
-  // they stay as they are.
-  template <class Exchange>
-  void InBuckets(std::span<at::Tensor> tensors, bool receives, const Exchange& exchange) {
-    std::map<at::ScalarType, std::vector<at::Tensor*>> by_type;
-    for (at::Tensor& tensor : tensors) by_type[tensor.scalar_type()].push_back(&tensor);
+  // Counts the time, and says of what Gloo throws what it means.
+  template <class Work>
+  void Timed(const Work& work) {
     const Clock::time_point begin = Clock::now();
     try {
-      for (const auto& [type, all] : by_type) {
-        std::vector<at::Tensor*> bucket;
-        int64_t bytes = 0;
-        for (at::Tensor* tensor : all) {
-          bucket.push_back(tensor);
-          bytes += static_cast<int64_t>(tensor->nbytes());
-          if (bytes < kBucketBytes && tensor != all.back()) continue;
-          ExchangeOne(bucket, receives, exchange);
-          bucket.clear();
-          bytes = 0;
-        }
-      }
+      work();
     } catch (const IoError&) {
       throw;
     } catch (const std::exception& error) {
@@ -230,18 +230,41 @@ class GlooComm : public Comm {
     wait_s_ += SecondsSince(begin);
   }
 
+  // Tensors of one type in one flat tensor, up to the size of a bucket. Where nothing is received
+  // they stay as they are.
   template <class Exchange>
-  static void ExchangeOne(const std::vector<at::Tensor*>& bucket, bool receives,
-                          const Exchange& exchange) {
+  void InBuckets(std::span<at::Tensor> tensors, bool receives, const Exchange& exchange) {
+    std::map<at::ScalarType, std::vector<at::Tensor>> by_type;
+    for (const at::Tensor& tensor : tensors) by_type[tensor.scalar_type()].push_back(tensor);
+    Timed([&] {
+      for (const auto& [type, all] : by_type) {
+        std::vector<at::Tensor> bucket;
+        int64_t bytes = 0;
+        for (size_t i = 0; i < all.size(); ++i) {
+          bucket.push_back(all[i]);
+          bytes += static_cast<int64_t>(all[i].nbytes());
+          if (bytes < kBucketBytes && i + 1 < all.size()) continue;
+          std::vector<at::Tensor> flat = {Flat(bucket)};
+          exchange(flat);
+          if (receives) Unpack(flat[0], bucket);
+          bucket.clear();
+          bytes = 0;
+        }
+      }
+    });
+  }
+
+  static at::Tensor Flat(const std::vector<at::Tensor>& tensors) {
     std::vector<at::Tensor> parts;
-    for (const at::Tensor* tensor : bucket) parts.push_back(tensor->reshape({-1}));
-    std::vector<at::Tensor> flat = {at::cat(parts)};
-    exchange(flat);
-    if (!receives) return;
+    for (const at::Tensor& tensor : tensors) parts.push_back(tensor.reshape({-1}));
+    return at::cat(parts);
+  }
+
+  static void Unpack(const at::Tensor& flat, const std::vector<at::Tensor>& tensors) {
     int64_t begin = 0;
-    for (at::Tensor* tensor : bucket) {
-      tensor->copy_(flat[0].narrow(0, begin, tensor->numel()).view(tensor->sizes()));
-      begin += tensor->numel();
+    for (const at::Tensor& tensor : tensors) {
+      tensor.copy_(flat.narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+      begin += tensor.numel();
     }
   }
 

@@ -54,4 +54,21 @@ void OrderedSum::Add(int64_t index, const std::function<std::vector<at::Tensor>(
   turn.Pass();
 }
 
+void OrderedSum::AddByTensor(int64_t index, const std::function<void(const AddTensor&)>& make) {
+  Turn turn(*this);
+  {
+    std::unique_lock lock(mutex_);
+    turn_passed_.wait(lock, [&] { return failed_ || next_ == index; });
+    if (failed_) return;
+  }
+  // Nobody else adds until the turn has passed.
+  make([&](size_t i, const at::Tensor& tensor) {
+    const c10::NoGradGuard no_grad;
+    sums_[i].add_(tensor);
+  });
+  const std::lock_guard lock(mutex_);
+  ++next_;
+  turn.Pass();
+}
+
 }  // namespace aim

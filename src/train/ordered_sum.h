@@ -27,6 +27,11 @@ class OrderedSum {
   // If `make` throws, the later parts are given up: their calls return.
   void Add(int64_t index, const std::function<std::vector<at::Tensor>()>& make);
 
+  // The same for a part whose tensors come one after another: `make` hands each with its number to
+  // what it gets, and begins when the parts before it have been added.
+  using AddTensor = std::function<void(size_t, const at::Tensor&)>;
+  void AddByTensor(int64_t index, const std::function<void(const AddTensor&)>& make);
+
   // Once all have been added.
   std::vector<at::Tensor>& tensors() { return sums_; }
 

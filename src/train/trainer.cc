@@ -1,7 +1,6 @@
 #include "aim/train/trainer.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -17,31 +16,16 @@
 #include "aim/base/parallel.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
-#include "aim/model/recomputed_blocks.h"
 #include "aim/tensor/sealed_weights.h"
 #include "train/divided.h"
 #include "train/ordered_sum.h"
+#include "train/overlapped_sum.h"
 #include "train/stopwatch.h"
 
 namespace aim {
 namespace {
 
 constexpr int64_t kMostSteps = int64_t{1} << 53;
-
-at::Tensor SeededNoise(at::IntArrayRef shape, uint64_t seed) {
-  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed),
-                   at::TensorOptions().dtype(at::kFloat));
-}
-
-// [F]: weight of each latent frame in the loss before given ones are struck out.
-at::Tensor SegmentWeights(const CanvasPlan& plan, double video_weight) {
-  at::Tensor weights = at::ones({plan.num_frames()}, at::kFloat);
-  for (const CanvasSegment& segment : plan.segments) {
-    if (segment.kind == ContentKind::kVideo)
-      weights.narrow(0, segment.begin, segment.length).fill_(video_weight);
-  }
-  return weights;
-}
 
 // Matrices of products in the compute type are rounded to it once a step, not once a microbatch.
 at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
@@ -84,17 +68,28 @@ std::string Suspects(const StepReport& report, const StepPlan& plan, const Laten
   return "the loss is of each sample: " + NamesOf(all, cache);
 }
 
-CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& batch) {
-  const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4),
-                          batch.latents.size(5), batch.latents.size(6)};
-  return PlanCanvas(*draw.mode, shape, dit.options, draw.first_pose_given);
+std::vector<at::Tensor> GradientsOf(const at::Tensor& loss, const std::vector<at::Tensor>& leaves) {
+  return torch::autograd::grad({loss}, leaves, {}, false, false, true);
 }
 
-at::Tensor Predict(const Dit& dit, const CanvasLayout& layout, const DitInputs& inputs,
-                   bool recomputes) {
-  if (recomputes) return ForwardRecomputed(dit, layout, inputs);
-  const DitContext context = PrepareContext(dit, layout, inputs.text, inputs.camera);
-  return ForwardDit(dit, inputs.latents, inputs.timestep, context);
+// Gradients of leaves that are nobody else's, each as soon as it is known.
+void HandOver(const at::Tensor& loss, const std::vector<at::Tensor>& leaves,
+              const std::function<void(size_t, const at::Tensor&)>& take) {
+  for (size_t i = 0; i < leaves.size(); ++i)
+    leaves[i].register_hook([&take, i](const at::Tensor& gradient) { take(i, gradient); });
+  const std::vector<at::Tensor> gradients = GradientsOf(loss, leaves);
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!gradients[i].defined()) take(i, {});  // nothing depends on it
+  }
+}
+
+// The numbers that rank 0 has.
+std::vector<size_t> OfRank0(const std::vector<size_t>& numbers, size_t count, Comm& comm) {
+  std::vector<at::Tensor> told = {at::zeros({static_cast<int64_t>(count)}, at::kLong)};
+  auto* first = told[0].mutable_data_ptr<int64_t>();
+  if (comm.rank() == 0) std::copy(numbers.begin(), numbers.end(), first);
+  comm.Broadcast(0, told);
+  return {first, first + count};
 }
 
 WeightMap CopyOf(const WeightMap& weights) {
@@ -113,47 +108,6 @@ at::ScalarType ResolveDtype(ComputeDtype dtype) {
 #else
   return at::kFloat;
 #endif
-}
-
-at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
-                        const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
-                        const at::Tensor& null_text) {
-  std::vector<at::Tensor> given_rows, noises, texts;
-  std::vector<float> sigmas, timesteps, level_weights;
-  for (size_t i = 0; i < draws.size(); ++i) {
-    given_rows.push_back(GivenMask(PlanOf(dit, draws[i], batch)));
-    texts.push_back(draws[i].drop_text ? null_text : batch.text[static_cast<int64_t>(i)]);
-    sigmas.push_back(static_cast<float>(draws[i].noise.sigma));
-    timesteps.push_back(static_cast<float>(draws[i].noise.timestep / 1000));
-    level_weights.push_back(static_cast<float>(draws[i].noise.weight));
-  }
-  const CanvasPlan plan = PlanOf(dit, draws.front(), batch);
-  const at::Tensor clean = GatherCanvas(plan, batch.latents);
-  for (const SampleDraw& draw : draws)
-    noises.push_back(SeededNoise(clean.sizes().slice(1), draw.noise_seed));
-  const at::Tensor noise = at::stack(noises);
-  const at::Tensor given = at::stack(given_rows);              // [B, F]
-  const at::Tensor sigma = at::tensor(sigmas);                 // [B]
-  const at::Tensor level = sigma.view({-1, 1}) * (1 - given);  // [B, F], 0 where given
-  const at::Tensor x =
-      clean + level.view({level.size(0), 1, level.size(1), 1, 1}) * (noise - clean);
-
-  const DitInputs inputs = {
-      .latents = x,
-      .timestep = CanvasTimesteps(dit.options, at::tensor(timesteps), given),
-      .text = at::stack(texts),
-      .camera = batch.camera.defined() ? GatherCamera(plan, batch.camera) : at::Tensor()};
-  const at::Tensor output = Predict(dit, plan.layout, inputs, options.gradient_checkpointing);
-
-  const bool is_clean = dit.options.prediction == Prediction::kClean;
-  const at::Tensor target = is_clean ? clean : noise - clean;
-  const at::Tensor frame_error =
-      (output - target).square().mean(c10::IntArrayRef{1, 3, 4});  // [B, F]
-  const at::Tensor open = 1 - given;
-  const at::Tensor weight = SegmentWeights(plan, options.video_weight).unsqueeze(0) * open;
-  at::Tensor loss = (frame_error * weight).sum(1) / open.sum(1).clamp_min(1);
-  if (is_clean) loss = loss / sigma.clamp_min(options.sigma_floor).square();
-  return loss * at::tensor(level_weights);
 }
 
 std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOptions& options) {
@@ -224,20 +178,31 @@ void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache
     named[name] = leaves.back();
   }
   const Dit dit = MakeDit(frozen_compute_, named, compute_dtype_);
+  const auto loss_of = [&](const Dit& network, size_t i) {
+    std::vector<int64_t> indices;
+    for (const SampleDraw& draw : parts[i]) indices.push_back(draw.clip);
+    const Clock::time_point begin = Clock::now();
+    const EncodedBatch batch = cache.Get(indices);
+    data_s[i] = SecondsSince(begin);
+    const at::Tensor part_losses = SampleLosses(network, options_, parts[i], batch, null_text_);
+    losses[i] = part_losses.detach();
+    return part_losses.sum() / static_cast<double>(options_.batch_size);
+  };
   ParallelFor(static_cast<int64_t>(parts.size()), num_workers, [&](int64_t i) {
     at::set_num_threads(1);
-    take(i, [&] {
-      const Microbatch& part = parts[static_cast<size_t>(i)];
-      std::vector<int64_t> indices;
-      for (const SampleDraw& draw : part) indices.push_back(draw.clip);
+    const auto part = static_cast<size_t>(i);
+    take(i, [&](const TakeTensor& take_tensor) {
       const Clock::time_point begin = Clock::now();
-      const EncodedBatch batch = cache.Get(indices);
-      data_s[static_cast<size_t>(i)] = SecondsSince(begin);
-      const at::Tensor part_losses = SampleLosses(dit, options_, part, batch, null_text_);
-      const at::Tensor part_loss = part_losses.sum() / static_cast<double>(options_.batch_size);
-      losses[static_cast<size_t>(i)] = part_losses.detach();
-      auto gradients = torch::autograd::grad({part_loss}, leaves, {}, false, false, true);
-      work_s[static_cast<size_t>(i)] = SecondsSince(begin) - data_s[static_cast<size_t>(i)];
+      std::vector<at::Tensor> gradients;
+      if (take_tensor) {
+        WeightMap own;  // other threads' passes must not meet its hooks
+        for (const auto& [name, leaf] : named) own[name] = leaf.detach().requires_grad_(true);
+        const Dit own_dit = MakeDit(frozen_compute_, own, compute_dtype_);
+        HandOver(loss_of(own_dit, part), TensorsOf(own), take_tensor);
+      } else {
+        gradients = GradientsOf(loss_of(dit, part), leaves);
+      }
+      work_s[part] = SecondsSince(begin) - data_s[part];
       return gradients;
     });
   });
@@ -258,7 +223,33 @@ std::vector<at::Tensor> Trainer::Gradients(std::span<const Microbatch> parts,
                                            StepReport& report) const {
   OrderedSum sum(TensorsOf(weights_));
   MakeGradients(parts, cache, num_workers, report,
-                [&](int64_t i, const MakeGradient& make) { sum.Add(i, make); });
+                [&](int64_t i, const MakeGradient& make) { sum.Add(i, [&] { return make({}); }); });
+  return std::move(sum.tensors());
+}
+
+std::vector<at::Tensor> Trainer::GradientsOfAll(std::span<const Microbatch> parts,
+                                                const LatentCache& cache, int num_workers,
+                                                Comm& comm, StepReport& report) {
+  constexpr int64_t kGroupBytes = int64_t{16} << 20;
+  std::vector<size_t> order = backward_order_;
+  if (order.empty()) {  // which is then learnt: text and cameras come last, though blocks read them
+    order.resize(weights_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+  }
+  OrderedSum sum(TensorsOf(weights_));
+  OverlappedSum of_all(sum.tensors(), GroupsInOrder(order, sum.tensors(), kGroupBytes), comm);
+  const auto last = static_cast<int64_t>(parts.size()) - 1;
+  MakeGradients(parts, cache, num_workers, report, [&](int64_t i, const MakeGradient& make) {
+    if (i < last) return sum.Add(i, [&] { return make({}); });
+    sum.AddByTensor(i, [&](const OrderedSum::AddTensor& add) {
+      make([&](size_t tensor, const at::Tensor& gradient) {
+        if (gradient.defined()) add(tensor, gradient);
+        of_all.Ready(tensor);
+      });
+    });
+  });
+  of_all.Finish();
+  if (backward_order_.empty()) backward_order_ = OfRank0(of_all.arrivals(), order.size(), comm);
   return std::move(sum.tensors());
 }
 
@@ -294,16 +285,16 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   const double waited_before_s = comm.wait_s();
   whole_average_.clear();
   StepReport report;
-  std::vector<at::Tensor> grads =
-      is_divided() ? OwnGradients(plan.microbatches, cache, workers, comm, report)
-                   : Gradients(plan.microbatches, cache, workers, report);
+  const std::vector<Microbatch>& parts = plan.microbatches;
+  std::vector<at::Tensor> grads = is_divided() ? OwnGradients(parts, cache, workers, comm, report)
+                                  : comm.size() > 1
+                                      ? GradientsOfAll(parts, cache, workers, comm, report)
+                                      : Gradients(parts, cache, workers, report);
   std::vector<at::Tensor> told = {report.losses.AsTensor(),
                                   at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble),
                                   OwnTime()};
   if (is_divided()) told.push_back(SquaresOfOwn(grads));
-  std::vector<at::Tensor> summed = is_divided() ? std::vector<at::Tensor>() : grads;
-  summed.insert(summed.end(), told.begin(), told.end());
-  comm.SumInPlace(summed);
+  comm.SumInPlace(told);
   report.losses = LossTally::Of(told[0]);
   report.loss = told[1][0].item<double>();
   report.stops = told[1][1].item<double>() > 0;
@@ -322,8 +313,7 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   last_time_.wait_s = comm.wait_s() - waited_before_s;
   last_time_.compute_s = SecondsSince(begin) - last_time_.wait_s;
   last_time_.num_samples = 0;
-  for (const Microbatch& part : plan.microbatches)
-    last_time_.num_samples += static_cast<double>(part.size());
+  for (const Microbatch& part : parts) last_time_.num_samples += static_cast<double>(part.size());
   CountLost(report, plan, cache);
   return report;
 }

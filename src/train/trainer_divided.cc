@@ -95,7 +95,7 @@ std::vector<at::Tensor> Trainer::OwnGradients(const std::vector<Microbatch>& par
       const auto now = std::span(parts).subspan(begin, std::min(most, parts.size() - begin));
       std::vector<std::vector<at::Tensor>> made(now.size());
       MakeGradients(now, cache, num_workers, report, [&](int64_t i, const MakeGradient& make) {
-        made[static_cast<size_t>(i)] = make();
+        made[static_cast<size_t>(i)] = make({});
       });
       const std::vector<at::Tensor> more = SumToOwners(made, like, owners_, dtype, comm);
       for (size_t i = 0; i < sums.size(); ++i) {

@@ -64,6 +64,27 @@ TEST(OrderedSumTest, AtMostOnePartAThreadIsAlive) {
   EXPECT_TRUE(at::equal(sum.tensors()[0], One(40)[0]));
 }
 
+// The last part tensor by tensor: the bits of parts that are added whole, and its turn is waited
+// for.
+TEST(OrderedSumTest, APartMayComeTensorByTensor) {
+  OrderedSum sum({at::zeros({3}), at::zeros({2})});
+  std::atomic<bool> first_added{false};
+  {
+    std::jthread last([&] {
+      sum.AddByTensor(1, [&](const OrderedSum::AddTensor& add) {
+        EXPECT_TRUE(first_added);
+        add(1, at::full({2}, -1e17f));
+      });
+    });
+    sum.Add(0, [&]() -> std::vector<at::Tensor> {
+      first_added = true;
+      return {at::ones({3}), at::full({2}, 1e17f)};
+    });
+  }
+  EXPECT_TRUE(at::equal(sum.tensors()[0], at::ones({3}, at::kDouble)));
+  EXPECT_TRUE(at::equal(sum.tensors()[1], at::zeros({2}, at::kDouble)));
+}
+
 TEST(OrderedSumTest, AFailureEndsTheWaitOfTheOthers) {
   OrderedSum sum(One(0));
   EXPECT_THROW(ParallelFor(8, 3,

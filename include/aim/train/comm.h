@@ -3,8 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace aim {
 
@@ -25,6 +27,12 @@ class Comm {
 
   // Every tensor becomes the sum of those of all ranks, the same bits on each.
   virtual void SumInPlace(std::span<at::Tensor> tensors) = 0;
+  // The same of tensors of one type, begun at once; the call of what is returned waits for it, and
+  // nobody touches them before.
+  virtual std::function<void()> StartSum(std::vector<at::Tensor> tensors) {
+    SumInPlace(tensors);
+    return [] {};
+  }
   // On rank `owner` alone; elsewhere what is left in them means nothing.
   virtual void SumTo(int owner, std::span<at::Tensor> tensors) = 0;
   // Every tensor becomes that of rank `from`.
@@ -34,7 +42,7 @@ class Comm {
 };
 
 // One process alone.
-class LocalComm final : public Comm {
+class LocalComm : public Comm {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }

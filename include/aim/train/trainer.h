@@ -111,7 +111,11 @@ class Trainer {
   void Load(const std::filesystem::path& dir);
 
  private:
-  using MakeGradient = std::function<std::vector<at::Tensor>()>;
+  // Makes the gradient of a microbatch; where it gets `take`, it hands over one tensor after
+  // another as the backward pass is through with it, an undefined one being zero, and returns
+  // nothing.
+  using TakeTensor = std::function<void(size_t, const at::Tensor&)>;
+  using MakeGradient = std::function<std::vector<at::Tensor>(const TakeTensor& take)>;
 
   // Gradient of the mean loss over the whole batch, in the order of weights_, as far as each of
   // `parts` makes it: threads hand to `take` its number and what makes it. The report gets that
@@ -122,6 +126,10 @@ class Trainer {
   // Their sum.
   std::vector<at::Tensor> Gradients(std::span<const Microbatch> parts, const LatentCache& cache,
                                     int num_workers, StepReport& report) const;
+  // The sum over all ranks: exchanged while the backward pass of the last microbatch goes on.
+  std::vector<at::Tensor> GradientsOfAll(std::span<const Microbatch> parts,
+                                         const LatentCache& cache, int num_workers, Comm& comm,
+                                         StepReport& report);
   // The sum over all ranks, float32, of the weights that this one owns.
   std::vector<at::Tensor> OwnGradients(const std::vector<Microbatch>& parts,
                                        const LatentCache& cache, int num_workers, Comm& comm,
@@ -163,6 +171,8 @@ class Trainer {
   at::Tensor null_text_;
   Optimizer optimizer_;
   RankTime last_time_;
+  // In which rank 0's first backward pass was through with the weights; empty before it.
+  std::vector<size_t> backward_order_;
   int64_t train_step_ = 0;
   int num_lost_in_a_row_ = 0;
 };
