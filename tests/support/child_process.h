@@ -29,10 +29,16 @@ class ChildProcess {
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(),
                                      O_WRONLY | O_CREAT, 0600);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+    // In a group of its own: where the tests' group is nobody's, as under nohup, one that is stopped
+    // would have the kernel send SIGHUP to all of them.
+    posix_spawnattr_t own_group;
+    posix_spawnattr_init(&own_group);
+    posix_spawnattr_setflags(&own_group, POSIX_SPAWN_SETPGROUP);
     std::vector<char*> words;
     for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
-    const int error = posix_spawn(&pid_, words[0], &actions, nullptr, words.data(), environ);
+    const int error = posix_spawn(&pid_, words[0], &actions, &own_group, words.data(), environ);
+    posix_spawnattr_destroy(&own_group);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     if (error != 0) {
