@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
 #include <set>
+#include <sstream>
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
@@ -59,8 +59,8 @@ std::string FaultOf(const std::string& name, const MatrixShape& shape, const Wei
 std::vector<std::string> WordsIn(const std::vector<std::string>& names) {
   std::set<std::string> words;
   for (const std::string& name : names) {
-    for (const auto part : std::views::split(name, '.')) {
-      const std::string word(part.begin(), part.end());
+    std::istringstream parts(name);
+    for (std::string word; std::getline(parts, word, '.');) {
       if (word.find_first_not_of("0123456789") != std::string::npos) words.insert(word);
     }
   }
@@ -132,11 +132,8 @@ Lora InitialLora(const DitOptions& dit, const LoraOptions& options, const Rng& r
 void CheckLora(const DitOptions& dit, const Lora& lora, const std::string& where) {
   const std::map<std::string, MatrixShape> matrices = BlockMatrices(dit);
   std::vector<std::string> faults;
-  size_t num_known = 0;
   for (const auto& [name, shape] : matrices) {
-    const size_t found = lora.weights.count(NameOfA(name)) + lora.weights.count(NameOfB(name));
-    num_known += found;
-    if (found == 0) continue;
+    if (!lora.weights.contains(NameOfA(name)) && !lora.weights.contains(NameOfB(name))) continue;
     if (const std::string fault = FaultOf(name, shape, lora.weights); !fault.empty())
       faults.push_back(fault);
   }

@@ -21,13 +21,17 @@ class FairQueue {
     changed_.notify_one();
   }
 
-  // Waits for the next job, and takes those that wait behind it, `most` in all, in their turns;
-  // none once the queue is closed and empty.
-  std::vector<Job> Pop(int most) {
+  // Waits for the next job, and takes those that wait behind it, `most` in all, in their turns, up
+  // to one that is `last`; none once the queue is closed and empty.
+  template <class IsLast>
+  std::vector<Job> Pop(int most, const IsLast& is_last) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return closed_ || !waiting_.empty(); });
     std::vector<Job> jobs;
-    while (!waiting_.empty() && std::ssize(jobs) < most) jobs.push_back(Next());
+    while (!waiting_.empty() && std::ssize(jobs) < most) {
+      jobs.push_back(Next());
+      if (is_last(jobs.back())) break;
+    }
     return jobs;
   }
 

@@ -158,7 +158,7 @@ template <class Work>
 std::exception_ptr ErrorOf(Work&& work) {
   try {
     work();
-  } catch (...) {
+  } catch (const std::exception&) {
     return std::current_exception();
   }
   return nullptr;
@@ -202,26 +202,28 @@ std::vector<PlanOutcome> Planner::MakePlans(const std::vector<PlanAsk>& asks) {
   std::vector<Clip> seen;
   std::vector<PlanRequest> requests;
   for (size_t i = 0; i < asks.size(); ++i) {
-    const auto& [request, plan_request] = asks[i];
+    const PlanAsk& ask = asks[i];
     outcomes[i].error = ErrorOf([&] {
-      if (!request->job.empty()) {
-        outcomes[i].reply = RunJob(*request, plan_request);
+      if (!ask.request->job.empty()) {
+        outcomes[i].reply = RunJob(*ask.request, ask.plan_request);
         return;
       }
-      seen.push_back(SeenClip(*request, needs_, views_));
-      requests.push_back(plan_request);
+      seen.push_back(SeenClip(*ask.request, needs_, views_));
+      requests.push_back(ask.plan_request);
       planned.push_back(i);
     });
   }
   std::vector<Plan> plans;
-  const std::exception_ptr error =
-      ErrorOf([&] { plans = model_.policy->ActTogether(seen, requests); });
+  const std::exception_ptr error = ErrorOf([&] {
+    if (!seen.empty()) plans = model_.policy->ActTogether(seen, requests);
+  });
   for (size_t k = 0; k < planned.size(); ++k) {
-    auto& [reply, own_error] = outcomes[planned[k]];
-    own_error = ErrorOf([&] {
+    PlanOutcome& outcome = outcomes[planned[k]];
+    outcome.error = ErrorOf([&] {
       if (error && planned.size() == 1) std::rethrow_exception(error);
-      reply.plan = error ? model_.policy->Act(seen[k], requests[k]) : std::move(plans[k]);
-      reply.actions = ActionsOf(reply.plan, *asks[planned[k]].request);
+      Plan& plan = outcome.reply.plan;
+      plan = error ? model_.policy->Act(seen[k], requests[k]) : std::move(plans[k]);
+      outcome.reply.actions = ActionsOf(plan, *asks[planned[k]].request);
     });
   }
   return outcomes;

@@ -1,7 +1,6 @@
 #include "serve/service.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "aim/base/error.h"
@@ -307,12 +306,13 @@ void Service::AcceptPlan(uint64_t id, Client& client, PolicyRequest& request,
 
 void Service::Work() {
   for (;;) {
-    std::vector<PendingPtr> popped = queue_.Pop(options_.max_batch);
+    std::vector<PendingPtr> popped =
+        queue_.Pop(options_.max_batch, [](const PendingPtr& pending) { return pending->is_alone; });
     if (popped.empty()) return;
-    const auto alone =
-        std::ranges::stable_partition(popped, std::logical_not(), &Pending::is_alone);
-    PlanTogether({popped.begin(), alone.begin()});
-    for (const PendingPtr& pending : alone) PlanTogether({pending});
+    const PendingPtr last = popped.back();
+    if (last->is_alone) popped.pop_back();
+    PlanTogether(popped);
+    if (last->is_alone) PlanTogether({last});
   }
 }
 

@@ -72,6 +72,7 @@ void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensor
 // Falling element size keeps every tensor aligned to its own.
 std::vector<std::string> OrderInFile(const std::map<std::string, TensorInfo>& tensors) {
   std::vector<std::string> order;
+  order.reserve(tensors.size());
   for (const auto& [name, info] : tensors) order.push_back(name);
   std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
     return c10::elementSize(tensors.at(a).dtype) > c10::elementSize(tensors.at(b).dtype);

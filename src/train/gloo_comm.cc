@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <future>
 #include <map>
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 #include "aim/train/launch.h"
 #include "train/heartbeat.h"
 #include "train/stopwatch.h"
@@ -113,9 +116,9 @@ class GlooComm : public Comm {
     } catch (const std::exception& error) {
       const std::string what = error.what();
       throw IoError({.where = launch_.master_addr + ":" + std::to_string(launch_.master_port),
-                     .got = "not met by rank " + std::to_string(launch_.rank) + " (" +
+                     .got = "without all others, says rank " + std::to_string(launch_.rank) + " (" +
                             what.substr(0, what.find('\n')) + ")",
-                     .expected = std::to_string(launch_.size) + " ranks there",
+                     .expected = std::to_string(launch_.size) + " ranks that meet there",
                      .fix = "check MASTER_ADDR and MASTER_PORT, and that every rank was started"});
     }
   }
@@ -256,6 +259,7 @@ class GlooComm : public Comm {
 
   static at::Tensor Flat(const std::vector<at::Tensor>& tensors) {
     std::vector<at::Tensor> parts;
+    parts.reserve(tensors.size());
     for (const at::Tensor& tensor : tensors) parts.push_back(tensor.reshape({-1}));
     return at::cat(parts);
   }
@@ -275,8 +279,35 @@ class GlooComm : public Comm {
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
 };
 
+// While it lives, SIGINT and SIGTERM end the process.
+class PlainSignals {
+ public:
+  PlainSignals() {
+    for (size_t i = 0; i < kSignals.size(); ++i) {
+      struct sigaction plain = {};
+      plain.sa_handler = SIG_DFL;
+      sigaction(kSignals[i], &plain, &before_[i]);
+    }
+  }
+  ~PlainSignals() {
+    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  PlainSignals(const PlainSignals&) = delete;
+  PlainSignals& operator=(const PlainSignals&) = delete;
+
+ private:
+  static constexpr std::array<int, 2> kSignals = {SIGINT, SIGTERM};
+  std::array<struct sigaction, 2> before_ = {};
+};
+
 }  // namespace
 
-std::unique_ptr<Comm> MeetRanks(const Launch& launch) { return std::make_unique<GlooComm>(launch); }
+std::unique_ptr<Comm> MeetRanks(const Launch& launch) {
+  LogInfo("rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.size) +
+          " meets the others at " + launch.master_addr + ":" + std::to_string(launch.master_port) +
+          ", within five minutes");
+  const PlainSignals plain;  // nothing is begun that would have to be ended
+  return std::make_unique<GlooComm>(launch);
+}
 
 }  // namespace aim

@@ -50,6 +50,12 @@ Launch FromVariables(const Launcher& launcher, int rank, int size) {
   Launch launch{.launcher = launcher.name, .rank = rank, .size = size, .master_addr = ""};
   launch.local_size = CountIn(launcher.local_size).value_or(size);
   launch.master_port = CountIn("MASTER_PORT").value_or(launch.master_port);
+  if (launch.master_port < 1 || launch.master_port > 65535) {
+    throw ConfigError({.where = "the environment's MASTER_PORT",
+                       .got = std::to_string(launch.master_port),
+                       .expected = "from 1 to 65535",
+                       .fix = ""});
+  }
   const char* address = std::getenv("MASTER_ADDR");
   if (address != nullptr) launch.master_addr = address;
   if (!launch.master_addr.empty()) return launch;

@@ -56,16 +56,18 @@ void OrderedSum::Add(int64_t index, const std::function<std::vector<at::Tensor>(
 
 void OrderedSum::AddByTensor(int64_t index, const std::function<void(const AddTensor&)>& make) {
   Turn turn(*this);
-  {
+  // Until the turn comes the backward pass stands still at its first tensor; nobody else adds until
+  // it has passed.
+  const auto wait = [&] {
     std::unique_lock lock(mutex_);
     turn_passed_.wait(lock, [&] { return failed_ || next_ == index; });
-    if (failed_) return;
-  }
-  // Nobody else adds until the turn has passed.
+    return !failed_;
+  };
   make([&](size_t i, const at::Tensor& tensor) {
     const c10::NoGradGuard no_grad;
-    sums_[i].add_(tensor);
+    if (wait()) sums_[i].add_(tensor);
   });
+  if (!wait()) return;
   const std::lock_guard lock(mutex_);
   ++next_;
   turn.Pass();

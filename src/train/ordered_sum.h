@@ -28,7 +28,7 @@ class OrderedSum {
   void Add(int64_t index, const std::function<std::vector<at::Tensor>()>& make);
 
   // The same for a part whose tensors come one after another: `make` hands each with its number to
-  // what it gets, and begins when the parts before it have been added.
+  // what it gets, which waits until the parts before it have been added.
   using AddTensor = std::function<void(size_t, const at::Tensor&)>;
   void AddByTensor(int64_t index, const std::function<void(const AddTensor&)>& make);
 

@@ -5,9 +5,16 @@
 #include <functional>
 #include <vector>
 
+#include "aim/tensor/weights.h"
 #include "aim/train/comm.h"
 
 namespace aim {
+
+// Numbers of weights in about the order in which a backward pass is through with them: the head,
+// the blocks from the last to the first, then what was computed before the blocks that read it
+// (keys and values of the text, cameras, time). Of the names alone: sums have the same bits after
+// --resume.
+std::vector<size_t> BackwardOrder(const WeightMap& weights);
 
 // Groups of tensors, by their numbers, in the order in which a backward pass is through with them.
 // A group ends where it has `group_bytes`.
@@ -26,9 +33,6 @@ class OverlappedSum {
   // All are; waits until they are summed.
   void Finish();
 
-  // Those that were said to be ready, in that order.
-  const std::vector<size_t>& arrivals() const { return arrivals_; }
-
  private:
   void StartNext();
 
@@ -36,7 +40,6 @@ class OverlappedSum {
   std::vector<std::vector<size_t>> groups_;
   Comm& comm_;
   std::vector<bool> ready_;
-  std::vector<size_t> arrivals_;
   size_t next_ = 0;  // group
   std::vector<std::function<void()>> waits_;
 };

@@ -50,7 +50,11 @@ void SendOrder(RankOrder order, Comm& comm) {
 
 void SendStart(const std::optional<RankStart>& start, Comm& comm) {
   if (!start) return SendText("{}", comm);
-  const nlohmann::json told = {{"options", OptionsToJson(start->options)},
+  // The type that rank 0's processor asks for: ranks that rounded otherwise would drift apart.
+  TrainOptions options = start->options;
+  options.dtype =
+      ResolveDtype(options.dtype) == at::kFloat ? ComputeDtype::kF32 : ComputeDtype::kBf16;
+  const nlohmann::json told = {{"options", OptionsToJson(options)},
                                {"dit", OptionsToJson(start->network.dit)},
                                {"seed", start->seed},
                                {"cache", std::filesystem::absolute(start->cache).string()},

@@ -29,7 +29,7 @@ RankWatch::Interval RankWatch::Close() {
     const double own = sums_[i].compute_s / sums_[i].num_samples;
     const double median = Median(others);
     slow_intervals_[i] = own > kFactor * median ? slow_intervals_[i] + 1 : 0;
-    if (slow_intervals_[i] == kIntervals)
+    if (slow_intervals_[i] == kIntervals && named_.insert(i).second)
       interval.slow.push_back({static_cast<int>(i), own / median});
   }
   sums_.clear();

@@ -1,6 +1,7 @@
 // Which rank the others wait for.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "aim/train/trainer.h"
@@ -31,6 +32,7 @@ class RankWatch {
  private:
   std::vector<RankTime> sums_;
   std::vector<int> slow_intervals_;  // of each rank, up to now
+  std::set<size_t> named_;
 };
 
 }  // namespace aim

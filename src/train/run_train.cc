@@ -93,6 +93,8 @@ class TrainingLoop {
         best_step_(BestStep(run.out())),
         metrics_(run.out() / "metrics.jsonl", trainer_.train_step()),
         events_(run.out(), trainer_.train_step()) {
+    // That of a start which got further than its last checkpoint is made up again.
+    if (best_step_ && *best_step_ > trainer_.train_step()) best_step_.reset();
     if (best_step_) checkpoints_.KeepBest(*best_step_);
   }
 
@@ -184,8 +186,8 @@ class TrainingLoop {
   void ValidateIfDue() {
     const int64_t step = trainer_.train_step();
     if (step == 0 || setup_.validation.empty() || !IsDue(options_.validate_every)) return;
-    const nlohmann::json last = metrics_.Last("validation");
-    if (last.is_null() || last["train_step"] != step) {
+    const auto& done = metrics_.history().validations();
+    if (done.empty() || done.back().train_step != step) {
       GatherAverage();
       Append({{"train_step", step}, {"validation", Validate()}});
       setup_.ReleaseEncoders();

@@ -10,7 +10,7 @@ void TrainRunOptions::Validate() const {
   CheckRanges(*this);
   dit.Validate();
   autoencoder.Validate();
-  DataMixes{train};  // throws for a text that is none
+  const DataMixes mixes(train);  // throws for a text that is none
   if (train.mix.empty())
     throw ConfigError({"train.mix", "zero for every mode", "at least one mode above 0", ""});
   const std::set<double> decays(train.more_ema.begin(), train.more_ema.end());
@@ -25,6 +25,12 @@ void TrainRunOptions::Validate() const {
                        .got = "given with train.zero = " + std::to_string(train.zero),
                        .expected = "none where ranks divide the averages",
                        .fix = "leave it out, or train.zero at 0"});
+  }
+  if (train.ship == Shipped::kBest && train.validation_episodes == 0) {
+    throw ConfigError({.where = "train.ship",
+                       .got = "best",
+                       .expected = "last, as no episode is kept to validate on",
+                       .fix = "set train.validation_episodes above 0"});
   }
   if (train.lora.rank > 0 && init.empty()) {
     throw ConfigError({.where = "train.lora.rank",

@@ -83,15 +83,6 @@ void HandOver(const at::Tensor& loss, const std::vector<at::Tensor>& leaves,
   }
 }
 
-// The numbers that rank 0 has.
-std::vector<size_t> OfRank0(const std::vector<size_t>& numbers, size_t count, Comm& comm) {
-  std::vector<at::Tensor> told = {at::zeros({static_cast<int64_t>(count)}, at::kLong)};
-  auto* first = told[0].mutable_data_ptr<int64_t>();
-  if (comm.rank() == 0) std::copy(numbers.begin(), numbers.end(), first);
-  comm.Broadcast(0, told);
-  return {first, first + count};
-}
-
 WeightMap CopyOf(const WeightMap& weights) {
   WeightMap copy;
   for (const auto& [name, weight] : weights) copy[name] = weight.clone();
@@ -206,8 +197,8 @@ void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache
       return gradients;
     });
   });
-  report.data_s = std::accumulate(data_s.begin(), data_s.end(), 0.0);
-  report.work_s = std::accumulate(work_s.begin(), work_s.end(), 0.0);
+  report.data_s += std::accumulate(data_s.begin(), data_s.end(), 0.0);
+  report.work_s += std::accumulate(work_s.begin(), work_s.end(), 0.0);
   for (size_t i = 0; i < parts.size(); ++i) {
     for (size_t j = 0; j < parts[i].size(); ++j) {
       const auto loss = losses[i][static_cast<int64_t>(j)].item<double>();
@@ -229,15 +220,11 @@ std::vector<at::Tensor> Trainer::Gradients(std::span<const Microbatch> parts,
 
 std::vector<at::Tensor> Trainer::GradientsOfAll(std::span<const Microbatch> parts,
                                                 const LatentCache& cache, int num_workers,
-                                                Comm& comm, StepReport& report) {
+                                                Comm& comm, StepReport& report) const {
   constexpr int64_t kGroupBytes = int64_t{16} << 20;
-  std::vector<size_t> order = backward_order_;
-  if (order.empty()) {  // which is then learnt: text and cameras come last, though blocks read them
-    order.resize(weights_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-  }
   OrderedSum sum(TensorsOf(weights_));
-  OverlappedSum of_all(sum.tensors(), GroupsInOrder(order, sum.tensors(), kGroupBytes), comm);
+  OverlappedSum of_all(sum.tensors(),
+                       GroupsInOrder(BackwardOrder(weights_), sum.tensors(), kGroupBytes), comm);
   const auto last = static_cast<int64_t>(parts.size()) - 1;
   MakeGradients(parts, cache, num_workers, report, [&](int64_t i, const MakeGradient& make) {
     if (i < last) return sum.Add(i, [&] { return make({}); });
@@ -249,7 +236,6 @@ std::vector<at::Tensor> Trainer::GradientsOfAll(std::span<const Microbatch> part
     });
   });
   of_all.Finish();
-  if (backward_order_.empty()) backward_order_ = OfRank0(of_all.arrivals(), order.size(), comm);
   return std::move(sum.tensors());
 }
 

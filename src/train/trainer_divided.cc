@@ -87,8 +87,8 @@ std::vector<at::Tensor> Trainer::OwnGradients(const std::vector<Microbatch>& par
     sums = SumToOwners(sum, like, owners_, dtype, comm);
   } else {
     const auto most = static_cast<size_t>(num_workers);
-    const std::vector<double> rounds =
-        TellAll(static_cast<double>((parts.size() + most - 1) / most), comm);
+    const size_t own_rounds = (parts.size() + most - 1) / most;
+    const std::vector<double> rounds = TellAll(static_cast<double>(own_rounds), comm);
     const auto num_rounds = static_cast<size_t>(*std::max_element(rounds.begin(), rounds.end()));
     for (size_t round = 0; round < num_rounds; ++round) {
       const size_t begin = std::min(parts.size(), round * most);

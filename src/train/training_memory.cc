@@ -11,6 +11,7 @@
 #include "aim/base/text.h"
 #include "aim/diffusion/canvas.h"
 #include "aim/model/lora.h"
+#include "aim/train/data_mixes.h"
 #include "aim/train/optimizer.h"
 #include "aim/train/shares.h"
 #include "aim/train/trainer.h"
@@ -80,7 +81,7 @@ SampleSize LargestSample(const LatentCache& cache, const DitOptions& dit,
   const CanvasShape shape{static_cast<int>(latents.size(1)), latents.size(4), latents.size(5),
                           latents.size(6)};
   SampleSize largest{.text_rows = first.text.size(1)};
-  for (const std::string& mode : options.mix.Names()) {
+  for (const std::string& mode : DataMixes(options).ModesOf(cache)) {
     const CanvasPlan plan = PlanCanvas(FindMode(mode), shape, dit);
     const int64_t of_frame = shape.height / dit.patch * (shape.width / dit.patch);
     largest.tokens = std::max(largest.tokens, plan.num_frames() * of_frame);
@@ -139,6 +140,8 @@ TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options
   const int64_t num_summed = is_divided && options.zero == 2 ? most.numbers : memory.num_trained;
   memory.gradients = num_summed * SizeOf(SumDtype(memory.num_trained, at::kFloat)) +
                      (is_divided ? most.numbers * kFloat : 0) + workers * leaf_bytes;
+  if (!is_divided && ranks.size > 1)  // the buffers that are sent
+    memory.gradients += memory.num_trained * SizeOf(SumDtype(memory.num_trained, at::kFloat));
   memory.activations = ActivationBytes(dit, options, sample) *
                        std::min<int64_t>(options.batch_size, workers * options.microbatch);
   return memory;

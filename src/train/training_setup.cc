@@ -7,6 +7,7 @@
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
+#include "aim/base/out_place.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
@@ -86,6 +87,18 @@ int64_t CountVideos(const LatentCache& cache) {
             "videos alone");
   }
   return count;
+}
+
+// Where clips with actions are trained on and none is held out, nothing tells how well they are
+// met.
+void WarnOfUnmeasured(const TrainingSetup& setup) {
+  const bool trains_actions =
+      std::ranges::any_of(setup.config.trained_modes,
+                          [](const std::string& mode) { return FindMode(mode).action.present; });
+  if (!trains_actions || setup.validation.empty() || !setup.validation.with_actions.empty()) return;
+  LogWarning("all " + CountText(static_cast<int64_t>(setup.validation.size()), "clip") +
+             " held out are videos without actions: no error in mm is measured, and the best "
+             "validation is judged by pictures; raise train.validation_episodes");
 }
 
 }  // namespace
@@ -174,6 +187,11 @@ int64_t BytesOf(const WeightMap& weights) {
 TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                               int64_t most_episodes) {
   options.Validate();
+  for (const std::string& data : options.data) {
+    const std::string folder =
+        std::filesystem::exists(data) ? data : data.substr(0, data.rfind('@'));
+    if (!run.out().empty() && std::filesystem::exists(folder)) RefuseOutInside(run.out(), folder);
+  }
   if (run.device() != "cpu") {
     throw ConfigError({.where = "--device",
                        .got = run.device(),
@@ -190,6 +208,7 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                        .expected = "last, as there is no episode to validate on",
                        .fix = "set train.validation_episodes above 0"});
   }
+  WarnOfUnmeasured(setup);
   setup.ReleaseEncoders();
   setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());
   setup.num_listed = std::max(setup.num_listed, setup.num_episodes);

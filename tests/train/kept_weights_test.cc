@@ -58,6 +58,7 @@ TEST_F(KeptWeightsTest, TheBestValidationIsKeptAsABundle) {
   EXPECT_EQ(ReadFile(folder / "dit.safetensors"),
             ReadFile(folder_ / "run" / "bundle" / "dit.safetensors"));
   const int64_t step = report.best["train_step"];
+  EXPECT_LT(step, 6);
   char name[32];
   std::snprintf(name, sizeof(name), "step_%08d", static_cast<int>(step));
   EXPECT_TRUE(fs::exists(folder_ / "run" / "checkpoints" / name));
@@ -105,6 +106,28 @@ TEST_F(KeptWeightsTest, FurtherAveragesAreBundles) {
   RunContext twice({.out = folder_ / "twice"});
   testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, twice); },
                                          {"train.more_ema is a decay twice"});
+}
+
+TEST_F(KeptWeightsTest, OptionsThatContradictTheBundleAreRefused) {
+  options_.train.steps = 1;
+  RunHere("run");
+  options_.init = (folder_ / "run" / "bundle").string();
+  RunHere("same");
+  options_.dit.num_layers = 3;
+  RunContext run({.out = folder_ / "other"});
+  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
+                                         {"dit.num_layers is 3", "1", "--init"});
+}
+
+// Who reads the data next would read it.
+TEST_F(KeptWeightsTest, ARunInsideOfItsDataIsRefused) {
+  const std::string data = options_.data.front();
+  for (const char* ratio : {"", "@2"}) {
+    options_.data = {data + ratio};
+    RunContext run({.out = folder_ / "data" / "run"});
+    testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); }, {"--out"});
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "data" / "run" / "metrics.jsonl"));
+  }
 }
 
 }  // namespace

@@ -95,6 +95,8 @@ TEST_F(LaunchTest, WhatContradictsItselfIsRefused) {
   Refuses({{"RANK", "2"}, {"WORLD_SIZE", "2"}}, {"RANK is 2", "less than WORLD_SIZE"});
   Refuses({{"RANK", "-1"}, {"WORLD_SIZE", "2"}}, {"\"-1\"", "a number"});
   Refuses({{"RANK", "x"}, {"WORLD_SIZE", "2"}}, {"\"x\"", "a number"});
+  for (const char* port : {"0", "65536"})
+    Refuses({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_PORT", port}}, {"MASTER_PORT is", port});
 }
 
 }  // namespace

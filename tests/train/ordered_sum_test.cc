@@ -68,16 +68,19 @@ TEST(OrderedSumTest, AtMostOnePartAThreadIsAlive) {
 // for.
 TEST(OrderedSumTest, APartMayComeTensorByTensor) {
   OrderedSum sum({at::zeros({3}), at::zeros({2})});
-  std::atomic<bool> first_added{false};
+  std::atomic<bool> first_made{false}, last_begun{false};
   {
     std::jthread last([&] {
       sum.AddByTensor(1, [&](const OrderedSum::AddTensor& add) {
-        EXPECT_TRUE(first_added);
+        last_begun = true;
+        last_begun.notify_all();
         add(1, at::full({2}, -1e17f));
+        EXPECT_TRUE(first_made);
       });
     });
     sum.Add(0, [&]() -> std::vector<at::Tensor> {
-      first_added = true;
+      last_begun.wait(false);  // both are made at the same time
+      first_made = true;
       return {at::ones({3}), at::full({2}, 1e17f)};
     });
   }

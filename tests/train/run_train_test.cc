@@ -375,17 +375,6 @@ TEST_F(RunTrainTest, ReRecordedDataIsEncodedAgain) {
   EXPECT_NE(LatentCache::Open(folder_ / "cache").key(), key);
 }
 
-TEST_F(RunTrainTest, OptionsThatContradictTheBundleAreRefused) {
-  options_.train.steps = 1;
-  RunHere("run");
-  options_.init = (folder_ / "run" / "bundle").string();
-  RunHere("same");
-  options_.dit.num_layers = 3;
-  RunContext run({.out = folder_ / "other"});
-  testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
-                                         {"dit.num_layers is 3", "1", "--init"});
-}
-
 // run.json holds all that --config needs to do the same again.
 TEST_F(RunTrainTest, TheRecordOfARunRepeatsIt) {
   ASSERT_EQ(Run("run", 2).exit_code, 0);

@@ -44,7 +44,8 @@ std::vector<int> DrawViews(int count, int num_views, Rng& rng);
 Clip TakeViews(const Clip& clip, const std::vector<int>& views);
 
 // Varies every view by itself, all its frames alike, and its cameras so that they fit exactly.
-// Poses and prompt stay. A view without calibration gets another light alone. Draws as many numbers whatever the strengths.
+// Poses and prompt stay. A view without calibration gets another light alone. Draws as many numbers
+// whatever the strengths.
 Clip Augment(Clip clip, const AugmentOptions& options, Rng& rng);
 
 }  // namespace aim

@@ -28,8 +28,8 @@ struct CameraGrid {
 //   none           undefined
 //
 // T_l = 1 + (T - 1) / temporal_factor. Float32 on the CPU. Zeros where a view has no camera (its
-// track is empty): a ray's direction has length 1, so that no known camera looks like it. Throws ConfigError if `features` and the
-// autoencoder's channels do not fit together.
+// track is empty): a ray's direction has length 1, so that no known camera looks like it. Throws
+// ConfigError if `features` and the autoencoder's channels do not fit together.
 at::Tensor CameraVectors(const DitOptions& options, const Autoencoder& autoencoder,
                          const std::vector<CameraTrack>& cameras, const CameraGrid& grid);
 

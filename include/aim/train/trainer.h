@@ -67,9 +67,9 @@ class Trainer {
           const RankPlace& place = {});
 
   // One optimizer step; all ranks take it together and have the same weights after it. The result
-  // depends on (weights, seed, step, cache, number of ranks), not on the number of workers. A step
-  // whose gradient is not finite is left out; throws InputError when that happened more than
-  // options.max_lost_steps times in a row.
+  // depends on (weights, seed, step, cache, number of ranks), not on the number of workers (of
+  // ranks at zero = 2 it does where sums are float32). A step whose gradient is not finite is left
+  // out; throws InputError when that happened more than options.max_lost_steps times in a row.
   StepReport Step(const LatentCache& cache, Comm& comm, bool asked_to_stop = false);
 
   // Weights, averages, moments and step become those of rank 0, or what rank 0 has loaded for those
@@ -129,7 +129,7 @@ class Trainer {
   // The sum over all ranks: exchanged while the backward pass of the last microbatch goes on.
   std::vector<at::Tensor> GradientsOfAll(std::span<const Microbatch> parts,
                                          const LatentCache& cache, int num_workers, Comm& comm,
-                                         StepReport& report);
+                                         StepReport& report) const;
   // The sum over all ranks, float32, of the weights that this one owns.
   std::vector<at::Tensor> OwnGradients(const std::vector<Microbatch>& parts,
                                        const LatentCache& cache, int num_workers, Comm& comm,
@@ -171,8 +171,6 @@ class Trainer {
   at::Tensor null_text_;
   Optimizer optimizer_;
   RankTime last_time_;
-  // In which rank 0's first backward pass was through with the weights; empty before it.
-  std::vector<size_t> backward_order_;
   int64_t train_step_ = 0;
   int num_lost_in_a_row_ = 0;
 };
