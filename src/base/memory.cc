@@ -6,6 +6,10 @@
 
 #include "aim/base/error.h"
 
+// jemalloc's, where a program has it.
+extern "C" int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
+                       size_t new_size) __attribute__((weak));
+
 namespace aim {
 namespace {
 
@@ -55,6 +59,11 @@ void CheckMemory(int64_t needed_bytes, const std::string& where, const std::stri
                      .got = "in need of " + MemoryText(needed_bytes) + " of memory",
                      .expected = "at most the " + MemoryText(available) + " that are free",
                      .fix = fix});
+}
+
+void ReturnFreedMemory() {
+  constexpr const char* kOfAllArenas = "arena.4096.purge";
+  if (mallctl != nullptr) mallctl(kOfAllArenas, nullptr, nullptr, nullptr, 0);
 }
 
 }  // namespace aim

@@ -13,6 +13,7 @@
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
+#include "aim/base/memory.h"
 #include "aim/base/parallel.h"
 #include "aim/base/parse_json.h"
 #include "aim/base/text.h"
@@ -24,6 +25,10 @@
 
 namespace aim {
 namespace {
+
+// Of memory that is kept for the next step: microbatches of many shapes leave pieces that fit none,
+// tens of megabytes a step.
+constexpr int64_t kStepsBetweenReturns = 32;
 
 constexpr int64_t kMostSteps = int64_t{1} << 53;
 
@@ -301,6 +306,7 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   last_time_.num_samples = 0;
   for (const Microbatch& part : parts) last_time_.num_samples += static_cast<double>(part.size());
   CountLost(report, plan, cache);
+  if (train_step_ % kStepsBetweenReturns == 0) ReturnFreedMemory();
   return report;
 }
 
