@@ -23,6 +23,10 @@ void AppendSegment(CanvasPlan& plan, const SegmentRule& rule, Given given, int v
 
 }  // namespace
 
+CanvasShape ShapeOfCanvas(const at::Tensor& latents) {
+  return {static_cast<int>(latents.size(1)), latents.size(4), latents.size(5), latents.size(6)};
+}
+
 CanvasPlan PlanCanvas(const Mode& mode, const CanvasShape& shape, const DitOptions& options,
                       bool first_pose_given) {
   CanvasPlan plan;

@@ -117,9 +117,8 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   const at::InferenceMode guard;
   Stopwatch stopwatch;
   const Batch batch = EncodeBatch(model, clips);
-  const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4),
-                          batch.latents.size(5), batch.latents.size(6)};
-  const CanvasPlan plan = PlanCanvas(mode, shape, model.dit->options, options.first_pose_given);
+  const CanvasPlan plan =
+      PlanCanvas(mode, ShapeOfCanvas(batch.latents), model.dit->options, options.first_pose_given);
   Conditions conditions;
   conditions.text = batch.text;
   if (batch.camera.defined()) conditions.camera = GatherCamera(plan, batch.camera);

@@ -59,14 +59,17 @@ WeightMap ReadSafetensors(const std::filesystem::path& path) {
   return OpenSafetensors(path).tensors;
 }
 
+std::map<std::string, TensorInfo> InfosOf(const WeightMap& tensors) {
+  std::map<std::string, TensorInfo> infos;
+  for (const auto& [name, tensor] : tensors)
+    infos[name] = {tensor.scalar_type(), tensor.sizes().vec()};
+  return infos;
+}
+
 void WriteSafetensors(const std::filesystem::path& path, const WeightMap& tensors,
                       const Metadata& metadata) {
-  std::map<std::string, TensorInfo> infos;
-  for (const auto& [name, tensor] : tensors) {
-    infos[name] = {tensor.scalar_type(), tensor.sizes().vec()};
-  }
   StreamSafetensors(
-      path, infos, [&](const std::string& name) { return tensors.at(name); }, metadata);
+      path, InfosOf(tensors), [&](const std::string& name) { return tensors.at(name); }, metadata);
 }
 
 // Falling element size keeps every tensor aligned to its own.

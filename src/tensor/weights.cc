@@ -102,6 +102,12 @@ WeightMap ConvertWeights(const WeightMap& weights, at::ScalarType dtype, c10::De
                     .fix = "store them as float32"});
 }
 
+ShapeMap ShapesOf(const WeightMap& weights) {
+  ShapeMap shapes;
+  for (const auto& [name, weight] : weights) shapes[name] = weight.sizes().vec();
+  return shapes;
+}
+
 Fingerprinter::Fingerprinter() : state_(StableHash("aim weights")) {}
 
 void Fingerprinter::Add(const std::string& name, const at::Tensor& weight) {
@@ -112,12 +118,7 @@ void Fingerprinter::Add(const std::string& name, const at::Tensor& weight) {
   state_ = HashBytes(bytes.const_data_ptr(), bytes.nbytes(), state_);
 }
 
-std::string Fingerprinter::Text() const {
-  const uint64_t hash = StableHash("end", state_);
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[(hash >> shift) & 15];
-  return text;
-}
+std::string Fingerprinter::Text() const { return HexText(StableHash("end", state_)); }
 
 std::string Fingerprint(const WeightMap& weights) {
   Fingerprinter print;

@@ -193,6 +193,12 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
        "clips.fps, with --init to the bundle's"});
 }
 
+std::vector<std::string> DataFolders(const std::vector<std::string>& data) {
+  std::vector<std::string> folders;
+  for (const std::string& text : data) folders.push_back(ParseSource(text).dir);
+  return folders;
+}
+
 DataSplit ListTrainingData(const std::vector<std::string>& data, int validation_episodes,
                            uint64_t seed, const EpisodeEdit& edit, const DataMixes& mixes) {
   if (data.empty())

@@ -54,12 +54,6 @@ std::string FingerprintDivided(const WeightMap& form, const WeightMap& own, cons
 
 }  // namespace
 
-ShapeMap ShapesOf(const WeightMap& weights) {
-  ShapeMap shapes;
-  for (const auto& [name, weight] : weights) shapes[name] = weight.sizes().vec();
-  return shapes;
-}
-
 std::vector<at::Tensor> TensorsOf(const WeightMap& weights) {
   std::vector<at::Tensor> tensors;
   for (const auto& [name, weight] : weights) tensors.push_back(weight);
@@ -133,9 +127,7 @@ WeightMap GatherToRank0(const WeightMap& form, const WeightMap& own, const Owner
 void WriteDivided(const std::filesystem::path& path, const WeightMap& form, const WeightMap& own,
                   const OwnerOf& owner, Comm& comm) {
   const std::string fingerprint = FingerprintDivided(form, own, owner, comm);
-  std::map<std::string, TensorInfo> infos;
-  for (const auto& [name, tensor] : form)
-    infos[name] = {tensor.scalar_type(), tensor.sizes().vec()};
+  const std::map<std::string, TensorInfo> infos = InfosOf(form);
   const auto fetch = [&](const std::string& name) {
     const int from = owner(name);
     std::vector<at::Tensor> one = {comm.rank() == from ? own.at(name) : RoomFor(form.at(name))};

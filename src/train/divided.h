@@ -11,7 +11,6 @@
 
 namespace aim {
 
-ShapeMap ShapesOf(const WeightMap& weights);
 std::vector<at::Tensor> TensorsOf(const WeightMap& weights);
 
 // The root of a sum in the order of the numbers: the bits of a loop.

@@ -84,7 +84,8 @@ DryRunReport RunDryTraining(const TrainRunOptions& options, RunContext& run) {
   const auto of_all = [&](auto count) {
     return static_cast<int64_t>(share * static_cast<double>(count));
   };
-  const SampleSize sample = LargestSample(*setup.cache, setup.config.dit, options.train);
+  const SampleSize sample =
+      LargestSample(*setup.cache, setup.config.dit, setup.config.trained_modes);
   DryRunReport report{.memory = EstimateMemory(setup.config.dit, options.train, sample),
                       .steps = options.train.steps,
                       .num_episodes = setup.num_listed,

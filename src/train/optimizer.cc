@@ -175,9 +175,7 @@ WeightMap Optimizer::State() const {
 }
 
 void Optimizer::LoadState(const WeightMap& state, const std::string& where) {
-  ShapeMap expected;
-  for (const auto& [name, tensor] : State()) expected[name] = tensor.sizes().vec();
-  CheckWeights(state, expected, where);
+  CheckWeights(state, ShapesOf(State()), where);
   const at::ScalarType dtype = DtypeOf(options_.moments);
   for (const auto& [name, moment] : state) {
     if (name == "step" || moment.scalar_type() == dtype) continue;

@@ -161,7 +161,7 @@ class TrainingLoop {
   static Trainer Begin(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup,
                        Comm& comm) {
     CheckTrainingMemory(setup.config.dit, options.train,
-                        LargestSample(*setup.cache, setup.config.dit, options.train),
+                        LargestSample(*setup.cache, setup.config.dit, setup.config.trained_modes),
                         BytesOf(setup.initial_weights), {comm.size(), comm.local_size()});
     RankStart start{
         .options = options.train,

@@ -23,9 +23,7 @@ at::Tensor SegmentWeights(const CanvasPlan& plan, double video_weight) {
 }
 
 CanvasPlan PlanOf(const Dit& dit, const SampleDraw& draw, const EncodedBatch& batch) {
-  const CanvasShape shape{static_cast<int>(batch.latents.size(1)), batch.latents.size(4),
-                          batch.latents.size(5), batch.latents.size(6)};
-  return PlanCanvas(*draw.mode, shape, dit.options, draw.first_pose_given);
+  return PlanCanvas(*draw.mode, ShapeOfCanvas(batch.latents), dit.options, draw.first_pose_given);
 }
 
 at::Tensor Predict(const Dit& dit, const CanvasLayout& layout, const DitInputs& inputs,

@@ -41,9 +41,8 @@ std::vector<Image> ImagesOf(const at::Tensor& video) {
 }
 
 // Action images [3, T, H, W] in [-1, 1] over pictures of the same moments.
-std::vector<Image> OverlaysOf(const at::Tensor& video, const at::Tensor& actions,
+std::vector<Image> OverlaysOf(std::vector<Image> images, const at::Tensor& actions,
                               const ActionImageSpec& spec) {
-  std::vector<Image> images = ImagesOf(video);
   const at::Tensor small = (Shrunk(actions) + 1) / 2;
   for (size_t i = 0; i < images.size(); ++i) {
     const at::Tensor action = small.select(1, static_cast<int64_t>(i)).contiguous();
@@ -94,8 +93,9 @@ SampleStrip StripOf(const Clip& clip, const GeneratedClip& generated, const Acti
   SampleStrip strip{.prompt = clip.prompt, .result = ResultOf(clip, generated), .rows = {}};
   strip.fps = clip.fps;
   const ClipView& view = clip.views.at(0);
-  const at::Tensor truth = VideoTensor(view, clip.height, clip.width, view.num_frames);
-  if (!generated.videos.empty()) Put("", ImagesOf(truth), ImagesOf(generated.videos[0]), strip);
+  const std::vector<Image> truth =
+      ImagesOf(VideoTensor(view, clip.height, clip.width, view.num_frames));
+  if (!generated.videos.empty()) Put("", truth, ImagesOf(generated.videos[0]), strip);
   if (!generated.action_videos.empty()) {
     const at::Tensor actions = ActionTensor(clip.poses, view.camera, spec);
     Put("actions", OverlaysOf(truth, actions, spec),

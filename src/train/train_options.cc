@@ -6,6 +6,14 @@
 
 namespace aim {
 
+void RequireBest(const TrainOptions& options, bool has_validation) {
+  if (options.ship != Shipped::kBest || has_validation) return;
+  throw ConfigError({.where = "train.ship",
+                     .got = "best",
+                     .expected = "last, as no episode is kept to validate on",
+                     .fix = "set train.validation_episodes above 0"});
+}
+
 void TrainRunOptions::Validate() const {
   CheckRanges(*this);
   dit.Validate();
@@ -26,12 +34,7 @@ void TrainRunOptions::Validate() const {
                        .expected = "none where ranks divide the averages",
                        .fix = "leave it out, or train.zero at 0"});
   }
-  if (train.ship == Shipped::kBest && train.validation_episodes == 0) {
-    throw ConfigError({.where = "train.ship",
-                       .got = "best",
-                       .expected = "last, as no episode is kept to validate on",
-                       .fix = "set train.validation_episodes above 0"});
-  }
+  RequireBest(train, train.validation_episodes != 0);
   if (train.lora.rank > 0 && init.empty()) {
     throw ConfigError({.where = "train.lora.rank",
                        .got = std::to_string(train.lora.rank),

@@ -249,7 +249,9 @@ void Trainer::UpdateAverages(int num_workers) {
   const double most =
       (1.0 + static_cast<double>(train_step_)) / (10.0 + static_cast<double>(train_step_));
   std::vector<std::string> names;
-  for (const auto& [name, weight] : OwnOf(weights_)) names.push_back(name);
+  for (size_t i = 0; const auto& [name, weight] : weights_) {
+    if (Owns(i++)) names.push_back(name);
+  }
   ParallelFor(static_cast<int64_t>(names.size()), num_workers, [&](int64_t i) {
     const c10::NoGradGuard no_grad;
     const std::string& name = names[static_cast<size_t>(i)];
@@ -284,7 +286,7 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
   std::vector<at::Tensor> told = {report.losses.AsTensor(),
                                   at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble),
                                   OwnTime()};
-  if (is_divided()) told.push_back(SquaresOfOwn(grads));
+  if (is_divided()) told.push_back(SquaresOfOwn(grads, workers));
   comm.SumInPlace(told);
   report.losses = LossTally::Of(told[0]);
   report.loss = told[1][0].item<double>();

@@ -48,9 +48,9 @@ WeightMap Trainer::FormOfMoments() const {
   return Optimizer(options_, form, compute_dtype_, seed_).State();
 }
 
-at::Tensor Trainer::SquaresOfOwn(const std::vector<at::Tensor>& own_grads) const {
+at::Tensor Trainer::SquaresOfOwn(const std::vector<at::Tensor>& own_grads, int num_workers) const {
   std::vector<double> squares;
-  const std::vector<double> own = SquaredNorms(own_grads);
+  const std::vector<double> own = SquaredNorms(own_grads, num_workers);
   for (size_t i = 0, of_own = 0; i < weights_.size(); ++i)
     squares.push_back(Owns(i) ? own[of_own++] : 0);
   return at::tensor(squares, at::kDouble);

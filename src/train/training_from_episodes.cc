@@ -2,6 +2,7 @@
 #include <map>
 
 #include "aim/base/error.h"
+#include "aim/base/out_place.h"
 #include "aim/bundle/encoding.h"
 #include "aim/data/cut_clip.h"
 #include "aim/tensor/safetensors.h"
@@ -124,6 +125,9 @@ TrainingSetup PrepareFromEpisodes(const TrainRunOptions& options, RunContext& ru
                        .expected = "what the run was begun with",
                        .fix = "give it again, or all of it with --config " +
                               (run.common().out / "run.json").string()});
+  }
+  for (const std::string& folder : DataFolders(options.data)) {
+    if (std::filesystem::exists(folder)) RefuseOutInside(run.out(), folder);
   }
   EpisodeReader reader(options.clips.edit, options.clips.num_views);
   const DataMixes mixes(options.train);

@@ -11,7 +11,6 @@
 #include "aim/base/text.h"
 #include "aim/diffusion/canvas.h"
 #include "aim/model/lora.h"
-#include "aim/train/data_mixes.h"
 #include "aim/train/optimizer.h"
 #include "aim/train/shares.h"
 #include "aim/train/trainer.h"
@@ -75,13 +74,11 @@ int64_t ActivationBytes(const DitOptions& dit, const TrainOptions& options,
 }  // namespace
 
 SampleSize LargestSample(const LatentCache& cache, const DitOptions& dit,
-                         const TrainOptions& options) {
+                         const std::vector<std::string>& modes) {
   const EncodedBatch first = cache.Get({0});
-  const at::Tensor& latents = first.latents;
-  const CanvasShape shape{static_cast<int>(latents.size(1)), latents.size(4), latents.size(5),
-                          latents.size(6)};
+  const CanvasShape shape = ShapeOfCanvas(first.latents);
   SampleSize largest{.text_rows = first.text.size(1)};
-  for (const std::string& mode : DataMixes(options).ModesOf(cache)) {
+  for (const std::string& mode : modes) {
     const CanvasPlan plan = PlanCanvas(FindMode(mode), shape, dit);
     const int64_t of_frame = shape.height / dit.patch * (shape.width / dit.patch);
     largest.tokens = std::max(largest.tokens, plan.num_frames() * of_frame);

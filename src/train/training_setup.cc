@@ -7,7 +7,6 @@
 #include "aim/base/error.h"
 #include "aim/base/file_stamp.h"
 #include "aim/base/log.h"
-#include "aim/base/out_place.h"
 #include "aim/base/rng.h"
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
@@ -187,11 +186,6 @@ int64_t BytesOf(const WeightMap& weights) {
 TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                               int64_t most_episodes) {
   options.Validate();
-  for (const std::string& data : options.data) {
-    const std::string folder =
-        std::filesystem::exists(data) ? data : data.substr(0, data.rfind('@'));
-    if (!run.out().empty() && std::filesystem::exists(folder)) RefuseOutInside(run.out(), folder);
-  }
   if (run.device() != "cpu") {
     throw ConfigError({.where = "--device",
                        .got = run.device(),
@@ -202,12 +196,7 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                             ? PrepareFromCache(options, run)
                             : PrepareFromEpisodes(options, run, most_episodes);
   if (!setup.cache) return setup;
-  if (options.train.ship == Shipped::kBest && setup.validation.empty()) {
-    throw ConfigError({.where = "train.ship",
-                       .got = "best",
-                       .expected = "last, as there is no episode to validate on",
-                       .fix = "set train.validation_episodes above 0"});
-  }
+  RequireBest(options.train, !setup.validation.empty());
   WarnOfUnmeasured(setup);
   setup.ReleaseEncoders();
   setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <thread>
 
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
@@ -35,6 +34,16 @@ std::vector<TrainOptions> PartialTrainings() {
   trainings[2].lora = {.rank = 2, .targets = {"ffn"}};
   trainings[2].trained = {"cam_encoder"};
   return trainings;
+}
+
+// One step of each as a rank of one run.
+std::vector<StepReport> StepTogether(std::vector<Trainer>& ranks, const LatentCache& cache) {
+  std::vector<StepReport> reports(ranks.size());
+  testing::AsRanks(static_cast<int>(ranks.size()), [&](ThreadComm& comm) {
+    const auto i = static_cast<size_t>(comm.rank());
+    reports[i] = ranks[i].Step(cache, comm);
+  });
+  return reports;
 }
 
 TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
@@ -220,19 +229,8 @@ TEST_F(TrainerTest, TwoRanksTakeTheStepOfOne) {
   options.clip_norm = 0;
   Trainer alone = MakeTrainer(options);
   const StepReport expected = alone.Step(cache, alone_);
-  ThreadComm::Shared shared(2);
   std::vector<Trainer> ranks = {MakeTrainer(options), MakeTrainer(options)};
-  std::vector<StepReport> reports(2);
-  {
-    std::vector<std::jthread> threads;
-    for (int rank = 0; rank < 2; ++rank) {
-      threads.emplace_back([&, rank] {
-        ThreadComm comm(shared, rank);
-        const auto i = static_cast<size_t>(rank);
-        reports[i] = ranks[i].Step(cache, comm);
-      });
-    }
-  }
+  const std::vector<StepReport> reports = StepTogether(ranks, cache);
   EXPECT_TRUE(SameBits(ranks[0], ranks[1]));
   for (const StepReport& report : reports) {
     EXPECT_NEAR(report.loss, expected.loss, 1e-5 * expected.loss);
@@ -309,18 +307,8 @@ TEST_F(TrainerTest, ARankWithoutASampleStaysInStep) {
   options.batch_size = 1;
   Trainer alone = MakeTrainer(options);
   const StepReport expected = alone.Step(cache, alone_);
-  ThreadComm::Shared shared(2);
   std::vector<Trainer> ranks = {MakeTrainer(options), MakeTrainer(options)};
-  std::vector<StepReport> reports(2);
-  {
-    std::vector<std::jthread> threads;
-    for (size_t i = 0; i < 2; ++i) {
-      threads.emplace_back([&, i] {
-        ThreadComm comm(shared, static_cast<int>(i));
-        reports[i] = ranks[i].Step(cache, comm);
-      });
-    }
-  }
+  const std::vector<StepReport> reports = StepTogether(ranks, cache);
   EXPECT_TRUE(SameBits(ranks[0], ranks[1]));
   for (const StepReport& report : reports) EXPECT_EQ(report.loss, expected.loss);
 }

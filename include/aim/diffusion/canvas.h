@@ -36,6 +36,9 @@ struct CanvasShape {
   int64_t width = 8;
 };
 
+// Of encoded clips, [B, V, 2, C, T_l, h, w].
+CanvasShape ShapeOfCanvas(const at::Tensor& latents);
+
 // `first_pose_given` false frees the first latent of every action segment: the pose is unknown.
 CanvasPlan PlanCanvas(const Mode& mode, const CanvasShape& shape, const DitOptions& options,
                       bool first_pose_given = true);

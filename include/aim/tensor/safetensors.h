@@ -40,6 +40,8 @@ struct TensorInfo {
   std::vector<int64_t> shape;
 };
 
+std::map<std::string, TensorInfo> InfosOf(const WeightMap& tensors);
+
 // Names in the order of the file.
 std::vector<std::string> OrderInFile(const std::map<std::string, TensorInfo>& tensors);
 

@@ -14,6 +14,8 @@ namespace aim {
 using WeightMap = std::map<std::string, at::Tensor>;
 using ShapeMap = std::map<std::string, std::vector<int64_t>>;
 
+ShapeMap ShapesOf(const WeightMap& weights);
+
 // `weights` must have exactly the names and shapes of `expected`. Throws one InputError that lists
 // every missing, unknown and wrongly shaped weight; `where` names the file.
 void CheckWeights(const WeightMap& weights, const ShapeMap& expected, const std::string& where);

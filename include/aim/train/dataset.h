@@ -30,6 +30,9 @@ struct TrainingEpisode {
   bool may_lack_actions = true;  // its mix has a mode for a video alone
 };
 
+// DIR of each DIR or DIR@RATIO. Throws ConfigError for a bad ratio.
+std::vector<std::string> DataFolders(const std::vector<std::string>& data);
+
 struct DataSplit {
   std::vector<TrainingEpisode> training;
   std::vector<TrainingEpisode> validation;  // chosen by a hash of the episode's name

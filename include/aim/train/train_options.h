@@ -110,9 +110,8 @@ struct TrainOptions {
     visit("num_workers", self.num_workers, Range{0, 256},
           "threads that each work on microbatches; 0 = one a core");
     visit("zero", self.zero, Range{0, 2},
-          "what the ranks divide among themselves: 0 = nothing, 1 = moments and averages, 2 = sums "
-          "of "
-          "gradients as well");
+          "what the ranks divide among themselves: 0 = nothing, 1 = moments and averages, "
+          "2 = sums of gradients as well");
     visit("rank_timeout_s", self.rank_timeout_s, Range{5, 86400},
           "a rank of which nothing was heard for so long ends the run");
     visit("dtype", self.dtype, Any{},
@@ -181,6 +180,9 @@ struct TrainOptions {
     visit("log_every", self.log_every, Range{1, 1e9}, "steps between lines of metrics.jsonl");
   }
 };
+
+// Throws ConfigError where options.ship asks for the best validation and there is none.
+void RequireBest(const TrainOptions& options, bool has_validation);
 
 // What clips are cut from the episodes and how they are cached.
 struct ClipOptions {

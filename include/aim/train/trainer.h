@@ -135,7 +135,7 @@ class Trainer {
                                        const LatentCache& cache, int num_workers, Comm& comm,
                                        StepReport& report) const;
   // Of all weights the squares of their gradients' norms, 0 for what others own.
-  at::Tensor SquaresOfOwn(const std::vector<at::Tensor>& own_grads) const;
+  at::Tensor SquaresOfOwn(const std::vector<at::Tensor>& own_grads, int num_workers) const;
   bool Owns(size_t index) const { return !is_divided() || owners_[index] == place_.rank; }
   WeightMap OwnOf(const WeightMap& trained) const;
   int OwnerOfTrained(const std::string& name) const;

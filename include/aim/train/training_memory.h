@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "aim/cache/latent_cache.h"
 #include "aim/model/dit_options.h"
@@ -18,9 +19,9 @@ struct SampleSize {
   int64_t text_rows = 0;
 };
 
-// Of the clips of `cache`, in the modes of the options.
+// Of the clips of `cache`, in those modes.
 SampleSize LargestSample(const LatentCache& cache, const DitOptions& dit,
-                         const TrainOptions& options);
+                         const std::vector<std::string>& modes);
 
 // The processes of one run.
 struct TrainingRanks {
