@@ -195,6 +195,7 @@ void CheckShape(const ClipShape& shape, const ClipShape& expected, const std::st
 
 std::vector<std::string> DataFolders(const std::vector<std::string>& data) {
   std::vector<std::string> folders;
+  folders.reserve(data.size());
   for (const std::string& text : data) folders.push_back(ParseSource(text).dir);
   return folders;
 }
