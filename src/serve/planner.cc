@@ -258,13 +258,22 @@ PolicyReply Planner::RunJob(const PolicyRequest& request, const PlanRequest& pla
   return reply;
 }
 
+int Planner::NumUntimedActions() const {
+  if (needs_.num_frames < 2) return 0;
+  PolicyRequest request;
+  request.pose = ToolPose{};
+  request.is_untimed = true;
+  const std::vector<ToolPose> poses(static_cast<size_t>(needs_.num_frames));
+  return static_cast<int>(ActionsOf(PlanFromPoses(poses, needs_.frame_period_s), request).size());
+}
+
 std::vector<ToolPose> Planner::ActionsOf(const Plan& plan, const PolicyRequest& request) const {
-  const bool has_rate = request.one_action && actions_.action_hz > 0;
+  const bool has_rate = request.is_untimed && actions_.action_hz > 0;
   std::vector<ToolPose> targets =
       ExecutionTargets(plan, *request.pose, has_rate ? 1 / actions_.action_hz : plan.period_s,
                        {.min_confidence = actions_.min_confidence});
   const auto most = static_cast<size_t>(actions_.chunk);
-  if (request.one_action && most > 0 && targets.size() > most) targets.resize(most);
+  if (request.is_untimed && most > 0 && targets.size() > most) targets.resize(most);
   return targets;
 }
 

@@ -29,9 +29,9 @@ Clip SeenClip(const PolicyRequest& request, const PolicyNeeds& needs, const View
 // How plans become the actions that clients get.
 struct ActionOptions {
   double min_confidence = 0;  // those of frames below it repeat the one before
-  // Of clients that take one action at a time:
+  // In replies that tell no rate:
   double action_hz = 0;  // actions a second; 0 = the plan's own rate
-  int chunk = 0;         // actions of a plan before the next one is made; 0 = all
+  int chunk = 0;         // actions of a plan, after which the client asks again; 0 = all
 };
 
 // One of the requests that are planned together; borrowed.
@@ -52,6 +52,8 @@ class Planner {
 
   const PolicyNeeds& needs() const { return needs_; }
   const std::vector<std::string>& jobs() const { return jobs_; }
+  // Of each plan in a reply that tells no rate; 0 = not fixed.
+  int NumUntimedActions() const;
 
   // Of each request the plan and its actions, or what its job makes; the times are left to the
   // caller. Plans are made together, and one that fails alone; errors are InputError and

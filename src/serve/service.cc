@@ -43,6 +43,7 @@ ServedPolicy Describe(const Planner& planner, const ServiceOptions& options) {
           .image_height = needs.image_size,
           .num_actions = std::max(0, needs.num_frames - 1),
           .period_s = needs.frame_period_s,
+          .num_untimed_actions = planner.NumUntimedActions(),
           .jobs = planner.jobs(),
           .max_message_bytes = options.max_message_bytes};
 }

@@ -66,6 +66,7 @@ void ReadRoboArenaRequest(std::string_view message, PolicyRequest& request) {
                       .expected = "\"infer\" or \"reset\"",
                       .fix = ""});
   }
+  request.is_untimed = true;
   Required(map, "prompt", "what to do, in words");
   request.prompt = OptionalText(map, "prompt");
   ReadPictures(map, request);

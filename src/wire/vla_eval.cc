@@ -110,6 +110,7 @@ void ReadVlaEval(std::string_view message, PolicyRequest& request) {
   request.sequence = WholeNumberOf(Required(map, "seq", "the number of the message"),
                                    static_cast<uint64_t>(INT64_MAX), "seq");
   request.one_action = true;
+  request.is_untimed = true;
   request.kind = KindOfVlaEval(OptionalText(map, "type"));
   if (request.kind != RequestKind::kPlan) return;
   const MsgpackValue& payload = Required(map, "payload", "what is seen");

@@ -10,7 +10,9 @@ constexpr int64_t kCartesianNumbers = 7;
 
 std::optional<WireFrame> GreetVllmOmni(const ServedPolicy& policy) {
   MsgpackValue::Map config = RoboArenaConfig(policy);
-  if (policy.num_actions > 0) config.push_back({"action_horizon", policy.num_actions});
+  if (policy.num_untimed_actions > 0) {
+    config.push_back({"action_horizon", policy.num_untimed_actions});
+  }
   config.push_back({"action_dim", kCartesianNumbers});
   return BinaryFrame(std::move(config));
 }

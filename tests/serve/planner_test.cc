@@ -90,7 +90,7 @@ TEST(SeenClipTest, PicturesMayBePngOrJpeg) {
 }
 
 // Such a client acts at its own rate, and sees again when it likes.
-TEST(PlannerTest, ActionsOfOneByOneClientsHaveTheirRate) {
+TEST(PlannerTest, ActionsOfClientsThatAreToldNoneHaveTheServersRate) {
   Gate gate;
   const auto make = [&](const ActionOptions& actions) {
     return Planner({std::make_unique<GatedPolicy>(gate), nullptr}, {}, actions);
@@ -104,7 +104,17 @@ TEST(PlannerTest, ActionsOfOneByOneClientsHaveTheirRate) {
   ASSERT_EQ(faster.size(), 10u);
   EXPECT_NEAR(faster[4].world_from_tool.translation.x(), 5, 1e-9);
   EXPECT_EQ(actions_of({.action_hz = 20, .chunk = 3}).size(), 3u);
-  request.one_action = false;
+  for (const int hz : {0, 4, 15, 20}) {
+    for (const int chunk : {0, 3}) {
+      const ActionOptions options{.action_hz = static_cast<double>(hz), .chunk = chunk};
+      EXPECT_EQ(make(options).NumUntimedActions(), std::ssize(actions_of(options))) << hz << chunk;
+    }
+  }
+  for (const char* wire : {"roboarena", "vllm-omni"}) {
+    request = ReadBy(wire, SampleObservation());
+    EXPECT_EQ(actions_of({.action_hz = 20, .chunk = 3}).size(), 3u) << wire;
+  }
+  request = ReadBy("openpi", SampleObservation());
   EXPECT_EQ(actions_of({.action_hz = 20, .chunk = 1}).size(), 2u);
 }
 

@@ -98,6 +98,7 @@ TEST(ApiKeyTest, AFileThatHoldsNoKeyIsRefused) {
 TEST_F(SocketServerTest, PathsAreWires) {
   ServeOptions options;
   options.wire = "vllm-omni";
+  options.action_hz = 20;
   RunningServer server(gate_, options);
   const auto greeting = [&](const std::string& path) {
     RawSocket client(server.port());
@@ -107,6 +108,7 @@ TEST_F(SocketServerTest, PathsAreWires) {
   EXPECT_NE(Find(greeting("/openpi"), "protocol"), nullptr);
   EXPECT_EQ(greeting("/roboarena").As<MsgpackValue::Map>()->size(), 6u);
   EXPECT_NE(Find(greeting("/"), "action_dim"), nullptr);
+  EXPECT_EQ(FiniteNumbersOf(*Find(greeting("/"), "action_horizon"), 1, "action_horizon")[0], 10);
   EXPECT_NE(Find(greeting("/v1/realtime/robot/openpi?model=x"), "action_dim"), nullptr);
 }
 

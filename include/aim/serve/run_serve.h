@@ -92,9 +92,10 @@ struct ServeOptions {
     visit("min_confidence", self.min_confidence, Range{0, 1},
           "actions of frames below it repeat the one before");
     visit("action_hz", self.action_hz, Range{0, 1000},
-          "of clients that take one action at a time (vla-eval): actions a second; 0 = the plan's");
+          "of clients that are told no rate (roboarena, vllm-omni, vla-eval): actions a second, to "
+          "which plans are interpolated; 0 = the plan's");
     visit("chunk", self.chunk, Range{0, 100000},
-          "of those: actions of a plan before the next one is made; 0 = all");
+          "of those: actions of a plan, after which they ask for the next one; 0 = all");
     visit(
         "max_batch", self.max_batch, Range{1, 256},
         "plans that wait at the same time and are made in one pass of the network; with more than "

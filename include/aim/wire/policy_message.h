@@ -44,6 +44,8 @@ struct PolicyRequest {
   std::vector<ToolPose> poses;        // one a frame, of a job that starts from them
   // The client wants one action after another, each when it has seen what the last one did.
   bool one_action = false;
+  // The reply cannot tell a rate: its actions come at that which the server was told.
+  bool is_untimed = false;
   uint64_t sequence = 0;  // of the message, where its wire counts them
 };
 
@@ -89,8 +91,9 @@ struct ServedPolicy {
   int num_views = 0;             // 0 = any number
   int image_width = 0;           // pictures of another size are resized; 0 = taken as they are
   int image_height = 0;
-  int num_actions = 0;  // of a plan; 0 = not fixed
-  double period_s = 0;  // between two of them
+  int num_actions = 0;          // of a plan; 0 = not fixed
+  double period_s = 0;          // between two of them
+  int num_untimed_actions = 0;  // of a plan in a reply that tells no rate; 0 = not fixed
   std::vector<std::string> jobs = {};
   uint64_t max_message_bytes = 0;
 };
