@@ -129,7 +129,9 @@ Problem LacksActions(const std::string& where, const std::string& got) {
       .where = where,
       .got = got,
       .expected = "a pose and calibrated cameras for each frame, as every mode of its mix needs",
-      .fix = "label the videos first (aim-label), or give i2v a share (train.mix.i2v)"};
+      .fix =
+          "label the videos first (aim-label), or give i2v a share there (train.mix.i2v, or in "
+          "train.mixes)"};
 }
 
 }  // namespace aim

@@ -72,7 +72,8 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run) 
   setup.skipped = mixes.LeaveOut(cache);
   if (cache.size() == 0) {
     throw InputError({dir.string(), "a cache of videos without actions alone",
-                      "clips for the modes of train.mix", "give i2v a share (train.mix.i2v)"});
+                      "clips for the modes of train.mix and train.mixes",
+                      "give i2v a share there"});
   }
   setup.config.trained_modes = mixes.ModesOf(cache);
   setup.config.Validate();

@@ -95,8 +95,9 @@ void WarnOfUnmeasured(const TrainingSetup& setup) {
       std::ranges::any_of(setup.config.trained_modes,
                           [](const std::string& mode) { return FindMode(mode).action.present; });
   if (!trains_actions || setup.validation.empty() || !setup.validation.with_actions.empty()) return;
-  LogWarning("all " + CountText(static_cast<int64_t>(setup.validation.size()), "clip") +
-             " held out are videos without actions: no error in mm is measured, and the best "
+  LogWarning("none of what is held out (" +
+             CountText(static_cast<int64_t>(setup.validation.size()), "clip") +
+             ") has actions: no error in mm is measured, and the best "
              "validation is judged by pictures; raise train.validation_episodes");
 }
 

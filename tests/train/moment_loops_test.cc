@@ -95,6 +95,20 @@ TEST(MomentLoops, SmallChangesOfASecondMomentDoNotVanish) {
   EXPECT_EQ((at::ones({1}, at::kBFloat16) * 0.999).item<float>(), 1);
 }
 
+// The same of a negative first moment: away from zero and towards it are drawn alike.
+TEST(MomentLoops, SmallChangesOfANegativeMomentDoNotVanish) {
+  constexpr int64_t kMany = 20000;
+  const at::Tensor zero = at::zeros({kMany}), weight = at::zeros({kMany});
+  const at::Tensor m = -at::ones({kMany}, at::kBFloat16), v = at::ones({kMany}, at::kBFloat16);
+  moments::AdamStep step = Step();
+  step.beta1 = 0.999F;
+  for (uint32_t i = 0; i < 500; ++i) {
+    moments::Adam(step, zero.data_ptr<float>(), weight.data_ptr<float>(), Bits(m), Bits(v), kMany,
+                  i);
+  }
+  EXPECT_NEAR(m.to(at::kDouble).mean().item<double>(), -std::pow(0.999, 500), 2e-3);
+}
+
 TEST(MomentLoops, TheDrawIsOfKeyAndElement) {
   const auto rounded = [](uint32_t key) {
     const Weight weight = RandomWeight(at::kBFloat16);

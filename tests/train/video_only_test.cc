@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 constexpr int kNumFrames = 12;
@@ -95,7 +96,9 @@ TEST_F(VideoOnlyTest, HeldOutOnesAreMeasuredInModesWithoutActions) {
   const auto num_videos = std::ranges::count_if(
       split.validation, [](const auto& each) { return each.ref.name.starts_with("clip"); });
   ASSERT_TRUE(num_videos > 0 && num_videos < 4);
+  ::testing::internal::CaptureStderr();
   Train("run");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), Not(HasSubstr("no error in mm")));
   const nlohmann::json validation = testing::ReadMetrics(folder_ / "run").back()["validation"];
   EXPECT_EQ(validation["i2v"]["clips"], 4);
   EXPECT_EQ(validation["i2va"]["clips"], 4 - num_videos);
@@ -127,6 +130,18 @@ TEST_F(VideoOnlyTest, ThereMayBeNothingElse) {
   const nlohmann::json validation = testing::ReadMetrics(folder_ / "run").back()["validation"];
   EXPECT_EQ(validation.size(), 1U);
   EXPECT_FALSE(validation["i2v"].contains("position_mm"));
+}
+
+// Where clips with actions are trained on and none of them is held out, nothing measures those.
+TEST_F(VideoOnlyTest, AWarningSaysThatNoErrorOfActionsIsMeasured) {
+  options_.data = {(folder_ / "data").string(), WriteVideos("videos", 12)};
+  options_.train.validation_episodes = 1;
+  const DataSplit split = ListTrainingData(options_.data, 1, 0);
+  ASSERT_TRUE(split.validation.at(0).ref.name.starts_with("clip"));
+  ::testing::internal::CaptureStderr();
+  Train("run");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("none of what is held out (1 clip) has actions: no error in mm"));
 }
 
 // A mix of modes that all need actions: left out and named, each with what helps.
