@@ -1,9 +1,11 @@
 // Ranks that meet by c10d over Gloo.
 #include <ATen/ATen.h>
+#include <c10/util/Logging.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -33,6 +35,7 @@ constexpr std::chrono::minutes kMeeting{5};
 // connections, which the others see at once; for others that are lost there is the heartbeat.
 constexpr std::chrono::hours kCollective{24};
 constexpr std::chrono::seconds kLook{1};
+constexpr int kC10dErrors = 2;  // level of its log
 // One message of tensors that go together: enough to hide what each costs.
 constexpr int64_t kBucketBytes = int64_t{64} << 20;
 
@@ -69,11 +72,18 @@ std::shared_ptr<gloo::transport::Device> DeviceFor(const Launch& launch) {
   return address.empty() ? Gloo::createDefaultDevice() : Gloo::createDeviceForHostname(address);
 }
 
+// The first line of what Gloo or c10d throws, without its place in their sources, "[file:line] ".
+std::string Reason(const std::exception& error) {
+  std::string what = error.what();
+  what.resize(std::min(what.size(), what.find('\n')));
+  const size_t end = what.starts_with('[') ? what.find("] ") : std::string::npos;
+  return end == std::string::npos ? what : what.substr(end + 2);
+}
+
 [[noreturn]] void ThrowLost(const Launch& launch, const std::exception& error) {
-  const std::string what = error.what();
   throw IoError(
       {.where = "rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.size),
-       .got = "left by another rank (" + what.substr(0, what.find('\n')) + ")",
+       .got = "left by another rank (" + Reason(error) + ")",
        .expected = "all of them until the run ends",
        .fix = "what that rank printed says why; the same command with --resume goes on "
               "from the last checkpoint"});
@@ -114,10 +124,9 @@ class GlooComm : public Comm {
           MakeStore(false, launch_.lost_after),
           HeartbeatOptions{.rank = rank(), .hosts = hosts_, .lost_after = launch_.lost_after});
     } catch (const std::exception& error) {
-      const std::string what = error.what();
       throw IoError({.where = launch_.master_addr + ":" + std::to_string(launch_.master_port),
                      .got = "without all others, says rank " + std::to_string(launch_.rank) + " (" +
-                            what.substr(0, what.find('\n')) + ")",
+                            Reason(error) + ")",
                      .expected = std::to_string(launch_.size) + " ranks that meet there",
                      .fix = "check MASTER_ADDR and MASTER_PORT, and that every rank was started"});
     }
@@ -306,6 +315,8 @@ std::unique_ptr<Comm> MeetRanks(const Launch& launch) {
   LogInfo("rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.size) +
           " meets the others at " + launch.master_addr + ":" + std::to_string(launch.master_port) +
           ", within five minutes");
+  // c10d's warnings about a lost connection, each with its stack, say less than the end's sentence.
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = kC10dErrors;
   const PlainSignals plain;  // nothing is begun that would have to be ended
   return std::make_unique<GlooComm>(launch);
 }
