@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -24,6 +25,7 @@
 #include "eval/pictures.h"
 #include "eval/rollout_files.h"
 #include "eval/sensitivity.h"
+#include "eval/trial_keys.h"
 #include "eval/trial_worker.h"
 
 namespace aim {
@@ -228,6 +230,23 @@ class Rollout {
     env_->PlaceCameras({});
   }
 
+  // Trials of two tasks must not share their files.
+  static void CheckFilesOf(const std::string& task, std::span<const std::string> earlier) {
+    const auto found = std::ranges::find(earlier, TaskFileName(task), TaskFileName);
+    if (found == earlier.end()) return;
+    if (*found == task) {
+      throw ConfigError({.where = "--task",
+                         .got = '"' + task + "\" twice",
+                         .expected = "each task once",
+                         .fix = "raise --episodes for more trials"});
+    }
+    throw ConfigError({.where = "--task",
+                       .got = '"' + task + "\" beside \"" + *found + '"',
+                       .expected = "tasks whose names differ in letters and digits, as their files "
+                                   "are called by them",
+                       .fix = "roll them out apart, each into its own --out"});
+  }
+
   void CheckTasks() {
     const std::vector<std::string> known = env_->Tasks();
     const RolloutOptions& options = setting_.options;
@@ -240,13 +259,7 @@ class Rollout {
                            .expected = "one of " + Join(known),
                            .fix = DidYouMean(tasks[i], known)});
       }
-      if (std::find(tasks.begin(), tasks.begin() + static_cast<std::ptrdiff_t>(i), tasks[i]) !=
-          tasks.begin() + static_cast<std::ptrdiff_t>(i)) {
-        throw ConfigError({.where = "--task",
-                           .got = '"' + tasks[i] + "\" twice",
-                           .expected = "each task once",
-                           .fix = "raise --episodes for more trials"});
-      }
+      CheckFilesOf(tasks[i], std::span(tasks).first(i));
       if (options.variation >= env_->NumVariations(tasks[i])) {
         throw ConfigError({.where = "--variation",
                            .got = std::to_string(options.variation),

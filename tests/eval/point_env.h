@@ -23,7 +23,8 @@ struct PointFaults {
   EnvIdentity identity = {.simulator = "point 1.0", .settings = {}};
   std::string suite = {};                       // before the tasks' names
   std::vector<std::string> default_tasks = {};  // empty: all
-  double step_s = 0;                            // what a step adds to the simulator's clock
+  std::vector<std::string> more_tasks = {};
+  double step_s = 0;      // what a step adds to the simulator's clock
   int lag_env_steps = 0;  // the point arrives this many steps after it was told to
 };
 
@@ -34,7 +35,9 @@ class PointEnv : public Env {
   EnvIdentity Identity() const override { return faults_.identity; }
 
   std::vector<std::string> Tasks() const override {
-    return {faults_.suite + "reach", faults_.suite + "stay"};
+    std::vector<std::string> tasks = {faults_.suite + "reach", faults_.suite + "stay"};
+    tasks.insert(tasks.end(), faults_.more_tasks.begin(), faults_.more_tasks.end());
+    return tasks;
   }
   std::vector<std::string> DefaultTasks() const override {
     return faults_.default_tasks.empty() ? Tasks() : faults_.default_tasks;

@@ -273,6 +273,18 @@ TEST_F(RolloutTest, ATaskThatNobodyDemonstratesIsPlayedWithinItsBudget) {
   EXPECT_THROW(Roll("b", options, faults), ConfigError);
 }
 
+// Names that differ in what files leave out would write over one another.
+TEST_F(RolloutTest, TasksWhoseFilesWouldBeTheSameAreRefused) {
+  RolloutOptions options = SmallOptions("model");
+  PointFaults faults;
+  faults.more_tasks = {"a/reach", "a_reach"};
+  options.task = {"a/reach", "stay", "a_reach"};
+  testing::ExpectThrowsWith<ConfigError>([&] { Roll("a", options, faults); },
+                                         {"\"a_reach\" beside \"a/reach\""});
+  options.task = {"a/reach", "stay"};
+  Roll("b", options, faults);
+}
+
 // Refused targets are counted by their reason.
 TEST_F(RolloutTest, RefusalsSayWhy) {
   RolloutParts parts;
