@@ -1,4 +1,4 @@
-// Ranks that meet by c10d over Gloo.
+// Ranks that meet by c10d: tensors of processors go over Gloo, those of GPUs over NCCL.
 #include <ATen/ATen.h>
 #include <c10/util/Logging.h>
 #include <netdb.h>
@@ -24,6 +24,7 @@
 #include "aim/base/error.h"
 #include "aim/base/log.h"
 #include "aim/train/launch.h"
+#include "train/device_group.h"
 #include "train/heartbeat.h"
 #include "train/stopwatch.h"
 
@@ -35,6 +36,7 @@ constexpr std::chrono::minutes kMeeting{5};
 // connections, which the others see at once; for others that are lost there is the heartbeat.
 constexpr std::chrono::hours kCollective{24};
 constexpr std::chrono::seconds kLook{1};
+constexpr std::chrono::microseconds kLookAtDevice{100};
 constexpr int kC10dErrors = 2;  // level of its log
 // One message of tensors that go together: enough to hide what each costs.
 constexpr int64_t kBucketBytes = int64_t{64} << 20;
@@ -110,14 +112,14 @@ class GlooComm : public Comm {
     try {
       const auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
       options->devices.push_back(DeviceFor(launch_));
-      const auto store = MakeStore(launch_.rank == 0, kMeeting);
+      store_ = MakeStore(launch_.rank == 0, kMeeting);
       const std::string host = HostName();
-      store->set("host/" + std::to_string(rank()), std::vector<uint8_t>(host.begin(), host.end()));
-      Heartbeat::Announce(*store, rank());
+      store_->set("host/" + std::to_string(rank()), std::vector<uint8_t>(host.begin(), host.end()));
+      Heartbeat::Announce(*store_, rank());
       group_ =
-          c10::make_intrusive<c10d::ProcessGroupGloo>(store, launch_.rank, launch_.size, options);
+          c10::make_intrusive<c10d::ProcessGroupGloo>(store_, launch_.rank, launch_.size, options);
       for (int other = 0; other < size(); ++other) {
-        const std::vector<uint8_t> name = store->get("host/" + std::to_string(other));
+        const std::vector<uint8_t> name = store_->get("host/" + std::to_string(other));
         hosts_.emplace_back(name.begin(), name.end());
       }
       heartbeat_ = std::make_unique<Heartbeat>(
@@ -133,7 +135,9 @@ class GlooComm : public Comm {
   }
   // What waits for a rank that is lost would be waited for.
   ~GlooComm() override {
-    if (!heartbeat_->Lost().empty()) (void)group_.release();
+    if (heartbeat_->Lost().empty()) return;
+    (void)group_.release();
+    (void)device_group_.release();
   }
 
   int rank() const override { return launch_.rank; }
@@ -146,7 +150,7 @@ class GlooComm : public Comm {
     InBuckets(tensors, true, [&](std::vector<at::Tensor>& flat) {
       c10d::AllreduceOptions options;
       options.timeout = kCollective;
-      Wait(group_->allreduce(flat, options));
+      Wait(GroupOf(flat).allreduce(flat, options), flat);
     });
   }
 
@@ -155,10 +159,10 @@ class GlooComm : public Comm {
     c10d::AllreduceOptions options;
     options.timeout = kCollective;
     c10::intrusive_ptr<c10d::Work> work;
-    Timed([&] { work = group_->allreduce(flat, options); });
+    Timed([&] { work = GroupOf(flat).allreduce(flat, options); });
     return [this, work, flat, tensors = std::move(tensors)] {
       Timed([&] {
-        Wait(work);
+        Wait(work, flat);
         Unpack(flat[0], tensors);
       });
     };
@@ -169,7 +173,7 @@ class GlooComm : public Comm {
       c10d::ReduceOptions options;
       options.rootRank = owner;
       options.timeout = kCollective;
-      Wait(group_->reduce(flat, options));
+      Wait(GroupOf(flat).reduce(flat, options), flat);
     });
   }
 
@@ -178,14 +182,15 @@ class GlooComm : public Comm {
       c10d::BroadcastOptions options;
       options.rootRank = from;
       options.timeout = kCollective;
-      Wait(group_->broadcast(flat, options));
+      Wait(GroupOf(flat).broadcast(flat, options), flat);
     });
   }
 
   void Move(int from, int to, std::span<at::Tensor> tensors) override {
     if (from == to || (rank() != from && rank() != to)) return;
     InBuckets(tensors, rank() == to, [&](std::vector<at::Tensor>& flat) {
-      Wait(rank() == from ? group_->send(flat, to, 0) : group_->recv(flat, from, 0));
+      c10d::Backend& group = GroupOf(flat);
+      Wait(rank() == from ? group.send(flat, to, 0) : group.recv(flat, from, 0), flat);
     });
   }
 
@@ -206,9 +211,32 @@ class GlooComm : public Comm {
         std::string("aim/attempt_") + (attempt == nullptr ? "0" : attempt), store);
   }
 
+  // Of tensors on one device. That of GPUs begins when the first of theirs come.
+  c10d::Backend& GroupOf(const std::vector<at::Tensor>& flat) {
+    if (flat[0].is_cpu()) return *group_;
+    if (!device_group_) device_group_ = MakeDeviceGroup(store_, launch_.rank, launch_.size);
+    return *device_group_;
+  }
+
+  void ThrowIfLost() const {
+    const std::string lost = heartbeat_->Lost();
+    if (lost.empty()) return;
+    std::this_thread::sleep_for(heartbeat_->TimeToHear());
+    ThrowSilent(launch_, lost);
+  }
+
+  void Wait(const c10::intrusive_ptr<c10d::Work>& work, const std::vector<at::Tensor>& flat) const {
+    if (flat[0].is_cpu()) return WaitByThread(work);
+    while (!work->isCompleted()) {
+      ThrowIfLost();
+      std::this_thread::sleep_for(kLookAtDevice);
+    }
+    work->wait();  // throws what went wrong; what this thread queues next comes after it
+  }
+
   // Another thread waits for the exchange, so that this one can see that a rank is lost. Then the
   // thread waits on, until the process ends.
-  void Wait(const c10::intrusive_ptr<c10d::Work>& work) const {
+  void WaitByThread(const c10::intrusive_ptr<c10d::Work>& work) const {
     const auto done = std::make_shared<std::promise<void>>();
     std::thread([work, done] {
       try {
@@ -219,12 +247,7 @@ class GlooComm : public Comm {
       }
     }).detach();
     std::future<void> ended = done->get_future();
-    while (ended.wait_for(kLook) != std::future_status::ready) {
-      const std::string lost = heartbeat_->Lost();
-      if (lost.empty()) continue;
-      std::this_thread::sleep_for(heartbeat_->TimeToHear());
-      ThrowSilent(launch_, lost);
-    }
+    while (ended.wait_for(kLook) != std::future_status::ready) ThrowIfLost();
     ended.get();
   }
 
@@ -234,7 +257,7 @@ class GlooComm : public Comm {
     const Clock::time_point begin = Clock::now();
     try {
       work();
-    } catch (const IoError&) {
+    } catch (const Error&) {  // said already
       throw;
     } catch (const std::exception& error) {
       ThrowLost(launch_, error);
@@ -242,12 +265,13 @@ class GlooComm : public Comm {
     wait_s_ += SecondsSince(begin);
   }
 
-  // Tensors of one type in one flat tensor, up to the size of a bucket. Where nothing is received
-  // they stay as they are.
+  // Tensors of one device and type in one flat tensor, up to the size of a bucket. Where nothing is
+  // received they stay as they are.
   template <class Exchange>
   void InBuckets(std::span<at::Tensor> tensors, bool receives, const Exchange& exchange) {
-    std::map<at::ScalarType, std::vector<at::Tensor>> by_type;
-    for (const at::Tensor& tensor : tensors) by_type[tensor.scalar_type()].push_back(tensor);
+    std::map<std::pair<at::DeviceType, at::ScalarType>, std::vector<at::Tensor>> by_type;
+    for (const at::Tensor& tensor : tensors)
+      by_type[{tensor.device().type(), tensor.scalar_type()}].push_back(tensor);
     Timed([&] {
       for (const auto& [type, all] : by_type) {
         std::vector<at::Tensor> bucket;
@@ -285,7 +309,9 @@ class GlooComm : public Comm {
   std::vector<std::string> hosts_;
   std::unique_ptr<Heartbeat> heartbeat_;
   double wait_s_ = 0;
+  c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  c10::intrusive_ptr<c10d::Backend> device_group_;  // if tensors on GPUs were exchanged
 };
 
 // While it lives, SIGINT and SIGTERM end the process.

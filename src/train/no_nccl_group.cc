@@ -1,0 +1,15 @@
+// A build without NCCL.
+#include "aim/base/error.h"
+#include "train/device_group.h"
+
+namespace aim {
+
+c10::intrusive_ptr<c10d::Backend> MakeDeviceGroup(const c10::intrusive_ptr<c10d::Store>&, int,
+                                                  int size) {
+  throw ConfigError({.where = "--device",
+                     .got = "a GPU for " + std::to_string(size) + " ranks",
+                     .expected = "one process: this build has no NCCL",
+                     .fix = "build with -DAIM_CUDA=ON -DAIM_NCCL=ON"});
+}
+
+}  // namespace aim
