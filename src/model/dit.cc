@@ -70,9 +70,10 @@ void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
   std::vector<float> rows = distinct.values;
   rows.resize(std::max(rows.size(), static_cast<size_t>(std::min<int64_t>(timestep.numel(), 16))));
   const c10::Device device = state.tokens.device();
-  const at::Tensor sinusoid = TimeSinusoid(at::tensor(rows).to(dtype), dit.options.freq_dim)
-                                  .to(dtype)
-                                  .to(device, /*non_blocking=*/true);
+  const at::Tensor sinusoid =
+      TimeSinusoid(at::tensor(rows).to(device, /*non_blocking=*/true).to(dtype),
+                   dit.options.freq_dim)
+          .to(dtype);
   const at::Tensor e = Linear(sinusoid, dit.weights.time_first, dtype);
   state.time_head = Linear(at::silu(e), dit.weights.time_second, dtype);
   state.time_blocks = Linear(at::silu(state.time_head), dit.weights.time_projection, dtype)
@@ -82,9 +83,12 @@ void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
                         .to(device, /*non_blocking=*/true);
 }
 
-// Rows [U, dim] as the modulation of each group: [B, G, dim].
+// Rows [U, dim] as the modulation of each group: [B, G, dim]. The gradient of `index` would sort on
+// a GPU and then add up one after another the thousands of rows that share the timestep of what is
+// given.
 at::Tensor OfGroups(const at::Tensor& rows, const at::Tensor& time_rows) {
-  return rows.index({time_rows});
+  return rows.index_select(0, time_rows.flatten())
+      .view({time_rows.size(0), time_rows.size(1), rows.size(1)});
 }
 
 at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const DitBlockWeights& block,
@@ -277,10 +281,12 @@ DitContext PrepareWithoutCamera(const Dit& dit, const CanvasLayout& layout,
   DitContext context;
   context.layout = layout;
   const at::Tensor angles = RopeAngles(layout, options.head_dim(), options.patch);
-  context.rope_cos = angles.cos().to(at::kFloat).to(text.device());
-  context.rope_sin = angles.sin().to(at::kFloat).to(text.device());
-  if (options.segment_embeddings > 0)
-    context.segment_rows = at::tensor(layout.segment_ids).to(text.device());
+  const auto move = [&](const at::Tensor& made) {  // a copy that is waited for stops a GPU's queue
+    return made.to(text.device(), /*non_blocking=*/true);
+  };
+  context.rope_cos = move(angles.cos().to(at::kFloat));
+  context.rope_sin = move(angles.sin().to(at::kFloat));
+  if (options.segment_embeddings > 0) context.segment_rows = move(at::tensor(layout.segment_ids));
   SetText(dit, text, context);
   return context;
 }
@@ -355,7 +361,7 @@ DitState BeginForward(const Dit& dit, const at::Tensor& latents, const at::Tenso
           .to(IslandDtype(dit));
   if (options.segment_embeddings > 0) {
     const at::Tensor rows =
-        dit.weights.segment_embedding.to(IslandDtype(dit)).index({context.segment_rows});
+        dit.weights.segment_embedding.to(IslandDtype(dit)).index_select(0, context.segment_rows);
     state.tokens = (state.tokens.view({batch, frames, -1, options.dim}) +
                     rows.view({1, frames, 1, options.dim}))
                        .flatten(1, 2);
