@@ -52,12 +52,12 @@ std::string MemoryText(int64_t size_bytes) {
   return text;
 }
 
-void CheckMemory(int64_t needed_bytes, const std::string& where, const std::string& fix) {
-  const int64_t available = AvailableMemoryBytes();
-  if (needed_bytes <= available) return;
+void CheckMemory(int64_t needed_bytes, const std::string& where, const std::string& fix,
+                 int64_t free_bytes) {
+  if (needed_bytes <= free_bytes) return;
   throw ConfigError({.where = where,
                      .got = "in need of " + MemoryText(needed_bytes) + " of memory",
-                     .expected = "at most the " + MemoryText(available) + " that are free",
+                     .expected = "at most the " + MemoryText(free_bytes) + " that are free",
                      .fix = fix});
 }
 

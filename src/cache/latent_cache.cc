@@ -90,15 +90,27 @@ std::pair<const CacheShard*, int64_t> LatentCache::Find(int64_t index) const {
 }
 
 EncodedBatch LatentCache::Get(const std::vector<int64_t>& indices) const {
+  EncodedBatch batch = GetStored(indices, false);
+  batch.latents = batch.latents.to(at::kFloat);
+  return batch;
+}
+
+EncodedBatch LatentCache::GetStored(const std::vector<int64_t>& indices, bool is_pinned) const {
   std::vector<at::Tensor> latents, cameras, texts;
   for (const int64_t index : indices) {
     const auto [shard, row] = Find(index);
-    latents.push_back(shard->latents[row].to(at::kFloat));
+    latents.push_back(shard->latents[row]);
     if (shard->camera.defined()) cameras.push_back(shard->camera[row]);
     texts.push_back(shard->text[shard->text_row[row].item<int64_t>()]);
   }
-  return {at::stack(latents), cameras.empty() ? at::Tensor() : at::stack(cameras),
-          at::stack(texts)};
+  const auto stack = [&](const std::vector<at::Tensor>& rows) {
+    if (rows.empty()) return at::Tensor();
+    std::vector<int64_t> shape = rows[0].sizes().vec();
+    shape.insert(shape.begin(), std::ssize(rows));
+    at::Tensor all = at::empty(shape, rows[0].options().pinned_memory(is_pinned));
+    return at::stack_out(all, rows);
+  };
+  return {stack(latents), stack(cameras), stack(texts)};
 }
 
 int64_t LatentCache::Item(int64_t index) const {

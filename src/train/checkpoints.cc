@@ -4,6 +4,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -77,9 +78,11 @@ void CheckpointWriter::Save(const Trainer& trainer) {
   Wait();
   if (saved_step_ == trainer.train_step()) return;
   if (!is_async_) return Write(trainer.State(), best_step_);
-  CopyState(trainer.State(), copy_);
-  writing_ =
-      std::async(std::launch::async, [this, best_step = best_step_] { Write(copy_, best_step); });
+  const std::function<void()> wait = CopyState(trainer.State(), copy_);
+  writing_ = std::async(std::launch::async, [this, wait, best_step = best_step_] {
+    wait();
+    Write(copy_, best_step);
+  });
 }
 
 void CheckpointWriter::Write(const TrainerState& state, std::optional<int64_t> best_step) {

@@ -1,6 +1,7 @@
 #include "aim/train/dry_run.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -50,6 +51,22 @@ int64_t EpisodesToRead(const TrainRunOptions& options) {
   return int64_t{kSteps} * options.train.batch_size / options.clips.per_episode + 2;
 }
 
+double FastestStep(TrainingSetup& setup, const TrainOptions& options, uint64_t seed,
+                   const TrainingDevice& device) {
+  Trainer trainer({setup.config.dit, std::move(setup.initial_weights), setup.text->Encode("")},
+                  options, seed, {}, device);
+  setup.ReleaseEncoders();
+  LocalComm alone;
+  double fastest_s = 0;
+  for (int i = 0; i < kSteps; ++i) {
+    const Clock::time_point before = Clock::now();
+    trainer.Step(*setup.cache, alone);
+    const double seconds = SecondsSince(before);
+    fastest_s = i == 0 ? seconds : std::min(fastest_s, seconds);
+  }
+  return fastest_s;
+}
+
 }  // namespace
 
 nlohmann::json ToJson(const DryRunReport& report) {
@@ -84,27 +101,23 @@ DryRunReport RunDryTraining(const TrainRunOptions& options, RunContext& run) {
   const auto of_all = [&](auto count) {
     return static_cast<int64_t>(share * static_cast<double>(count));
   };
+  const TrainingDevice device = ParseTrainingDevice(run.device());
+  const c10::DeviceGuard current(device.device);
   const SampleSize sample =
       LargestSample(*setup.cache, setup.config.dit, setup.config.trained_modes);
-  DryRunReport report{.memory = EstimateMemory(setup.config.dit, options.train, sample),
+  DryRunReport report{.memory = EstimateMemory(setup.config.dit, options.train, sample, {}, device),
                       .steps = options.train.steps,
                       .num_episodes = setup.num_listed,
                       .num_clips = of_all(setup.cache->size()),
                       .cache_bytes = of_all(setup.cache->size_bytes()),
                       .encode_s = has_cache ? 0 : share * SecondsSince(begin)};
-  CheckTrainingMemory(setup.config.dit, options.train, sample, BytesOf(setup.initial_weights));
-  Trainer trainer({setup.config.dit, std::move(setup.initial_weights), setup.text->Encode("")},
-                  options.train, run.seed());
-  setup.ReleaseEncoders();
-  LocalComm alone;
-  for (int i = 0; i < kSteps; ++i) {
-    const Clock::time_point before = Clock::now();
-    trainer.Step(*setup.cache, alone);
-    const double seconds = SecondsSince(before);
-    report.step_s = i == 0 ? seconds : std::min(report.step_s, seconds);
-  }
+  CheckTrainingMemory(setup.config.dit, options.train, sample,
+                      device.device.is_cpu() ? BytesOf(setup.initial_weights) : 0, {}, device);
+  ExplainOutOfMemory(setup.config.dit, options.train, sample, device, [&] {
+    report.step_s = FastestStep(setup, options.train, run.seed(), device);
+  });
   report.steps_s = report.step_s * static_cast<double>(report.steps);
-  report.peak_bytes = PeakMemoryBytes();
+  report.peak_bytes = PeakBytes(device);
   return report;
 }
 

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
@@ -26,6 +28,12 @@ bool Contains(const std::string& text, const char* word) {
 
 uint16_t* Bf16Bits(const at::Tensor& moment) {
   return reinterpret_cast<uint16_t*>(moment.data_ptr<at::BFloat16>());
+}
+
+// The update has about the size of AdamW's: 0.2 sqrt(max(n, m)) times a matrix of unit singular
+// values (Liu et al. 2025, "Muon is scalable"), so that one learning rate serves both.
+double MuonSize(const at::Tensor& matrix) {
+  return 0.2 * std::sqrt(static_cast<double>(std::max(matrix.size(0), matrix.size(1))));
 }
 
 // One thread a weight: regions of two threads inside every small operation would mostly wait.
@@ -53,16 +61,17 @@ bool IsMuon(const TrainOptions& options, const std::string& name, size_t num_dim
 }
 
 at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype) {
-  const bool is_tall = matrix.size(0) > matrix.size(1);
-  at::Tensor x = is_tall ? matrix.t() : matrix;
-  x = (x / (x.norm() + 1e-7)).to(dtype).contiguous();
+  if (matrix.dim() == 2) return Orthogonalize(matrix.unsqueeze(0), dtype)[0];
+  const bool is_tall = matrix.size(1) > matrix.size(2);
+  at::Tensor x = is_tall ? matrix.mT() : matrix;
+  x = (x / (x.norm(2, {1, 2}, /*keepdim=*/true) + 1e-7)).to(dtype).contiguous();
   for (int i = 0; i < 5; ++i) {
-    const at::Tensor a = at::mm(x, x.t());
-    const at::Tensor b = at::addmm(a, a, a, -4.7750, 2.0315);
-    x = at::addmm(x, b, x, 3.4445);
+    const at::Tensor a = at::bmm(x, x.mT());
+    const at::Tensor b = at::baddbmm(a, a, a, -4.7750, 2.0315);
+    x = at::baddbmm(x, b, x, 3.4445);
   }
   x = x.to(at::kFloat);
-  return is_tall ? x.t() : x;
+  return is_tall ? x.mT() : x;
 }
 
 Optimizer::Optimizer(const TrainOptions& options, const WeightMap& weights,
@@ -110,8 +119,6 @@ void Optimizer::StepAdam(const Slot& slot, at::Tensor& weight, const at::Tensor&
   }
 }
 
-// The update has about the size of AdamW's: 0.2 sqrt(max(n, m)) times a matrix of unit singular
-// values (Liu et al. 2025, "Muon is scalable"), so that one learning rate serves both.
 void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, at::Tensor& grad, double lr,
                          double grad_scale) const {
   const moments::MomentumStep step{.gradient_scale = static_cast<float>(grad_scale),
@@ -123,8 +130,7 @@ void Optimizer::StepMuon(const Slot& slot, at::Tensor& weight, at::Tensor& grad,
     moments::Momentum(step, gradients, Bf16Bits(slot.m), grad.numel(), RoundingKey(slot));
   }
   const at::Tensor update = Orthogonalize(grad, matrix_dtype_);
-  const double size =
-      0.2 * std::sqrt(static_cast<double>(std::max(weight.size(0), weight.size(1))));
+  const double size = MuonSize(weight);
   if (slot.decays) weight.mul_(1.0 - lr * options_.weight_decay);
   weight.add_(update, -lr * size);
 }
@@ -138,6 +144,11 @@ std::vector<double> SquaredNorms(const std::vector<at::Tensor>& tensors, int num
   return squares;
 }
 
+double Optimizer::GradScale(double norm) const {
+  const bool clips = options_.clip_norm > 0 && norm > options_.clip_norm;
+  return clips ? options_.clip_norm / norm : 1.0;
+}
+
 double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr,
                        int num_threads, std::optional<double> norm_of_all) {
   AIM_CHECK(grads.size() == slots_.size());
@@ -149,8 +160,7 @@ double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, doubl
   };
   const double norm = norm_of_all ? *norm_of_all : own_norm();
   if (!std::isfinite(norm)) return norm;
-  const bool clips = options_.clip_norm > 0 && norm > options_.clip_norm;
-  const double grad_scale = clips ? options_.clip_norm / norm : 1.0;
+  const double grad_scale = GradScale(norm);
   ++num_steps_;
   ForEachWeight(slots_.size(), num_threads, [&](size_t i) {
     const Slot& slot = slots_[i];
@@ -162,6 +172,74 @@ double Optimizer::Step(WeightMap& weights, std::vector<at::Tensor>& grads, doubl
     }
   });
   return norm;
+}
+
+void Optimizer::StepQueued(WeightMap& weights, const std::vector<at::Tensor>& grads, double lr,
+                           double norm) {
+  AIM_CHECK(grads.size() == slots_.size() && options_.moments == MomentDtype::kF32);
+  const c10::NoGradGuard no_grad;
+  const double grad_scale = GradScale(norm);
+  if (grad_scale != 1.0) at::_foreach_mul_(grads, grad_scale);
+  ++num_steps_;
+  for (const bool decays : {true, false}) StepAdamQueued(decays, weights, grads, lr);
+  StepMuonQueued(weights, grads, lr);
+}
+
+void Optimizer::StepAdamQueued(bool decays, WeightMap& weights,
+                               const std::vector<at::Tensor>& grads, double lr) {
+  std::vector<at::Tensor> values, gradients, first, second;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.is_muon || slot.decays != decays) continue;
+    values.push_back(weights.at(slot.name));
+    gradients.push_back(grads[i]);
+    first.push_back(slot.m);
+    second.push_back(slot.v);
+  }
+  if (values.empty()) return;
+  const at::Tensor step =
+      at::full({}, static_cast<double>(num_steps_), values[0].options().dtype(at::kFloat));
+  const std::vector<at::Tensor> steps(values.size(), step);
+  at::_fused_adamw_(values, gradients, first, second, {}, steps, lr, options_.beta1, options_.beta2,
+                    decays ? options_.weight_decay : 0.0, kAdamEpsilon, /*amsgrad=*/false,
+                    /*maximize=*/false);
+}
+
+void Optimizer::StepMuonQueued(WeightMap& weights, const std::vector<at::Tensor>& grads,
+                               double lr) {
+  for (const std::vector<size_t>& group : MuonGroups(weights)) {
+    std::vector<at::Tensor> values, momenta, gradients;
+    for (const size_t i : group) {
+      values.push_back(weights.at(slots_[i].name));
+      momenta.push_back(slots_[i].m);
+      gradients.push_back(grads[i]);
+    }
+    at::_foreach_mul_(momenta, kMuonMomentum);
+    at::_foreach_add_(momenta, gradients);
+    at::_foreach_add_(gradients, momenta, kMuonMomentum);
+    const std::vector<at::Tensor> updates =
+        Orthogonalize(at::stack(gradients), matrix_dtype_).unbind();
+    if (slots_[group[0]].decays) at::_foreach_mul_(values, 1.0 - lr * options_.weight_decay);
+    at::_foreach_add_(values, updates, -lr * MuonSize(values[0]));
+  }
+}
+
+// Matrices of one shape are worked on together, as far as their copies stay small.
+std::vector<std::vector<size_t>> Optimizer::MuonGroups(const WeightMap& weights) const {
+  constexpr int64_t kMostNumbers = int64_t{1} << 27;
+  std::map<std::pair<int64_t, int64_t>, std::vector<std::vector<size_t>>> by_shape;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].is_muon) continue;
+    const at::Tensor& weight = weights.at(slots_[i].name);
+    std::vector<std::vector<size_t>>& groups = by_shape[{weight.size(0), weight.size(1)}];
+    const bool is_full =
+        groups.empty() || (std::ssize(groups.back()) + 1) * weight.numel() > kMostNumbers;
+    if (is_full) groups.emplace_back();
+    groups.back().push_back(i);
+  }
+  std::vector<std::vector<size_t>> all;
+  for (const auto& [shape, groups] : by_shape) all.insert(all.end(), groups.begin(), groups.end());
+  return all;
 }
 
 WeightMap Optimizer::State() const {

@@ -1,6 +1,7 @@
 #include "aim/train/run_train.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <cmath>
 #include <functional>
@@ -47,7 +48,8 @@ class Window {
     losses_.Add(step.losses);
   }
 
-  nlohmann::json Line(const StepReport& last, int64_t train_step, int batch_size) const {
+  nlohmann::json Line(const StepReport& last, int64_t train_step, int batch_size,
+                      const TrainingDevice& device) const {
     const double seconds = SecondsSince(start_);
     const auto count = static_cast<double>(num_steps_ - num_lost_);
     nlohmann::json line = {
@@ -57,6 +59,7 @@ class Window {
         {"lr", last.lr},
         {"samples_per_s", static_cast<double>(num_steps_) * batch_size / seconds},
         {"peak_memory_bytes", PeakMemoryBytes()}};
+    if (!device.device.is_cpu()) line["peak_device_bytes"] = PeakBytes(device);
     if (data_s_ + work_s_ > 0) line["data_wait"] = data_s_ / (data_s_ + work_s_);
     line.update(losses_.Means());
     if (num_lost_ > 0) line["lost_steps"] = num_lost_;
@@ -77,6 +80,10 @@ class Window {
   Clock::time_point start_ = Clock::now();
 };
 
+SampleSize SampleOf(const TrainingSetup& setup) {
+  return LargestSample(*setup.cache, setup.config.dit, setup.config.trained_modes);
+}
+
 // The steps of one start of a run and what is written down between them.
 class TrainingLoop {
  public:
@@ -88,7 +95,8 @@ class TrainingLoop {
         begin_(begin),
         setup_(setup),
         comm_(comm),
-        trainer_(Begin(options, run, setup, comm)),
+        device_(ParseTrainingDevice(run.device())),
+        trainer_(Begin(options, run, setup, comm, device_)),
         checkpoints_(run.out(), options.train),
         best_step_(BestStep(run.out())),
         metrics_(run.out() / "metrics.jsonl", trainer_.train_step()),
@@ -116,7 +124,8 @@ class TrainingLoop {
       window_.Add(step);
       ranks_.Add(step.rank_times);
       if (IsDue(options_.log_every) || stops) {
-        nlohmann::json line = window_.Line(step, trainer_.train_step(), options_.batch_size);
+        nlohmann::json line =
+            window_.Line(step, trainer_.train_step(), options_.batch_size, device_);
         JudgeRanks(line);
         Append(line);
         window_ = {};
@@ -159,10 +168,10 @@ class TrainingLoop {
 
  private:
   static Trainer Begin(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup,
-                       Comm& comm) {
-    CheckTrainingMemory(setup.config.dit, options.train,
-                        LargestSample(*setup.cache, setup.config.dit, setup.config.trained_modes),
-                        BytesOf(setup.initial_weights), {comm.size(), comm.local_size()});
+                       Comm& comm, const TrainingDevice& device) {
+    CheckTrainingMemory(setup.config.dit, options.train, SampleOf(setup),
+                        device.device.is_cpu() ? BytesOf(setup.initial_weights) : 0,
+                        {comm.size(), comm.local_size()}, device);
     RankStart start{
         .options = options.train,
         .seed = run.seed(),
@@ -172,8 +181,8 @@ class TrainingLoop {
         .num_clips = setup.cache->size()};
     setup.ReleaseEncoders();
     if (comm.size() > 1) SendStart(start, comm);
-    Trainer trainer(std::move(start.network), options.train, run.seed(),
-                    {comm.rank(), comm.size()});
+    Trainer trainer(std::move(start.network), options.train, run.seed(), {comm.rank(), comm.size()},
+                    device);
     Resume(trainer, options.train.steps, run);
     if (comm.size() > 1) trainer.TakeStateOfRank0(comm);
     return trainer;
@@ -303,6 +312,7 @@ class TrainingLoop {
   Clock::time_point begin_;
   TrainingSetup& setup_;
   Comm& comm_;
+  TrainingDevice device_;
   Trainer trainer_;
   CheckpointWriter checkpoints_;
   std::optional<int64_t> best_step_;  // of the bundle that is kept
@@ -337,13 +347,17 @@ TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm
     LogSchedule(options.train);
     const std::string idle = IdleRanks(options.train, comm.size());
     if (!idle.empty()) LogWarning(idle);
-    TrainingLoop loop(options, run, setup, comm, begin);
-    loop.Run();
-    report = loop.Report();
-    if (report.finished) {
-      WriteFinalBundles({options, setup, loop.trainer(), run.out()});
-      loop.Finish();
-    }
+    const TrainingDevice device = ParseTrainingDevice(run.device());
+    const c10::DeviceGuard current(device.device);
+    ExplainOutOfMemory(setup.config.dit, options.train, SampleOf(setup), device, [&] {
+      TrainingLoop loop(options, run, setup, comm, begin);
+      loop.Run();
+      report = loop.Report();
+      if (report.finished) {
+        WriteFinalBundles({options, setup, loop.trainer(), run.out()});
+        loop.Finish();
+      }
+    });
   } else if (comm.size() > 1) {
     SendStart(std::nullopt, comm);
   }
@@ -378,6 +392,7 @@ std::optional<TrainReport> RunTrain(const TrainRunOptions& options, RunContext& 
   std::unique_ptr<Comm> comm = std::make_unique<LocalComm>();
   if (launch) {
     options.Validate();
+    if (ParseTrainingDevice(run.device()).is_queued) RequireQueueable(options.train, launch->size);
     launch->lost_after = std::chrono::seconds(options.train.rank_timeout_s);
     comm = MeetRanks(*launch);
   }

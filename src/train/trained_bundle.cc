@@ -1,5 +1,7 @@
 #include "train/trained_bundle.h"
 
+#include <ATen/core/Tensor.h>
+
 #include "aim/base/atomic_file.h"
 #include "aim/base/error.h"
 #include "aim/base/log.h"
@@ -16,8 +18,9 @@ constexpr const char* kBestScore = "best.json";  // in that
 
 // Of the network with `trained`, weights or an average of the trainer. An adapter goes beside the
 // network that it was trained for, unless that was changed as well.
-void Write(const TrainedRun& run, const WeightMap& trained, const fs::path& path) {
+void Write(const TrainedRun& run, WeightMap trained, const fs::path& path) {
   const TrainingSetup& setup = run.setup;
+  for (auto& [name, weight] : trained) weight = weight.cpu();
   const Lora adapter = run.trainer.AdapterOf(trained);
   if (!adapter.weights.empty() && !setup.changes_network) {
     WriteBundle(path, setup.config, adapter, run.options.train.lora_name, setup.initial_bundle);

@@ -21,6 +21,7 @@
 #include "train/divided.h"
 #include "train/ordered_sum.h"
 #include "train/overlapped_sum.h"
+#include "train/step_feed.h"
 #include "train/stopwatch.h"
 
 namespace aim {
@@ -31,13 +32,6 @@ namespace {
 constexpr int64_t kStepsBetweenReturns = 32;
 
 constexpr int64_t kMostSteps = int64_t{1} << 53;
-
-// Matrices of products in the compute type are rounded to it once a step, not once a microbatch.
-at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
-                         at::ScalarType compute_dtype) {
-  if (weight.dim() < 2) return at::kFloat;
-  return DitWeightDtype(name, compute_dtype, Numerics::kAccurate);
-}
 
 // Moves what is trained out of `weights`, and begins the adapter.
 WeightMap TakeTrained(WeightMap& weights, const DitOptions& dit, const TrainOptions& options,
@@ -94,11 +88,22 @@ WeightMap CopyOf(const WeightMap& weights) {
   return copy;
 }
 
+WeightMap On(c10::Device device, WeightMap weights) {
+  for (auto& [name, weight] : weights) weight = weight.to(device);
+  return weights;
+}
+
 }  // namespace
 
-at::ScalarType ResolveDtype(ComputeDtype dtype) {
+at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
+                         at::ScalarType compute_dtype) {
+  if (weight.dim() < 2) return at::kFloat;
+  return DitWeightDtype(name, compute_dtype, Numerics::kAccurate);
+}
+
+at::ScalarType ResolveDtype(ComputeDtype dtype, c10::Device device) {
   if (dtype == ComputeDtype::kF32) return at::kFloat;
-  if (dtype == ComputeDtype::kBf16) return at::kBFloat16;
+  if (dtype == ComputeDtype::kBf16 || !device.is_cpu()) return at::kBFloat16;
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16") ? at::kBFloat16 : at::kFloat;
 #else
@@ -114,23 +119,28 @@ std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOption
 }
 
 Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed,
-                 const RankPlace& place)
+                 const RankPlace& place, const TrainingDevice& device)
     : dit_(network.dit),
       options_(options),
       mixes_(options),
       seed_(seed),
       place_(place),
-      compute_dtype_(ResolveDtype(options.dtype)),
-      weights_(TakeTrained(network.weights, dit_, options, seed)),
+      device_(device),
+      compute_dtype_(ResolveDtype(options.dtype, device.device)),
+      weights_(On(device.device, TakeTrained(network.weights, dit_, options, seed))),
       owners_(OwnersOf(ShapesOf(weights_), place.size)),
       frozen_(std::move(network.weights)),
-      null_text_(std::move(network.null_text)),
+      null_text_(network.null_text.to(device.device)),
       optimizer_(options, OwnOf(weights_), compute_dtype_, seed) {
+  if (device.is_queued) RequireQueueable(options, place.size);
   if (options.ema > 0) average_ = CopyOf(OwnOf(weights_));
   for (size_t i = 0; i < options.more_ema.size(); ++i) more_averages_.push_back(CopyOf(weights_));
   for (const auto& [name, weight] : frozen_)
-    frozen_compute_[name] = weight.to(LeafDtype(name, weight, compute_dtype_));
+    frozen_compute_[name] = weight.to(device.device, LeafDtype(name, weight, compute_dtype_));
 }
+
+Trainer::Trainer(Trainer&& other) noexcept = default;
+Trainer::~Trainer() = default;
 
 Dit Trainer::MakeDit(const WeightMap& frozen, const WeightMap& trained,
                      at::ScalarType dtype) const {
@@ -143,7 +153,12 @@ Dit Trainer::MakeDit(const WeightMap& frozen, const WeightMap& trained,
   return dit;
 }
 
-Dit Trainer::ShippedDit() const { return MakeDit(frozen_, averaged_weights(), at::kFloat); }
+Dit Trainer::ShippedDit() const {
+  if (!device_.is_queued) return MakeDit(frozen_, averaged_weights(), at::kFloat);
+  WeightMap average = averaged_weights();
+  for (auto& [name, weight] : average) weight = weight.to(LeafDtype(name, weight, compute_dtype_));
+  return MakeDit(frozen_compute_, average, compute_dtype_);
+}
 
 WeightMap Trainer::NetworkOf(const WeightMap& trained) const {
   WeightMap named = frozen_;
@@ -161,19 +176,23 @@ Lora Trainer::AdapterOf(const WeightMap& trained) const {
   return adapter;
 }
 
+Trainer::Leaves Trainer::MakeLeaves() const {
+  Leaves leaves;
+  for (const auto& [name, weight] : weights_) {
+    const at::ScalarType dtype = LeafDtype(name, weight, compute_dtype_);
+    leaves.list.push_back(weight.detach().to(dtype).requires_grad_(true));
+    leaves.named[name] = leaves.list.back();
+  }
+  return leaves;
+}
+
 void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache& cache,
                             int num_workers, StepReport& report,
                             const std::function<void(int64_t, const MakeGradient&)>& take) const {
   std::vector<at::Tensor> losses(parts.size());  // of each sample
   std::vector<double> data_s(parts.size()), work_s(parts.size());
-  WeightMap named;
-  std::vector<at::Tensor> leaves;
-  for (const auto& [name, weight] : weights_) {
-    const at::ScalarType dtype = LeafDtype(name, weight, compute_dtype_);
-    leaves.push_back(weight.detach().to(dtype).requires_grad_(true));
-    named[name] = leaves.back();
-  }
-  const Dit dit = MakeDit(frozen_compute_, named, compute_dtype_);
+  const Leaves leaves = MakeLeaves();
+  const Dit dit = MakeDit(frozen_compute_, leaves.named, compute_dtype_);
   const auto loss_of = [&](const Dit& network, size_t i) {
     std::vector<int64_t> indices;
     for (const SampleDraw& draw : parts[i]) indices.push_back(draw.clip);
@@ -192,11 +211,12 @@ void Trainer::MakeGradients(std::span<const Microbatch> parts, const LatentCache
       std::vector<at::Tensor> gradients;
       if (take_tensor) {
         WeightMap own;  // other threads' passes must not meet its hooks
-        for (const auto& [name, leaf] : named) own[name] = leaf.detach().requires_grad_(true);
+        for (const auto& [name, leaf] : leaves.named)
+          own[name] = leaf.detach().requires_grad_(true);
         const Dit own_dit = MakeDit(frozen_compute_, own, compute_dtype_);
         HandOver(loss_of(own_dit, part), TensorsOf(own), take_tensor);
       } else {
-        gradients = GradientsOf(loss_of(dit, part), leaves);
+        gradients = GradientsOf(loss_of(dit, part), leaves.list);
       }
       work_s[part] = SecondsSince(begin) - data_s[part];
       return gradients;
@@ -245,9 +265,12 @@ std::vector<at::Tensor> Trainer::GradientsOfAll(std::span<const Microbatch> part
 }
 
 // A short average at the start: the first weights should not linger.
+double Trainer::AverageDecay(double decay) const {
+  const auto num_steps = static_cast<double>(train_step_);
+  return std::min(decay, (1.0 + num_steps) / (10.0 + num_steps));
+}
+
 void Trainer::UpdateAverages(int num_workers) {
-  const double most =
-      (1.0 + static_cast<double>(train_step_)) / (10.0 + static_cast<double>(train_step_));
   std::vector<std::string> names;
   for (size_t i = 0; const auto& [name, weight] : weights_) {
     if (Owns(i++)) names.push_back(name);
@@ -257,7 +280,7 @@ void Trainer::UpdateAverages(int num_workers) {
     const std::string& name = names[static_cast<size_t>(i)];
     const at::Tensor& weight = weights_.at(name);
     const auto follow = [&](WeightMap& average, double decay) {
-      average.at(name).lerp_(weight, 1.0 - std::min(decay, most));
+      average.at(name).lerp_(weight, 1.0 - AverageDecay(decay));
     };
     if (options_.ema > 0) follow(average_, options_.ema);
     for (size_t j = 0; j < more_averages_.size(); ++j)
@@ -271,6 +294,7 @@ int NumTrainingWorkers(const TrainOptions& options, int local_ranks) {
 }
 
 StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_stop) {
+  if (device_.is_queued) return StepQueued(cache, asked_to_stop);
   const StepPlan plan =
       PlanStep(options_, seed_, train_step_, mixes_.Over(cache), comm.rank(), comm.size());
   const int workers = NumTrainingWorkers(options_, comm.local_size());

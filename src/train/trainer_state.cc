@@ -1,7 +1,10 @@
 #include "aim/train/trainer_state.h"
 
 #include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
+#include <c10/core/Event.h>
 
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "aim/base/atomic_file.h"
@@ -17,17 +20,16 @@ void CopyWeights(const WeightMap& from, WeightMap& to) {
     at::Tensor& copy = to[name];
     const bool fits = copy.defined() && copy.sizes() == tensor.sizes() &&
                       copy.scalar_type() == tensor.scalar_type();
-    if (fits) {
-      copy.copy_(tensor);
-    } else {
-      copy = tensor.clone();
-    }
+    const at::TensorOptions of_copy =
+        tensor.options().device(at::kCPU).pinned_memory(!tensor.is_cpu());
+    if (!fits) copy = at::empty(tensor.sizes(), of_copy);
+    copy.copy_(tensor, /*non_blocking=*/true);
   }
 }
 
 }  // namespace
 
-void CopyState(const TrainerState& state, TrainerState& copy) {
+std::function<void()> CopyState(const TrainerState& state, TrainerState& copy) {
   copy.train_step = state.train_step;
   copy.seed = state.seed;
   CopyWeights(state.weights, copy.weights);
@@ -37,6 +39,12 @@ void CopyState(const TrainerState& state, TrainerState& copy) {
   for (size_t i = 0; i < state.more_averages.size(); ++i)
     CopyWeights(state.more_averages[i], copy.more_averages[i]);
   CopyWeights(state.moments, copy.moments);
+  const c10::Device device =
+      state.weights.empty() ? c10::Device(c10::kCPU) : state.weights.begin()->second.device();
+  if (device.is_cpu()) return [] {};
+  const auto copied = std::make_shared<c10::Event>(device.type());
+  copied->record(at::accelerator::getCurrentStream(device.index()));
+  return [copied] { copied->synchronize(); };
 }
 
 std::string AverageFile(double decay) { return "average-" + ToText(decay) + ".safetensors"; }

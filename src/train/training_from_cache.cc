@@ -11,9 +11,8 @@ namespace {
 
 // The encoders that a cache was made with.
 void TakeEncoders(const std::filesystem::path& model, const BundleConfig& config,
-                  TrainingSetup& setup) {
-  LoadOptions load;
-  load.offload = true;
+                  const RunContext& run, TrainingSetup& setup) {
+  const LoadOptions load = EncoderLoad(run);
   setup.initial_bundle = model;
   setup.config = config;
   setup.autoencoder = LoadAutoencoder(model, config, load);
@@ -25,7 +24,7 @@ void DecodePictures(const Autoencoder& autoencoder, const at::Tensor& latents, C
   for (size_t v = 0; v < clip.views.size(); ++v) {
     const at::Tensor latent = latents.select(0, static_cast<int64_t>(v)).select(0, 0).unsqueeze(0);
     const at::Tensor video =
-        autoencoder.Decode(latent.to(autoencoder.device()), ContentKind::kVideo)[0];
+        autoencoder.Decode(latent.to(autoencoder.device()), ContentKind::kVideo)[0].cpu();
     ClipView& view = clip.views[v];
     for (const std::vector<uint8_t>& frame : VideoBytes(video)) {
       view.rgb.insert(view.rgb.end(), frame.begin(), frame.end());
@@ -63,7 +62,7 @@ TrainingSetup PrepareFromCache(const TrainRunOptions& options, RunContext& run) 
   const BundleConfig made_with = LoadBundleConfig(model);
   TrainingSetup setup;
   if (options.init.empty()) {
-    TakeEncoders(model, made_with, setup);
+    TakeEncoders(model, made_with, run, setup);
     setup.config.fps = cache.Truth(0).fps;
     TakeNewNetwork(options, run, setup);
   } else {

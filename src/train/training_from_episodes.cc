@@ -5,6 +5,7 @@
 #include "aim/base/out_place.h"
 #include "aim/bundle/encoding.h"
 #include "aim/data/cut_clip.h"
+#include "aim/tensor/device.h"
 #include "aim/tensor/safetensors.h"
 #include "aim/train/dataset.h"
 #include "train/fitted_autoencoder.h"
@@ -76,8 +77,9 @@ std::unique_ptr<Autoencoder> FittedAutoencoder(const TrainRunOptions& options,
                        options.autoencoder, {}, reader, run.progress());
     WriteSafetensors(run.out() / kFittedAutoencoder, fitted.weights());
   }
-  return std::make_unique<PcaAutoencoder>(options.autoencoder, ReadFittedAutoencoder(run.out()),
-                                          (run.out() / kFittedAutoencoder).string());
+  const PcaAutoencoder fitted(options.autoencoder, ReadFittedAutoencoder(run.out()),
+                              (run.out() / kFittedAutoencoder).string());
+  return std::make_unique<PcaAutoencoder>(fitted.To(ParseDevice(run.device())));
 }
 
 void TakeClips(const TrainRunOptions& options, const DataSplit& split, EpisodeReader& reader,

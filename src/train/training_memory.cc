@@ -1,6 +1,9 @@
 #include "aim/train/training_memory.h"
 
+#include <ATen/DeviceAccelerator.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/ScalarType.h>
+#include <c10/util/Exception.h>
 #include <c10/util/accumulate.h>
 
 #include <algorithm>
@@ -8,8 +11,10 @@
 
 #include "aim/base/memory.h"
 #include "aim/base/parallel.h"
+#include "aim/base/run_context.h"
 #include "aim/base/text.h"
 #include "aim/diffusion/canvas.h"
+#include "aim/diffusion/guidance_memory.h"
 #include "aim/model/lora.h"
 #include "aim/train/optimizer.h"
 #include "aim/train/shares.h"
@@ -29,13 +34,15 @@ int64_t SizeOf(at::ScalarType dtype) { return static_cast<int64_t>(c10::elementS
 
 // "train.num_workers = 1 takes 512 GiB, ...": what to ask for instead.
 std::string Alternatives(const DitOptions& dit, const TrainOptions& options,
-                         const SampleSize& sample, const TrainingRanks& ranks) {
+                         const SampleSize& sample, const TrainingRanks& ranks,
+                         const TrainingDevice& device) {
   std::vector<std::string> texts;
   const auto add = [&](const std::string& what, const auto& change) {
     TrainOptions other = options;
     change(other);
-    const int64_t bytes = EstimateMemory(dit, other, sample, ranks).total() * ranks.local_size;
-    if (bytes < EstimateMemory(dit, options, sample, ranks).total() * ranks.local_size)
+    const int64_t bytes =
+        EstimateMemory(dit, other, sample, ranks, device).total() * ranks.local_size;
+    if (bytes < EstimateMemory(dit, options, sample, ranks, device).total() * ranks.local_size)
       texts.push_back(what + " takes " + MemoryText(bytes));
   };
   add("train.num_workers = 1", [](TrainOptions& other) { other.num_workers = 1; });
@@ -43,7 +50,10 @@ std::string Alternatives(const DitOptions& dit, const TrainOptions& options,
   add("train.gradient_checkpointing = true",
       [](TrainOptions& other) { other.gradient_checkpointing = true; });
   add("train.microbatch = 1", [](TrainOptions& other) { other.microbatch = 1; });
-  add("train.moments = \"bf16\"", [](TrainOptions& other) { other.moments = MomentDtype::kBf16; });
+  if (!device.is_queued) {
+    add("train.moments = \"bf16\"",
+        [](TrainOptions& other) { other.moments = MomentDtype::kBf16; });
+  }
   add("train.async_save = false", [](TrainOptions& other) { other.async_save = false; });
   if (options.lora.rank == 0 && options.trained.empty()) {
     add("train.trained = [\"self_attn\"]",
@@ -59,8 +69,8 @@ std::string Alternatives(const DitOptions& dit, const TrainOptions& options,
 // before and after their norms, what attention and matrices give, the camera) and the hidden layer
 // twice. Of a block that is computed again its input alone is kept.
 int64_t ActivationBytes(const DitOptions& dit, const TrainOptions& options,
-                        const SampleSize& sample) {
-  const int64_t width = SizeOf(ResolveDtype(options.dtype));
+                        const SampleSize& sample, at::ScalarType compute) {
+  const int64_t width = SizeOf(compute);
   const int64_t dim = dit.dim, layers = dit.num_layers;
   const int64_t row = dim * SizeOf(at::kFloat);
   const int64_t num_rows = dit.camera.projector ? 17 : 16;
@@ -69,6 +79,15 @@ int64_t ActivationBytes(const DitOptions& dit, const TrainOptions& options,
       options.gradient_checkpointing ? layers * row + of_block : layers * of_block;
   const int64_t of_text = layers * 4 * dim * width;  // keys and values, before and after the norm
   return of_token * sample.tokens + of_text * sample.text_rows;
+}
+
+std::string PartsText(const TrainingMemory& memory, const TrainingRanks& ranks) {
+  const std::string each =
+      ranks.local_size > 1 ? std::to_string(ranks.local_size) + " ranks here, each with " : "";
+  return "training (" + each + "weights " + MemoryText(memory.weights) + ", averages " +
+         MemoryText(memory.averages) + ", moments " + MemoryText(memory.moments) + ", gradients " +
+         MemoryText(memory.gradients) + ", copy to save " + MemoryText(memory.saving) +
+         ", activations " + MemoryText(memory.activations) + ")";
 }
 
 }  // namespace
@@ -87,15 +106,16 @@ SampleSize LargestSample(const LatentCache& cache, const DitOptions& dit,
 }
 
 TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options,
-                              const SampleSize& sample, const TrainingRanks& ranks) {
+                              const SampleSize& sample, const TrainingRanks& ranks,
+                              const TrainingDevice& device) {
   constexpr int64_t kFloat = 4;
   const ShapeMap network = DitWeightShapes(dit);
   ShapeMap trained;
   for (const std::string& name : TrainedNames(network, options)) trained[name] = network.at(name);
   if (options.lora.rank > 0) trained.merge(LoraShapes(dit, options.lora));
 
-  const at::ScalarType compute = ResolveDtype(options.dtype);
-  const int64_t workers = NumTrainingWorkers(options, ranks.local_size);
+  const at::ScalarType compute = ResolveDtype(options.dtype, device.device);
+  const int64_t workers = device.is_queued ? 1 : NumTrainingWorkers(options, ranks.local_size);
   const bool is_divided = options.zero > 0 && ranks.size > 1;
   const std::vector<int> owners = OwnersOf(trained, is_divided ? ranks.size : 1);
   std::vector<Kept> kept(static_cast<size_t>(ranks.size));
@@ -106,7 +126,9 @@ TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options
         count *
         SizeOf(shape.size() < 2 ? at::kFloat : DitWeightDtype(name, compute, Numerics::kAccurate));
     memory.num_weights += count;
-    memory.weights += count * kFloat + (in_products < count * kFloat ? in_products : 0);
+    const bool is_alone = device.is_queued && !trained.contains(name);  // float32 elsewhere
+    const bool is_rounded = in_products < count * kFloat;
+    memory.weights += is_alone ? in_products : count * kFloat + (is_rounded ? in_products : 0);
     return in_products;
   };
   for (const auto& [name, shape] : network) {
@@ -131,15 +153,17 @@ TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options
   memory.moments = most.moments;
   if (is_divided) {
     memory.shipped = memory.num_trained * kFloat;
-  } else if (options.async_save) {
+  } else if (options.async_save && !device.is_queued) {
     memory.saving = memory.num_trained * kFloat + memory.averages + memory.moments;
   }
   const int64_t num_summed = is_divided && options.zero == 2 ? most.numbers : memory.num_trained;
-  memory.gradients = num_summed * SizeOf(SumDtype(memory.num_trained, at::kFloat)) +
-                     (is_divided ? most.numbers * kFloat : 0) + workers * leaf_bytes;
+  const at::ScalarType of_sums =
+      device.is_queued ? at::kFloat : SumDtype(memory.num_trained, at::kFloat);
+  memory.gradients = num_summed * SizeOf(of_sums) + (is_divided ? most.numbers * kFloat : 0) +
+                     workers * leaf_bytes;
   if (!is_divided && ranks.size > 1)  // the buffers that are sent
-    memory.gradients += memory.num_trained * SizeOf(SumDtype(memory.num_trained, at::kFloat));
-  memory.activations = ActivationBytes(dit, options, sample) *
+    memory.gradients += memory.num_trained * SizeOf(of_sums);
+  memory.activations = ActivationBytes(dit, options, sample, compute) *
                        std::min<int64_t>(options.batch_size, workers * options.microbatch);
   return memory;
 }
@@ -153,17 +177,33 @@ nlohmann::json ToJson(const TrainingMemory& memory) {
 }
 
 void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
-                         const SampleSize& sample, int64_t held, const TrainingRanks& ranks) {
-  const TrainingMemory memory = EstimateMemory(dit, options, sample, ranks);
-  const std::string each =
-      ranks.local_size > 1 ? std::to_string(ranks.local_size) + " ranks here, each with " : "";
-  CheckMemory(memory.total() * ranks.local_size - held,
-              "training (" + each + "weights " + MemoryText(memory.weights) + ", averages " +
-                  MemoryText(memory.averages) + ", moments " + MemoryText(memory.moments) +
-                  ", gradients " + MemoryText(memory.gradients) + ", copy to save " +
-                  MemoryText(memory.saving) + ", activations " + MemoryText(memory.activations) +
-                  ")",
-              Alternatives(dit, options, sample, ranks));
+                         const SampleSize& sample, int64_t held, const TrainingRanks& ranks,
+                         const TrainingDevice& device) {
+  const TrainingMemory memory = EstimateMemory(dit, options, sample, ranks, device);
+  const std::string where =
+      PartsText(memory, ranks) + (device.device.is_cpu() ? "" : " on " + device.device.str());
+  CheckMemory(memory.total() * ranks.local_size - held, where,
+              Alternatives(dit, options, sample, ranks, device), FreeMemoryBytes(device.device));
+}
+
+int64_t PeakBytes(const TrainingDevice& device) {
+  if (device.device.is_cpu()) return PeakMemoryBytes();
+  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return at::accelerator::getDeviceStats(device.device.index()).allocated_bytes.at(kAll).peak;
+}
+
+void ExplainOutOfMemory(const DitOptions& dit, const TrainOptions& options,
+                        const SampleSize& sample, const TrainingDevice& device,
+                        const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const c10::OutOfMemoryError&) {
+    throw ConfigError({.where = PartsText(EstimateMemory(dit, options, sample, {}, device), {}),
+                       .got = "beyond the memory of " + device.device.str(),
+                       .expected = "no more than what is free there",
+                       .fix = Alternatives(dit, options, sample, {}, device) +
+                              "; --resume goes on from the last checkpoint"});
+  }
 }
 
 }  // namespace aim

@@ -11,7 +11,9 @@
 #include "aim/base/run_settings.h"
 #include "aim/base/text.h"
 #include "aim/bundle/adapter.h"
+#include "aim/tensor/device.h"
 #include "aim/tensor/safetensors.h"
+#include "aim/train/training_device.h"
 #include "train/fitted_autoencoder.h"
 
 namespace aim {
@@ -119,6 +121,7 @@ const std::vector<std::string>& FreeTrainKeys() {
   static const std::vector<std::string> kKeys = {"clips.dir",
                                                  "dry_run",
                                                  "train.steps",
+                                                 "train.microbatch",
                                                  "train.num_workers",
                                                  "train.zero",
                                                  "train.rank_timeout_s",
@@ -145,11 +148,20 @@ void PrepareRun(const TrainRunOptions& options, const std::string& data_content,
   KeepSettings(run.out() / "settings.json", settings);
 }
 
-void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {
-  // While the network is trained, it has the memory of the others.
+LoadOptions EncoderLoad(const RunContext& run) {
   LoadOptions load;
+  load.device = ParseDevice(run.device());
   load.offload = true;
-  Bundle bundle = LoadBundle(options.init, load);
+  return load;
+}
+
+void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {
+  const LoadOptions load = EncoderLoad(run);
+  Bundle bundle;
+  bundle.config = LoadBundleConfig(options.init);
+  bundle.dit = LoadDit(options.init, bundle.config);
+  bundle.autoencoder = LoadAutoencoder(options.init, bundle.config, load);
+  bundle.text = LoadTextEncoder(options.init, bundle.config, load);
   DitOptions asked = options.dit;
   if (bundle.config.dit.camera.mode == CameraMode::kNone) asked.camera = {};  // see AddCameras
   RequireSame(asked, bundle.config.dit, "dit", options.init);
@@ -187,12 +199,7 @@ int64_t BytesOf(const WeightMap& weights) {
 TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                               int64_t most_episodes) {
   options.Validate();
-  if (run.device() != "cpu") {
-    throw ConfigError({.where = "--device",
-                       .got = run.device(),
-                       .expected = "cpu: training runs on the processor",
-                       .fix = "leave --device out"});
-  }
+  if (ParseTrainingDevice(run.device()).is_queued) RequireQueueable(options.train, 1);
   TrainingSetup setup = options.data.empty() && !options.clips.dir.empty()
                             ? PrepareFromCache(options, run)
                             : PrepareFromEpisodes(options, run, most_episodes);

@@ -120,6 +120,46 @@ TEST(OptimizerTest, MomentsInBf16) {
   }
 }
 
+// ATen's operations over all tensors at once give what the loops give.
+TEST(OptimizerTest, QueuedStepsAreThoseOfTheLoops) {
+  for (const auto& kind : WordsOf(OptimizerKind{})) {
+    TrainOptions options;
+    options.optimizer = kind.value;
+    options.weight_decay = 0.1;
+    at::manual_seed(5);
+    WeightMap loops = SomeWeights();
+    loops["blocks.1.ffn.0.weight"] = at::randn({24, 16});  // one more of a shape
+    loops["blocks.1.ffn.2.weight"] = at::randn({16, 24});
+    WeightMap queued;
+    for (const auto& [name, weight] : loops) queued[name] = weight.clone();
+    Optimizer of_loops(options, loops, at::kFloat), of_queued(options, queued, at::kFloat);
+    for (int i = 0; i < 10; ++i) {
+      std::vector<at::Tensor> grads, copies;
+      for (const auto& [name, weight] : loops) {
+        grads.push_back(weight + at::randn_like(weight));
+        copies.push_back(grads.back().clone());
+      }
+      const double norm = of_loops.Step(loops, grads, 1e-2);
+      of_queued.StepQueued(queued, copies, 1e-2, norm);
+    }
+    for (const auto& [name, weight] : loops)
+      EXPECT_LE(testing::RelativeError(queued.at(name), weight), 1e-6) << kind.text << " " << name;
+    WeightMap moments = of_queued.State(), expected = of_loops.State();
+    EXPECT_TRUE(at::equal(moments.at("step"), expected.at("step")));
+    expected.erase("step");
+    for (const auto& [name, moment] : expected)
+      EXPECT_LE(testing::RelativeError(moments.at(name), moment), 3e-6) << name;
+  }
+}
+
+TEST(OptimizerTest, SeveralMatricesAreOrthogonalizedAsEachAlone) {
+  at::manual_seed(2);
+  const at::Tensor several = at::randn({3, 12, 20});
+  const at::Tensor found = Orthogonalize(several, at::kFloat);
+  for (int64_t i = 0; i < 3; ++i)
+    EXPECT_LE(testing::RelativeError(found[i], Orthogonalize(several[i], at::kFloat)), 1e-5);
+}
+
 TEST(OptimizerTest, ClippingScalesTheGradientsToTheNorm) {
   TrainOptions options;
   options.clip_norm = 0.5;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 
 #include "aim/diffusion/generate.h"
@@ -76,6 +77,17 @@ inline TrainOptions QuickTraining() {
   return options;
 }
 
+// The distance between two networks, as a share of the way that `expected` has come from `initial`.
+inline double ShareOfTheWay(const WeightMap& found, const WeightMap& expected,
+                            const WeightMap& initial) {
+  double apart = 0, way = 0;
+  for (const auto& [name, weight] : expected) {
+    apart += (found.at(name).cpu() - weight).square().sum().item<double>();
+    way += (weight - initial.at(name)).square().sum().item<double>();
+  }
+  return std::sqrt(apart / way);
+}
+
 class TrainerTest : public ::testing::Test {
  protected:
   TrainerTest() : text_({.dim = 16, .length = 8}) {
@@ -97,9 +109,10 @@ class TrainerTest : public ::testing::Test {
         {.key = "key", .num_items = 3, .num_threads = 2, .start_worker = [&] { return make; }});
   }
 
-  Trainer MakeTrainer(const TrainOptions& options, const RankPlace& place = {}) const {
+  Trainer MakeTrainer(const TrainOptions& options, const RankPlace& place = {},
+                      const TrainingDevice& device = {}) const {
     return Trainer({SmallDit(), InitialDitWeights(SmallDit(), Rng(2)), text_.Encode("")}, options,
-                   kTrainerSeed, place);
+                   kTrainerSeed, place, device);
   }
   LatentCache Cache() const { return LatentCache::Open(folder_ / "cache", "key"); }
 

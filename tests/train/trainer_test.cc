@@ -229,7 +229,8 @@ TEST_F(TrainerTest, TwoRanksTakeTheStepOfOne) {
   options.clip_norm = 0;
   Trainer alone = MakeTrainer(options);
   const StepReport expected = alone.Step(cache, alone_);
-  std::vector<Trainer> ranks = {MakeTrainer(options), MakeTrainer(options)};
+  std::vector<Trainer> ranks;
+  for (int rank = 0; rank < 2; ++rank) ranks.push_back(MakeTrainer(options));
   const std::vector<StepReport> reports = StepTogether(ranks, cache);
   EXPECT_TRUE(SameBits(ranks[0], ranks[1]));
   for (const StepReport& report : reports) {
@@ -307,7 +308,8 @@ TEST_F(TrainerTest, ARankWithoutASampleStaysInStep) {
   options.batch_size = 1;
   Trainer alone = MakeTrainer(options);
   const StepReport expected = alone.Step(cache, alone_);
-  std::vector<Trainer> ranks = {MakeTrainer(options), MakeTrainer(options)};
+  std::vector<Trainer> ranks;
+  for (int rank = 0; rank < 2; ++rank) ranks.push_back(MakeTrainer(options));
   const std::vector<StepReport> reports = StepTogether(ranks, cache);
   EXPECT_TRUE(SameBits(ranks[0], ranks[1]));
   for (const StepReport& report : reports) EXPECT_EQ(report.loss, expected.loss);

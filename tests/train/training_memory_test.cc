@@ -111,6 +111,41 @@ TEST(TrainingMemoryTest, RanksDivideWhatZeroSays) {
   }
 }
 
+// Frozen weights are there in the type of the products alone, sums are float32, one worker, and a
+// checkpoint is written from memory of the host.
+TEST(TrainingMemoryTest, OnADeviceThatIsQueued) {
+  const TrainingDevice queued{.is_queued = true};
+  TrainOptions options = InFloat32(1);
+  options.dtype = ComputeDtype::kBf16;
+  const int64_t count = 6'415'549'632;
+  const TrainingMemory whole = EstimateMemory(Released(), options, {}, {}, queued);
+  EXPECT_EQ(whole.saving, 0);
+  EXPECT_EQ(whole.weights, EstimateMemory(Released(), options).weights);
+  EXPECT_EQ(whole.gradients, EstimateMemory(Released(), options).gradients);
+  options.trained = {"blocks.29"};
+  const TrainingMemory part = EstimateMemory(Released(), options, {}, {}, queued);
+  EXPECT_NEAR(static_cast<double>(part.weights), 2.0 * static_cast<double>(count), 1.5e9);
+  EXPECT_EQ(part.averages, 4 * part.num_trained);
+  EXPECT_EQ(EstimateMemory(DitOptions(), InFloat32(1), {}, {}, queued).gradients,
+            (4 + 4) * EstimateMemory(DitOptions(), InFloat32(1)).num_trained);
+}
+
+// Too little memory after all: one sentence that says what would take less.
+TEST(TrainingMemoryTest, ADeviceThatRunsOutOfMemoryIsExplained) {
+  const TrainingDevice queued{.is_queued = true};
+  const auto run_out = [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory"); };
+  testing::ExpectThrowsWith<ConfigError>(
+      [&] {
+        ExplainOutOfMemory(Released(), InFloat32(1), {.tokens = 5000, .text_rows = 512}, queued,
+                           run_out);
+      },
+      {"training (weights", "beyond the memory of", "train.gradient_checkpointing = true takes",
+       "--resume goes on"});
+  int calls = 0;
+  ExplainOutOfMemory(Released(), InFloat32(1), {}, queued, [&] { ++calls; });
+  EXPECT_EQ(calls, 1);
+}
+
 TEST(TrainingMemoryTest, RanksOfOneHostShareItsCores) {
   TrainOptions options = InFloat32(0);
   const int64_t one = EstimateMemory(Released(), InFloat32(1), {}, {.size = 512}).gradients;

@@ -14,7 +14,8 @@ int64_t AvailableMemoryBytes();
 std::string MemoryText(int64_t size_bytes);
 
 // Throws ConfigError "<where> needs 20.1 GiB; expected at most the 18.0 GiB that are free; <fix>".
-void CheckMemory(int64_t needed_bytes, const std::string& where, const std::string& fix);
+void CheckMemory(int64_t needed_bytes, const std::string& where, const std::string& fix,
+                 int64_t free_bytes = AvailableMemoryBytes());
 
 // Gives freed memory that an allocator keeps (jemalloc, as the tools are linked) back to the
 // system; nothing with another one. Costs new pages for what is allocated next.

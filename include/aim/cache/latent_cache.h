@@ -14,7 +14,7 @@ namespace aim {
 
 // Clips of a batch, stacked.
 struct EncodedBatch {
-  at::Tensor latents;  // [B, V, 2, C, T_l, h, w] float32
+  at::Tensor latents;  // [B, V, 2, C, T_l, h, w] float32, or float16 as they are stored
   at::Tensor camera;   // [B, V, T_l, P, K] float32, or undefined
   at::Tensor text;     // [B, L, D] float32
 };
@@ -36,6 +36,8 @@ class LatentCache {
   int64_t size_bytes() const { return size_bytes_; }  // of all shards
   int64_t num_shards() const { return static_cast<int64_t>(shards_.size()); }
   EncodedBatch Get(const std::vector<int64_t>& indices) const;
+  // As they are stored; `is_pinned`: in memory that a GPU copies from while others work.
+  EncodedBatch GetStored(const std::vector<int64_t>& indices, bool is_pinned) const;
 
   // Which item of the build clip `index` is of; items come in rising order.
   int64_t Item(int64_t index) const;

@@ -13,7 +13,7 @@ namespace aim {
 
 struct DryRunReport {
   TrainingMemory memory = {};
-  int64_t peak_bytes = 0;    // of this process, the three steps and their activations included
+  int64_t peak_bytes = 0;    // PeakBytes, the three steps and their activations included
   int64_t steps = 0;         // of the whole run
   int64_t num_episodes = 0;  // to train on
   int64_t num_clips = 0;     // of them, about

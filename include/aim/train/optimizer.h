@@ -13,7 +13,8 @@
 namespace aim {
 
 // The nearest semi-orthogonal matrix, approximately: five Newton-Schulz iterations of the quintic
-// with coefficients 3.4445, -4.7750, 2.0315 (Jordan et al. 2024, "Muon"). [n, m] -> [n, m] float32.
+// with coefficients 3.4445, -4.7750, 2.0315 (Jordan et al. 2024, "Muon"). [n, m], or several at
+// once, [K, n, m], -> the same float32.
 at::Tensor Orthogonalize(const at::Tensor& matrix, at::ScalarType dtype);
 
 // Whether the options train a weight of that name and so many dimensions by Muon.
@@ -38,6 +39,10 @@ class Optimizer {
   double Step(WeightMap& weights, std::vector<at::Tensor>& grads, double lr, int num_threads = 1,
               std::optional<double> norm_of_all = std::nullopt);
 
+  // The same by ATen's operations over all tensors at once, on whatever device they are: nothing is
+  // waited for, so the norm is asked of the caller, who has fetched it. Moments are float32.
+  void StepQueued(WeightMap& weights, const std::vector<at::Tensor>& grads, double lr, double norm);
+
   WeightMap State() const;
   // Throws InputError listing what does not fit, or for moments of another type.
   void LoadState(const WeightMap& state, const std::string& where);
@@ -55,6 +60,11 @@ class Optimizer {
                 double grad_scale) const;
   void StepMuon(const Slot& slot, at::Tensor& weight, at::Tensor& grad, double lr,
                 double grad_scale) const;
+  void StepAdamQueued(bool decays, WeightMap& weights, const std::vector<at::Tensor>& grads,
+                      double lr);
+  void StepMuonQueued(WeightMap& weights, const std::vector<at::Tensor>& grads, double lr);
+  std::vector<std::vector<size_t>> MuonGroups(const WeightMap& weights) const;  // slots_, by index
+  double GradScale(double norm) const;
   uint32_t RoundingKey(const Slot& slot) const;
 
   TrainOptions options_;

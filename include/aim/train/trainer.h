@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,16 +17,17 @@
 #include "aim/train/shares.h"
 #include "aim/train/step_plan.h"
 #include "aim/train/trainer_state.h"
+#include "aim/train/training_device.h"
 
 namespace aim {
 
 // Of each sample the mean loss of what is not given, [B] float32, differentiable:
 // (prediction - target)^2, video latents weighted, clean predictions divided by
 // max(sigma, sigma_floor)^2, times the weight of its noise level. docs/reference/small-model.md
-// section 3.
+// section 3. All on the device of the network; its noise is drawn there, unless `draws_on_cpu`.
 at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
                         const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
-                        const at::Tensor& null_text);
+                        const at::Tensor& null_text, bool draws_on_cpu = false);
 
 // Of one rank in one step.
 struct RankTime {
@@ -42,7 +44,7 @@ struct StepReport {
   bool stops = false;    // a rank was asked to stop: all do after this step
   LossTally losses = {};
   double data_s = 0;  // that the workers of this process spent fetching clips, all together,
-  double work_s = 0;  // and in forward and backward passes
+  double work_s = 0;  // and in forward and backward passes; of a queued step all the rest
   std::vector<SampleDraw> not_finite = {};  // samples of this rank whose loss is not
   std::vector<RankTime> rank_times = {};    // by rank, of the step before; none of a process alone
 };
@@ -58,18 +60,25 @@ struct TrainedNetwork {
 // names, or none beside an adapter. Throws ConfigError for a word that names none.
 std::vector<std::string> TrainedNames(const ShapeMap& network, const TrainOptions& options);
 
+class StepFeed;
+
 class Trainer {
  public:
   // With options.lora a new adapter is trained, which begins without effect. With options.zero
-  // moments and averages are divided among the ranks, of which this is the one at `place`. Throws
-  // ConfigError for options that name no weight.
+  // moments and averages are divided among the ranks, of which this is the one at `place`. What is
+  // trained, and what a forward pass reads, is on `device`; frozen weights stay where they were
+  // given as well. Throws ConfigError for options that name no weight, or that a queued step
+  // cannot have.
   Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t seed,
-          const RankPlace& place = {});
+          const RankPlace& place = {}, const TrainingDevice& device = {});
+  Trainer(Trainer&& other) noexcept;
+  ~Trainer();
 
   // One optimizer step; all ranks take it together and have the same weights after it. The result
   // depends on (weights, seed, step, cache, number of ranks), not on the number of workers (of
   // ranks at zero = 2 it does where sums are float32). A step whose gradient is not finite is left
   // out; throws InputError when that happened more than options.max_lost_steps times in a row.
+  // Queued steps are all of the cache that the first one had.
   StepReport Step(const LatentCache& cache, Comm& comm, bool asked_to_stop = false);
 
   // Weights, averages, moments and step become those of rank 0, or what rank 0 has loaded for those
@@ -95,8 +104,9 @@ class Trainer {
   // Those of options.more_ema, in its order.
   const std::vector<WeightMap>& more_averages() const { return more_averages_; }
 
-  // What is validated and shipped, averaged: the network with its adapter, its own weights, and the
-  // adapter, without weights if there is none.
+  // What is validated and shipped, averaged: the network with its adapter, in float32, or on a
+  // device that is queued as steps compute it; its own weights, and the adapter, without weights if
+  // there is none.
   Dit ShippedDit() const;
   WeightMap ShippedWeights() const { return NetworkOf(averaged_weights()); }
   Lora ShippedAdapter() const { return AdapterOf(averaged_weights()); }
@@ -123,6 +133,19 @@ class Trainer {
   void MakeGradients(std::span<const Microbatch> parts, const LatentCache& cache, int num_workers,
                      StepReport& report,
                      const std::function<void(int64_t, const MakeGradient&)>& take) const;
+  // What a step differentiates by: the weights in the types in which a forward pass reads them.
+  struct Leaves {
+    WeightMap named;
+    std::vector<at::Tensor> list;  // the same
+  };
+  Leaves MakeLeaves() const;
+  // The steps of a device that is queued: trainer_queued.cc.
+  StepReport StepQueued(const LatentCache& cache, bool asked_to_stop);
+  std::unique_ptr<StepFeed> MakeFeed(const LatentCache& cache) const;
+  void SumQueued(const StepPlan& plan, size_t microbatch, const Dit& dit, const Leaves& leaves,
+                 const EncodedBatch& batch, std::vector<at::Tensor>& losses);
+  void UpdateAveragesQueued();
+  double AverageDecay(double decay) const;
   // Their sum.
   std::vector<at::Tensor> Gradients(std::span<const Microbatch> parts, const LatentCache& cache,
                                     int num_workers, StepReport& report) const;
@@ -155,6 +178,7 @@ class Trainer {
   DataMixes mixes_;
   uint64_t seed_;
   RankPlace place_;
+  TrainingDevice device_;
   at::ScalarType compute_dtype_;
   WeightMap weights_;
   std::vector<int> owners_;  // in the order of weights_, if they are divided
@@ -170,6 +194,8 @@ class Trainer {
   WeightMap frozen_compute_;  // as a forward pass reads them
   at::Tensor null_text_;
   Optimizer optimizer_;
+  std::unique_ptr<StepFeed> feed_;  // of queued steps, as sums_ are
+  std::vector<at::Tensor> sums_;    // of gradients, in the order of weights_
   RankTime last_time_;
   int64_t train_step_ = 0;
   int num_lost_in_a_row_ = 0;
@@ -179,7 +205,13 @@ class Trainer {
 // its part of the cores.
 int NumTrainingWorkers(const TrainOptions& options, int local_ranks);
 
-// float32 or bfloat16 as TrainOptions::dtype says; kAuto asks the processor.
-at::ScalarType ResolveDtype(ComputeDtype dtype);
+// float32 or bfloat16 as TrainOptions::dtype says; kAuto: bfloat16 on a GPU, and elsewhere what the
+// processor has units for.
+at::ScalarType ResolveDtype(ComputeDtype dtype, c10::Device device = c10::kCPU);
+
+// The type of a weight of that name as a forward pass of training reads it: matrices of products in
+// the compute type are rounded to it once a step, not once a microbatch.
+at::ScalarType LeafDtype(const std::string& name, const at::Tensor& weight,
+                         at::ScalarType compute_dtype);
 
 }  // namespace aim

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ struct TrainerState {
   WeightMap moments;
 };
 
-// `copy` becomes a copy of `state`, in the memory that it has already where that fits.
-void CopyState(const TrainerState& state, TrainerState& copy);
+// `copy` becomes a copy of `state` on the CPU, in the memory that it has already where that fits.
+// From another device the copy is queued: steps may go on, and it is there when the call of what is
+// returned comes back.
+std::function<void()> CopyState(const TrainerState& state, TrainerState& copy);
 
 // A folder with weights, averages, optimizer state and step; whole or absent.
 void WriteState(const TrainerState& state, const std::filesystem::path& dir);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "aim/cache/latent_cache.h"
 #include "aim/model/dit_options.h"
 #include "aim/train/train_options.h"
+#include "aim/train/training_device.h"
 
 namespace aim {
 
@@ -29,16 +31,17 @@ struct TrainingRanks {
   int local_size = 1;  // on one host, whose cores they share
 };
 
-// Bytes of the rank that has most.
+// Bytes of the rank that has most, in the memory of the device where the steps are computed.
 struct TrainingMemory {
   int64_t num_weights = 0;  // numbers, of the network and its adapter
   int64_t num_trained = 0;
 
-  int64_t weights = 0;      // float32, and once more in the type of the products
+  int64_t weights = 0;      // float32, and once more in the type of the products; on a device that
+                            // is queued frozen ones in that type alone
   int64_t averages = 0;     // of what is trained
   int64_t moments = 0;      // of the optimizer
   int64_t gradients = 0;    // their sum, and those that workers make
-  int64_t saving = 0;       // the copy that a checkpoint is written from
+  int64_t saving = 0;       // the copy that a checkpoint is written from; of a queued device none
   int64_t activations = 0;  // of the samples that are worked on at the same time, about
   int64_t shipped = 0;      // of divided ranks all averages, which rank 0 has between steps
 
@@ -50,13 +53,25 @@ struct TrainingMemory {
 // Of the network `dit` under the options; without a sample, but for its activations. Throws
 // ConfigError as Trainer does.
 TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options,
-                              const SampleSize& sample = {}, const TrainingRanks& ranks = {});
+                              const SampleSize& sample = {}, const TrainingRanks& ranks = {},
+                              const TrainingDevice& device = {});
 
 nlohmann::json ToJson(const TrainingMemory& memory);
 
-// Throws ConfigError if the memory that is free does not suffice for the ranks of this host, beyond
-// `held` bytes that are there already: the sentence says what other options would take.
+// Throws ConfigError if the memory that is free on the device does not suffice for the ranks of
+// this host, beyond `held` bytes that are there already: the sentence says what other options would
+// take.
 void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
-                         const SampleSize& sample, int64_t held, const TrainingRanks& ranks = {});
+                         const SampleSize& sample, int64_t held, const TrainingRanks& ranks = {},
+                         const TrainingDevice& device = {});
+
+// The most that this process had so far in the memory where its steps are computed.
+int64_t PeakBytes(const TrainingDevice& device);
+
+// Calls `work`. Where its device has too little memory after all, throws ConfigError that says what
+// other options would take.
+void ExplainOutOfMemory(const DitOptions& dit, const TrainOptions& options,
+                        const SampleSize& sample, const TrainingDevice& device,
+                        const std::function<void()>& work);
 
 }  // namespace aim

@@ -1,0 +1,33 @@
+// Where the steps of a training are computed.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "aim/train/train_options.h"
+
+namespace aim {
+
+// On a CPU threads compute a microbatch each and tensors are changed by loops. On any other device
+// steps are queued: one microbatch after another, ATen's operations over all tensors of the
+// network at once, and one wait a step, for its losses and its norm.
+struct TrainingDevice {
+  c10::Device device = c10::kCPU;
+  bool is_queued = false;  // on a CPU: the same code, for tests
+  // Noise of the draws that a CPU makes, copied: slow, and the same on every device.
+  bool draws_on_cpu = false;
+  // Clips stay on the device up to so many bytes, if they leave room for the steps; beyond that a
+  // thread fetches those of the next step.
+  int64_t most_resident_bytes = std::numeric_limits<int64_t>::max();
+};
+
+// As ParseDevice reads it; queued unless it is the CPU. Throws ConfigError.
+TrainingDevice ParseTrainingDevice(const std::string& text);
+
+// Throws ConfigError for options that a queued step cannot have, and for more than one process.
+void RequireQueueable(const TrainOptions& options, int num_ranks);
+
+}  // namespace aim
