@@ -8,7 +8,10 @@
 
 namespace aim {
 
-// All ranks call it. Throws ConfigError in a build without NCCL.
+// Throws ConfigError in a build without NCCL.
+void RequireDeviceGroups(int size);
+
+// All ranks call it.
 c10::intrusive_ptr<c10d::Backend> MakeDeviceGroup(const c10::intrusive_ptr<c10d::Store>& store,
                                                   int rank, int size);
 

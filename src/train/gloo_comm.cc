@@ -337,7 +337,8 @@ class PlainSignals {
 
 }  // namespace
 
-std::unique_ptr<Comm> MeetRanks(const Launch& launch) {
+std::unique_ptr<Comm> MeetRanks(const Launch& launch, c10::Device device) {
+  if (!device.is_cpu()) RequireDeviceGroups(launch.size);
   LogInfo("rank " + std::to_string(launch.rank) + " of " + std::to_string(launch.size) +
           " meets the others at " + launch.master_addr + ":" + std::to_string(launch.master_port) +
           ", within five minutes");

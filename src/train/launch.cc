@@ -28,16 +28,18 @@ struct Launcher {
   const char* name;
   const char* rank;
   const char* size;
-  const char* local_size;  // may not be set
+  const char* local_size;  // may not be set; nor the next
+  const char* local_rank;
 };
 
 // The first of which a rank is set counts: torchrun under srun is torchrun's.
 constexpr Launcher kLaunchers[] = {
-    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"},
-    {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"},
-    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS"},
+    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "LOCAL_RANK"},
+    {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE",
+     "OMPI_COMM_WORLD_LOCAL_RANK"},
+    {"mpirun", "PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", "MPI_LOCALRANKID"},
     // Batch scripts have SLURM_PROCID as well, steps alone this number of tasks.
-    {"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS_PER_NODE"}};
+    {"srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS_PER_NODE", "SLURM_LOCALID"}};
 
 Launch FromVariables(const Launcher& launcher, int rank, int size) {
   if (rank >= size) {
@@ -49,6 +51,7 @@ Launch FromVariables(const Launcher& launcher, int rank, int size) {
   }
   Launch launch{.launcher = launcher.name, .rank = rank, .size = size, .master_addr = ""};
   launch.local_size = CountIn(launcher.local_size).value_or(size);
+  launch.local_rank = CountIn(launcher.local_rank).value_or(rank % launch.local_size);
   launch.master_port = CountIn("MASTER_PORT").value_or(launch.master_port);
   if (launch.master_port < 1 || launch.master_port > 65535) {
     throw ConfigError({.where = "the environment's MASTER_PORT",

@@ -4,7 +4,7 @@
 
 namespace aim {
 
-std::unique_ptr<Comm> MeetRanks(const Launch& launch) {
+std::unique_ptr<Comm> MeetRanks(const Launch& launch, c10::Device) {
   throw ConfigError({.where = "the environment of " + launch.launcher,
                      .got = std::to_string(launch.size) + " ranks",
                      .expected = "1: this build has no communication between processes",

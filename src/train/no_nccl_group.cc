@@ -4,12 +4,17 @@
 
 namespace aim {
 
-c10::intrusive_ptr<c10d::Backend> MakeDeviceGroup(const c10::intrusive_ptr<c10d::Store>&, int,
-                                                  int size) {
+void RequireDeviceGroups(int size) {
   throw ConfigError({.where = "--device",
-                     .got = "a GPU for " + std::to_string(size) + " ranks",
+                     .got = "a GPU for each of " + std::to_string(size) + " ranks",
                      .expected = "one process: this build has no NCCL",
                      .fix = "build with -DAIM_CUDA=ON -DAIM_NCCL=ON"});
+}
+
+c10::intrusive_ptr<c10d::Backend> MakeDeviceGroup(const c10::intrusive_ptr<c10d::Store>&, int,
+                                                  int size) {
+  RequireDeviceGroups(size);
+  return {};
 }
 
 }  // namespace aim

@@ -1,6 +1,7 @@
 #include "train/rank_start.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <cstring>
 #include <functional>
@@ -8,6 +9,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/parse_json.h"
+#include "aim/train/training_memory.h"
 
 namespace aim {
 namespace {
@@ -41,6 +43,25 @@ RankOrder ReceiveOrder(Comm& comm) {
   return static_cast<RankOrder>(order[0].item<int64_t>());
 }
 
+// Whether another will come.
+bool FollowOrder(RankOrder order, Trainer& trainer, const LatentCache& cache, Comm& comm,
+                 const std::function<bool()>& should_stop) {
+  switch (order) {
+    case RankOrder::kStep:
+      trainer.Step(cache, comm, should_stop());
+      return true;
+    case RankOrder::kSave:
+      trainer.SaveDivided({}, comm);
+      return true;
+    case RankOrder::kGatherAverage:
+      trainer.GatherAverage(comm);
+      return true;
+    case RankOrder::kEnd:
+      break;
+  }
+  return false;
+}
+
 }  // namespace
 
 void SendOrder(RankOrder order, Comm& comm) {
@@ -48,12 +69,12 @@ void SendOrder(RankOrder order, Comm& comm) {
   comm.Broadcast(0, one);
 }
 
-void SendStart(const std::optional<RankStart>& start, Comm& comm) {
+void SendStart(const std::optional<RankStart>& start, c10::Device device, Comm& comm) {
   if (!start) return SendText("{}", comm);
-  // The type that rank 0's processor asks for: ranks that rounded otherwise would drift apart.
+  // The type that rank 0's device asks for: ranks that rounded otherwise would drift apart.
   TrainOptions options = start->options;
   options.dtype =
-      ResolveDtype(options.dtype) == at::kFloat ? ComputeDtype::kF32 : ComputeDtype::kBf16;
+      ResolveDtype(options.dtype, device) == at::kFloat ? ComputeDtype::kF32 : ComputeDtype::kBf16;
   const nlohmann::json told = {{"options", OptionsToJson(options)},
                                {"dit", OptionsToJson(start->network.dit)},
                                {"seed", start->seed},
@@ -83,31 +104,27 @@ std::optional<RankStart> ReceiveStart(Comm& comm) {
   return start;
 }
 
-bool TrainAlong(Comm& comm, const std::function<bool()>& should_stop) {
+bool TrainAlong(Comm& comm, const TrainingDevice& device,
+                const std::function<bool()>& should_stop) {
   std::optional<RankStart> start = ReceiveStart(comm);
   if (!start) return false;
   LatentCache cache = LatentCache::Open(start->cache, start->cache_key);
-  DataMixes(start->options).LeaveOut(cache);  // named by rank 0 as well
+  const DataMixes mixes(start->options);
+  mixes.LeaveOut(cache);  // named by rank 0 as well
   cache.KeepFirst(start->num_clips);
-  const int64_t num_steps = start->options.steps;
-  Trainer trainer(std::move(start->network), start->options, start->seed,
-                  {comm.rank(), comm.size()});
-  trainer.TakeStateOfRank0(comm);
-  for (;;) {
-    switch (ReceiveOrder(comm)) {
-      case RankOrder::kStep:
-        trainer.Step(cache, comm, should_stop());
-        break;
-      case RankOrder::kSave:
-        trainer.SaveDivided({}, comm);
-        break;
-      case RankOrder::kGatherAverage:
-        trainer.GatherAverage(comm);
-        break;
-      case RankOrder::kEnd:
-        return trainer.train_step() >= num_steps;
+  const DitOptions dit = start->network.dit;
+  const TrainOptions options = start->options;
+  const c10::DeviceGuard current(device.device);
+  bool is_finished = false;
+  ExplainOutOfMemory(dit, options, LargestSample(cache, dit, mixes.ModesOf(cache)), device, [&] {
+    Trainer trainer(std::move(start->network), options, start->seed, {comm.rank(), comm.size()},
+                    device);
+    trainer.TakeStateOfRank0(comm);
+    while (FollowOrder(ReceiveOrder(comm), trainer, cache, comm, should_stop)) {
     }
-  }
+    is_finished = trainer.train_step() >= options.steps;
+  });
+  return is_finished;
 }
 
 }  // namespace aim

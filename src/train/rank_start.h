@@ -20,8 +20,8 @@ struct RankStart {
   int64_t num_clips = 0;  // of the cache, those that are trained on
 };
 
-// Rank 0 tells the others; nothing: there will be no training.
-void SendStart(const std::optional<RankStart>& start, Comm& comm);
+// Rank 0, which computes on `device`, tells the others; nothing: there will be no training.
+void SendStart(const std::optional<RankStart>& start, c10::Device device, Comm& comm);
 
 // What rank 0 tells.
 std::optional<RankStart> ReceiveStart(Comm& comm);
@@ -32,7 +32,7 @@ void SendOrder(RankOrder order, Comm& comm);
 
 // Trains along with rank 0, which writes what there is to write, until it ends. Returns whether the
 // run was finished. Throws IoError if a rank is lost, InputError if the cache is not to be opened
-// here.
-bool TrainAlong(Comm& comm, const std::function<bool()>& should_stop);
+// here, ConfigError if the device has too little memory.
+bool TrainAlong(Comm& comm, const TrainingDevice& device, const std::function<bool()>& should_stop);
 
 }  // namespace aim

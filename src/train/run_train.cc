@@ -87,15 +87,15 @@ SampleSize SampleOf(const TrainingSetup& setup) {
 // The steps of one start of a run and what is written down between them.
 class TrainingLoop {
  public:
-  TrainingLoop(const TrainRunOptions& options, RunContext& run, TrainingSetup& setup, Comm& comm,
-               Clock::time_point begin)
+  TrainingLoop(const TrainRunOptions& options, RunContext& run, TrainingSetup& setup,
+               const TrainingDevice& device, Comm& comm, Clock::time_point begin)
       : run_options_(options),
         options_(options.train),
         run_(run),
         begin_(begin),
         setup_(setup),
         comm_(comm),
-        device_(ParseTrainingDevice(run.device())),
+        device_(device),
         trainer_(Begin(options, run, setup, comm, device_)),
         checkpoints_(run.out(), options.train),
         best_step_(BestStep(run.out())),
@@ -180,7 +180,7 @@ class TrainingLoop {
         .cache_key = setup.cache->key(),
         .num_clips = setup.cache->size()};
     setup.ReleaseEncoders();
-    if (comm.size() > 1) SendStart(start, comm);
+    if (comm.size() > 1) SendStart(start, device.device, comm);
     Trainer trainer(std::move(start.network), options.train, run.seed(), {comm.rank(), comm.size()},
                     device);
     Resume(trainer, options.train.steps, run);
@@ -339,7 +339,8 @@ void EndEarly(const TrainReport& report, RunContext& run) {
 }
 
 // Rank 0, or a process alone: all of it.
-TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm) {
+TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, const TrainingDevice& device,
+                     Comm& comm) {
   const Clock::time_point begin = Clock::now();
   TrainReport report;
   TrainingSetup setup = PrepareTraining(options, run);
@@ -347,10 +348,9 @@ TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm
     LogSchedule(options.train);
     const std::string idle = IdleRanks(options.train, comm.size());
     if (!idle.empty()) LogWarning(idle);
-    const TrainingDevice device = ParseTrainingDevice(run.device());
     const c10::DeviceGuard current(device.device);
     ExplainOutOfMemory(setup.config.dit, options.train, SampleOf(setup), device, [&] {
-      TrainingLoop loop(options, run, setup, comm, begin);
+      TrainingLoop loop(options, run, setup, device, comm, begin);
       loop.Run();
       report = loop.Report();
       if (report.finished) {
@@ -359,7 +359,7 @@ TrainReport RunRank0(const TrainRunOptions& options, RunContext& run, Comm& comm
       }
     });
   } else if (comm.size() > 1) {
-    SendStart(std::nullopt, comm);
+    SendStart(std::nullopt, device.device, comm);
   }
   run.CommitOut();
   if (report.finished) report.bundle = run.out() / kFinalBundle;
@@ -389,15 +389,16 @@ std::optional<TrainReport> RunTrain(const TrainRunOptions& options, RunContext& 
   // process fits an autoencoder of other last bits than a second.
   at::set_num_threads(NumProcessors());
   std::optional<Launch> launch = LaunchFromEnvironment();
+  const TrainingDevice device = ParseTrainingDevice(run.device(), launch);
   std::unique_ptr<Comm> comm = std::make_unique<LocalComm>();
   if (launch) {
     options.Validate();
-    if (ParseTrainingDevice(run.device()).is_queued) RequireQueueable(options.train, launch->size);
+    if (device.is_queued) RequireQueueable(options.train);
     launch->lost_after = std::chrono::seconds(options.train.rank_timeout_s);
-    comm = MeetRanks(*launch);
+    comm = MeetRanks(*launch, device.device);
   }
-  if (comm->rank() == 0) return RunRank0(options, run, *comm);
-  if (!TrainAlong(*comm, [&] { return run.stop_requested(); })) run.MarkUnfinished();
+  if (comm->rank() == 0) return RunRank0(options, run, device, *comm);
+  if (!TrainAlong(*comm, device, [&] { return run.stop_requested(); })) run.MarkUnfinished();
   return std::nullopt;
 }
 

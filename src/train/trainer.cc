@@ -132,7 +132,7 @@ Trainer::Trainer(TrainedNetwork network, const TrainOptions& options, uint64_t s
       frozen_(std::move(network.weights)),
       null_text_(network.null_text.to(device.device)),
       optimizer_(options, OwnOf(weights_), compute_dtype_, seed) {
-  if (device.is_queued) RequireQueueable(options, place.size);
+  if (device.is_queued) RequireQueueable(options);
   if (options.ema > 0) average_ = CopyOf(OwnOf(weights_));
   for (size_t i = 0; i < options.more_ema.size(); ++i) more_averages_.push_back(CopyOf(weights_));
   for (const auto& [name, weight] : frozen_)
@@ -293,8 +293,28 @@ int NumTrainingWorkers(const TrainOptions& options, int local_ranks) {
   return std::max(1, NumProcessors() / local_ranks);
 }
 
+at::Tensor Trainer::ShareReport(const at::Tensor& more, bool asked_to_stop, Comm& comm,
+                                StepReport& report) const {
+  std::vector<at::Tensor> told = {report.losses.AsTensor(),
+                                  at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble),
+                                  OwnTime()};
+  if (more.defined()) told.push_back(more);
+  comm.SumInPlace(told);
+  report.losses = LossTally::Of(told[0]);
+  report.loss = told[1][0].item<double>();
+  report.stops = told[1][1].item<double>() > 0;
+  report.rank_times = TimesOf(told[2]);
+  return told.back();
+}
+
+void Trainer::NoteTime(double step_s, double wait_s, const StepPlan& plan) {
+  last_time_ = {.compute_s = step_s - wait_s, .wait_s = wait_s, .num_samples = 0};
+  for (const Microbatch& part : plan.microbatches)
+    last_time_.num_samples += static_cast<double>(part.size());
+}
+
 StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_stop) {
-  if (device_.is_queued) return StepQueued(cache, asked_to_stop);
+  if (device_.is_queued) return StepQueued(cache, comm, asked_to_stop);
   const StepPlan plan =
       PlanStep(options_, seed_, train_step_, mixes_.Over(cache), comm.rank(), comm.size());
   const int workers = NumTrainingWorkers(options_, comm.local_size());
@@ -307,19 +327,14 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
                                   : comm.size() > 1
                                       ? GradientsOfAll(parts, cache, workers, comm, report)
                                       : Gradients(parts, cache, workers, report);
-  std::vector<at::Tensor> told = {report.losses.AsTensor(),
-                                  at::tensor({report.loss, asked_to_stop ? 1.0 : 0.0}, at::kDouble),
-                                  OwnTime()};
-  if (is_divided()) told.push_back(SquaresOfOwn(grads, workers));
-  comm.SumInPlace(told);
-  report.losses = LossTally::Of(told[0]);
-  report.loss = told[1][0].item<double>();
-  report.stops = told[1][1].item<double>() > 0;
-  report.rank_times = TimesOf(told[2]);
+  std::optional<double> norm;
+  if (is_divided()) {
+    norm = NormOf(ShareReport(SquaresOfOwn(grads, workers), asked_to_stop, comm, report));
+  } else {
+    ShareReport({}, asked_to_stop, comm, report);
+  }
   for (at::Tensor& grad : grads) grad = grad.to(at::kFloat);
   report.lr = plan.lr;
-  std::optional<double> norm;
-  if (is_divided()) norm = NormOf(told[3]);
   report.grad_norm = optimizer_.Step(weights_, grads, report.lr, workers, norm);
   report.is_lost = !std::isfinite(report.grad_norm);
   if (!report.is_lost) {
@@ -327,10 +342,7 @@ StepReport Trainer::Step(const LatentCache& cache, Comm& comm, bool asked_to_sto
     if (is_divided()) BroadcastFromOwners(TensorsOf(weights_), owners_, comm);
   }
   ++train_step_;
-  last_time_.wait_s = comm.wait_s() - waited_before_s;
-  last_time_.compute_s = SecondsSince(begin) - last_time_.wait_s;
-  last_time_.num_samples = 0;
-  for (const Microbatch& part : parts) last_time_.num_samples += static_cast<double>(part.size());
+  NoteTime(SecondsSince(begin), comm.wait_s() - waited_before_s, plan);
   CountLost(report, plan, cache);
   if (train_step_ % kStepsBetweenReturns == 0) ReturnFreedMemory();
   return report;

@@ -30,8 +30,9 @@ std::unique_ptr<StepFeed> Trainer::MakeFeed(const LatentCache& cache) const {
   const TrainingMemory memory = EstimateMemory(dit_, options_, sample, {}, device_);
   const int64_t room =
       FreeMemoryBytes(device_.device) / 10 * 9 - memory.activations - memory.gradients;
-  const auto plan = [options = options_, seed = seed_, mixes = mixes_, cache](int64_t train_step) {
-    return PlanStep(options, seed, train_step, mixes.Over(cache));
+  const auto plan = [options = options_, seed = seed_, mixes = mixes_, place = place_,
+                     cache](int64_t train_step) {
+    return PlanStep(options, seed, train_step, mixes.Over(cache), place.rank, place.size);
   };
   return std::make_unique<StepFeed>(
       cache, device_.device, std::min(device_.most_resident_bytes, std::max<int64_t>(0, room)),
@@ -69,8 +70,26 @@ void Trainer::UpdateAveragesQueued() {
     follow(more_averages_[i], options_.more_ema[i]);
 }
 
-StepReport Trainer::StepQueued(const LatentCache& cache, bool asked_to_stop) {
+// The one wait of a step for its device: the losses of its samples, and the norm. Then what all
+// ranks say: theirs is the norm of rank 0, as GPUs of several kinds may differ in its last bits.
+void Trainer::FetchLosses(const StepPlan& plan, const std::vector<at::Tensor>& losses, Comm& comm,
+                          bool asked_to_stop, StepReport& report) const {
+  const at::Tensor fetched = at::cat(losses).to(at::kDouble).cpu();
+  const auto* number = fetched.const_data_ptr<double>();
+  for (const Microbatch& part : plan.microbatches) {
+    for (const SampleDraw& draw : part) {
+      report.losses.Add(draw, *number);
+      if (!std::isfinite(*number)) report.not_finite.push_back(draw);
+      report.loss += *number++ / static_cast<double>(options_.batch_size);
+    }
+  }
+  const at::Tensor norm = at::tensor({comm.rank() == 0 ? *number : 0.0}, at::kDouble);
+  report.grad_norm = ShareReport(norm, asked_to_stop, comm, report).item<double>();
+}
+
+StepReport Trainer::StepQueued(const LatentCache& cache, Comm& comm, bool asked_to_stop) {
   const Clock::time_point begin = Clock::now();
+  const double waited_before_s = comm.wait_s();
   if (!feed_) feed_ = MakeFeed(cache);
   AIM_CHECK(cache.key() == feed_->cache().key() && cache.size() == feed_->cache().size());
   const StepFeed::Step step = feed_->Take(train_step_);
@@ -88,19 +107,9 @@ StepReport Trainer::StepQueued(const LatentCache& cache, bool asked_to_stop) {
     for (size_t i = 0; i < plan.microbatches.size(); ++i)
       SumQueued(plan, i, dit, leaves, feed_->BatchOf(step, i), losses);
   }
+  comm.SumInPlace(sums_);
   losses.push_back(NormOf(sums_));
-  // The one wait of the step.
-  const at::Tensor fetched = at::cat(losses).to(at::kDouble).cpu();
-  const auto* number = fetched.const_data_ptr<double>();
-  for (const Microbatch& part : plan.microbatches) {
-    for (const SampleDraw& draw : part) {
-      report.losses.Add(draw, *number);
-      if (!std::isfinite(*number)) report.not_finite.push_back(draw);
-      report.loss += *number++ / static_cast<double>(options_.batch_size);
-    }
-  }
-  report.grad_norm = *number;
-  report.stops = asked_to_stop;
+  FetchLosses(plan, losses, comm, asked_to_stop, report);
   report.lr = plan.lr;
   report.is_lost = !std::isfinite(report.grad_norm);
   if (!report.is_lost) {
@@ -109,6 +118,7 @@ StepReport Trainer::StepQueued(const LatentCache& cache, bool asked_to_stop) {
   }
   ++train_step_;
   report.work_s = SecondsSince(begin) - report.data_s;
+  NoteTime(report.data_s + report.work_s, comm.wait_s() - waited_before_s, plan);
   CountLost(report, plan, cache);
   return report;
 }

@@ -5,18 +5,27 @@
 
 namespace aim {
 
-TrainingDevice ParseTrainingDevice(const std::string& text) {
-  const c10::Device device = ParseDevice(text);
+TrainingDevice ParseTrainingDevice(const std::string& text, const std::optional<Launch>& launch) {
+  c10::Device device = ParseDevice(text);
+  if (launch && !device.is_cpu()) {
+    if (text.find(':') != std::string::npos) {
+      throw ConfigError({.where = "--device",
+                         .got = text + " for " + std::to_string(launch->size) + " ranks",
+                         .expected = "cuda: each rank has a GPU of its own",
+                         .fix = "CUDA_VISIBLE_DEVICES says which there are"});
+    }
+    device = ParseDevice(text + ":" + std::to_string(launch->local_rank));
+  }
   return {.device = device, .is_queued = !device.is_cpu()};
 }
 
-void RequireQueueable(const TrainOptions& options, int num_ranks) {
+void RequireQueueable(const TrainOptions& options) {
   const std::string on_gpu = " on a GPU";
-  if (num_ranks > 1) {
-    throw ConfigError({.where = "--device",
-                       .got = "a GPU for " + std::to_string(num_ranks) + " processes",
-                       .expected = "one process",
-                       .fix = "leave the launcher out, or train on processors"});
+  if (options.zero > 0) {
+    throw ConfigError({.where = "train.zero",
+                       .got = std::to_string(options.zero),
+                       .expected = "0" + on_gpu,
+                       .fix = "leave it out; each GPU has the whole state"});
   }
   if (options.num_workers > 1) {
     throw ConfigError({.where = "train.num_workers",

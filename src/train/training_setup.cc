@@ -199,7 +199,7 @@ int64_t BytesOf(const WeightMap& weights) {
 TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
                               int64_t most_episodes) {
   options.Validate();
-  if (ParseTrainingDevice(run.device()).is_queued) RequireQueueable(options.train, 1);
+  if (ParseTrainingDevice(run.device()).is_queued) RequireQueueable(options.train);
   TrainingSetup setup = options.data.empty() && !options.clips.dir.empty()
                             ? PrepareFromCache(options, run)
                             : PrepareFromEpisodes(options, run, most_episodes);

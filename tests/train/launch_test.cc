@@ -21,7 +21,8 @@ class LaunchTest : public ::testing::Test {
          {"RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT",
           "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "PMI_RANK",
           "PMI_SIZE", "MPI_LOCALNRANKS", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS",
-          "SLURM_NTASKS_PER_NODE"})
+          "SLURM_NTASKS_PER_NODE", "LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
+          "SLURM_LOCALID"})
       unsetenv(name);
   }
 
@@ -49,19 +50,25 @@ TEST_F(LaunchTest, EveryLauncherIsKnownByItsVariables) {
   struct Case {
     const char* name;
     std::map<std::string, std::string> variables;
-    int local_size;
+    int local_size, local_rank;
   };
   for (const Case& each :
-       {Case{"torchrun", {{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_WORLD_SIZE", "2"}}, 2},
+       {Case{"torchrun", {{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_WORLD_SIZE", "2"}}, 2, 1},
+        Case{"torchrun",
+             {{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_WORLD_SIZE", "4"}, {"LOCAL_RANK", "2"}},
+             4,
+             2},
         Case{"mpirun",
              {{"OMPI_COMM_WORLD_RANK", "3"},
               {"OMPI_COMM_WORLD_SIZE", "4"},
               {"OMPI_COMM_WORLD_LOCAL_SIZE", "1"}},
-             1},
-        Case{"mpirun", {{"PMI_RANK", "3"}, {"PMI_SIZE", "4"}}, 4},
+             1,
+             0},
+        Case{"mpirun", {{"PMI_RANK", "3"}, {"PMI_SIZE", "4"}, {"MPI_LOCALRANKID", "1"}}, 4, 1},
         Case{"srun",
              {{"SLURM_PROCID", "3"}, {"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_NTASKS_PER_NODE", "2"}},
-             2}}) {
+             2,
+             1}}) {
     std::map<std::string, std::string> variables = each.variables;
     variables["MASTER_ADDR"] = "node7";
     variables["MASTER_PORT"] = "1234";
@@ -72,6 +79,7 @@ TEST_F(LaunchTest, EveryLauncherIsKnownByItsVariables) {
     EXPECT_EQ(launch->rank, 3);
     EXPECT_EQ(launch->size, 4);
     EXPECT_EQ(launch->local_size, each.local_size);
+    EXPECT_EQ(launch->local_rank, each.local_rank);
     EXPECT_EQ(launch->master_addr, "node7");
     EXPECT_EQ(launch->master_port, 1234);
   }

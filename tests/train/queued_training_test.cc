@@ -11,6 +11,7 @@
 #include "aim/train/training_memory.h"
 #include "support/throws.h"
 #include "train/checkpoints.h"
+#include "train/thread_comm.h"
 #include "train/trainer_fixture.h"
 
 namespace aim {
@@ -168,20 +169,49 @@ TEST_F(QueuedTrainingTest, AStepWithoutAFiniteGradientIsLeftOut) {
 }
 
 TEST_F(QueuedTrainingTest, WhatAQueueCannotDoIsRefused) {
-  const auto refuse = [&](const auto& change, int num_ranks, const char* words) {
+  const auto refuse = [&](const auto& change, const char* words) {
     TrainOptions options = QuickTraining();
     change(options);
-    testing::ExpectThrowsWith<ConfigError>([&] { RequireQueueable(options, num_ranks); }, {words});
+    testing::ExpectThrowsWith<ConfigError>([&] { RequireQueueable(options); }, {words});
   };
-  refuse([](TrainOptions& o) { o.num_workers = 2; }, 1, "train.num_workers is 2; expected 0 or 1");
-  refuse([](TrainOptions& o) { o.moments = MomentDtype::kBf16; }, 1, "train.moments is bf16");
-  refuse([](TrainOptions&) {}, 2, "one process");
+  refuse([](TrainOptions& o) { o.num_workers = 2; }, "train.num_workers is 2; expected 0 or 1");
+  refuse([](TrainOptions& o) { o.moments = MomentDtype::kBf16; }, "train.moments is bf16");
+  refuse([](TrainOptions& o) { o.zero = 1; }, "train.zero is 1; expected 0");
   TrainOptions options = QuickTraining();
   options.num_workers = 1;
-  RequireQueueable(options, 1);
+  RequireQueueable(options);
   options.num_workers = 3;
   testing::ExpectThrowsWith<ConfigError>([&] { MakeTrainer(options, {}, kQueued); },
                                          {"train.num_workers"});
+}
+
+// A rank with several microbatches, one, and none; the threads' steps are those of one process.
+TEST_F(QueuedTrainingTest, RanksTakeTheStepsOfOne) {
+  TrainOptions options = QuickTraining();
+  options.batch_size = 5;
+  options.microbatch = 1;
+  Trainer alone = MakeTrainer(options, {}, kQueued);
+  for (int i = 0; i < 3; ++i) reports_.push_back(alone.Step(cache_, alone_));
+  for (const int size : {2, 3, 6}) {
+    testing::AsRanks(size, [&](testing::ThreadComm& comm) {
+      Trainer trainer = MakeTrainer(options, {comm.rank(), comm.size()}, kQueued);
+      trainer.TakeStateOfRank0(comm);
+      for (const StepReport& expected : reports_) {
+        const bool asks_to_stop = comm.rank() == size - 1;
+        const StepReport found = trainer.Step(cache_, comm, asks_to_stop);
+        EXPECT_NEAR(found.loss, expected.loss, 1e-6 * expected.loss);
+        EXPECT_NEAR(found.grad_norm, expected.grad_norm, 1e-5 * expected.grad_norm);
+        EXPECT_EQ(found.losses.AsTensor().select(1, 1).sum().item<double>(), 10);  // mode, noise
+        EXPECT_TRUE(found.stops);
+        EXPECT_EQ(found.rank_times.size(), static_cast<size_t>(size));
+      }
+      for (const auto& [name, weight] : alone.weights()) {
+        const double largest = weight.abs().max().item<double>();
+        const at::Tensor difference = trainer.weights().at(name) - weight;
+        EXPECT_LE(difference.abs().max().item<double>(), 1e-5 * largest) << name;
+      }
+    });
+  }
 }
 
 TEST_F(QueuedTrainingTest, AnotherDeviceIsWordedByItsName) {

@@ -1,6 +1,8 @@
 // Which of several processes of one training run this is, from the environment of its launcher.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -15,6 +17,7 @@ struct Launch {
   int rank = 0;
   int size = 1;
   int local_size = 1;  // ranks on this host
+  int local_rank = 0;  // of this process among them
   std::string master_addr;
   int master_port = 29500;
   // A rank of which nothing was heard for so long is lost: TrainOptions::rank_timeout_s.
@@ -27,9 +30,9 @@ struct Launch {
 // alone. Throws ConfigError for a variable that is missing, no number or contradicts another.
 std::optional<Launch> LaunchFromEnvironment();
 
-// Meets the other ranks at the master's address: c10d over Gloo, on processors. All ranks call it.
-// Throws ConfigError in a build without Gloo's headers, IoError if they do not meet within five
-// minutes.
-std::unique_ptr<Comm> MeetRanks(const Launch& launch);
+// Meets the other ranks at the master's address: c10d over Gloo, and over NCCL for tensors on GPUs,
+// if `device` is one. All ranks call it. Throws ConfigError in a build without the headers of
+// either that is needed, IoError if they do not meet within five minutes.
+std::unique_ptr<Comm> MeetRanks(const Launch& launch, c10::Device device = c10::kCPU);
 
 }  // namespace aim

@@ -140,7 +140,9 @@ class Trainer {
   };
   Leaves MakeLeaves() const;
   // The steps of a device that is queued: trainer_queued.cc.
-  StepReport StepQueued(const LatentCache& cache, bool asked_to_stop);
+  StepReport StepQueued(const LatentCache& cache, Comm& comm, bool asked_to_stop);
+  void FetchLosses(const StepPlan& plan, const std::vector<at::Tensor>& losses, Comm& comm,
+                   bool asked_to_stop, StepReport& report) const;
   std::unique_ptr<StepFeed> MakeFeed(const LatentCache& cache) const;
   void SumQueued(const StepPlan& plan, size_t microbatch, const Dit& dit, const Leaves& leaves,
                  const EncodedBatch& batch, std::vector<at::Tensor>& losses);
@@ -164,6 +166,11 @@ class Trainer {
   int OwnerOfTrained(const std::string& name) const;
   // Names, types and shapes of all moments; no memory is behind them.
   WeightMap FormOfMoments() const;
+  // Makes of a report of this rank that of all, and returns the sum of `more` over them.
+  at::Tensor ShareReport(const at::Tensor& more, bool asked_to_stop, Comm& comm,
+                         StepReport& report) const;
+  // Of the step that is done, for the report of the next.
+  void NoteTime(double step_s, double wait_s, const StepPlan& plan);
   // What this rank tells the others about its last step, and what all have told.
   at::Tensor OwnTime() const;
   static std::vector<RankTime> TimesOf(const at::Tensor& told);

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 
+#include "aim/train/launch.h"
 #include "aim/train/train_options.h"
 
 namespace aim {
@@ -24,10 +26,13 @@ struct TrainingDevice {
   int64_t most_resident_bytes = std::numeric_limits<int64_t>::max();
 };
 
-// As ParseDevice reads it; queued unless it is the CPU. Throws ConfigError.
-TrainingDevice ParseTrainingDevice(const std::string& text);
+// As ParseDevice reads it; queued unless it is the CPU. Of the processes of a launcher each has a
+// GPU of its own: "cuda" is that of its place among those of its host, and a number is refused.
+// Throws ConfigError.
+TrainingDevice ParseTrainingDevice(const std::string& text,
+                                   const std::optional<Launch>& launch = std::nullopt);
 
-// Throws ConfigError for options that a queued step cannot have, and for more than one process.
-void RequireQueueable(const TrainOptions& options, int num_ranks);
+// Throws ConfigError for options that a queued step cannot have.
+void RequireQueueable(const TrainOptions& options);
 
 }  // namespace aim
