@@ -1,9 +1,26 @@
 #include "aim/train/training_device.h"
 
+#include <ATen/Context.h>
+#include <c10/core/AllocatorConfig.h>
+
+#include <cstdlib>
+
 #include "aim/base/error.h"
 #include "aim/tensor/device.h"
 
 namespace aim {
+
+namespace {
+
+// Microbatches of other sizes every step would leave pieces of memory that fit none.
+void LetSegmentsGrow() {
+  for (const char* name : {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}) {
+    if (std::getenv(name) != nullptr) return;  // somebody knows better
+  }
+  c10::CachingAllocator::setAllocatorSettings("expandable_segments:True");
+}
+
+}  // namespace
 
 TrainingDevice ParseTrainingDevice(const std::string& text, const std::optional<Launch>& launch) {
   c10::Device device = ParseDevice(text);
@@ -15,6 +32,10 @@ TrainingDevice ParseTrainingDevice(const std::string& text, const std::optional<
                          .fix = "CUDA_VISIBLE_DEVICES says which there are"});
     }
     device = ParseDevice(text + ":" + std::to_string(launch->local_rank));
+  }
+  if (!device.is_cpu()) {
+    LetSegmentsGrow();
+    at::globalContext().lazyInitDevice(device.type());  // its free memory is asked for before use
   }
   return {.device = device, .is_queued = !device.is_cpu()};
 }

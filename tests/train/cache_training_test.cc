@@ -234,6 +234,16 @@ TEST_F(CacheTrainingTest, WhatDoesNotFitIntoMemoryIsRefusedWithWhatWould) {
   EXPECT_FALSE(fs::exists(folder_ / "run/metrics.jsonl"));
 }
 
+// How a step is worked on may change; a GPU wants other microbatches than a processor.
+TEST_F(CacheTrainingTest, AResumedRunMayHaveAnotherMicrobatch) {
+  options_.train.steps = 1;
+  Train("run");
+  options_.train.steps = 2;
+  options_.train.microbatch = 2;
+  RunContext run({.out = folder_ / "run", .resume = true});
+  EXPECT_EQ(RunTrain(options_, run).value().train_step, 2);
+}
+
 TEST_F(CacheTrainingTest, WhatIsNoCacheIsRefused) {
   fs::remove(folder_ / "cache" / "cache.json");
   testing::ExpectThrowsWith<InputError>([&] { Train("run"); }, {"not a finished latent cache"});
