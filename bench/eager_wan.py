@@ -62,6 +62,10 @@ class Accelerator:
     def peak_gib(self):
         return torch.cuda.max_memory_allocated(self.device) / 2 ** 30 if self.is_gpu else None
 
+    def forget(self):
+        if self.is_gpu:
+            torch.cuda.reset_peak_memory_stats(self.device)
+
     def seconds(self, work):
         self.wait()
         start = time.perf_counter()

@@ -8,26 +8,23 @@
 // with; --profile FILE.json measures nothing but the kernels of a forward and of a decoded segment,
 // and writes their table. Exit 2 and one sentence for wrong arguments or without a usable GPU.
 #include <ATen/ATen.h>
-#include <ATen/DeviceAccelerator.h>
 #include <ATen/record_function.h>
 #include <c10/core/InferenceMode.h>
 
-#include <chrono>
-#include <cmath>
-#include <filesystem>
 #include <functional>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "accelerator.h"
 #include "aim/base/atomic_file.h"
-#include "aim/base/error.h"
 #include "aim/base/options.h"
 #include "aim/diffusion/sampler.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/device.h"
 #include "aim/tensor/safetensors.h"
+#include "bench_arguments.h"
 #include "kernel_profile.h"
+#include "random_network.h"
 #include "scaling.h"
 
 namespace {
@@ -37,20 +34,6 @@ using nlohmann::json;
 constexpr double kGuidance = 5.0;
 constexpr double kShift = 5.0;
 constexpr int kNumViews = 2;
-
-aim::DitOptions ReleasedDit() {
-  aim::DitOptions options;
-  options.in_channels = options.out_channels = 48;
-  options.dim = 3072;
-  options.ffn_dim = 14336;
-  options.num_heads = 24;
-  options.num_layers = 30;
-  options.text_dim = 4096;
-  options.camera.mode = aim::CameraMode::kPooledLatent;
-  options.camera.features = 12288;
-  options.camera.projector = true;
-  return options;
-}
 
 struct BenchOptions {
   std::string device = "cuda";
@@ -62,7 +45,7 @@ struct BenchOptions {
   int plan_steps = 8;
   std::string tensors;
   std::string profile;
-  aim::DitOptions dit = ReleasedDit();
+  aim::DitOptions dit = aim::ReleasedDit();
   aim::WanVaeOptions vae;
 
   template <class Self, class Visitor>
@@ -89,58 +72,6 @@ struct BenchOptions {
   }
 };
 
-// What a GPU has beside a CPU: a queue of work to wait for, and memory of its own.
-class Accelerator {
- public:
-  explicit Accelerator(c10::Device device) : device_(device) {}
-
-  // Until the device has nothing left to do.
-  void Wait() const {
-    if (!device_.is_cpu()) at::accelerator::synchronizeDevice(device_.index());
-  }
-
-  // The most that tensors took so far; null where they share the memory of everything else.
-  json PeakGib() const {
-    if (device_.is_cpu()) return nullptr;
-    const auto stats = at::accelerator::getDeviceStats(device_.index());
-    return static_cast<double>(stats.allocated_bytes[0].peak) / (1 << 30);
-  }
-
-  // Wall time with the device idle before and after.
-  double Seconds(const std::function<void()>& work) const {
-    Wait();
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    Wait();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
- private:
-  c10::Device device_;
-};
-
-// Scaled so that every weight matters and activations stay in range through any number of layers.
-at::Tensor RandomWeight(const std::string& name, const std::vector<int64_t>& shape,
-                        const at::TensorOptions& options) {
-  at::Tensor weight = at::randn(shape, options);
-  const auto fan_in = static_cast<double>(weight.numel() / weight.size(0));
-  const bool is_scale = name.ends_with("gamma") ||
-                        (name.find("norm") != std::string::npos && name.ends_with(".weight"));
-  if (is_scale) return weight.mul_(0.2).add_(1);
-  if (name.ends_with("modulation")) return weight.mul_(0.5);
-  return weight.mul_(shape.size() > 1 ? 1 / std::sqrt(fan_in) : 0.1);
-}
-
-aim::WeightMap RandomWeights(const aim::ShapeMap& shapes, c10::Device device,
-                             const std::function<at::ScalarType(const std::string&)>& dtype_of) {
-  aim::WeightMap weights;
-  for (const auto& [name, shape] : shapes) {
-    const at::TensorOptions options = at::TensorOptions().device(device).dtype(dtype_of(name));
-    weights[name] = RandomWeight(name, shape, options);
-  }
-  return weights;
-}
-
 struct Job {
   aim::CanvasPlan plan;
   aim::Conditions conditions;  // without the camera
@@ -160,14 +91,15 @@ class Bench {
         device_(aim::ParseDevice(options.device)),
         accelerator_(device_),
         dit_(options.dit,
-             RandomWeights(aim::DitWeightShapes(options.dit), device_,
-                           [this](const std::string& name) {
-                             return aim::DitWeightDtype(name, Dtype(), aim::Numerics::kAccurate);
-                           }),
+             aim::RandomWeights(aim::DitWeightShapes(options.dit), device_,
+                                [this](const std::string& name) {
+                                  return aim::DitWeightDtype(name, Dtype(),
+                                                             aim::Numerics::kAccurate);
+                                }),
              Dtype()),
         vae_(options.vae,
-             RandomWeights(aim::WanVaeWeightShapes(options.vae), device_,
-                           [this](const std::string&) { return Dtype(); }),
+             aim::RandomWeights(aim::WanVaeWeightShapes(options.vae), device_,
+                                [this](const std::string&) { return Dtype(); }),
              "random") {}
 
   json Run() const {
@@ -337,56 +269,17 @@ class Bench {
 
   BenchOptions options_;
   c10::Device device_;
-  Accelerator accelerator_;
+  aim::Accelerator accelerator_;
   aim::Dit dit_;
   aim::WanVae vae_;
 };
 
-void PrintHelp(const BenchOptions& options) {
-  std::cout << "gpu_bench [--config FILE.json] [--KEY VALUE]...\n";
-  for (const aim::OptionLeaf& leaf : aim::LeavesOf(options)) {
-    std::cout << "  --" << leaf.key << "  " << leaf.help << "; " << aim::DescribeLimits(leaf.limits)
-              << "; default " << aim::FieldJson(leaf.field).dump() << '\n';
-  }
-}
-
-// Later words win.
-BenchOptions ParseArguments(const std::vector<std::string>& words) {
-  BenchOptions options;
-  for (size_t i = 0; i < words.size(); i += 2) {
-    if (words[i].rfind("--", 0) != 0 || i + 1 == words.size())
-      throw aim::ConfigError({"argument", words[i], "--KEY VALUE; see --help", ""});
-    if (words[i] != "--config") {
-      aim::SetOptionText(options, words[i].substr(2), words[i + 1], "argument");
-      continue;
-    }
-    const json config = json::parse(aim::ReadFile(words[i + 1]), nullptr, false);
-    if (!config.is_object()) throw aim::ConfigError({words[i + 1], "no JSON object", "one", ""});
-    aim::ApplyOptions(options, config, words[i + 1]);
-  }
-  options.Validate();
-  return options;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words == std::vector<std::string>{"--help"}) {
-    PrintHelp({});
-    return 0;
-  }
-  try {
-    const BenchOptions options = ParseArguments(words);
+  return aim::RunBench<BenchOptions>("gpu_bench", argc, argv, [](const BenchOptions& options) {
     const c10::InferenceMode guard;
     at::manual_seed(1);
-    std::cout << Bench(options).Run().dump(2) << '\n';
-  } catch (const aim::ConfigError& error) {
-    std::cerr << "gpu_bench: " << error.what() << '\n';
-    return 2;
-  } catch (const aim::InputError& error) {
-    std::cerr << "gpu_bench: " << error.what() << '\n';
-    return 2;
-  }
-  return 0;
+    return Bench(options).Run();
+  });
 }
