@@ -3,13 +3,20 @@
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
 
+#include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "aim/base/error.h"
+#include "aim/base/log.h"
 
 namespace aim {
 namespace {
+
+constexpr const char* kEglDeviceVariable = "AIM_EGL_DEVICE";
 
 [[noreturn]] void FailGl(const std::string& call) {
   throw ConfigError({.where = "headless OpenGL (" + call + ")",
@@ -30,19 +37,92 @@ std::mutex& DrawingMutex() {
   return mutex;
 }
 
+template <class Function>
+Function Extension(const char* name) {
+  return reinterpret_cast<Function>(eglGetProcAddress(name));
+}
+
+// EGL_NO_DISPLAY if there is none or it does not start.
+EGLDisplay Started(EGLDisplay display) {
+  const bool started = display != EGL_NO_DISPLAY && eglInitialize(display, nullptr, nullptr);
+  return started ? display : EGL_NO_DISPLAY;
+}
+
+EGLDisplay StartedOf(EGLenum platform, void* device) {
+  const auto get = Extension<PFNEGLGETPLATFORMDISPLAYEXTPROC>("eglGetPlatformDisplayEXT");
+  return get == nullptr ? EGL_NO_DISPLAY : Started(get(platform, device, nullptr));
+}
+
+std::vector<EGLDeviceEXT> Devices() {
+  const auto query = Extension<PFNEGLQUERYDEVICESEXTPROC>("eglQueryDevicesEXT");
+  EGLint count = 0;
+  if (query == nullptr || !query(0, nullptr, &count)) return {};
+  std::vector<EGLDeviceEXT> devices(static_cast<size_t>(count));
+  if (!query(count, devices.data(), &count)) return {};
+  devices.resize(static_cast<size_t>(count));
+  return devices;
+}
+
+bool IsSoftware(EGLDeviceEXT device) {
+  const auto query = Extension<PFNEGLQUERYDEVICESTRINGEXTPROC>("eglQueryDeviceStringEXT");
+  const char* words = query == nullptr ? nullptr : query(device, EGL_EXTENSIONS);
+  return words != nullptr && std::strstr(words, "EGL_MESA_device_software") != nullptr;
+}
+
+// The devices of EGL that `wish` means: the one of that number, or for "gpu" all but software, of
+// which a container opens those that it was given.
+std::vector<EGLDeviceEXT> WishedDevices(const std::string& wish) {
+  std::vector<EGLDeviceEXT> devices = Devices();
+  if (wish == "gpu") {
+    std::erase_if(devices, IsSoftware);
+    return devices;
+  }
+  size_t number = devices.size();
+  const auto [end, error] = std::from_chars(wish.data(), wish.data() + wish.size(), number);
+  if (error != std::errc() || end != wish.data() + wish.size() || number >= devices.size()) {
+    return {};
+  }
+  return {devices[number]};
+}
+
+EGLDisplay OpenWished(const std::string& wish) {
+  for (const EGLDeviceEXT device : WishedDevices(wish)) {
+    const EGLDisplay display = StartedOf(EGL_PLATFORM_DEVICE_EXT, device);
+    if (display != EGL_NO_DISPLAY) return display;
+  }
+  throw ConfigError({.where = kEglDeviceVariable,
+                     .got = '"' + wish + "\", which is none that opens",
+                     .expected = "gpu, or a number below " + std::to_string(Devices().size()) +
+                                 ", how many devices EGL has",
+                     .fix = "leave it unset to draw in software where there is some"});
+}
+
+// Without a wish Mesa's software, which draws the same on all machines; where it is not there, what
+// is.
 EGLDisplay OpenDisplay() {
-  const auto get_platform_display = reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(
-      eglGetProcAddress("eglGetPlatformDisplayEXT"));
-  if (get_platform_display != nullptr) {
-    const EGLDisplay display =
-        get_platform_display(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, nullptr);
-    if (display != EGL_NO_DISPLAY && eglInitialize(display, nullptr, nullptr)) return display;
+  if (const char* wish = std::getenv(kEglDeviceVariable)) return OpenWished(wish);
+  EGLDisplay display = StartedOf(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY);
+  if (display == EGL_NO_DISPLAY) display = Started(eglGetDisplay(EGL_DEFAULT_DISPLAY));
+  for (const EGLDeviceEXT device : Devices()) {
+    if (display != EGL_NO_DISPLAY) break;
+    display = StartedOf(EGL_PLATFORM_DEVICE_EXT, device);
   }
-  const EGLDisplay display = eglGetDisplay(EGL_DEFAULT_DISPLAY);
-  if (display == EGL_NO_DISPLAY || !eglInitialize(display, nullptr, nullptr)) {
-    FailGl("eglInitialize");
-  }
+  if (display == EGL_NO_DISPLAY) FailGl("eglInitialize");
   return display;
+}
+
+// Who draws, once a process. The context must be current.
+void LogRenderer() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    constexpr unsigned kGlRenderer = 0x1F01;
+    using GetString = const unsigned char* (*)(unsigned);
+    const auto get_string = Extension<GetString>("glGetString");
+    if (get_string == nullptr) return;
+    if (const unsigned char* name = get_string(kGlRenderer)) {
+      LogDebug("pictures are drawn by " + std::string(reinterpret_cast<const char*>(name)));
+    }
+  });
 }
 
 }  // namespace
@@ -51,6 +131,7 @@ GlContext::GlContext() {
   const DrawingTurn turn(DrawingMutex());
   PreferCallingThread();
   // Displays are shared by the whole process and never terminated: other contexts live on them.
+  is_chosen_device_ = std::getenv(kEglDeviceVariable) != nullptr;
   display_ = OpenDisplay();
   const EGLint config_wish[] = {EGL_RED_SIZE,
                                 8,
@@ -91,6 +172,7 @@ DrawingTurn GlContext::MakeCurrent() {
   if (!eglMakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_)) {
     FailGl("eglMakeCurrent");
   }
+  LogRenderer();
   return turn;
 }
 

@@ -10,8 +10,10 @@ namespace aim {
 // and crashed after 9000 episodes recorded by two threads.
 using DrawingTurn = std::unique_lock<std::mutex>;
 
-// Owns one context. Made on any thread; used by whoever holds its turn. Throws ConfigError if the
-// machine has no headless OpenGL.
+// Owns one context. Made on any thread; used by whoever holds its turn. Drawn in software where
+// there is Mesa's, else by what EGL has; the environment variable AIM_EGL_DEVICE chooses one of
+// EGL's devices by its number, or a graphics card ("gpu"). Throws ConfigError if the machine has no
+// headless OpenGL, or not that device.
 class GlContext {
  public:
   GlContext();
@@ -23,9 +25,12 @@ class GlContext {
   // may draw until the turn goes out of scope. Does not nest.
   [[nodiscard]] DrawingTurn MakeCurrent();
 
+  bool is_chosen_device() const { return is_chosen_device_; }  // by AIM_EGL_DEVICE
+
  private:
   void* display_ = nullptr;
   void* context_ = nullptr;
+  bool is_chosen_device_ = false;
 };
 
 }  // namespace aim

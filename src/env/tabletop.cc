@@ -188,7 +188,7 @@ class Tabletop : public Env {
     }
     std::vector<uint8_t> rgb(static_cast<size_t>(size) * static_cast<size_t>(size) * 3);
     if (options_.full_look) {
-      stage_->renderer.RenderInto(stage_->data.get(), view, size, rgb);
+      stage_->renderer.RenderInto(stage_->data.get(), size, {{view, rgb}});
       return rgb;
     }
     // The same bodies and joints with other geoms: the state carries over.
@@ -198,7 +198,7 @@ class Tabletop : public Env {
     mju_copy(report.data->qpos, stage_->data->qpos, report.model->nq);
     mj_kinematics(report.model.get(), report.data.get());
     mj_camlight(report.model.get(), report.data.get());
-    report.renderer.RenderInto(report.data.get(), view, size, rgb);
+    report.renderer.RenderInto(report.data.get(), size, {{view, rgb}});
     return rgb;
   }
 
@@ -310,11 +310,12 @@ class Tabletop : public Env {
   }
 
   void RecordFrame(size_t frame, Clip& clip) {
+    std::vector<ViewPicture> pictures;
     for (int view = 0; view < kNumViews; ++view) {
       std::vector<uint8_t>& rgb = clip.views[static_cast<size_t>(view)].rgb;
-      stage_->renderer.RenderInto(stage_->data.get(), view, options_.image_size,
-                                  std::span(rgb).subspan(frame * PictureBytes(), PictureBytes()));
+      pictures.push_back({view, std::span(rgb).subspan(frame * PictureBytes(), PictureBytes())});
     }
+    stage_->renderer.RenderInto(stage_->data.get(), options_.image_size, pictures);
     clip.poses.push_back(MeasuredTool());
   }
 

@@ -64,7 +64,7 @@ TEST_P(CalibrationTest, ASphereIsDrawnWhereItProjects) {
     ApplyLayout(layout, model.get(), data.get());
     mj_forward(model.get(), data.get());
     for (int view = 0; view < kNumViews; ++view) {
-      renderer.RenderInto(data.get(), view, size, rgb);
+      renderer.RenderInto(data.get(), size, {{view, rgb}});
       const auto seen = MagentaCentre(rgb, size);
       if (!seen) continue;
       ++num_seen;
