@@ -21,8 +21,9 @@ constexpr double kSquareTolerance = 1e-3;
 [[noreturn]] void RefuseWish(const std::string& got) {
   throw ConfigError({.where = "--cameras",
                      .got = got,
-                     .expected = "as-trained, moved:DEG or within:DEG with DEG above 0 and at "
-                                 "most 90, or file:CAMERAS.json",
+                     .expected = Join(AllWords<CameraRange>()) +
+                                 ", moved:DEG or within:DEG with DEG above 0 and at most 90, or "
+                                 "file:CAMERAS.json",
                      .fix = ""});
 }
 
@@ -64,6 +65,11 @@ CameraWish ParseCameraWish(const std::string& text) {
     wish.moved_deg = *moved_deg;
     return wish;
   }
+  for (const auto& word : WordsOf(CameraRange{})) {
+    if (text != word.text) continue;
+    wish.range = word.value;
+    return wish;
+  }
   if (text.starts_with(kWithinPrefix)) {
     wish.within_deg = Degrees(text, kWithinPrefix);
     return wish;
@@ -101,6 +107,15 @@ Rigid3d TurnedAbout(const Rigid3d& world_from_camera, const Eigen::Vector3d& cen
                      .got = "moved by " + ToText(angle_rad / kDegree) + " degrees",
                      .expected = "an angle that leaves the cameras above the table",
                      .fix = "choose a smaller one"});
+}
+
+void RequireUsualRange(const CameraWish& wish, const std::string& simulator) {
+  if (wish.range == CameraRange::kUsual) return;
+  throw ConfigError({.where = "--cameras",
+                     .got = std::string(ToWord(wish.range)) + " in " + simulator,
+                     .expected = "as-trained, moved:DEG, within:DEG or file:CAMERAS.json: the "
+                                 "embedded simulator alone draws from that range",
+                     .fix = ""});
 }
 
 Rigid3d MovedCamera(const CameraWish& wish, const Rigid3d& world_from_camera,

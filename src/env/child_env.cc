@@ -113,6 +113,7 @@ class ChildEnv : public Env {
   }
 
   void PlaceCameras(const CameraWish& wish) override {
+    RequireUsualRange(wish, child_.name);
     if (!wish.IsAsTrained() && !description_->can_place_cameras) {
       throw ConfigError({.where = "--cameras",
                          .got = "to be moved in " + child_.name,

@@ -1,31 +1,9 @@
 #include "env/scene_layout.h"
 
-#include <cmath>
-#include <numbers>
+#include "env/scene_cameras.h"
 
 namespace aim {
 namespace {
-
-// What the cameras look at, a little jitter aside.
-Eigen::Vector3d SceneCentre() { return {0.51, 0.0, 0.11}; }
-constexpr double kLowestCamera_deg = 10;  // a moved camera is no lower, or it looks along the table
-
-// docs/reference/small-model.md section 1; azimuth 0 looks at the robot's front.
-Rigid3d DrawCamera(double azimuth_deg, double elevation_deg, Rng& rng) {
-  const double azimuth = (azimuth_deg + rng.Uniform(-12, 12)) * kDegree;
-  const double elevation = (elevation_deg + rng.Uniform(-8, 8)) * kDegree;
-  const double distance_m = 0.74 * rng.Uniform(0.92, 1.08);
-  const Eigen::Vector3d centre_jitter(rng.Uniform(-0.02, 0.02), rng.Uniform(-0.02, 0.02),
-                                      rng.Uniform(-0.02, 0.02));
-  const Eigen::Vector3d looked_at = SceneCentre() + centre_jitter;
-  const Eigen::Vector3d back(std::cos(elevation) * std::cos(azimuth),
-                             std::cos(elevation) * std::sin(azimuth), std::sin(elevation));
-  Eigen::Matrix3d axes;
-  axes.col(2) = back;
-  axes.col(0) = Eigen::Vector3d::UnitZ().cross(back).normalized();
-  axes.col(1) = back.cross(axes.col(0));
-  return {Eigen::Quaterniond(axes).normalized(), looked_at + distance_m * back};
-}
 
 void SetBodyPose(const SceneLayout::Body& body, mjModel* model, mjData* data) {
   const int id = FindId(model, mjOBJ_BODY, body.name);
@@ -41,29 +19,14 @@ void SetBodyPose(const SceneLayout::Body& body, mjModel* model, mjData* data) {
 }  // namespace
 
 void DrawSurroundings(double camera_raise_deg, Rng& rng, SceneLayout& layout) {
-  layout.world_from_gl_camera[0] = DrawCamera(-40, 38 + camera_raise_deg, rng);
-  layout.world_from_gl_camera[1] = DrawCamera(45, 48 + camera_raise_deg, rng);
+  layout.world_from_gl_camera[0] = DrawUsualCamera(-40, 38 + camera_raise_deg, rng);
+  layout.world_from_gl_camera[1] = DrawUsualCamera(45, 48 + camera_raise_deg, rng);
   layout.light_direction =
       Eigen::Vector3d(rng.Uniform(-0.5, 0.1), rng.Uniform(-0.35, 0.35), -1.0).normalized();
   const float brightness = static_cast<float>(rng.Uniform(-0.05, 0.05));
   const float warmth = static_cast<float>(rng.Uniform(-0.03, 0.03));
   layout.colours.push_back(
       {"table", {0.62f + brightness + warmth, 0.60f + brightness, 0.57f + brightness - warmth}});
-}
-
-void PlaceCameras(const CameraWish& wish, const Rng& rng, SceneLayout& layout) {
-  for (size_t view = 0; view < kNumViews; ++view) {
-    Rigid3d& world_from_camera = layout.world_from_gl_camera[view];
-    if (!wish.views.empty()) {
-      const Camera camera = WishedCamera(wish, view, kViewNames[view], kNumViews, 1);
-      world_from_camera = ToMujocoAxes(camera.world_from_camera);
-      layout.fovy_deg[view] = 2 * std::atan(0.5 / camera.fy) / kDegree;
-    } else if (!wish.IsAsTrained()) {
-      Rng view_rng = rng.Derive(view, "moved cameras");
-      world_from_camera = MovedCamera(wish, world_from_camera, SceneCentre(),
-                                      kLowestCamera_deg * kDegree, view_rng);
-    }
-  }
 }
 
 void ApplyLayout(const SceneLayout& layout, mjModel* model, mjData* data) {

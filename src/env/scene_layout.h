@@ -2,11 +2,11 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "aim/base/rng.h"
-#include "aim/control/camera_wish.h"
 #include "aim/geometry/rigid3.h"
 #include "env/mujoco_handle.h"
 
@@ -27,13 +27,22 @@ struct NamedColour {
   Rgb rgb;
 };
 
-// The colours of the variations: six of RLBench's twenty that stay apart in a 64-pixel picture.
-inline constexpr std::array<NamedColour, 6> kColours = {{{"red", {1.0f, 0.05f, 0.05f}},
-                                                         {"green", {0.0f, 0.75f, 0.1f}},
-                                                         {"blue", {0.05f, 0.1f, 1.0f}},
-                                                         {"yellow", {1.0f, 0.95f, 0.0f}},
-                                                         {"magenta", {1.0f, 0.0f, 1.0f}},
-                                                         {"cyan", {0.0f, 0.95f, 1.0f}}}};
+// The colours of the variations, RLBench's: six that stay apart in a 64-pixel picture, then those
+// that more_colours adds.
+inline constexpr std::array<NamedColour, 12> kColours = {{{"red", {1.0f, 0.05f, 0.05f}},
+                                                          {"green", {0.0f, 0.75f, 0.1f}},
+                                                          {"blue", {0.05f, 0.1f, 1.0f}},
+                                                          {"yellow", {1.0f, 0.95f, 0.0f}},
+                                                          {"magenta", {1.0f, 0.0f, 1.0f}},
+                                                          {"cyan", {0.0f, 0.95f, 1.0f}},
+                                                          {"purple", {0.45f, 0.0f, 0.6f}},
+                                                          {"lime", {0.65f, 1.0f, 0.2f}},
+                                                          {"navy", {0.0f, 0.0f, 0.4f}},
+                                                          {"maroon", {0.45f, 0.0f, 0.05f}},
+                                                          {"teal", {0.0f, 0.45f, 0.45f}},
+                                                          {"rose", {1.0f, 0.55f, 0.7f}}}};
+inline constexpr size_t kNumUsualColours = 6;
+using Palette = std::span<const NamedColour>;
 
 struct SceneLayout {
   struct Body {
@@ -48,6 +57,7 @@ struct SceneLayout {
     std::string geom;
     Rgb rgb;
   };
+  Palette palette = Palette(kColours).first(kNumUsualColours);  // what things may be painted with
   std::vector<Body> bodies;
   std::vector<Joint> joints;
   std::vector<Colour> colours;
@@ -59,9 +69,6 @@ struct SceneLayout {
 // Cameras, light and table colour. The start pose and the objects are drawn elsewhere.
 // `camera_raise_deg` is added to the cameras' elevations.
 void DrawSurroundings(double camera_raise_deg, Rng& rng, SceneLayout& layout);
-
-// Puts drawn cameras where the wish has them. Throws ConfigError if they cannot stand there.
-void PlaceCameras(const CameraWish& wish, const Rng& rng, SceneLayout& layout);
 
 // Writes the layout into a model and its freshly reset data. The model may be of either look.
 void ApplyLayout(const SceneLayout& layout, mjModel* model, mjData* data);

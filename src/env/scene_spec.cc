@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "aim/base/error.h"
+#include "env/distractors.h"
 #include "env/task.h"
 
 namespace aim {
@@ -200,7 +201,7 @@ void AddJoint(mjsBody* body, const JointSpec& spec) {
 }
 
 ModelPtr BuildModel(const Task& task, const std::filesystem::path& panda_dir, Look look,
-                    int image_size) {
+                    int image_size, int num_distractors) {
   const std::filesystem::path file = panda_dir / "panda.xml";
   if (!std::filesystem::is_regular_file(file)) {
     throw ConfigError({.where = "AIM_PANDA_DIR",
@@ -221,7 +222,9 @@ ModelPtr BuildModel(const Task& task, const std::filesystem::path& panda_dir, Lo
   }
   ConfigureRobot(spec.get(), look);
   AddSurroundings(spec.get());
-  task.AddObjects(mjs_findBody(spec.get(), "world"));
+  mjsBody* world = mjs_findBody(spec.get(), "world");
+  task.AddObjects(world);
+  AddDistractors(world, num_distractors);
   SetOptions(spec.get(), look, image_size);
   ModelPtr model(mj_compile(spec.get(), nullptr));
   if (!model) {

@@ -55,9 +55,10 @@ void AddJoint(mjsBody* body, const JointSpec& joint);
 
 class Task;
 
-// Reads the Panda's MJCF from `panda_dir` and adds everything else. Throws ConfigError if the
-// folder does not hold the Panda or MuJoCo refuses it.
+// Reads the Panda's MJCF from `panda_dir` and adds everything else, the pictures of all views side
+// by side in the buffer that is drawn into. Throws ConfigError if the folder does not hold the
+// Panda or MuJoCo refuses it.
 ModelPtr BuildModel(const Task& task, const std::filesystem::path& panda_dir, Look look,
-                    int image_size);
+                    int image_size, int num_distractors = 0);
 
 }  // namespace aim

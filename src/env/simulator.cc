@@ -3,7 +3,6 @@
 #include "aim/base/error.h"
 #include "aim/base/text.h"
 #include "aim/env/child_env.h"
-#include "aim/env/tabletop.h"
 
 namespace aim {
 
@@ -21,7 +20,14 @@ std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvO
                        .expected = "a simulator: what a model imagines is for aim-rollout alone",
                        .fix = ""});
   }
-  if (simulator.env == "tabletop") return MakeTabletop(options);
+  if (simulator.env == "tabletop") return MakeTabletop(options, simulator.tabletop);
+  if (simulator.tabletop.distractors != 0 || simulator.tabletop.more_colours) {
+    throw ConfigError(
+        {.where = simulator.tabletop.more_colours ? "--more-colours" : "--distractors",
+         .got = "given with --env " + simulator.env,
+         .expected = "--env tabletop: the embedded simulator alone has it",
+         .fix = ""});
+  }
   ChildOptions child = ChildOfName(simulator.env, simulator.env_python);
   child.reply_timeout_s = simulator.env_timeout_s;
   return StartChildEnv(child, options);

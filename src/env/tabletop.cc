@@ -16,7 +16,9 @@
 #include "aim/base/rng.h"
 #include "aim/base/text.h"
 #include "env/arm.h"
+#include "env/distractors.h"
 #include "env/expert.h"
+#include "env/scene_cameras.h"
 #include "env/scene_layout.h"
 #include "env/scene_renderer.h"
 #include "env/scene_spec.h"
@@ -71,9 +73,9 @@ Rigid3d DrawStart(Rng& rng) {
 
 // A task's compiled model, its state and what draws and moves it.
 struct Stage {
-  Stage(const Task& stage_task, Look look, int image_size, GlContext& context)
+  Stage(const Task& stage_task, Look look, int image_size, int num_distractors, GlContext& context)
       : task(stage_task),
-        model(BuildModel(stage_task, PandaDir(), look, image_size)),
+        model(BuildModel(stage_task, PandaDir(), look, image_size, num_distractors)),
         data(mj_makeData(model.get())),
         arm(model.get()),
         renderer(model.get(), look, context) {}
@@ -87,8 +89,10 @@ struct Stage {
 
 class Tabletop : public Env {
  public:
-  explicit Tabletop(const EnvOptions& options) : options_(options) {
+  Tabletop(const EnvOptions& options, const TabletopOptions& world)
+      : options_(options), world_(world) {
     WarnThroughLog();
+    CheckRanges(world, "env");
     if (options.image_size < 16 || options.image_size > 4096) {
       throw ConfigError({.where = "env.image_size",
                          .got = std::to_string(options.image_size),
@@ -111,8 +115,11 @@ class Tabletop : public Env {
   }
 
   EnvIdentity Identity() const override {
-    return {.simulator = std::string("tabletop (MuJoCo ") + mj_versionString() + ")",
-            .settings = {}};
+    EnvIdentity identity{.simulator = std::string("tabletop (MuJoCo ") + mj_versionString() + ")",
+                         .settings = {}};
+    if (world_.distractors > 0) identity.settings["distractors"] = ToText(world_.distractors);
+    if (world_.more_colours) identity.settings["more_colours"] = "true";
+    return identity;
   }
 
   std::vector<std::string> Tasks() const override {
@@ -131,7 +138,7 @@ class Tabletop : public Env {
 
   int NumVariations(const std::string& task) const override {
     FindTask(task);
-    return static_cast<int>(kColours.size());
+    return static_cast<int>(Colours().size());
   }
 
   Observation Reset(const std::string& task, int variation, uint64_t seed) override {
@@ -172,6 +179,13 @@ class Tabletop : public Env {
   }
 
   void PlaceCameras(const CameraWish& wish) override {
+    if (wish.range != CameraRange::kUsual && options_.camera_raise_deg != 0) {
+      throw ConfigError(
+          {.where = "env.camera_raise_deg",
+           .got = ToText(options_.camera_raise_deg) + " with --cameras " + ToWord(wish.range),
+           .expected = "0: that range has elevations of its own",
+           .fix = ""});
+    }
     for (size_t view = 0; view < kNumViews && !wish.views.empty(); ++view) {
       WishedCamera(wish, view, kViewNames[view], kNumViews, 1);  // throws now, not at the reset
     }
@@ -217,8 +231,15 @@ class Tabletop : public Env {
 
   Stage& FindStage(const Task& task, Look look) {
     std::unique_ptr<Stage>& stage = stages_[{task.Name(), look}];
-    if (!stage) stage = std::make_unique<Stage>(task, look, options_.image_size, context_);
+    if (!stage) {
+      stage =
+          std::make_unique<Stage>(task, look, options_.image_size, world_.distractors, context_);
+    }
     return *stage;
+  }
+
+  Palette Colours() const {
+    return Palette(kColours).first(world_.more_colours ? kColours.size() : kNumUsualColours);
   }
 
   void CheckStarted() const {
@@ -241,12 +262,13 @@ class Tabletop : public Env {
     stage_ = &FindStage(task, options_.full_look ? Look::kFull : Look::kFast);
     mjModel* model = stage_->model.get();
     mjData* data = stage_->data.get();
-    const NamedColour& colour = kColours[static_cast<size_t>(variation)];
+    const NamedColour& colour = Colours()[static_cast<size_t>(variation)];
     const Rng rng =
         Rng(StableHash(task_name, seed)).Derive(static_cast<uint64_t>(variation), "scene");
 
     mj_resetData(model, data);
     layout_ = SceneLayout();
+    layout_.palette = Colours();
     Rng start_rng = rng.Derive(0, "start");
     world_from_start_ = DrawStart(start_rng);
     Rng object_rng = rng.Derive(0, "objects");
@@ -257,6 +279,7 @@ class Tabletop : public Env {
     ApplyLayout(layout_, model, data);
     AIM_CHECK(stage_->arm.Place(world_from_start_, data));
     mj_forward(model, data);
+    if (world_.distractors > 0) AddDistractors(colour, rng.Derive(0, "distractors"));
 
     Rng prompt_rng = rng.Derive(0, "prompt");
     const std::vector<std::string> phrasings = task.Phrasings();
@@ -265,6 +288,19 @@ class Tabletop : public Env {
     prompt_.replace(prompt_.find("{}"), 2, colour.name);
     success_ = false;
     ik_failed_ = false;
+  }
+
+  // Beside what is there and beside the expert's way.
+  void AddDistractors(const NamedColour& colour, Rng rng) {
+    mjModel* model = stage_->model.get();
+    mjData* data = stage_->data.get();
+    SceneLayout things;
+    things.palette = layout_.palette;
+    DrawDistractors(model, data, ExpertCommands(), colour, world_.distractors, rng, things);
+    layout_.bodies.insert(layout_.bodies.end(), things.bodies.begin(), things.bodies.end());
+    layout_.colours.insert(layout_.colours.end(), things.colours.begin(), things.colours.end());
+    ApplyLayout(layout_, model, data);
+    mj_forward(model, data);
   }
 
   void Advance(const ToolPose& target) {
@@ -326,6 +362,7 @@ class Tabletop : public Env {
   }
 
   EnvOptions options_;
+  TabletopOptions world_;
   CameraWish cameras_;
   std::vector<std::unique_ptr<Task>> tasks_;
   GlContext context_;  // outlives the renderers of the stages
@@ -342,8 +379,8 @@ class Tabletop : public Env {
 
 }  // namespace
 
-std::unique_ptr<Env> MakeTabletop(const EnvOptions& options) {
-  return std::make_unique<Tabletop>(options);
+std::unique_ptr<Env> MakeTabletop(const EnvOptions& options, const TabletopOptions& world) {
+  return std::make_unique<Tabletop>(options, world);
 }
 
 }  // namespace aim

@@ -34,7 +34,7 @@ class ReachTarget : public Task {
             SceneLayout& layout) const override {
     std::vector<Eigen::Vector3d> taken = {world_from_start.translation};
     std::vector<Rgb> others;
-    for (const NamedColour& other : kColours) {
+    for (const NamedColour& other : layout.palette) {
       if (other.name != colour.name) others.push_back(other.rgb);
     }
     for (const std::string& name : kSpheres) {

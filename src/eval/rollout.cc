@@ -215,11 +215,12 @@ class Rollout {
   void ReadCameras() {
     std::vector<std::string>& cameras = setting_.options.cameras;
     if (cameras.empty()) cameras = {kUsualCameras};
-    std::set<std::tuple<double, double, std::string>> known;  // however angles are spelled
+    // However angles are spelled.
+    std::set<std::tuple<CameraRange, double, double, std::string>> known;
     for (const std::string& text : cameras) {
       const CameraWish wish = ParseCameraWish(text);
       const std::string file = wish.views.empty() ? "" : text;
-      if (!known.insert({wish.moved_deg, wish.within_deg, file}).second) {
+      if (!known.insert({wish.range, wish.moved_deg, wish.within_deg, file}).second) {
         throw ConfigError({.where = "--cameras",
                            .got = '"' + text + "\" twice",
                            .expected = "each once",
@@ -325,7 +326,8 @@ class Rollout {
   nlohmann::json Settings() const {
     nlohmann::json settings = OptionsToJson(setting_.options);
     for (const char* free : {"task", "episodes", "compare", "num_videos", "picture_size", "cameras",
-                             "env_python", "env_timeout_s", "workers", "sensitivity"}) {
+                             "env_python", "env_timeout_s", "workers", "sensitivity", "distractors",
+                             "more_colours"}) {  // the last two are told by the simulator
       settings.erase(free);
     }
     settings["seed"] = run_.seed();

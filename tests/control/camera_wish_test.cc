@@ -81,6 +81,9 @@ TEST(CameraWishTest, WordsAndFiles) {
   EXPECT_EQ(ParseCameraWish("moved:22.5").moved_deg, 22.5);
   EXPECT_EQ(ParseCameraWish("within:15").within_deg, 15);
   EXPECT_FALSE(ParseCameraWish("within:15").IsAsTrained());
+  EXPECT_EQ(ParseCameraWish("wide").range, CameraRange::kWide);
+  EXPECT_EQ(ParseCameraWish("held-out").range, CameraRange::kHeldOut);
+  EXPECT_FALSE(ParseCameraWish("held-out").IsAsTrained());
   const testing::TemporaryFolder folder;
   const std::string path = (folder / "c.json").string();
   WriteCamerasJson(path, {{"left", {CameraAt({0, 0.5, 1})}}, {"right", {CameraAt({0, -0.5, 1})}}});
@@ -100,6 +103,7 @@ TEST(CameraWishTest, AnAngleIsToldWithoutReadingAFile) {
   EXPECT_EQ(MovedDegrees("as-trained"), 0);
   EXPECT_EQ(MovedDegrees("moved:22.5"), 22.5);
   EXPECT_EQ(MovedDegrees("within:10"), std::nullopt);
+  EXPECT_EQ(MovedDegrees("wide"), std::nullopt);
   EXPECT_EQ(MovedDegrees("file:/gone/cameras.json"), std::nullopt);
 }
 
@@ -115,8 +119,9 @@ TEST(CameraWishTest, SettingsHoldWhatIsInTheFile) {
 }
 
 TEST(CameraWishTest, WhatCannotBeIsNamed) {
-  for (const char* text : {"", "moved", "moved:", "moved:x", "moved:0", "moved:-3", "moved:91",
-                           "moved:nan", "within:0", "within:91", "file", "turned:3"}) {
+  for (const char* text :
+       {"", "moved", "moved:", "moved:x", "moved:0", "moved:-3", "moved:91", "moved:nan",
+        "within:0", "within:91", "file", "turned:3", "wide:3", "heldout"}) {
     ExpectThrowsWith<ConfigError>([&] { ParseCameraWish(text); }, {"--cameras", "moved:DEG"});
   }
   ExpectThrowsWith<InputError>([] { ParseCameraWish("file:/nowhere/c.json"); }, {"/nowhere"});

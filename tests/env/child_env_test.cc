@@ -248,6 +248,8 @@ TEST_F(ChildEnvTest, CamerasArePlaced) {
   wish.views[1].name = "left";
   env->PlaceCameras(wish);
   EXPECT_EQ(env->Reset("reach", 0, 3).clip.views[1].rgb, usual.clip.views[0].rgb);
+  ExpectThrowsWith<ConfigError>([&] { env->PlaceCameras({.range = CameraRange::kHeldOut}); },
+                                {"--cameras is held-out in fake", "embedded simulator"});
   ExpectThrowsWith<ConfigError>(
       [] { Start({"fixed-cameras"})->PlaceCameras({.moved_deg = 30, .views = {}}); },
       {"--cameras", "fake", "as-trained"});

@@ -45,13 +45,14 @@ LatentCache CacheOfVideos(const fs::path& data, const fs::path& dir, const Bundl
 TEST(DemoCacheTrainingTest, EqualsWhatTheVideosEncodeTo) {
   const testing::TemporaryFolder folder;
   DemoCollectionOptions options{.task = {"reach_target", "push_button"}, .episodes = 2};
+  const auto make_env = [](const EnvOptions& env) { return MakeTabletop(env); };
   RunContext videos({.out = folder / "videos"});
-  RunDemoCollection(options, MakeTabletop, videos);
+  RunDemoCollection(options, make_env, videos);
   options.cache = true;
   options.model = Tiny().string();
   options.per_episode = 3;
   RunContext direct({.out = folder / "cache"});
-  RunDemoCollection(options, MakeTabletop, direct);
+  RunDemoCollection(options, make_env, direct);
 
   const LatentCache expected =
       CacheOfVideos(folder / "videos", folder / "encoded", LoadBundleConfig(Tiny()));

@@ -6,6 +6,7 @@
 
 #include "aim/base/options.h"
 #include "aim/control/env.h"
+#include "aim/env/tabletop.h"
 
 namespace aim {
 
@@ -17,8 +18,9 @@ std::string EnvHelp();
 
 struct SimulatorOptions {
   std::string env = "tabletop";
-  std::string env_python;
+  std::string env_python = {};
   double env_timeout_s = 120;
+  TabletopOptions tabletop = {};
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -27,10 +29,12 @@ struct SimulatorOptions {
           "Python that has the simulator; none = that of .venv-<env>, else python3");
     visit("env_timeout_s", self.env_timeout_s, Range{1, 86400},
           "seconds after which such a simulator counts as stuck and is started again");
+    TabletopOptions::ForEachField(self.tabletop, visit);
   }
 };
 
-// Throws ConfigError for kImaginedEnv, and what MakeTabletop, ChildOfName and StartChildEnv throw.
+// Throws ConfigError for kImaginedEnv and for options of another simulator, and what MakeTabletop,
+// ChildOfName and StartChildEnv throw.
 std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options);
 
 }  // namespace aim
