@@ -19,8 +19,14 @@ int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batc
   return batch * num_tokens * of_token;
 }
 
-GuidanceMode FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes) {
-  return added_bytes <= free_bytes / 5 * 4 ? GuidanceMode::kBatched : GuidanceMode::kSequential;
+bool FillsDevice(const GuidanceLoad& load) {
+  constexpr int64_t kNumbersThatFill = int64_t{8192} * 3072;
+  return load.device != c10::kCPU && load.num_tokens * load.dim >= kNumbersThatFill;
+}
+
+GuidanceMode FittingGuidanceMode(const GuidanceLoad& load) {
+  const bool fits = load.added_bytes <= load.free_bytes / 5 * 4;
+  return fits && !FillsDevice(load) ? GuidanceMode::kBatched : GuidanceMode::kSequential;
 }
 
 int64_t FreeMemoryBytes(c10::Device device) {

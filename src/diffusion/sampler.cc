@@ -44,11 +44,19 @@ GuidanceMode DecideGuidanceMode(const Dit& dit, const at::Tensor& canvas, const 
   const int64_t num_tokens = canvas.size(2) * (canvas.size(3) / patch) * (canvas.size(4) / patch);
   const int64_t added = ForwardBytes(dit.options, num_tokens, canvas.size(0), dit.compute_dtype) +
                         ContextBytes(context) + ContextBytes(null_context);
-  const int64_t free = FreeMemoryBytes(canvas.device());
-  const GuidanceMode mode = FittingGuidanceMode(added, free);
-  const std::string sizes = MemoryText(added) + " more, " + MemoryText(free) + " are free";
+  const GuidanceLoad load{.device = canvas.device().type(),
+                          .num_tokens = canvas.size(0) * num_tokens,
+                          .dim = dit.options.dim,
+                          .added_bytes = added,
+                          .free_bytes = FreeMemoryBytes(canvas.device())};
+  const GuidanceMode mode = FittingGuidanceMode(load);
+  const std::string sizes =
+      MemoryText(added) + " more, " + MemoryText(load.free_bytes) + " are free";
   if (mode == GuidanceMode::kBatched) {
     LogDebug("guidance in one batch takes " + sizes);
+  } else if (FillsDevice(load)) {
+    LogDebug("guidance in two passes, one after the other: each fills the device with " +
+             std::to_string(load.num_tokens) + " tokens");
   } else {
     LogInfo("guidance in two passes, one after the other: one batch would take " + sizes);
   }

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace aim {
 namespace {
 
@@ -23,12 +25,38 @@ TEST(ForwardBytesTest, ANarrowFeedForwardLeavesThePeakToAttention) {
   EXPECT_EQ(ForwardBytes(options, 10, 1, at::kFloat), 10 * (6 * 24 * 4 + 6 * 24 * 4));
 }
 
-TEST(FittingGuidanceModeTest, OneBatchWhereItTakesAtMostFourFifths) {
-  EXPECT_EQ(FittingGuidanceMode(80, 100), GuidanceMode::kBatched);
-  EXPECT_EQ(FittingGuidanceMode(81, 100), GuidanceMode::kSequential);
-  EXPECT_EQ(FittingGuidanceMode(1, 0), GuidanceMode::kSequential);
-  EXPECT_EQ(FittingGuidanceMode(int64_t{1} << 40, int64_t{1} << 41), GuidanceMode::kBatched);
+struct GuidanceRow {
+  const char* name;
+  GuidanceLoad load;
+  GuidanceMode expected;
+};
+
+class FittingGuidanceModeTest : public ::testing::TestWithParam<GuidanceRow> {};
+
+TEST_P(FittingGuidanceModeTest, DecidesByMemoryAndDevice) {
+  EXPECT_EQ(FittingGuidanceMode(GetParam().load), GetParam().expected);
 }
+
+constexpr GuidanceMode kBatched = GuidanceMode::kBatched, kSequential = GuidanceMode::kSequential;
+constexpr int64_t kTib = int64_t{1} << 40;
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, FittingGuidanceModeTest,
+    ::testing::Values(
+        GuidanceRow{"FourFifths", {c10::kCPU, 320, 256, 80, 100}, kBatched},
+        GuidanceRow{"MoreThanFourFifths", {c10::kCPU, 320, 256, 81, 100}, kSequential},
+        GuidanceRow{"NothingFree", {c10::kCPU, 320, 256, 1, 0}, kSequential},
+        GuidanceRow{"LargeNumbers", {c10::kCPU, 320, 256, kTib, 2 * kTib}, kBatched},
+        GuidanceRow{"ACpuIsNeverFilled", {c10::kCPU, 11264, 3072, 1, 100}, kBatched},
+        // The released network: a plan, a sample, and both sides of the limit between them.
+        GuidanceRow{"PlanOnAGpu", {c10::kCUDA, 6144, 3072, 1, 100}, kBatched},
+        GuidanceRow{"SampleOnAGpu", {c10::kCUDA, 11264, 3072, 1, 100}, kSequential},
+        GuidanceRow{"BelowTheLimit", {c10::kCUDA, 8191, 3072, 1, 100}, kBatched},
+        GuidanceRow{"AtTheLimit", {c10::kCUDA, 8192, 3072, 1, 100}, kSequential},
+        GuidanceRow{"PlanWithoutMemory", {c10::kCUDA, 6144, 3072, 81, 100}, kSequential},
+        // The small network needs many more tokens.
+        GuidanceRow{"NarrowOnAGpu", {c10::kCUDA, 11264, 256, 1, 100}, kBatched}),
+    [](const auto& row) { return std::string(row.param.name); });
 
 TEST(FreeMemoryBytesTest, OfTheCpuIsPlausible) {
   const int64_t free = FreeMemoryBytes(c10::Device(c10::kCPU));

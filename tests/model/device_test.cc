@@ -1,12 +1,14 @@
 // Every part of a model on each device and in each type against the same in float32 on the CPU.
 // The rows of CUDA are skipped where there is no GPU.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "aim/kernels/attention.h"
 #include "aim/kernels/rows.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
@@ -80,6 +82,28 @@ TEST_P(DeviceTest, NormRope) {
 TEST_P(DeviceTest, GeluTanh) {
   const at::Tensor x = at::randn({3, 7, 36}) * 4;
   ExpectNear(GeluTanh(OnDevice(x)), GeluTanh(x));
+}
+
+// Widths and lengths that the fast kernels take and that they refuse, heads beside each other in a
+// row as a product gives them, with a bias and without.
+TEST_P(DeviceTest, Attention) {
+  struct Size {
+    int64_t queries, keys, width;
+  };
+  for (const Size& size : {Size{256, 128, 128}, Size{130, 77, 64}, Size{5, 3, 8}, Size{6, 9, 20}}) {
+    const auto heads = [&](int64_t length) {
+      return at::randn({2, length, 3, size.width}).transpose(1, 2);
+    };
+    const at::Tensor query = heads(size.queries), key = heads(size.keys), value = heads(size.keys);
+    const at::Tensor bias = at::randn({2, size.keys});
+    SCOPED_TRACE(std::to_string(size.queries) + " queries of " + std::to_string(size.width));
+    const c10::NoGradGuard no_gradients;
+    const at::Tensor got = Attend(OnDevice(query), OnDevice(key), OnDevice(value), {});
+    EXPECT_EQ(got.sizes(), at::IntArrayRef({2, size.queries, 3 * size.width}));
+    ExpectNear(got, AttendPlain(query, key, value, {}));
+    ExpectNear(Attend(OnDevice(query), OnDevice(key), OnDevice(value), OnDeviceInFloat(bias)),
+               AttendPlain(query, key, value, bias));
+  }
 }
 
 // All of it, with cameras, several timesteps and a segment embedding.

@@ -1,7 +1,8 @@
-// Whether both branches of guidance fit into memory as one batch.
+// Whether both branches of guidance run as one batch: what memory and device allow and reward.
 #pragma once
 
 #include <c10/core/Device.h>
+#include <c10/core/DeviceType.h>
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
@@ -24,9 +25,25 @@ namespace aim {
 int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batch,
                      c10::ScalarType dtype);
 
-// kBatched if `added_bytes` are at most 4/5 of what is free (the estimate is rough, and allocators
-// round and fragment), else kSequential.
-GuidanceMode FittingGuidanceMode(int64_t added_bytes, int64_t free_bytes);
+// What decides about one batch: a branch of guidance is `num_tokens` rows of `dim` numbers, all
+// samples together.
+struct GuidanceLoad {
+  c10::DeviceType device = c10::kCPU;
+  int64_t num_tokens = 0;
+  int64_t dim = 0;
+  int64_t added_bytes = 0;  // that one batch takes beside what one branch does
+  int64_t free_bytes = 0;
+};
+
+// Whether one branch alone keeps a GPU busy, so that one batch of both is no faster than one after
+// the other: from 8192 tokens of the released width on. On an H100 the matrix products of a block
+// take 9 % less time in one batch at 6144 tokens and 8 % more at 11 264 (docs/results.md). Never
+// of a CPU, whose products are the faster the more rows they have.
+bool FillsDevice(const GuidanceLoad& load);
+
+// kBatched if the device is not filled and `added_bytes` are at most 4/5 of what is free (the
+// estimate is rough, and allocators round and fragment), else kSequential.
+GuidanceMode FittingGuidanceMode(const GuidanceLoad& load);
 
 // Bytes that can still be allocated: on the CPU AvailableMemoryBytes of base/memory.h; elsewhere
 // what the device has free, and what PyTorch's allocator keeps of it unused.

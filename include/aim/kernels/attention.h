@@ -14,7 +14,8 @@ namespace aim {
 //   returns     [B, N, heads * head_dim] in that type
 //
 // Differentiable in the first three. On a CPU with AVX-512, float32 without gradients goes through
-// a kernel of our own, everything else through ATen's.
+// a kernel of our own; on CUDA without gradients and bias through the fastest of ATen's that takes
+// them (cuDNN's, flash, memory-efficient); everything else as ATen chooses.
 at::Tensor Attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                   const at::Tensor& key_bias);
 

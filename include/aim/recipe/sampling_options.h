@@ -100,7 +100,7 @@ struct PassOptions {
   static void ForEachField(Self& self, Visitor&& visit) {
     visit("guidance_mode", self.guidance_mode, Any{},
           "the two passes of guidance one after the other, or as one batch: twice the memory; "
-          "auto: one batch if the memory that is free suffices");
+          "auto: one batch if the free memory suffices and one pass does not fill the device");
     visit("guidance_sigma_min", self.guidance_sigma_min, Range{0, 1},
           "no guidance, and one pass, at noise levels below");
     visit("guidance_sigma_max", self.guidance_sigma_max, Range{0, 1},
