@@ -308,6 +308,12 @@ AdapterMergeReport RunAdapterMerge(const AdapterMergeOptions& options, RunContex
     throw ConfigError(
         {.where = "--out", .got = "not given", .expected = "the new bundle's folder", .fix = ""});
   }
+  if (options.dtype == StorageDtype::kFp8) {
+    throw ConfigError({.where = "--dtype",
+                       .got = "fp8",
+                       .expected = "f32, f16, bf16 or keep",
+                       .fix = "convert the merged network with aim-model convert --dtype fp8"});
+  }
   BundleConfig config = LoadBundleConfig(options.model);
   const auto found = FindAdapter(options.model, config, options.adapter);
   if (!found) {

@@ -14,6 +14,9 @@
 #include "aim/base/run_context.h"
 #include "aim/bundle/adapter.h"
 #include "aim/bundle/open_part.h"
+#include "aim/bundle/scaled_weights.h"
+#include "aim/kernels/scaled_product.h"
+#include "aim/model/dit_fp8.h"
 #include "aim/model/on_demand.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/safetensors.h"
@@ -127,18 +130,22 @@ WeightMap OpenChecked(const std::filesystem::path& file, Architecture architectu
 
 using DtypeOf = std::function<at::ScalarType(const std::string&)>;
 
+// Throws unless what a part becomes in memory fits there.
+void CheckLoad(const WeightMap& stored, const std::string& where, const LoadOptions& options,
+               const DtypeOf& dtype_of) {
+  if (!options.device.is_cpu()) return;
+  int64_t needed = 0;
+  for (const auto& [name, weight] : stored)
+    needed += weight.numel() * static_cast<int64_t>(c10::elementSize(dtype_of(name)));
+  CheckMemory(needed, where, options.dtype == at::kFloat ? "add --dtype bf16" : "");
+}
+
 // What a part becomes in memory: each weight in its type.
 WeightMap ReadPart(const WeightMap& stored, const std::string& where, const LoadOptions& options,
                    const DtypeOf& dtype_of) {
+  CheckLoad(stored, where, options, dtype_of);
   std::map<at::ScalarType, WeightMap> by_dtype;
-  int64_t needed = 0;
-  for (const auto& [name, weight] : stored) {
-    const at::ScalarType dtype = dtype_of(name);
-    by_dtype[dtype][name] = weight;
-    needed += weight.numel() * static_cast<int64_t>(c10::elementSize(dtype));
-  }
-  if (options.device.is_cpu())
-    CheckMemory(needed, where, options.dtype == at::kFloat ? "add --dtype bf16" : "");
+  for (const auto& [name, weight] : stored) by_dtype[dtype_of(name)][name] = weight;
   WeightMap weights;
   for (const auto& [dtype, part] : by_dtype)
     weights.merge(LoadWeights(part, dtype, options.device, where));
@@ -150,6 +157,49 @@ WeightMap ReadPart(const WeightMap& stored, const std::filesystem::path& file,
                    const LoadOptions& options) {
   return ReadPart(stored, file.string(), options,
                   [&](const std::string&) { return options.dtype; });
+}
+
+struct StoredDit {
+  WeightMap weights;
+  WeightMap scales;  // of those that are stored in eight bits
+};
+
+StoredDit OpenStoredDit(const std::filesystem::path& file, const DitOptions& options) {
+  StoredDit stored{.weights = OpenPart(file, Architecture::kDit).weights, .scales = {}};
+  stored.scales = TakeRowScales(stored.weights);
+  CheckWeights(stored.weights, DitWeightShapes(options), file.string());
+  return stored;
+}
+
+// The weights that are multiplied in eight bits. Throws where that cannot be.
+std::set<std::string> ScaledNames(const DitOptions& dit, const LoadOptions& options) {
+  std::set<std::string> names;
+  if (!options.fp8) return names;
+  AIM_CHECK(options.dtype == at::kBFloat16);
+  if (!options.device.is_cpu() && !HasScaledUnits(options.device)) {
+    throw ConfigError({.where = "dtype fp8 on " + options.device.str(),
+                       .got = "a GPU without units for eight-bit floats, or a build without CUDA "
+                              "kernels",
+                       .expected = "compute capability 8.9 or newer, and a build with nvcc",
+                       .fix = "take bf16"});
+  }
+  for (const std::string& matrix : ScaledMatrices(dit)) names.insert(matrix + ".weight");
+  return names;
+}
+
+// A matrix of eight bits on its device: as it is stored, or quantised from what is stored, behind
+// the change that an adapter makes.
+ScaledRows ReadScaled(const StoredDit& stored, const std::string& name, const Lora& lora,
+                      const LoadOptions& options, const std::string& where) {
+  const at::Tensor& mapped = stored.weights.at(name);
+  const at::Tensor weight =
+      LoadWeights({{name, mapped}}, mapped.scalar_type(), options.device, where).at(name);
+  const auto scale = stored.scales.find(name);
+  const bool is_stored = scale != stored.scales.end();
+  ScaledRows rows{weight, is_stored ? scale->second.to(options.device) : at::Tensor()};
+  const at::Tensor whole = is_stored ? Dequantise(rows) : weight.to(at::kFloat);
+  const at::Tensor merged = MergedWeight(name, whole, lora);
+  return is_stored && merged.is_same(whole) ? rows : QuantiseRows(merged);
 }
 
 // Tells text encoders apart by both ends of every weight: reading all of them would take as long as
@@ -245,27 +295,50 @@ BundleConfig LoadBundleConfig(const std::filesystem::path& path) {
 
 // A file's path that is absolute replaces the bundle's.
 WeightMap OpenDit(const std::filesystem::path& path, const BundleConfig& config) {
-  return OpenChecked(path / config.dit_file, Architecture::kDit, DitWeightShapes(config.dit));
+  const StoredDit stored = OpenStoredDit(path / config.dit_file, config.dit);
+  if (stored.scales.empty()) return stored.weights;
+  throw InputError({.where = (path / config.dit_file).string(),
+                    .got = "matrices quantised to eight bits",
+                    .expected = "weights of 16 or 32 bits, to be trained or merged",
+                    .fix = "take the network that it was made of"});
 }
 
 Dit LoadDit(const std::filesystem::path& path, const BundleConfig& config,
             const LoadOptions& options) {
   const auto adapter = FindAdapter(path, config, options.adapter);
   const std::string where = (path / config.dit_file).string();
-  const WeightMap stored = OpenDit(path, config);
-  WeightMap weights = ReadPart(stored, where, options, [&](const std::string& name) {
-    return DitWeightDtype(name, options.dtype, options.numerics);
-  });
-  if (adapter) {
-    // To what is stored, which may be finer than what is loaded; one matrix at a time.
-    const Lora lora = ReadAdapter(*adapter, config.dit);
-    for (auto& [name, weight] : weights) {
-      const at::Tensor& whole = stored.at(name);
-      const at::Tensor merged = MergedWeight(name, whole, lora);
-      if (!merged.is_same(whole)) weight = merged.to(weight.device(), weight.scalar_type());
+  const StoredDit stored = OpenStoredDit(where, config.dit);
+  const Lora lora = adapter ? ReadAdapter(*adapter, config.dit) : Lora{};
+  const std::set<std::string> scaled = ScaledNames(config.dit, options);
+  const auto dtype_of = [&](const std::string& name) {
+    return scaled.contains(name) ? at::kFloat8_e4m3fn
+                                 : DitWeightDtype(name, options.dtype, options.numerics);
+  };
+  CheckLoad(stored.weights, where, options, dtype_of);
+  // Those that are, or become, of eight bits one by one; the others together.
+  WeightMap rest = stored.weights, scales, weights;
+  for (const auto& [name, weight] : stored.weights) {
+    if (!scaled.contains(name) && !stored.scales.contains(name)) continue;
+    const ScaledRows rows = ReadScaled(stored, name, lora, options, where);
+    if (scaled.contains(name)) {
+      weights[name] = rows.values;
+      scales[name] = rows.scale;
+    } else {
+      weights[name] = Dequantise(rows).to(dtype_of(name));
     }
+    rest.erase(name);
   }
-  return {config.dit, weights, options.dtype, options.numerics};
+  weights.merge(ReadPart(rest, where, options, dtype_of));
+  // To what is stored, which may be finer than what is loaded; one matrix at a time.
+  for (const auto& [name, whole] : rest) {
+    const at::Tensor merged = MergedWeight(name, whole, lora);
+    if (merged.is_same(whole)) continue;
+    at::Tensor& weight = weights.at(name);
+    weight = merged.to(weight.device(), weight.scalar_type());
+  }
+  Dit dit(config.dit, weights, options.dtype, options.numerics);
+  if (options.fp8) AttachScales(dit, scales);
+  return dit;
 }
 
 std::unique_ptr<Autoencoder> LoadAutoencoder(const std::filesystem::path& path,

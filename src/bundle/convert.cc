@@ -4,6 +4,9 @@
 
 #include "aim/base/error.h"
 #include "aim/bundle/open_part.h"
+#include "aim/bundle/options_of_weights.h"
+#include "aim/bundle/scaled_weights.h"
+#include "aim/model/dit_fp8.h"
 
 namespace aim {
 namespace {
@@ -64,6 +67,28 @@ OpenedPart Named(const WeightFile& file, const ConvertOptions& options) {
           .notes = NotesOn(file, Architecture::kUnknown, options.source)};
 }
 
+// What can be written of such weights in the type that is asked for.
+void CheckStorage(const ConvertOptions& options, const OpenedPart& part) {
+  if (options.dtype == StorageDtype::kKeep) return;
+  if (HasRowScales(part.weights)) {
+    throw InputError({.where = options.source,
+                      .got = "matrices quantised to eight bits",
+                      .expected = "--dtype keep for them",
+                      .fix = "convert what they were made of"});
+  }
+  if (options.dtype != StorageDtype::kFp8) return;
+  if (part.architecture != Architecture::kDit || options.names == WeightNaming::kKeep) {
+    throw ConfigError(
+        {.where = "--dtype fp8",
+         .got = options.source + ", " + ArchitectureName(part.architecture) +
+                (options.names == WeightNaming::kKeep ? " under names of its own" : ""),
+         .expected = "a wan_dit under its original names: its large matrices are "
+                     "what is multiplied in eight bits",
+         .fix = "store it as bf16"});
+  }
+  ScaledMatrices(DitOptionsOf(part.weights, options.source));  // its sizes allow it
+}
+
 }  // namespace
 
 std::optional<at::ScalarType> ScalarTypeOf(StorageDtype dtype) {
@@ -74,6 +99,7 @@ std::optional<at::ScalarType> ScalarTypeOf(StorageDtype dtype) {
       return at::kHalf;
     case StorageDtype::kBf16:
       return at::kBFloat16;
+    case StorageDtype::kFp8:
     case StorageDtype::kKeep:
       break;
   }
@@ -114,7 +140,6 @@ void StreamWeights(const std::filesystem::path& path, const WeightMap& weights,
 
 nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
   const std::filesystem::path destination = options.destination;
-  const std::optional<at::ScalarType> dtype = ScalarTypeOf(options.dtype);
   if (std::filesystem::exists(destination) && !run.common().overwrite) {
     throw ConfigError({.where = destination.string(),
                        .got = "there already",
@@ -129,10 +154,17 @@ nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
   }
   const WeightFile file = OpenWeights(options.source, options.key);
   const OpenedPart part = Named(file, options);
+  CheckStorage(options, part);
   Metadata metadata = file.metadata;
   run.PrepareOutFile(destination);
   metadata["format"] = "pt";  // what other readers of safetensors look for
-  StreamWeights(destination, part.weights, dtype, metadata, options.source, run.progress());
+  if (options.dtype == StorageDtype::kFp8) {
+    StreamScaled(destination, part.weights, DitOptionsOf(part.weights, options.source), metadata,
+                 options.source, run.progress());
+  } else {
+    StreamWeights(destination, part.weights, ScalarTypeOf(options.dtype), metadata, options.source,
+                  run.progress());
+  }
 
   nlohmann::json report = {{"path", destination.string()},
                            {"architecture", ArchitectureName(part.architecture)},
@@ -141,9 +173,9 @@ nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
                            {"notes", part.notes},
                            {"dtypes", nlohmann::json::object()}};
   int64_t parameters = 0;
-  for (const auto& [name, weight] : part.weights) {
-    parameters += weight.numel();
-    nlohmann::json& count = report["dtypes"][c10::toString(StoredType(weight, dtype))];
+  for (const auto& [name, weight] : part.weights) parameters += weight.numel();
+  for (const auto& [name, weight] : OpenWeights(destination).tensors) {
+    nlohmann::json& count = report["dtypes"][c10::toString(weight.scalar_type())];
     count = count.is_null() ? 1 : count.get<int>() + 1;
   }
   report["parameters"] = parameters;

@@ -20,7 +20,8 @@ class Forward {
   Forward(const ForwardOptions& options, RunContext& run)
       : options_(options), config_(LoadBundleConfig(options.model)) {
     load_.device = ParseDevice(run.device());
-    load_.dtype = options.dtype == ComputeDtype::kBf16 ? at::kBFloat16 : at::kFloat;
+    load_.fp8 = options.dtype == ModelDtype::kFp8;
+    load_.dtype = load_.fp8 || options.dtype == ModelDtype::kBf16 ? at::kBFloat16 : at::kFloat;
     if (!options.inputs.empty()) inputs_ = ReadSafetensors(options.inputs);
   }
 

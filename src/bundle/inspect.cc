@@ -1,8 +1,10 @@
 #include "aim/bundle/inspect.h"
 
 #include <c10/core/ScalarType.h>
+#include <c10/util/accumulate.h>
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "aim/base/error.h"
@@ -11,7 +13,9 @@
 #include "aim/bundle/diffusers_folder.h"
 #include "aim/bundle/open_part.h"
 #include "aim/bundle/options_of_weights.h"
+#include "aim/bundle/scaled_weights.h"
 #include "aim/format/json_reader.h"
+#include "aim/model/dit_fp8.h"
 #include "aim/model/wan_vae.h"
 
 namespace aim {
@@ -37,15 +41,32 @@ void CheckValues(const WeightMap& weights, const std::string& where) {
 // One weight file of a bundle, checked without being loaded.
 nlohmann::json InspectPart(const std::filesystem::path& path, const ShapeMap& shapes) {
   const WeightFile file = OpenWeights(path);
-  const WeightMap weights = UsablePart(file, path.string()).weights;
-  CheckWeights(weights, shapes, path.string());
+  WeightMap weights = UsablePart(file, path.string()).weights;
   CheckValues(weights, path.string());
+  const size_t num_scaled = TakeRowScales(weights).size();
+  CheckWeights(weights, shapes, path.string());
   uintmax_t bytes = 0;
   for (const std::filesystem::path& part : file.files) bytes += std::filesystem::file_size(part);
   return {{"bytes", bytes},
           {"tensors", weights.size()},
+          {"scaled", num_scaled},
           {"parameters", CountParameters(weights)},
           {"fingerprint", Fingerprint(file.tensors)}};
+}
+
+// What --dtype fp8 multiplies in eight bits; null where it is refused.
+nlohmann::json DescribeFp8(const DitOptions& options) {
+  if (WhyNotScaled(options)) return nullptr;
+  const ShapeMap shapes = DitWeightShapes(options);
+  std::set<std::string> matrices;
+  int64_t parameters = 0;
+  for (const std::string& name : ScaledMatrices(options)) {
+    parameters += c10::multiply_integers(shapes.at(name + ".weight"));
+    matrices.insert(name.substr(name.find('.', name.find('.') + 1) + 1));  // behind "blocks.3."
+  }
+  return {{"blocks", "1 to " + std::to_string(options.num_layers - 2)},
+          {"matrices", matrices},
+          {"parameters", parameters}};
 }
 
 nlohmann::json InspectBundle(const std::filesystem::path& path) {
@@ -68,6 +89,7 @@ nlohmann::json InspectBundle(const std::filesystem::path& path) {
   int64_t parameters = 0;
   for (const auto& [name, part] : files.items()) parameters += part["parameters"].get<int64_t>();
   report["parameters"] = parameters;
+  report["fp8"] = DescribeFp8(config.dit);
   return report;
 }
 

@@ -11,6 +11,8 @@
 #include "aim/bundle/diffusers_folder.h"
 #include "aim/bundle/open_part.h"
 #include "aim/bundle/options_of_weights.h"
+#include "aim/bundle/scaled_weights.h"
+#include "aim/model/dit_fp8.h"
 #include "aim/model/wan_vae.h"
 #include "aim/text/tokenizer.h"
 
@@ -154,7 +156,9 @@ std::vector<Part> OpenParts(Sources& sources) {
             sources.vae_key)},
       {sources.text, defaults.text.file,
        open(sources.text, Architecture::kUmt5, sources.text_key)}};
-  CheckWeights(parts[0].weights, DitWeightShapes(config.dit), sources.dit.string());
+  WeightMap network = parts[0].weights;
+  TakeRowScales(network);
+  CheckWeights(network, DitWeightShapes(config.dit), sources.dit.string());
   CheckWeights(parts[1].weights, WanVaeWeightShapes(vae), sources.vae.string());
   CheckWeights(parts[2].weights, Umt5WeightShapes(config.text.umt5), sources.text.string());
   return parts;
@@ -227,7 +231,14 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
   TakeSizes(options, config);
   config.revision = Revision();
   config.Validate();
+  if (options.dtype == StorageDtype::kFp8) ScaledMatrices(config.dit);  // its sizes allow it
   std::vector<Part> parts = OpenParts(sources);
+  if (options.dtype != StorageDtype::kKeep && HasRowScales(parts[0].weights)) {
+    throw InputError({.where = sources.dit.string(),
+                      .got = "matrices quantised to eight bits",
+                      .expected = "--dtype keep for them",
+                      .fix = "take the network that they were made of"});
+  }
   if (!sources.tokenizer.empty()) Tokenizer::Open(sources.tokenizer);
   run.PrepareOutFolder(OutUse::kNew);
 
@@ -245,6 +256,11 @@ nlohmann::json RunMakeBundle(const MakeBundleOptions& options, RunContext& run) 
     if (!sources.tokenizer.empty())
       CopyTokenizer(sources.tokenizer, folder / config.text.tokenizer_file);
     for (const Part& part : parts) {
+      if (options.dtype == StorageDtype::kFp8 && part.name == config.dit_file) {
+        StreamScaled(folder / part.name, part.weights, config.dit, {}, part.source.string(),
+                     run.progress());
+        continue;
+      }
       StreamWeights(folder / part.name, part.weights, dtype, {}, part.source.string(),
                     run.progress());
     }

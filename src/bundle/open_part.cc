@@ -9,6 +9,7 @@
 
 #include "aim/base/error.h"
 #include "aim/base/text.h"
+#include "aim/bundle/scaled_weights.h"
 
 namespace aim {
 namespace {
@@ -67,7 +68,9 @@ std::optional<Unusable> WhyUnusable(const WeightFile& file) {
                     "give it as --adapter beside the model that it changes, or add it to that with "
                     "aim-model merge"};
   }
-  if (const size_t count = CountNames(file.tensors, IsScale); count > 0) {
+  const bool is_scaled_network =
+      HasRowScales(file.tensors) && DetectArchitecture(file.tensors) == Architecture::kDit;
+  if (const size_t count = CountNames(file.tensors, IsScale); count > 0 && !is_scaled_network) {
     return Unusable{"quantised: " + std::to_string(count) + " of its " +
                         std::to_string(file.tensors.size()) + " tensors are scales of others",
                     "take the float16, bfloat16 or float32 weights of the same model"};

@@ -6,6 +6,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "aim/kernels/scaled_rows.h"
+
 namespace aim {
 
 struct NormForward {
@@ -66,15 +68,20 @@ struct RowBackend {
 
   at::Tensor (*gelu_tanh)(const at::Tensor& x);
   at::Tensor (*gelu_tanh_backward)(const at::Tensor& x, const at::Tensor& d_out);
+
+  // scaled_rows.h; all null where they are those above and a pass of QuantiseRows. y is bf16.
+  ScaledRows (*scaled_modulated_norm)(const at::Tensor& x, const at::Tensor& shift,
+                                      const at::Tensor& scale, const at::Tensor& camera,
+                                      double eps) = nullptr;
+  ResidualAndScaledNorm (*scaled_gated_add_norm)(const at::Tensor& x, const at::Tensor& y,
+                                                 const at::Tensor& gate, const at::Tensor& shift,
+                                                 const at::Tensor& scale, const at::Tensor& camera,
+                                                 double eps) = nullptr;
+  ScaledRows (*scaled_gelu_tanh)(const at::Tensor& x) = nullptr;
 };
 
 extern const RowBackend kCpuRows;   // rows_cpu.cc
 extern const RowBackend kCudaRows;  // rows_cuda.cc, where our CUDA kernels are built
-
-namespace cuda {
-// Rows of a width that kCudaRows takes: a multiple of 8, at most 16384.
-bool HasFittingRows(const at::Tensor& x);
-}  // namespace cuda
 
 // The table for tensors like `x`, or null: rows_plain.h serves them.
 const RowBackend* BackendFor(const at::Tensor& x);

@@ -7,6 +7,9 @@
 #include "aim/base/error.h"
 #include "aim/kernels/rows_plain.h"
 #include "kernels/row_backend.h"
+#ifdef AIM_HAS_CUDA_KERNELS
+#include "kernels/rows_cuda.h"
+#endif
 
 namespace aim {
 

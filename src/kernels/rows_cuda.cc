@@ -68,6 +68,19 @@ at::Tensor GeluTanhBackwardOnCuda(const at::Tensor& x, const at::Tensor& d_out) 
   return cuda::GeluTanhBackward(d_out, x);
 }
 
+ScaledRows ScaledModulatedNormOnCuda(const at::Tensor& x, const at::Tensor& shift,
+                                     const at::Tensor& scale, const at::Tensor& camera,
+                                     double eps) {
+  return cuda::ScaledModulatedNorm(x, {shift, scale, camera}, eps);
+}
+
+ResidualAndScaledNorm ScaledGatedAddNormOnCuda(const at::Tensor& x, const at::Tensor& y,
+                                               const at::Tensor& gate, const at::Tensor& shift,
+                                               const at::Tensor& scale, const at::Tensor& camera,
+                                               double eps) {
+  return cuda::ScaledGatedAddNorm(x, y, gate, {shift, scale, camera}, eps);
+}
+
 }  // namespace
 
 namespace cuda {
@@ -84,6 +97,9 @@ const RowBackend kCudaRows{.modulated_norm = ModulatedNormOnCuda,
                            .norm_rope = NormRopeOnCuda,
                            .norm_rope_backward = NormRopeBackwardOnCuda,
                            .gelu_tanh = cuda::GeluTanh,
-                           .gelu_tanh_backward = GeluTanhBackwardOnCuda};
+                           .gelu_tanh_backward = GeluTanhBackwardOnCuda,
+                           .scaled_modulated_norm = ScaledModulatedNormOnCuda,
+                           .scaled_gated_add_norm = ScaledGatedAddNormOnCuda,
+                           .scaled_gelu_tanh = cuda::ScaledGeluTanh};
 
 }  // namespace aim

@@ -14,9 +14,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "aim/kernels/scaled_rows.h"
+
 namespace aim::cuda {
 
 constexpr int64_t kMaxWidth = 16384;
+
+// Rows of a width that the kernels take: a multiple of 8, at most kMaxWidth.
+bool HasFittingRows(const at::Tensor& x);
+
+// 90 of 9.0.
+int ComputeCapability(c10::Device device);
 
 // What follows a layer norm without weights: LN(x) (1 + scale) + shift (+ camera).
 struct Modulation {
@@ -117,5 +125,14 @@ std::vector<RopeGradients> NormRopeBackward(const std::vector<RopeBackwardInput>
 at::Tensor GeluTanh(const at::Tensor& x);
 void GeluTanhInPlace(at::Tensor& x);  // where no gradient will ask for x
 at::Tensor GeluTanhBackward(const at::Tensor& d_out, const at::Tensor& x);
+
+// Rows as eight-bit floats with a scale each, as aim::QuantiseRows: of [..., D] contiguous; of its
+// GELU; and of what the norms above make, before it is rounded to another type. y is bfloat16.
+ScaledRows QuantiseRows(const at::Tensor& x);
+ScaledRows ScaledGeluTanh(const at::Tensor& x);
+ScaledRows ScaledModulatedNorm(const at::Tensor& x, const Modulation& modulation, double eps);
+ResidualAndScaledNorm ScaledGatedAddNorm(const at::Tensor& residual, const at::Tensor& y,
+                                         const at::Tensor& gate, const Modulation& modulation,
+                                         double eps);
 
 }  // namespace aim::cuda

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <cuda_fp8.h>
 
 #include <cstdint>
 #include <cstring>
@@ -10,6 +11,11 @@
 namespace aim::cuda {
 
 using Bf16 = __nv_bfloat16;
+
+// An eight-bit float, e4m3, that is only written.
+struct E4m3 {
+  __nv_fp8_storage_t bits;
+};
 
 // How a block holds a row: thread t has the vectors t, t + blockDim.x, ... of kVector numbers,
 // kSteps of them at most.
@@ -122,6 +128,32 @@ __device__ inline void Store(const float (&from)[kCount], T* to) {
   }
 }
 
+// Numbers that are no larger than the type's largest, but for rounding, or NaN.
+template <bool kAligned, int kCount>
+__device__ inline void Store(const float (&from)[kCount], E4m3* to) {
+  if constexpr (!kAligned) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+      to[i].bits = __nv_cvt_float_to_fp8(from[i], __NV_SATFINITE, __NV_E4M3);
+  } else {
+    static_assert(kCount == 4 || kCount == 8);
+    uint32_t words[kCount / 4];
+#pragma unroll
+    for (int i = 0; i < kCount; i += 4) {
+      const uint32_t low =
+          __nv_cvt_float2_to_fp8x2(make_float2(from[i], from[i + 1]), __NV_SATFINITE, __NV_E4M3);
+      const uint32_t high = __nv_cvt_float2_to_fp8x2(make_float2(from[i + 2], from[i + 3]),
+                                                     __NV_SATFINITE, __NV_E4M3);
+      words[i / 4] = low | high << 16;
+    }
+    if constexpr (kCount == 8) {
+      *reinterpret_cast<uint2*>(to) = make_uint2(words[0], words[1]);
+    } else {
+      *reinterpret_cast<uint32_t*>(to) = words[0];
+    }
+  }
+}
+
 // body(step, column) for each vector of this thread; the column is that of its first number.
 template <class S, class Body>
 __device__ inline void ForEachVector(int width, const Body& body) {
@@ -159,6 +191,50 @@ __device__ inline void BlockSum(float (&values)[kCount], int slot) {
   for (int i = 0; i < kCount; ++i) {
     values[i] = WarpSum(lane < warps ? of_warps[slot][i][lane] : 0.0f);
   }
+}
+
+// The largest magnitude over all threads of the block, as bits, whose order is that of magnitudes
+// with infinity and NaN above all; the same in each thread. Once in a kernel.
+__device__ inline unsigned MagnitudeBits(float x) { return __float_as_uint(x) & 0x7fffffffu; }
+__device__ inline float BlockLargest(unsigned bits) {
+  __shared__ unsigned of_warps[32];
+  const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
+  const int warps = static_cast<int>(blockDim.x / 32);
+  const auto of_warp = [](unsigned largest) {
+#pragma unroll
+    for (int distance = 16; distance > 0; distance /= 2)
+      largest = max(largest, __shfl_xor_sync(0xffffffffu, largest, distance));
+    return largest;
+  };
+  bits = of_warp(bits);
+  if (warps > 1) {
+    if (lane == 0) of_warps[warp] = bits;
+    __syncthreads();
+    bits = of_warp(lane < warps ? of_warps[lane] : 0u);
+  }
+  return __uint_as_float(bits);
+}
+
+// The row that the block holds as eight-bit floats and their scale; overwrites x. Constants and
+// order of operations are those of scaled_product.cc.
+template <class S>
+__device__ inline void StoreQuantised(float (&x)[S::kSteps][S::kVector], int width, E4m3* row,
+                                      float* scale) {
+  constexpr float kLargest = 448.0f, kSmallestRow = 0x1p-100f;
+  unsigned bits = 0;
+  ForEachVector<S>(width, [&](int step, int) {
+#pragma unroll
+    for (int i = 0; i < S::kVector; ++i) bits = max(bits, MagnitudeBits(x[step][i]));
+  });
+  float largest = BlockLargest(bits);
+  if (largest < kSmallestRow) largest = kSmallestRow;  // not where it is NaN
+  const float inverse = __frcp_rn(largest) * kLargest;
+  if (threadIdx.x == 0) *scale = largest / kLargest;
+  ForEachVector<S>(width, [&](int step, int column) {
+#pragma unroll
+    for (int i = 0; i < S::kVector; ++i) x[step][i] *= inverse;
+    Store<S::kAligned>(x[step], row + column);
+  });
 }
 
 // The rows of this block where every run of `rows_of_run` rows is cut into `parts`.

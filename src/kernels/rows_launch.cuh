@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -98,6 +99,13 @@ inline void CheckRows(const at::Tensor& x, const at::Tensor& like) {
   AIM_CHECK(x.is_cuda() && x.device() == like.device());
   AIM_CHECK(x.dim() == 3 && x.sizes() == like.sizes() && x.is_contiguous());
   AIM_CHECK(x.size(0) * x.size(1) < (int64_t{1} << 31));
+}
+
+// For x [..., D].
+inline ScaledRows EmptyScaledRows(const at::Tensor& x) {
+  return {at::empty(x.sizes(), x.options().dtype(at::kFloat8_e4m3fn)),
+          at::empty(x.sizes().slice(0, static_cast<size_t>(x.dim() - 1)),
+                    x.options().dtype(at::kFloat))};
 }
 
 // How many rows share one of `modulation`.

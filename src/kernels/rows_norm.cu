@@ -28,8 +28,8 @@ __device__ inline void LoadAny(const AnyRows& rows, int64_t offset, float (&to)[
   }
 }
 
-// R is the type of the residual stream, T that of what is added to it and of the normed rows.
-template <class R, class T>
+// R is the type of the residual stream, T that of what is added to it and O of the normed rows.
+template <class R, class T, class O>
 struct NormForward {
   const R* residual;
   const T* y;         // null: nothing is added
@@ -38,16 +38,17 @@ struct NormForward {
   const float* scale;
   AnyRows camera;
   R* new_residual;  // written if there is a y
-  T* out;
-  float2* stats;
+  O* out;
+  float* out_scale;  // of rows of eight-bit floats
+  float2* stats;     // null: nobody asks for them
   unsigned rows_per_gate, rows_per_norm, rows_per_camera;
   int width;
   float eps;
 };
 
 // x += gate * y, rounded to the residual's type and written there.
-template <class S, class R, class T>
-__device__ inline void AddGated(const NormForward<R, T>& a, unsigned row,
+template <class S, class R, class T, class O>
+__device__ inline void AddGated(const NormForward<R, T, O>& a, unsigned row,
                                 float (&x)[S::kSteps][S::kVector]) {
   const int64_t begin = static_cast<int64_t>(row) * a.width;
   float y[S::kSteps][S::kVector];
@@ -67,8 +68,8 @@ __device__ inline void AddGated(const NormForward<R, T>& a, unsigned row,
   });
 }
 
-template <class S, class R, class T>
-__global__ void __launch_bounds__(S::kMaxThreads) NormForwardKernel(const NormForward<R, T> a) {
+template <class S, class R, class T, class O>
+__global__ void __launch_bounds__(S::kMaxThreads) NormForwardKernel(const NormForward<R, T, O> a) {
   const unsigned row = blockIdx.x;
   const int64_t begin = static_cast<int64_t>(row) * a.width;
   float x[S::kSteps][S::kVector];
@@ -95,7 +96,7 @@ __global__ void __launch_bounds__(S::kMaxThreads) NormForwardKernel(const NormFo
   });
   BlockSum(squares, 1);
   const float inv_std = 1.0f / sqrtf(squares[0] / n + a.eps);
-  if (threadIdx.x == 0) a.stats[row] = make_float2(mean, inv_std);
+  if (threadIdx.x == 0 && a.stats != nullptr) a.stats[row] = make_float2(mean, inv_std);
 
   const int64_t group = static_cast<int64_t>(row / a.rows_per_norm) * a.width;
   const int64_t camera_row =
@@ -114,8 +115,9 @@ __global__ void __launch_bounds__(S::kMaxThreads) NormForwardKernel(const NormFo
 #pragma unroll
       for (int i = 0; i < S::kVector; ++i) x[step][i] += camera[i];
     }
-    Store<S::kAligned>(x[step], a.out + begin + column);
+    if constexpr (sizeof(O) > 1) Store<S::kAligned>(x[step], a.out + begin + column);
   });
+  if constexpr (sizeof(O) == 1) StoreQuantised<S>(x, a.width, a.out + begin, a.out_scale + row);
 }
 
 template <class R, class T>
@@ -222,20 +224,25 @@ void CheckGate(const at::Tensor& y, const at::Tensor& gate, const at::Tensor& x)
   AIM_CHECK(!gate.defined() || gate.scalar_type() == at::kFloat);
 }
 
-template <class R, class T>
+// What a forward kernel writes; undefined where it does not.
+struct NormOutputs {
+  at::Tensor residual, rows, scale, stats;
+};
+
+template <class R, class T, class O>
 void RunForward(const at::Tensor& residual, const at::Tensor& y, const at::Tensor& gate,
-                const Modulation& modulation, double eps, const at::Tensor& new_residual,
-                const Normed& normed) {
+                const Modulation& modulation, double eps, const NormOutputs& outputs) {
   const at::Tensor& camera = modulation.camera;
-  NormForward<R, T> a{};
+  NormForward<R, T, O> a{};
   a.residual = Pointer<R>(residual);
   a.y = Pointer<T>(y);
   a.gate = Pointer<float>(gate);
   a.shift = Pointer<float>(modulation.shift);
   a.scale = Pointer<float>(modulation.scale);
-  a.new_residual = MutablePointer<R>(new_residual);
-  a.out = MutablePointer<T>(normed.rows);
-  a.stats = MutablePointer<float2>(normed.stats);
+  a.new_residual = MutablePointer<R>(outputs.residual);
+  a.out = MutablePointer<O>(outputs.rows);
+  a.out_scale = MutablePointer<float>(outputs.scale);
+  a.stats = MutablePointer<float2>(outputs.stats);
   a.rows_per_gate = gate.defined() ? RowsPerGroup(gate, residual) : 1;
   a.rows_per_norm = RowsPerGroup(modulation.shift, residual);
   RowsPerGroup(modulation.scale, residual);
@@ -245,11 +252,11 @@ void RunForward(const at::Tensor& residual, const at::Tensor& y, const at::Tenso
   }
   a.width = static_cast<int>(residual.size(2));
   a.eps = static_cast<float>(eps);
-  const bool aligned = AreAligned(
-      {residual, y, gate, modulation.shift, modulation.scale, camera, new_residual, normed.rows});
+  const bool aligned = AreAligned({residual, y, gate, modulation.shift, modulation.scale, camera,
+                                   outputs.residual, outputs.rows});
   const dim3 grid(static_cast<unsigned>(residual.size(0) * residual.size(1)));
   ForShape<kVectorOf<R, T>>(a.width, aligned, [&](auto shape, unsigned threads) {
-    Launch(NormForwardKernel<decltype(shape), R, T>, grid, threads, a);
+    Launch(NormForwardKernel<decltype(shape), R, T, O>, grid, threads, a);
   });
 }
 
@@ -337,10 +344,23 @@ Normed ModulatedNorm(const at::Tensor& x, const Modulation& modulation, at::Scal
   const c10::cuda::CUDAGuard guard(x.device());
   const Normed normed = EmptyNormed(x, out_dtype);
   ForTypes(x.scalar_type(), out_dtype, [&](auto residual, auto rows) {
-    RunForward<typename decltype(residual)::Type, typename decltype(rows)::Type>(
-        x, {}, {}, modulation, eps, {}, normed);
+    using T = typename decltype(rows)::Type;
+    RunForward<typename decltype(residual)::Type, T, T>(x, {}, {}, modulation, eps,
+                                                        {{}, normed.rows, {}, normed.stats});
   });
   return normed;
+}
+
+ScaledRows ScaledModulatedNorm(const at::Tensor& x, const Modulation& modulation, double eps) {
+  CheckRows(x, x);
+  CheckModulation(x, modulation);
+  const c10::cuda::CUDAGuard guard(x.device());
+  const ScaledRows out = EmptyScaledRows(x);
+  ForType(x.scalar_type(), [&](auto residual) {
+    RunForward<typename decltype(residual)::Type, Bf16, E4m3>(x, {}, {}, modulation, eps,
+                                                              {{}, out.values, out.scale, {}});
+  });
+  return out;
 }
 
 ModulatedNormGradients ModulatedNormBackward(const at::Tensor& d_rows, const at::Tensor& x,
@@ -359,8 +379,26 @@ GatedAddNormed GatedAddNorm(const at::Tensor& residual, const at::Tensor& y, con
   const c10::cuda::CUDAGuard guard(residual.device());
   const GatedAddNormed out{at::empty_like(residual), EmptyNormed(residual, y.scalar_type())};
   ForTypes(residual.scalar_type(), y.scalar_type(), [&](auto first, auto second) {
-    RunForward<typename decltype(first)::Type, typename decltype(second)::Type>(
-        residual, y, gate, modulation, eps, out.residual, out.normed);
+    using T = typename decltype(second)::Type;
+    RunForward<typename decltype(first)::Type, T, T>(
+        residual, y, gate, modulation, eps, {out.residual, out.normed.rows, {}, out.normed.stats});
+  });
+  return out;
+}
+
+ResidualAndScaledNorm ScaledGatedAddNorm(const at::Tensor& residual, const at::Tensor& y,
+                                         const at::Tensor& gate, const Modulation& modulation,
+                                         double eps) {
+  CheckRows(residual, residual);
+  CheckGate(y, gate, residual);
+  AIM_CHECK(y.scalar_type() == at::kBFloat16);
+  CheckModulation(residual, modulation);
+  const c10::cuda::CUDAGuard guard(residual.device());
+  const ResidualAndScaledNorm out{at::empty_like(residual), EmptyScaledRows(residual)};
+  ForType(residual.scalar_type(), [&](auto type) {
+    RunForward<typename decltype(type)::Type, Bf16, E4m3>(
+        residual, y, gate, modulation, eps,
+        {out.residual, out.normed.values, out.normed.scale, {}});
   });
   return out;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/rows_cuda.h"
+#include "kernels/rows_gelu.cuh"
 #include "kernels/rows_launch.cuh"
 
 namespace aim::cuda {
@@ -58,27 +59,6 @@ __global__ void __launch_bounds__(kThreads)
   }
   Store<S::kAligned>(sum, d_gate + static_cast<int64_t>(blockIdx.x) * width + column);
 }
-
-constexpr float kRootTwoOverPi = 0.7978845608028654f;
-constexpr float kCubic = 0.044715f;
-
-// exp of what GELU asks for; bf16 results have no digits beyond the fast one's.
-template <class T>
-__device__ inline float Exp(float x) {
-  if constexpr (sizeof(T) == 2) {
-    return __expf(x);
-  } else {
-    return expf(x);
-  }
-}
-
-struct Gelu {
-  template <class T>
-  static __device__ float Of(float x, float) {
-    const float u = kRootTwoOverPi * (x + kCubic * x * x * x);
-    return __fdividef(x, 1.0f + fminf(Exp<T>(-2.0f * u), 1e30f));
-  }
-};
 
 struct GeluGradient {
   template <class T>

@@ -11,6 +11,7 @@
 #include "aim/kernels/attention.h"
 #include "aim/kernels/rounded_ops.h"
 #include "aim/kernels/rows.h"
+#include "aim/kernels/scaled_rows.h"
 #include "aim/tensor/shape.h"
 #include "model/dit_context.h"
 #include "model/dit_embedding.h"
@@ -27,8 +28,24 @@ at::Tensor Linear(const at::Tensor& x, const LinearWeights& part, at::ScalarType
 }
 
 at::Tensor Linear(const Dit& dit, const at::Tensor& x, const LinearWeights& part) {
-  return Linear(x, part, dit.compute_dtype);
+  if (!part.scale.defined()) return Linear(x, part, dit.compute_dtype);
+  return ScaledProduct(QuantiseRows(x.contiguous()), {part.weight, part.scale}, part.bias);
 }
+
+// Rows that enter matrix products: as they are, or quantised once where the matrices are of eight
+// bits.
+struct Operand {
+  at::Tensor rows;
+  ScaledRows scaled;
+};
+
+at::Tensor Linear(const Dit& dit, const Operand& x, const LinearWeights& part) {
+  if (!part.scale.defined()) return Linear(dit, x.rows, part);
+  return ScaledProduct(x.scaled, {part.weight, part.scale}, part.bias);
+}
+
+// Whether the matrices of a block are of eight bits, all of dit_fp8.h or none.
+bool IsScaled(const DitBlockWeights& block) { return block.ffn_up.scale.defined(); }
 
 // The type of timestep, modulation, norms and residual stream.
 at::ScalarType IslandDtype(const Dit& dit) {
@@ -40,12 +57,26 @@ at::Tensor SplitHeads(const at::Tensor& x, int64_t num_heads) {
   return x.view({x.size(0), x.size(1), num_heads, -1}).transpose(1, 2);
 }
 
-// The row-wise pieces in the numerics of `dit`.
+// The row-wise pieces in the numerics of `dit`. Where a block's matrices are of eight bits, what
+// enters them is quantised from float32, or from what "trained" rounds it to.
 at::Tensor Modulate(const Dit& dit, const at::Tensor& x, const at::Tensor& shift,
                     const at::Tensor& scale, const at::Tensor& camera) {
   return dit.numerics == Numerics::kTrained
              ? rounded::ModulatedNorm(x, shift, scale, camera, dit.options.eps)
              : ModulatedNorm(x, shift, scale, camera, dit.compute_dtype, dit.options.eps);
+}
+
+Operand ModulateFor(const DitBlockWeights& block, const Dit& dit, const at::Tensor& x,
+                    const at::Tensor& shift, const at::Tensor& scale, const at::Tensor& camera) {
+  if (IsScaled(block) && dit.numerics != Numerics::kTrained)
+    return {{}, ScaledModulatedNorm(x, shift, scale, camera, dit.options.eps)};
+  const at::Tensor rows = Modulate(dit, x, shift, scale, camera);
+  return IsScaled(block) ? Operand{{}, QuantiseRows(rows)} : Operand{rows, {}};
+}
+
+Operand Gelu(const DitBlockWeights& block, const at::Tensor& x) {
+  if (IsScaled(block)) return {{}, ScaledGeluTanh(x)};
+  return {GeluTanh(x), {}};
 }
 
 at::Tensor AddGated(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
@@ -91,7 +122,7 @@ at::Tensor OfGroups(const at::Tensor& rows, const at::Tensor& time_rows) {
       .view({time_rows.size(0), time_rows.size(1), rows.size(1)});
 }
 
-at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const DitBlockWeights& block,
+at::Tensor SelfAttention(const Dit& dit, const Operand& x, const DitBlockWeights& block,
                          const DitContext& context) {
   const DitAttentionWeights& part = block.self_attn;
   const int64_t heads = dit.options.num_heads;
@@ -105,7 +136,7 @@ at::Tensor SelfAttention(const Dit& dit, const at::Tensor& x, const DitBlockWeig
   return block.projector.weight.defined() ? Linear(dit, out, block.projector) : out;
 }
 
-at::Tensor CrossAttention(const Dit& dit, const at::Tensor& x, const DitBlockWeights& block,
+at::Tensor CrossAttention(const Dit& dit, const Operand& x, const DitBlockWeights& block,
                           const DitContext& context, size_t index) {
   const DitAttentionWeights& part = block.cross_attn;
   const at::Tensor query = Normalize(dit, Linear(dit, x, part.q), part.norm_q, {}, {});
@@ -136,33 +167,43 @@ const at::Tensor& CameraOf(const DitContext& context, size_t index) {
   return context.camera.empty() ? kNone : context.camera[index];
 }
 
-// x + y * gate, and the norm of it with its modulation and camera.
-ResidualAndNorm AddAndModulate(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
-                               const at::Tensor& gate, const BlockModulation::Part& next,
-                               const at::Tensor& camera) {
-  if (dit.numerics != Numerics::kTrained) {
-    return GatedAddNorm(x, y, gate, next.shift, next.scale, camera, dit.compute_dtype,
-                        dit.options.eps);
+struct ResidualAndOperand {
+  at::Tensor residual;
+  Operand normed;
+};
+
+// x + y * gate, and the norm of it, with its modulation and camera, that enters `block`.
+ResidualAndOperand AddAndModulate(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
+                                  const at::Tensor& gate, const BlockModulation::Part& next,
+                                  const at::Tensor& camera, const DitBlockWeights& block) {
+  const double eps = dit.options.eps;
+  if (dit.numerics == Numerics::kTrained) {
+    const at::Tensor residual = gate.defined() ? rounded::GatedAdd(x, y, gate) : x + y;
+    return {residual, ModulateFor(block, dit, residual, next.shift, next.scale, camera)};
   }
-  ResidualAndNorm result;
-  result.residual = gate.defined() ? rounded::GatedAdd(x, y, gate) : x + y;
-  result.normed =
-      rounded::ModulatedNorm(result.residual, next.shift, next.scale, camera, dit.options.eps);
-  return result;
+  if (IsScaled(block)) {
+    const ResidualAndScaledNorm sum =
+        ScaledGatedAddNorm(x, y, gate, next.shift, next.scale, camera, eps);
+    return {sum.residual, {{}, sum.normed}};
+  }
+  const ResidualAndNorm sum =
+      GatedAddNorm(x, y, gate, next.shift, next.scale, camera, dit.compute_dtype, eps);
+  return {sum.residual, {sum.normed, {}}};
 }
 
 // The same before the cross-attention, whose norm has weights.
-ResidualAndNorm AddAndNorm(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
-                           const at::Tensor& gate, const DitBlockWeights& block) {
+ResidualAndOperand AddAndNorm(const Dit& dit, const at::Tensor& x, const at::Tensor& y,
+                              const at::Tensor& gate, const DitBlockWeights& block) {
   const at::Tensor weight = block.norm3_weight.to(IslandDtype(dit));
   const at::Tensor bias = block.norm3_bias.to(IslandDtype(dit));
   if (dit.numerics == Numerics::kTrained) {
     const at::Tensor residual = rounded::GatedAdd(x, y, gate);
-    return {residual, at::layer_norm(residual, {x.size(2)}, weight, bias, dit.options.eps)};
+    const at::Tensor rows = at::layer_norm(residual, {x.size(2)}, weight, bias, dit.options.eps);
+    return {residual, IsScaled(block) ? Operand{{}, QuantiseRows(rows)} : Operand{rows, {}}};
   }
   // An affine norm is a modulation that is the same for every sample.
   const auto for_all = [&](const at::Tensor& row) { return row.expand({x.size(0), 1, -1}); };
-  return AddAndModulate(dit, x, y, gate, {for_all(bias), for_all(weight - 1), {}}, {});
+  return AddAndModulate(dit, x, y, gate, {for_all(bias), for_all(weight - 1), {}}, {}, block);
 }
 
 // tokens + addend * gate, not yet added up: the norm of the next block takes it in the same pass.
@@ -172,14 +213,14 @@ struct OpenSum {
 
 // One block from its modulated input on (the camera is in it). docs/reference/wan22.md 2.4,
 // docs/reference/method.md 3.3.
-OpenSum RunBlock(const Dit& dit, ResidualAndNorm x, const BlockModulation& modulation,
+OpenSum RunBlock(const Dit& dit, ResidualAndOperand x, const BlockModulation& modulation,
                  const DitContext& context, size_t index) {
   const DitBlockWeights& block = dit.weights.blocks[index];
   const at::Tensor attended = SelfAttention(dit, x.normed, block, context);
   x = AddAndNorm(dit, x.residual, attended, modulation.attention.gate, block);
   const at::Tensor seen = CrossAttention(dit, x.normed, block, context, index);
-  x = AddAndModulate(dit, x.residual, seen, {}, modulation.ffn, {});
-  const at::Tensor hidden = GeluTanh(Linear(dit, x.normed, block.ffn_up));
+  x = AddAndModulate(dit, x.residual, seen, {}, modulation.ffn, {}, block);
+  const Operand hidden = Gelu(block, Linear(dit, x.normed, block.ffn_up));
   return {x.residual, Linear(dit, hidden, block.ffn_down), modulation.ffn.gate};
 }
 
@@ -270,6 +311,7 @@ Dit::Dit(const DitOptions& dit_options, const WeightMap& named, at::ScalarType d
 void CastWeights(Dit& dit) {
   DitWeights::ForEach(dit.weights, dit.options,
                       [&](const std::string& name, at::Tensor& weight, const auto&) {
+                        if (weight.scalar_type() == at::kFloat8_e4m3fn) return;  // has a scale
                         weight = weight.to(DitWeightDtype(name, dit.compute_dtype, dit.numerics));
                       });
 }
@@ -376,15 +418,14 @@ at::Tensor RunBlocks(const Dit& dit, const DitState& state, const DitContext& co
   const auto begin = static_cast<size_t>(first), end = static_cast<size_t>(last);
   BlockModulation modulation = ModulationOf(dit, state, begin);
   const BlockModulation::Part& part = modulation.attention;
-  OpenSum sum = RunBlock(
-      dit,
-      {state.tokens, Modulate(dit, state.tokens, part.shift, part.scale, CameraOf(context, begin))},
-      modulation, context, begin);
+  const Operand entering = ModulateFor(dit.weights.blocks[begin], dit, state.tokens, part.shift,
+                                       part.scale, CameraOf(context, begin));
+  OpenSum sum = RunBlock(dit, {state.tokens, entering}, modulation, context, begin);
   for (size_t i = begin + 1; i < end; ++i) {
     modulation = ModulationOf(dit, state, i);
     sum = RunBlock(dit,
                    AddAndModulate(dit, sum.tokens, sum.addend, sum.gate, modulation.attention,
-                                  CameraOf(context, i)),
+                                  CameraOf(context, i), dit.weights.blocks[i]),
                    modulation, context, i);
   }
   return AddGated(dit, sum.tokens, sum.addend, sum.gate);

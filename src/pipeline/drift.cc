@@ -1,5 +1,7 @@
 #include "aim/pipeline/drift.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -15,6 +17,7 @@ namespace {
 
 struct Generated {
   std::vector<std::vector<DecodedPose>> poses;  // a clip, a frame
+  std::vector<at::Tensor> latents;              // a clip
   double seconds_per_clip = 0;
 };
 
@@ -26,7 +29,9 @@ Generated GenerateAll(const ModelOptions& model, const std::string& mode,
   const auto begin = std::chrono::steady_clock::now();
   for (size_t i = 0; i < clips.size(); ++i) {
     const Rng rng = Rng(run.seed()).Derive(i, "drift");
-    generated.poses.push_back(generator.Run({clips[i]}, request, rng)[0].poses);
+    const GeneratedClip clip = generator.Run({clips[i]}, request, rng)[0];
+    generated.poses.push_back(clip.poses);
+    generated.latents.push_back(clip.latents);
     run.progress().Advance(1);
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
@@ -40,11 +45,16 @@ std::optional<DriftReport::Spread> SpreadOf(const std::vector<double>& values) {
                              *std::max_element(values.begin(), values.end())};
 }
 
+double Cosine(const at::Tensor& a, const at::Tensor& b) {
+  return at::cosine_similarity(a.flatten(), b.flatten(), 0).item<double>();
+}
+
 // Distances between the poses of two runs over the same clips.
 DriftReport Compare(const Generated& a, const Generated& b) {
-  std::vector<double> position_mm, rotation_deg;
+  std::vector<double> position_mm, rotation_deg, cosines;
   int64_t frames = 0, gripper_differs = 0, decodable_differs = 0;
   for (size_t clip = 0; clip < a.poses.size(); ++clip) {
+    cosines.push_back(Cosine(a.latents[clip], b.latents[clip]));
     for (size_t frame = 1; frame < a.poses[clip].size(); ++frame) {
       const DecodedPose& first = a.poses[clip][frame];
       const DecodedPose& second = b.poses[clip][frame];
@@ -65,6 +75,8 @@ DriftReport Compare(const Generated& a, const Generated& b) {
   report.num_frames = frames;
   report.position_mm = SpreadOf(position_mm);
   report.rotation_deg = SpreadOf(rotation_deg);
+  report.latent_cosine_median = Median(cosines);
+  report.latent_cosine_min = *std::min_element(cosines.begin(), cosines.end());
   report.gripper_differs = share(gripper_differs);
   report.decodable_differs = share(decodable_differs);
   report.seconds_per_clip = {a.seconds_per_clip, b.seconds_per_clip};
@@ -115,16 +127,19 @@ void DriftOptions::Validate() const {
 
 nlohmann::json ToJson(const DriftReport& report) {
   const auto& [first, second] = report.settings;
-  nlohmann::json json = {{"model", report.model},
-                         {"mode", report.mode},
-                         {"clips", report.num_clips},
-                         {"frames", report.num_frames},
-                         {"position_mm", ToJson(report.position_mm)},
-                         {"rotation_deg", ToJson(report.rotation_deg)},
-                         {"gripper_differs", report.gripper_differs},
-                         {"decodable_differs", report.decodable_differs},
-                         {"settings", {OptionsToJson(first), OptionsToJson(second)}},
-                         {"seconds_per_clip", report.seconds_per_clip}};
+  nlohmann::json json = {
+      {"model", report.model},
+      {"mode", report.mode},
+      {"clips", report.num_clips},
+      {"frames", report.num_frames},
+      {"position_mm", ToJson(report.position_mm)},
+      {"rotation_deg", ToJson(report.rotation_deg)},
+      {"latent_cosine",
+       {{"median", report.latent_cosine_median}, {"min", report.latent_cosine_min}}},
+      {"gripper_differs", report.gripper_differs},
+      {"decodable_differs", report.decodable_differs},
+      {"settings", {OptionsToJson(first), OptionsToJson(second)}},
+      {"seconds_per_clip", report.seconds_per_clip}};
   AddSkipped(report.skipped, json);
   return json;
 }

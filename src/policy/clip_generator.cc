@@ -12,8 +12,10 @@ namespace aim {
 LoadOptions LoadOptionsFor(const ModelOptions& options, const std::string& device) {
   LoadOptions load;
   load.device = ParseDevice(device);
-  const bool is_bf16 = options.dtype == ComputeDtype::kAuto ? load.device.is_cuda()
-                                                            : options.dtype == ComputeDtype::kBf16;
+  load.fp8 = options.dtype == ModelDtype::kFp8;
+  const bool is_bf16 = options.dtype == ModelDtype::kAuto
+                           ? load.device.is_cuda()
+                           : load.fp8 || options.dtype == ModelDtype::kBf16;
   load.dtype = is_bf16 ? at::kBFloat16 : at::kFloat;
   load.numerics = options.numerics;
   load.adapter = options.adapter;

@@ -42,7 +42,7 @@ class ParityTest : public ::testing::Test {
     options.model = Bundle().string();
     options.part = FromWord<ForwardPart>(part, "part");
     options.inputs = inputs.string();
-    options.dtype = FromWord<ComputeDtype>(dtype, "dtype");
+    options.dtype = FromWord<ModelDtype>(dtype, "dtype");
     RunContext run({.out = *folder_ / "out.safetensors", .overwrite = true});
     const nlohmann::json report = ToJson(RunForward(options, run));
     const WeightMap outputs = ReadSafetensors(run.out());

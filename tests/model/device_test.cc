@@ -5,13 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "aim/kernels/attention.h"
 #include "aim/kernels/rows.h"
+#include "aim/kernels/scaled_rows.h"
 #include "aim/model/camera_conditioning.h"
 #include "aim/model/dit.h"
+#include "aim/model/dit_fp8.h"
 #include "aim/model/wan_vae.h"
 #include "aim/text/umt5.h"
 #include "support/device_rows.h"
@@ -138,6 +141,93 @@ TEST_P(DeviceTest, Dit) {
     // Three layers of errors, and larger ones where the residual stream is rounded too.
     ExpectNear(ForwardDit(on_device, OnDeviceInFloat(latents), timestep, context), expected, 6);
   }
+}
+
+// Every device gives the same bits, zeros for zeros and NaN for a row that holds one.
+TEST_P(DeviceTest, QuantiseRows) {
+  for (const int64_t width : {8, 40, 3072, 14336}) {
+    const at::Tensor x = at::randn({2, 5, width}).to(Dtype()) * 100;
+    x[0][1].fill_(0);
+    const ScaledRows expected = QuantiseRows(x), got = QuantiseRows(x.to(device_));
+    EXPECT_TRUE(at::equal(got.values.cpu().view(at::kByte), expected.values.view(at::kByte)))
+        << width;
+    EXPECT_TRUE(at::equal(got.scale.cpu(), expected.scale)) << width;
+    x[1][2][3] = std::numeric_limits<float>::quiet_NaN();
+    const at::Tensor is_nan = Dequantise(QuantiseRows(x.to(device_))).isnan().cpu();
+    EXPECT_TRUE(is_nan[1][2].all().item<bool>()) << width;
+    EXPECT_EQ(is_nan.sum().item<int64_t>(), width);
+  }
+}
+
+// The units of a GPU sum with fewer bits than float32: a looser limit for the longest rows.
+TEST_P(DeviceTest, ScaledProduct) {
+  for (const int64_t inputs : {16, 48, 3072, 14336}) {
+    const ScaledRows x = QuantiseRows(at::randn({3, 7, inputs}));
+    const ScaledRows weight = QuantiseRows(at::randn({32, inputs}));
+    const at::Tensor bias = at::randn({32}).to(at::kBFloat16);
+    const auto moved = [this](const ScaledRows& rows) {
+      return ScaledRows{rows.values.to(device_), rows.scale.to(device_)};
+    };
+    SCOPED_TRACE(inputs);
+    const double error = Error(ScaledProduct(moved(x), moved(weight), bias.to(device_)),
+                               at::matmul(Dequantise(x), Dequantise(weight).t()) + bias);
+    EXPECT_LE(error,
+              testing::TensorTolerance(testing::Device::kCpu, testing::Precision::kBfloat16));
+  }
+}
+
+// What the row operations quantise in one pass is what they give, quantised behind them: scales to
+// their last digits, numbers but where a last digit of float32 turned a rounding.
+TEST_P(DeviceTest, ScaledRows) {
+  const at::Tensor x = OnDevice(at::randn({2, 6, 48})), y = at::randn({2, 6, 48});
+  const at::Tensor bf16 = y.to(device_, at::kBFloat16);
+  const at::Tensor gate = at::randn({2, 2, 48}).to(device_), shift = at::randn({2, 3, 48});
+  const at::Tensor on_device = shift.to(device_), scale = at::randn({2, 3, 48}).to(device_);
+  const at::Tensor camera = at::randn({2, 2, 48}).to(device_, at::kBFloat16);
+  const auto expect_near = [](const aim::ScaledRows& got, const at::Tensor& rows) {
+    const aim::ScaledRows expected = QuantiseRows(rows.contiguous());
+    EXPECT_TRUE(at::allclose(got.scale, expected.scale, 1e-5));
+    const at::Tensor same = Dequantise(got).isclose(Dequantise(expected), 1e-4);
+    EXPECT_GE(same.to(at::kFloat).mean().item<double>(), 0.99);
+    EXPECT_TRUE(at::allclose(Dequantise(got), rows.to(at::kFloat), 0.07, 1e-2));
+  };
+  expect_near(ScaledModulatedNorm(x, on_device, scale, camera, 1e-6),
+              ModulatedNorm(x, on_device, scale, camera, at::kFloat, 1e-6));
+  const ResidualAndScaledNorm got =
+      ScaledGatedAddNorm(x, bf16, gate, on_device, scale, camera, 1e-6);
+  const ResidualAndNorm expected =
+      GatedAddNorm(x, bf16, gate, on_device, scale, camera, at::kFloat, 1e-6);
+  EXPECT_TRUE(at::allclose(got.residual, expected.residual));
+  expect_near(got.normed, expected.normed);
+  expect_near(ScaledGeluTanh(bf16), GeluTanh(bf16.to(at::kFloat)));
+}
+
+// The network with its large matrices of eight bits, of one file: the same on every device, to the
+// roundings of bfloat16 that turn a rounding to eight bits.
+TEST_P(DeviceTest, DitOfEightBits) {
+  if (Dtype() != at::kBFloat16) GTEST_SKIP() << "eight bits go with bfloat16";
+  DitOptions options;
+  options.dim = 96;
+  options.num_heads = 2;
+  options.ffn_dim = 192;
+  options.num_layers = 4;
+  WeightMap weights;
+  for (const auto& [name, shape] : DitWeightShapes(options))
+    weights[name] = at::randn(shape) / std::sqrt(static_cast<double>(shape.back()));
+  const CanvasLayout layout{4, 6, {0, 1, 2}, {0, 1, 1}};
+  const at::Tensor text = at::randn({2, 5, options.text_dim});
+  const at::Tensor latents = at::randn({2, options.in_channels, 3, 4, 6});
+  const auto forward = [&](c10::Device device, bool scaled) {
+    WeightMap moved;
+    for (const auto& [name, weight] : weights) moved[name] = weight.to(device);
+    Dit dit(options, moved, at::kBFloat16);
+    CastWeights(dit);
+    if (scaled) QuantiseWeights(dit);
+    return ForwardDit(dit, latents.to(device), at::full({2}, 500.0f),
+                      PrepareContext(dit, layout, text.to(device), {}));
+  };
+  ExpectNear(forward(device_, true), forward(at::kCPU, true), 6);
+  EXPECT_LE(Error(forward(device_, true), forward(at::kCPU, false)), 0.2);
 }
 
 // Both releases, whole, streamed and in tiles.

@@ -54,6 +54,7 @@ TEST_F(DriftTest, TheSameSettingsGiveTheSamePoses) {
   EXPECT_EQ(report["gripper_differs"], 0);
   ASSERT_FALSE(report["position_mm"].is_null()) << "nothing was decoded";
   EXPECT_EQ(report["position_mm"]["max"], 0);
+  EXPECT_NEAR(report["latent_cosine"]["min"].get<double>(), 1, 1e-6);
   EXPECT_NEAR(report["rotation_deg"]["max"].get<double>(), 0, 1e-5);
 }
 
@@ -67,6 +68,19 @@ TEST_F(DriftTest, OtherSettingsAreMeasuredAndRecorded) {
   ASSERT_FALSE(report["position_mm"].is_null()) << "nothing was decoded";
   EXPECT_GT(report["position_mm"]["median"], 0);
   EXPECT_GE(report["position_mm"]["max"], report["position_mm"]["median"]);
+}
+
+// Eight bits move latents a little, and the poses that they show by less than the model's own
+// error.
+TEST_F(DriftTest, EightBitsAreMeasuredAndSmall) {
+  RunContext run;
+  const DriftReport report = RunDrift(Options({"dtype=fp8"}), run);
+  EXPECT_LT(report.latent_cosine_min, 1);
+  EXPECT_GT(report.latent_cosine_min, 0.986);
+  EXPECT_LE(report.latent_cosine_min, report.latent_cosine_median);
+  ASSERT_TRUE(report.position_mm.has_value());
+  EXPECT_GT(report.position_mm->median, 0);
+  EXPECT_LT(report.position_mm->median, 5);
 }
 
 TEST_F(DriftTest, IsRefusedInOneSentence) {

@@ -126,7 +126,7 @@ TEST_F(WanBundleTest, SettingsThatMatterChangeSomething) {
   EXPECT_GT(changed([](ModelOptions& o) { o.passes.guidance_sigma_max = 0.9; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.passes.noise = NoiseKind::kTorch; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) { o.sampler = SamplerChoice::kEuler; }), 1e-4);
-  EXPECT_GT(changed([](ModelOptions& o) { o.dtype = ComputeDtype::kBf16; }), 1e-4);
+  EXPECT_GT(changed([](ModelOptions& o) { o.dtype = ModelDtype::kBf16; }), 1e-4);
   EXPECT_GT(changed([](ModelOptions& o) {
               o.passes.cache = StepCacheKind::kFirstBlock;
               o.passes.cache_threshold = 10;

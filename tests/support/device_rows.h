@@ -43,11 +43,14 @@ class DeviceRowTest : public ::testing::TestWithParam<DeviceRow> {
   }
 
   // Relative to the largest value.
+  static double Error(const at::Tensor& got, const at::Tensor& expected) {
+    const at::Tensor host = got.to(at::kCPU, at::kFloat);
+    return ((host - expected).abs().max() / expected.abs().max()).item<double>();
+  }
+
   void ExpectNear(const at::Tensor& got, const at::Tensor& expected, double times = 1) const {
     EXPECT_EQ(got.device(), device_);
-    const at::Tensor host = got.to(at::kCPU, at::kFloat);
-    const double error = ((host - expected).abs().max() / expected.abs().max()).item<double>();
-    EXPECT_LE(error, times * Tolerance());
+    EXPECT_LE(Error(got, expected), times * Tolerance());
   }
 
   c10::Device device_ = c10::Device(c10::kCPU);

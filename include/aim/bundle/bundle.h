@@ -128,6 +128,8 @@ struct LoadOptions {
   // Of weights and matrix products: float32, or bfloat16 (half the memory; for CUDA, and for CPUs
   // with bfloat16 units).
   at::ScalarType dtype = at::kFloat;
+  // The network's large matrices as eight-bit floats (model/dit_fp8.h), with dtype bfloat16.
+  bool fp8 = false;
   Numerics numerics = Numerics::kAccurate;
   WanVaeRunOptions vae;  // how a wan_vae is run
   // Autoencoder and text encoder are read when they are needed and dropped when asked
@@ -167,7 +169,8 @@ std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
                                              const BundleConfig& config,
                                              const LoadOptions& options = {});
 
-// The network's weights as they are stored, checked and mapped, without an adapter.
+// The network's weights as they are stored, checked and mapped, without an adapter. Throws
+// InputError for a network stored in eight bits, of which only LoadDit makes one.
 WeightMap OpenDit(const std::filesystem::path& path, const BundleConfig& config);
 
 // Weights of a umt5 text encoder, for Umt5Forward.

@@ -14,13 +14,13 @@
 namespace aim {
 
 // Of the floating-point weights in a file.
-enum class StorageDtype { kKeep, kF32, kF16, kBf16 };
+enum class StorageDtype { kKeep, kF32, kF16, kBf16, kFp8 };
 constexpr auto WordsOf(StorageDtype) {
   using enum StorageDtype;
-  return WordTable<StorageDtype, 4>{
-      {{kKeep, "keep"}, {kF32, "f32"}, {kF16, "f16"}, {kBf16, "bf16"}}};
+  return WordTable<StorageDtype, 5>{
+      {{kKeep, "keep"}, {kF32, "f32"}, {kF16, "f16"}, {kBf16, "bf16"}, {kFp8, "fp8"}}};
 }
-// Nothing for kKeep.
+// Nothing for kKeep, and for kFp8, which is of some weights only (scaled_weights.h).
 std::optional<at::ScalarType> ScalarTypeOf(StorageDtype dtype);
 
 enum class WeightNaming { kOriginal, kKeep };
@@ -44,7 +44,10 @@ struct ConvertOptions {
     visit("key", self.key, Any{},
           "which weights of a file that holds several: a key of a torch file (ema), or what names "
           "begin with (first_stage_model); empty: the usual ones");
-    visit("dtype", self.dtype, Any{}, "type of the floating-point weights");
+    visit(
+        "dtype", self.dtype, Any{},
+        "type of the floating-point weights; fp8: of the network's large matrices, all else as it "
+        "is");
     visit("names", self.names, Any{},
           "original: names of the official checkpoint in place of Diffusers' or Hugging Face's");
   }

@@ -27,7 +27,7 @@ struct ForwardOptions {
   ForwardPart part = ForwardPart::kUnset;
   std::string inputs;
   std::string prompt;
-  ComputeDtype dtype = ComputeDtype::kAuto;
+  ModelDtype dtype = ModelDtype::kAuto;
 
   template <class Self, class Visitor>
   static void ForEachField(Self& self, Visitor&& visit) {
@@ -35,7 +35,8 @@ struct ForwardOptions {
     visit("part", self.part, Any{}, "which part of it to run");
     visit("inputs", self.inputs, Any{}, "safetensors file with the tensors that the part reads");
     visit("prompt", self.prompt, Any{}, "text: tokenise this in place of token_ids");
-    visit("dtype", self.dtype, Any{}, "of weights and matrix products; auto: f32");
+    visit("dtype", self.dtype, Any{},
+          "of weights and matrix products; auto: f32; fp8: as in the tools");
   }
   void Validate() const;  // throws ConfigError
 };

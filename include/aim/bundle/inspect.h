@@ -8,7 +8,9 @@
 namespace aim {
 
 // A bundle:       {"kind": "bundle", "path", "config": model.toml, "parameters", "files": {name:
-//                 {"bytes", "tensors", "parameters", "fingerprint"}}}
+//                 {"bytes", "tensors", "scaled" (how many of them are matrices of eight bits),
+//                 "parameters", "fingerprint"}}, "fp8": {"blocks", "matrices", "parameters"} (what
+//                 --dtype fp8 multiplies in eight bits; null where it is refused)}
 // A pipeline of Diffusers (a folder with model_index.json):
 //                 {"kind": "diffusers pipeline", "path", "class", "parameters", "notes", "parts":
 //                 {name: {"class"} and, for a part with weights, "files", "bytes", "tensors" (how

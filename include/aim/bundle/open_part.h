@@ -17,8 +17,8 @@ struct Unusable {
   std::string fix;
 };
 
-// Of a lone shard, an all-in-one file, an adapter, or quantised weights with scales beside them;
-// nothing for any other file, an unknown one too.
+// Of a lone shard, an all-in-one file, an adapter, or quantised weights with scales beside them but
+// for a network's of scaled_weights.h; nothing for any other file, an unknown one too.
 std::optional<Unusable> WhyUnusable(const WeightFile& file);
 
 // Sentences about what of the file was not taken: other state dicts, and of a UMT5 file what is not

@@ -41,6 +41,7 @@ struct GeneratedClip {
   std::vector<at::Tensor>
       action_videos;               // per view [3, T, H, W] in [-1, 1]; empty if not generated
   std::vector<DecodedPose> poses;  // one a frame; empty if no actions were generated
+  at::Tensor latents;              // [C, F, h, w] float32 on the CPU: the latent frames not given
 };
 
 // Where the noise of one clip comes from: rng.Derive(row, "noise"), or, if

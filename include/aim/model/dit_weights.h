@@ -16,10 +16,11 @@
 
 namespace aim {
 
-// y = x weight^T + bias, and scale x lora_a^T lora_b^T where an adapter is attached (lora.h).
+// y = x weight^T + bias, and lora_scale x lora_a^T lora_b^T where an adapter is attached (lora.h).
 struct LinearWeights {
-  at::Tensor weight;       // [out, in]
+  at::Tensor weight;       // [out, in]; float8_e4m3fn where there is a scale
   at::Tensor bias;         // [out]
+  at::Tensor scale = {};   // [out] float32, of the rows of `weight`; undefined without (dit_fp8.h)
   at::Tensor lora_a = {};  // [rank, in], undefined without an adapter
   at::Tensor lora_b = {};  // [out, rank]
   double lora_scale = 1;

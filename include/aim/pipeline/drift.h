@@ -48,15 +48,18 @@ struct DriftReport {
   int64_t num_frames = 0;              // frame 0 apart
   std::optional<Spread> position_mm;   // absent if no frame was decoded in both
   std::optional<Spread> rotation_deg;  // the same
-  double gripper_differs = 0;          // shares of frames
+  // Between the latents that both runs generated, all of a clip as one vector: median and least.
+  double latent_cosine_median = 1;
+  double latent_cosine_min = 1;
+  double gripper_differs = 0;  // shares of frames
   double decodable_differs = 0;
   std::array<ModelOptions, 2> settings;
   std::array<double, 2> seconds_per_clip = {0, 0};
   std::vector<Skipped> skipped;
 };
 // {"model", "mode", "clips", "frames", "settings": [a, b], "position_mm", "rotation_deg" (each
-// "median", "p90", "max"), "gripper_differs", "decodable_differs", "seconds_per_clip": [a, b],
-// "damaged", "unfit"}
+// "median", "p90", "max"), "latent_cosine" ("median", "min"), "gripper_differs",
+// "decodable_differs", "seconds_per_clip": [a, b], "damaged", "unfit"}
 nlohmann::json ToJson(const DriftReport& report);
 
 // Generates every clip twice from the same noise: as `model` says, and with the settings of

@@ -24,7 +24,7 @@ struct ModelOptions {
   double guidance = 0;
   SamplerChoice sampler = SamplerChoice::kAuto;
   PassOptions passes = {};
-  ComputeDtype dtype = ComputeDtype::kAuto;
+  ModelDtype dtype = ModelDtype::kAuto;
   Numerics numerics = Numerics::kAccurate;
   bool offload = false;
   std::string text_cache;
@@ -44,7 +44,8 @@ struct ModelOptions {
     visit("sampler", self.sampler, Any{}, "how the noise is taken away; auto: the model's own");
     PassOptions::ForEachField(self.passes, visit);
     visit("dtype", self.dtype, Any{},
-          "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA");
+          "of weights and matrix products; auto: f32 on the CPU, bf16 on CUDA; fp8: the network's "
+          "large products of eight-bit floats, else bf16");
     visit("numerics", self.numerics, Any{},
           "accurate: norms and residuals in f32; trained: rounded as in the release's training");
     visit("offload", self.offload, Any{},

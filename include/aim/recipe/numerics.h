@@ -12,6 +12,14 @@ constexpr auto WordsOf(ComputeDtype) {
   return WordTable<ComputeDtype, 3>{{{kAuto, "auto"}, {kF32, "f32"}, {kBf16, "bf16"}}};
 }
 
+// Of a network that is only run. kFp8: products of eight-bit floats where model/dit_fp8.h says so,
+// bfloat16 elsewhere.
+enum class ModelDtype { kAuto, kF32, kBf16, kFp8 };
+constexpr auto WordsOf(ModelDtype) {
+  using enum ModelDtype;
+  return WordTable<ModelDtype, 4>{{{kAuto, "auto"}, {kF32, "f32"}, {kBf16, "bf16"}, {kFp8, "fp8"}}};
+}
+
 // What is computed in which type. docs/reference/wan22.md 6.1. With float32 products both give the
 // same.
 enum class Numerics {
