@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aim/base/error.h"
+#include "poisoned_memory.h"
 #include "row_kernels.h"
 
 namespace aim {
@@ -382,18 +383,6 @@ class Cases {
   c10::Device device_;
   bool aligned_;
   Checker& checker_;
-};
-
-// While it lives new tensors are full of NaN.
-class PoisonedMemory {
- public:
-  PoisonedMemory() {
-    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
-    at::globalContext().setDeterministicFillUninitializedMemory(true);
-  }
-  ~PoisonedMemory() { at::globalContext().setDeterministicAlgorithms(false, false); }
-  PoisonedMemory(const PoisonedMemory&) = delete;
-  PoisonedMemory& operator=(const PoisonedMemory&) = delete;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "aim/base/error.h"
 #include "aim/tensor/device.h"
 #include "row_kernels_cases.h"
+#include "row_kernels_scaled.h"
 #include "row_kernels_times.h"
 
 namespace {
@@ -70,12 +71,15 @@ int Run(const CheckOptions& options) {
   };
   at::manual_seed(3);
   add("check", [&] { return aim::CheckRowKernels(device, std::cerr); });
-  const bool passed = report["check"]["passed"];
+  add("check_scaled", [&] { return aim::CheckScaledRows(device, std::cerr); });
+  const bool passed = report["check"]["passed"] && report["check_scaled"]["passed"];
   std::cerr << "row_kernels_check: " << report["check"]["cases"] << " cases "
             << (passed ? "PASS" : "FAIL") << '\n'
-            << report["check"]["largest"].dump(2) << '\n';
+            << report["check"]["largest"].dump(2) << '\n'
+            << report["check_scaled"].dump(2) << '\n';
   const c10::InferenceMode no_gradients;
   add("times", [&] { return aim::TimeRowKernels(device, sizes); });
+  add("scaled", [&] { return aim::TimeScaledRows(device, sizes); });
   add("building_blocks", [&] { return aim::TimeBuildingBlocks(device, sizes); });
   add("block", [&] { return aim::TimeBlock(device, sizes); });
   if (options.out.empty()) std::cout << report.dump(2) << '\n';

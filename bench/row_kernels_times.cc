@@ -15,12 +15,7 @@
 #include "row_kernels.h"
 
 namespace aim {
-namespace {
 
-using nlohmann::json;
-using row_ops::kEps;
-
-// Median over several runs of milliseconds for one call, the device idle before and after a run.
 double Milliseconds(c10::Device device, const std::function<void()>& work) {
   constexpr int kRuns = 5, kMostCalls = 10;
   constexpr double kRunMs = 20;
@@ -42,6 +37,11 @@ double Milliseconds(c10::Device device, const std::function<void()>& work) {
   std::nth_element(times.begin(), times.begin() + kRuns / 2, times.end());
   return times[kRuns / 2];
 }
+
+namespace {
+
+using nlohmann::json;
+using row_ops::kEps;
 
 class Random {
  public:

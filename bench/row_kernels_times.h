@@ -4,6 +4,7 @@
 
 #include <c10/core/Device.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace aim {
@@ -18,6 +19,9 @@ struct RowKernelSizes {
   int64_t frames = 44;
   int64_t num_layers = 30;
 };
+
+// Median over several runs of milliseconds for one call, the device idle before and after a run.
+double Milliseconds(c10::Device device, const std::function<void()>& work);
 
 // Milliseconds, and GB/s of the bytes that a kernel must read and write.
 nlohmann::json TimeRowKernels(c10::Device device, const RowKernelSizes& sizes);
