@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "kernels/winograd.h"
+#ifdef AIM_HAS_CUDA_KERNELS
+#include "kernels/norm_silu_cuda.h"
+#endif
 
 namespace aim {
 namespace {
@@ -31,10 +34,22 @@ ConvWeights PrepareConv(const at::Tensor& weight, const at::Tensor& bias) {
 
 at::Tensor CausalConv(const at::Tensor& x, const ConvWeights& conv) {
   if (conv.is_winograd) return WinogradConv(x, conv.weight, conv.bias);
-  return at::conv3d(x.permute({0, 4, 1, 2, 3}), conv.weight, conv.bias, 1,
+  return at::conv3d(x.permute({0, 4, 1, 2, 3}), conv.weight, /*bias=*/{}, 1,
                     at::IntArrayRef({0, 1, 1}))
       .permute({0, 2, 3, 4, 1})
       .contiguous();
+}
+
+void AddTo(const at::Tensor& result, const ConvWeights& conv, const at::Tensor& other) {
+  const at::Tensor bias = conv.OpenBias();
+#ifdef AIM_HAS_CUDA_KERNELS
+  if (bias.defined() && result.is_cuda() && cuda::HasFittingChannels(result)) {
+    cuda::AddWithBias(result, bias, other.contiguous());
+    return;
+  }
+#endif
+  if (bias.defined()) result.add_(bias);
+  result.add_(other);
 }
 
 at::Tensor UpsampleConv(const at::Tensor& x, const ConvWeights& conv) {

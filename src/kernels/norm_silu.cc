@@ -7,6 +7,9 @@
 #include <cmath>
 
 #include "kernels/row_loops.h"
+#ifdef AIM_HAS_CUDA_KERNELS
+#include "kernels/norm_silu_cuda.h"
+#endif
 
 namespace aim {
 namespace {
@@ -23,14 +26,21 @@ at::Tensor ChannelNorm(const at::Tensor& x, const at::Tensor& gamma) {
   return (wide / norm).to(x.scalar_type()).mul_(root).mul_(gamma);
 }
 
-at::Tensor NormSiluPlain(const at::Tensor& x, const at::Tensor& gamma) {
-  at::Tensor y = ChannelNorm(x, gamma);
+at::Tensor NormSiluPlain(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gamma) {
+  at::Tensor y = ChannelNorm(bias.defined() ? x + bias : x, gamma);
   return at::silu_(y);
 }
 
-void NormSiluInto(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& out) {
-  if (!RowsRunHere(x)) {
-    out.copy_(NormSiluPlain(x, gamma));
+void NormSiluInto(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gamma,
+                  const at::Tensor& out) {
+#ifdef AIM_HAS_CUDA_KERNELS
+  if (x.is_cuda() && cuda::HasFittingChannels(x)) {
+    cuda::NormSiluInto(x.contiguous(), bias, gamma, out);
+    return;
+  }
+#endif
+  if (!RowsRunHere(x) || bias.defined()) {
+    out.copy_(NormSiluPlain(x, bias, gamma));
     return;
   }
   const int64_t channels = x.size(-1);

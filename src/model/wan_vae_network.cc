@@ -109,9 +109,10 @@ at::Tensor WithHistory(const at::Tensor& frames, WanVaeCache& cache) {
   return all;
 }
 
-// RMS and SiLU where there is a `gamma`, then the causal 3x3x3 convolution.
-at::Tensor Convolve(at::Tensor x, const at::Tensor& gamma, const ConvWeights& conv,
-                    WanVaeCache& cache) {
+// RMS and SiLU of x + bias where there is a `gamma`, then the causal 3x3x3 convolution without its
+// OpenBias.
+at::Tensor ConvolveOpen(at::Tensor x, const at::Tensor& bias, const at::Tensor& gamma,
+                        const ConvWeights& conv, WanVaeCache& cache) {
   std::vector<int64_t> shape = x.sizes().vec();
   const int64_t num_frames = shape[1];
   shape[1] += kHistory;
@@ -124,13 +125,20 @@ at::Tensor Convolve(at::Tensor x, const at::Tensor& gamma, const ConvWeights& co
   }
   const at::Tensor fresh = all.narrow(1, kHistory, num_frames);
   if (gamma.defined()) {
-    NormSiluInto(x, gamma, fresh);
+    NormSiluInto(x, bias, gamma, fresh);
   } else {
     fresh.copy_(x);
   }
   x.reset();
   slot = cache.last ? at::Tensor() : all.narrow(1, num_frames, kHistory).clone();
   return CausalConv(all, conv);
+}
+
+at::Tensor Convolve(at::Tensor x, const at::Tensor& gamma, const ConvWeights& conv,
+                    WanVaeCache& cache) {
+  at::Tensor result = ConvolveOpen(std::move(x), {}, gamma, conv, cache);
+  const at::Tensor bias = conv.OpenBias();
+  return bias.defined() ? result.add_(bias) : result;
 }
 
 // Convolution over three frames at one pixel, as three matrix products.
@@ -150,11 +158,13 @@ at::Tensor TimeConv(const at::Tensor& x, const ConvWeights& conv, int64_t stride
 }
 
 at::Tensor Residual(at::Tensor x, const WanVaeLayerWeights& weights, WanVaeCache& cache) {
-  at::Tensor inner = Convolve(x, weights.first_gamma, weights.first, cache);
+  at::Tensor inner = ConvolveOpen(x, {}, weights.first_gamma, weights.first, cache);
   if (weights.shortcut.weight.defined())
     x = at::linear(x, weights.shortcut.weight, weights.shortcut.bias);
-  inner = Convolve(std::move(inner), weights.second_gamma, weights.second, cache);
-  return inner.add_(x);
+  inner = ConvolveOpen(std::move(inner), weights.first.OpenBias(), weights.second_gamma,
+                       weights.second, cache);
+  AddTo(inner, weights.second, x);
+  return inner;
 }
 
 at::Tensor AttendInFrames(const at::Tensor& x, const WanVaeLayerWeights& weights) {

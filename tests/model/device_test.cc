@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "aim/kernels/attention.h"
+#include "aim/kernels/convolution.h"
+#include "aim/kernels/norm_silu.h"
 #include "aim/kernels/rows.h"
 #include "aim/kernels/scaled_rows.h"
 #include "aim/model/camera_conditioning.h"
@@ -228,6 +230,25 @@ TEST_P(DeviceTest, DitOfEightBits) {
   };
   ExpectNear(forward(device_, true), forward(at::kCPU, true), 6);
   EXPECT_LE(Error(forward(device_, true), forward(at::kCPU, false)), 0.2);
+}
+
+// Channels that the kernels take and that they refuse, into frames of a larger tensor.
+TEST_P(DeviceTest, NormSilu) {
+  for (const int64_t channels : {8, 20, 96, 320, 1024, 1040}) {
+    const at::Tensor x = at::randn({2, 3, 2, 5, channels}) * 3, bias = at::randn({channels});
+    const at::Tensor gamma = at::randn({channels}), other = at::randn(x.sizes());
+    SCOPED_TRACE(channels);
+    for (const at::Tensor& used : {at::Tensor(), bias}) {
+      const at::Tensor larger = at::zeros({2, 5, 2, 5, channels}).to(device_, Dtype());
+      const at::Tensor out = larger.narrow(1, 2, 3);
+      NormSiluInto(OnDevice(x), OnDevice(used), OnDevice(gamma), out);
+      ExpectNear(out, NormSiluPlain(x, used, gamma));
+      EXPECT_EQ(larger.narrow(1, 0, 2).abs().max().item<double>(), 0);
+    }
+    const at::Tensor sum = OnDevice(x).clone();
+    AddTo(sum, {.weight = {}, .bias = OnDevice(bias)}, OnDevice(other));
+    ExpectNear(sum, x + bias + other);
+  }
 }
 
 // Both releases, whole, streamed and in tiles.

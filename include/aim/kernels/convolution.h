@@ -13,14 +13,22 @@ struct ConvWeights {
   at::Tensor weight;  // in the form that the functions below read
   at::Tensor bias;    // [O]
   bool is_winograd = false;
+
+  // What CausalConv leaves to the pass behind it: ATen's convolutions would add it in a pass of
+  // their own. Undefined for Winograd's, which has it.
+  at::Tensor OpenBias() const { return is_winograd ? at::Tensor() : bias; }
 };
 
 // weight [O, I, 3, 3] or [O, I, K, 3, 3].
 ConvWeights PrepareConv(const at::Tensor& weight, const at::Tensor& bias);
 
 // Over K frames and 3 x 3 pixels; one pixel of zeros around each frame and none before the first.
+// Without conv.OpenBias().
 //   x  [B, T + K - 1, H, W, I], contiguous  ->  [B, T, H, W, O]
 at::Tensor CausalConv(const at::Tensor& x, const ConvWeights& conv);
+
+// `result` of CausalConv += conv.OpenBias() + other, in one pass where there is a kernel for that.
+void AddTo(const at::Tensor& result, const ConvWeights& conv, const at::Tensor& other);
 
 // Each pixel doubled in both directions, then 3 x 3 convolved.
 //   x  [B, T, H, W, I]  ->  [B, T, 2 H, 2 W, O];  weight [O, I, 3, 3]

@@ -8,12 +8,13 @@ namespace aim {
 // x sqrt(C) / max(|x|, 1e-12) * gamma over the last axis; statistics in float32 for narrower types.
 at::Tensor ChannelNorm(const at::Tensor& x, const at::Tensor& gamma);
 
-// SiLU of it, written to `out`: frames of a larger tensor, contiguous within each batch item.
-//   x, out  [B, T, H, W, C];  gamma  [C]
-void NormSiluInto(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& out);
+// SiLU of it, of x + bias where there is one, written to `out`: frames of a larger tensor,
+// contiguous within each batch item. One pass in float32 on a CPU, and on CUDA.
+//   x, out  [B, T, H, W, C];  bias  [C] or undefined;  gamma  [C]
+void NormSiluInto(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gamma,
+                  const at::Tensor& out);
 
-// The same in ATen operations: the reference of the tests and the path of other devices than the
-// CPU and other types than float32.
-at::Tensor NormSiluPlain(const at::Tensor& x, const at::Tensor& gamma);
+// The same in ATen operations: the reference of the tests and the path of other devices and types.
+at::Tensor NormSiluPlain(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gamma);
 
 }  // namespace aim
