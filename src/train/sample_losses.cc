@@ -69,11 +69,11 @@ DrawnNumbers ColumnsOf(const at::Tensor& table) {
 }
 
 at::Tensor TableOf(const Dit& dit, const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
-                   int64_t num_frames, bool is_copied) {
+                   int64_t num_frames, bool is_pinned) {
   const auto count = static_cast<int64_t>(draws.size());
   const at::Tensor table =
       at::empty({count, num_frames + kNumColumns},
-                at::TensorOptions().dtype(at::kFloat).pinned_memory(is_copied));
+                at::TensorOptions().dtype(at::kFloat).pinned_memory(is_pinned));
   auto* row = table.data_ptr<float>();
   for (const SampleDraw& draw : draws) {
     for (const bool given : PlanOf(dit, draw, batch).given) *row++ = given ? 1.0f : 0.0f;
@@ -94,7 +94,7 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
   const c10::Device device = batch.latents.device();
   const auto move = [&](const at::Tensor& made) { return made.to(device, /*non_blocking=*/true); };
   const CanvasPlan plan = PlanOf(dit, draws.front(), batch);
-  const at::Tensor table = TableOf(dit, draws, batch, plan.num_frames(), !device.is_cpu());
+  const at::Tensor table = TableOf(dit, draws, batch, plan.num_frames(), device.is_cuda());
   const DrawnNumbers drawn = ColumnsOf(move(table));
   const DrawnNumbers host = ColumnsOf(table);
   const at::Tensor clean = GatherCanvas(plan, batch.latents).to(at::kFloat);

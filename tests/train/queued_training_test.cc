@@ -1,10 +1,15 @@
 // Steps that are queued as on a GPU, on the CPU, against those of its threads and loops.
 #include <ATen/ATen.h>
+#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
+#include <atomic>
 #include <limits>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "aim/base/error.h"
 #include "aim/base/run_context.h"
@@ -106,6 +111,38 @@ TEST_F(QueuedTrainingTest, WhereClipsLieChangesNothing) {
   EXPECT_TRUE(SameBits(resident, streamed));
   EXPECT_GE(reports_[0].data_s, 0);
   EXPECT_GT(reports_[0].work_s, 0);
+}
+
+std::atomic<int> num_reads = 0;
+
+// Operations that hand a number to the program, for which a device would be waited for.
+std::unique_ptr<at::ObserverContext> CountReads(const at::RecordFunction& function) {
+  const std::string_view name = function.name();
+  if (name == "aten::item" || name == "aten::nonzero" || name == "aten::is_nonzero") ++num_reads;
+  return nullptr;
+}
+
+TEST_F(QueuedTrainingTest, NoNumberIsReadInAPass) {
+  std::vector<TrainOptions> all(2, QuickTraining());
+  all[1].gradient_checkpointing = true;
+  const EncodedBatch batch = cache_.GetStored({0, 1, 2}, false);
+  const at::CallbackHandle handle = at::addGlobalCallback(
+      at::RecordFunctionCallback(CountReads).scopes({at::RecordScope::FUNCTION}));
+  for (const TrainOptions& options : all) {
+    WeightMap named = InitialDitWeights(SmallDit(), Rng(2));
+    std::vector<at::Tensor> leaves;
+    for (auto& [name, weight] : named) leaves.push_back(weight.requires_grad_(true));
+    const Dit dit(SmallDit(), named);
+    for (Microbatch draws : PlanStep(options, 1, 0, {3, {}}).microbatches) {
+      draws.resize(3, draws.front());
+      const at::Tensor losses = SampleLosses(dit, options, draws, batch, text_.Encode(""));
+      torch::autograd::grad({losses.sum()}, leaves, {}, false, false, /*allow_unused=*/true);
+    }
+    EXPECT_EQ(num_reads, 0);
+  }
+  static_cast<void>(batch.text.sum().item<float>());
+  EXPECT_EQ(num_reads, 1);
+  at::removeCallback(handle);
 }
 
 // A checkpoint of the one goes on in the other, in both directions, as one run.
