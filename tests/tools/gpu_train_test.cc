@@ -4,8 +4,11 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "aim/base/atomic_file.h"
@@ -86,6 +89,17 @@ void ExpectAllIsThere(const fs::path& out, const nlohmann::json& report) {
   EXPECT_THAT(ReadFile(result / "command.txt"), HasSubstr("gpu_train --rehearse"));
 }
 
+// How many processes were started with these words.
+int NumProcessesWith(const std::string& words) {
+  int count = 0;
+  for (const fs::directory_entry& process : fs::directory_iterator("/proc")) {
+    std::ifstream file(process.path() / "cmdline", std::ios::binary);
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    count += line.find(words) != std::string::npos;
+  }
+  return count;
+}
+
 // From nothing to a policy; then a second start, which goes on with cache and training, is ended
 // while it plays.
 TEST(GpuTrainTest, RehearsalLeavesAPolicyAndSigtermWhatThereIs) {
@@ -104,9 +118,12 @@ TEST(GpuTrainTest, RehearsalLeavesAPolicyAndSigtermWhatThereIs) {
   for (const char* name : {"whole", "replan", "world"}) fs::remove_all(folder / "work" / name);
   ChildProcess run(Rehearsal(folder.path(), "cut"));
   ASSERT_TRUE(run.WaitForMessage("whole, at most")) << run.messages();
+  const std::string played = (folder / "work" / "whole").string();
+  while (NumProcessesWith(played) == 0 && run.IsRunning()) std::this_thread::yield();
   run.Send(SIGTERM);
   const CommandResult ended = run.Wait();
   EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.err;
+  EXPECT_EQ(NumProcessesWith(played), 0);
   ExpectFitsTheWayBack(folder / "cut");
   const nlohmann::json cut = ReportOf(folder / "cut");
   EXPECT_EQ(cut["partial"], true);
