@@ -3,26 +3,35 @@
 // VALUE]...
 //
 // Prints one JSON object. Defaults: 512 x 512 pixels, 41 frames, two views, bf16 on cuda; guidance
-// 5 unless said otherwise. bench/toy.json is a size for the CPU. --help lists the keys; --tensors
-// FILE.safetensors keeps weights, inputs and results, which bench/eager_wan.py compares its own
-// with; --profile FILE.json measures nothing but the kernels of a forward and of a decoded segment,
-// and writes their table. Exit 2 and one sentence for wrong arguments or without a usable GPU.
+// 5 unless said otherwise. "plan_recipe" is a plan with the caches and the range of guidance of the
+// keys recipe.*, docs/results.md has what they cost in mm. --dtype fp8 first tells how far a
+// forward is from bf16's; --offload true keeps the autoencoder in host memory but while it decodes,
+// and tells the memory that was estimated and taken. bench/toy.json is a size for the CPU. --help
+// lists the keys; --tensors FILE.safetensors keeps weights, inputs and results, which
+// bench/eager_wan.py compares its own with; --profile FILE.json measures nothing but the kernels of
+// a forward and of a decoded segment, and writes their table. Exit 2 and one sentence for wrong
+// arguments or without a usable GPU.
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
 #include <c10/core/InferenceMode.h>
 
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "accelerator.h"
 #include "aim/base/atomic_file.h"
 #include "aim/base/options.h"
+#include "aim/diffusion/guidance_memory.h"
 #include "aim/diffusion/sampler.h"
 #include "aim/model/camera_conditioning.h"
+#include "aim/model/dit_fp8.h"
+#include "aim/model/on_demand.h"
 #include "aim/model/wan_vae.h"
 #include "aim/tensor/device.h"
 #include "aim/tensor/safetensors.h"
 #include "bench_arguments.h"
+#include "gpu_bench_options.h"
 #include "kernel_profile.h"
 #include "random_network.h"
 #include "scaling.h"
@@ -34,43 +43,6 @@ using nlohmann::json;
 constexpr double kGuidance = 5.0;
 constexpr double kShift = 5.0;
 constexpr int kNumViews = 2;
-
-struct BenchOptions {
-  std::string device = "cuda";
-  std::string dtype = "bf16";
-  int64_t latent_frames = 11;
-  int64_t latent_side = 32;
-  int64_t text_length = 512;
-  int steps = 50;
-  int plan_steps = 8;
-  std::string tensors;
-  std::string profile;
-  aim::DitOptions dit = aim::ReleasedDit();
-  aim::WanVaeOptions vae;
-
-  template <class Self, class Visitor>
-  static void ForEachField(Self& self, Visitor&& visit) {
-    using aim::Any, aim::Limits, aim::Range;
-    visit("device", self.device, Any{}, "cpu, cuda or cuda:N");
-    visit("dtype", self.dtype, Limits{"bf16", "f32"}, "of weights and computation");
-    visit("latent_frames", self.latent_frames, Range{1, 1000},
-          "of a segment: 1 + (frames - 1) / 4");
-    visit("latent_side", self.latent_side, Range{1, 1000}, "of a frame: pixels / 16");
-    visit("text_length", self.text_length, Range{1, 10000}, "rows of text features");
-    visit("steps", self.steps, Range{1, 1000}, "denoising steps of a sample");
-    visit("plan_steps", self.plan_steps, Range{1, 1000}, "denoising steps of an i2a plan");
-    visit("tensors", self.tensors, Any{}, "file for weights, inputs and results; empty = none");
-    visit("profile", self.profile, Any{},
-          "file for a table of kernels instead of times; empty = none");
-    visit("dit", self.dit, Any{}, "");
-    visit("vae", self.vae, Any{}, "");
-  }
-  void Validate() const {
-    aim::CheckRanges(*this);
-    dit.Validate();
-    vae.Validate();
-  }
-};
 
 struct Job {
   aim::CanvasPlan plan;
@@ -86,7 +58,7 @@ struct Job {
 
 class Bench {
  public:
-  explicit Bench(const BenchOptions& options)
+  explicit Bench(const aim::GpuBenchOptions& options)
       : options_(options),
         device_(aim::ParseDevice(options.device)),
         accelerator_(device_),
@@ -97,16 +69,15 @@ class Bench {
                                                              aim::Numerics::kAccurate);
                                 }),
              Dtype()),
-        vae_(options.vae,
-             aim::RandomWeights(aim::WanVaeWeightShapes(options.vae), device_,
-                                [this](const std::string&) { return Dtype(); }),
-             "random") {}
+        vae_(RandomVae()) {}
 
-  json Run() const {
+  json Run() {
     json report{{"device", options_.device},  {"dtype", options_.dtype},
                 {"steps", options_.steps},    {"plan_steps", options_.plan_steps},
                 {"parameters", NumWeights()}, {"model_gib", accelerator_.PeakGib()}};
     const Job sample = RandomJob("i2va");
+    if (options_.dtype == "fp8") report["from_bf16"] = Quantise(sample);
+    if (options_.offload) report["memory"] = MeasureMemory(sample);
     if (!options_.profile.empty()) {
       WriteProfile(sample);
       return report;
@@ -125,6 +96,54 @@ class Bench {
     int64_t count = 0;
     for (const auto& [name, weight] : dit_.NamedWeights()) count += weight.numel();
     return count;
+  }
+
+  // Kept in host memory if it is brought on demand.
+  std::unique_ptr<aim::Autoencoder> RandomVae() const {
+    aim::WeightMap weights = aim::RandomWeights(aim::WanVaeWeightShapes(options_.vae), device_,
+                                                [this](const std::string&) { return Dtype(); });
+    if (!options_.offload)
+      return std::make_unique<aim::WanVae>(options_.vae, std::move(weights), "random");
+    for (auto& [name, weight] : weights) weight = weight.cpu();
+    const auto load = [weights, options = options_.vae, device = device_] {
+      aim::WeightMap moved;
+      for (const auto& [name, weight] : weights) moved[name] = weight.to(device);
+      return std::make_unique<aim::WanVae>(options, std::move(moved), "random");
+    };
+    const aim::AutoencoderShape shape{options_.vae.z_dim, options_.vae.spatial_factor(),
+                                      options_.vae.temporal_factor()};
+    return std::make_unique<aim::OnDemandAutoencoder>(shape, device_, load);
+  }
+
+  // From here on the network's large matrices are of eight bits: how far what it predicts is from
+  // what it did.
+  json Quantise(const Job& job) {
+    const at::Tensor before = Forward(job)();
+    aim::QuantiseWeights(dit_);
+    const at::Tensor after = Forward(job)();
+    const double error =
+        ((after - before).square().mean() / before.square().mean()).sqrt().item<double>();
+    return {{"relative_error", error},
+            {"cosine", at::cosine_similarity(after.flatten(), before.flatten(), 0).item<double>()}};
+  }
+
+  // Of two guided steps and a decoded segment, in GiB.
+  json MeasureMemory(const Job& job) const {
+    const auto dtype = Dtype();
+    const int64_t num_tokens = job.num_tokens(options_.dit.patch);
+    const aim::VideoExtent segment{
+        .num_frames = aim::VideoFrames(options_.latent_frames, options_.vae.temporal_factor()),
+        .height = options_.latent_side * options_.vae.spatial_factor(),
+        .width = options_.latent_side * options_.vae.spatial_factor()};
+    const int64_t decoding = aim::WanVaeDecodeBytes(options_.vae, {}, segment, dtype);
+    const int64_t denoising = aim::ForwardBytes(options_.dit, num_tokens, 1, dtype);
+    const int64_t estimated = aim::NetworkBytes(dit_) + std::max(denoising, decoding);
+    accelerator_.Forget();
+    Denoise(job, 2, kGuidance);
+    vae_->Decode(RandomLatent(), aim::ContentKind::kAction);
+    vae_->ReleaseWeights();
+    return {{"estimated_gib", static_cast<double>(estimated) / (1 << 30)},
+            {"peak_gib", accelerator_.PeakGib()}};
   }
 
   Job RandomJob(const std::string& mode) const {
@@ -148,16 +167,18 @@ class Bench {
     return aim::PoolCameraLatents(options_.dit.camera, job.camera_latents);
   }
 
-  at::Tensor Denoise(const Job& job, int steps, double guidance) const {
-    aim::SamplerOptions options;
+  at::Tensor Denoise(const Job& job, int steps, double guidance,
+                     const aim::PassOptions& passes = {}) const {
+    aim::SamplerOptions options{.sampling = {}, .passes = passes};
     options.sampling = {.steps = steps, .guidance = guidance, .shift = kShift};
     aim::Conditions conditions = job.conditions;
     conditions.camera = Camera(job);
     return aim::Denoise(dit_, job.plan, job.canvas, job.noise, conditions, options);
   }
 
-  double TimeDenoising(const Job& job, int steps, double guidance) const {
-    return accelerator_.Seconds([&] { Denoise(job, steps, guidance); });
+  double TimeDenoising(const Job& job, int steps, double guidance,
+                       const aim::PassOptions& passes = {}) const {
+    return accelerator_.Seconds([&] { Denoise(job, steps, guidance, passes); });
   }
 
   // One pass without guidance, text and cameras prepared before.
@@ -194,7 +215,12 @@ class Bench {
         }).needsInputs(true));
     Denoise(job, 1, kGuidance);
     at::removeCallback(handle);
-    const int64_t of_pass = job.num_tokens(options_.dit.patch) * options_.dit.num_layers;
+    // Blocks of eight bits have products of another name.
+    const auto is_counted = [](const aim::DitBlockWeights& block) {
+      return !block.ffn_up.scale.defined();
+    };
+    const int64_t of_pass =
+        job.num_tokens(options_.dit.patch) * std::ranges::count_if(dit_.weights.blocks, is_counted);
     return static_cast<double>(rows) / static_cast<double>(of_pass);
   }
 
@@ -207,9 +233,9 @@ class Bench {
   // Pixels of `count` segments.
   double TimeDecoding(int count) const {
     const at::Tensor latent = RandomLatent();
-    vae_.Decode(latent, aim::ContentKind::kAction);
+    vae_->Decode(latent, aim::ContentKind::kAction);
     return accelerator_.Seconds([&] {
-      for (int i = 0; i < count; ++i) vae_.Decode(latent, aim::ContentKind::kAction);
+      for (int i = 0; i < count; ++i) vae_->Decode(latent, aim::ContentKind::kAction);
     });
   }
 
@@ -239,6 +265,11 @@ class Bench {
     report["plan_denoise_guided_s"] = guided_s;
     report["plan_guided_s"] = guided_s + decode_s;
     report["plan_s"] = TimeDenoising(job, options_.plan_steps, 1.0) + decode_s;
+    Denoise(job, 1, kGuidance, options_.recipe);
+    const double recipe_s = TimeDenoising(job, options_.plan_steps, kGuidance, options_.recipe);
+    report["plan_recipe"] = {{"denoise_s", recipe_s},
+                             {"plan_s", recipe_s + decode_s},
+                             {"passes", aim::OptionsToJson(options_.recipe)}};
   }
 
   // The second run of each: the first chooses algorithms and takes memory.
@@ -249,8 +280,9 @@ class Bench {
     };
     const auto forward = Forward(job);
     const at::Tensor latent = RandomLatent();
-    const json report{{"forward", profile([&] { forward(); })},
-                      {"decode", profile([&] { vae_.Decode(latent, aim::ContentKind::kAction); })}};
+    const json report{
+        {"forward", profile([&] { forward(); })},
+        {"decode", profile([&] { vae_->Decode(latent, aim::ContentKind::kAction); })}};
     aim::WriteFileAtomic(options_.profile, report.dump(2) + "\n");
   }
 
@@ -267,19 +299,20 @@ class Bench {
     aim::WriteSafetensors(options_.tensors, tensors);
   }
 
-  BenchOptions options_;
+  aim::GpuBenchOptions options_;
   c10::Device device_;
   aim::Accelerator accelerator_;
   aim::Dit dit_;
-  aim::WanVae vae_;
+  std::unique_ptr<aim::Autoencoder> vae_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return aim::RunBench<BenchOptions>("gpu_bench", argc, argv, [](const BenchOptions& options) {
-    const c10::InferenceMode guard;
-    at::manual_seed(1);
-    return Bench(options).Run();
-  });
+  return aim::RunBench<aim::GpuBenchOptions>("gpu_bench", argc, argv,
+                                             [](const aim::GpuBenchOptions& options) {
+                                               const c10::InferenceMode guard;
+                                               at::manual_seed(1);
+                                               return Bench(options).Run();
+                                             });
 }

@@ -365,10 +365,13 @@ std::unique_ptr<TextEncoder> LoadTextEncoder(const std::filesystem::path& path,
   const std::filesystem::path file = path / config.text.file;
   const Umt5Options umt5 = config.text.umt5;
   const WeightMap stored = OpenChecked(file, Architecture::kUmt5, Umt5WeightShapes(umt5));
-  const auto load = [stored, file, options] { return ReadPart(stored, file, options); };
+  // A layer at a time comes to a GPU that has no room for all of them.
+  LoadOptions where_kept = options;
+  if (options.offload) where_kept.device = c10::kCPU;
+  const auto load = [stored, file, where_kept] { return ReadPart(stored, file, where_kept); };
   const std::filesystem::path tokenizer = path / config.text.tokenizer_file;
-  std::unique_ptr<TextEncoder> encoder =
-      std::make_unique<Umt5Encoder>(umt5, load, Tokenizer::Open(tokenizer));
+  std::unique_ptr<TextEncoder> encoder = std::make_unique<Umt5Encoder>(
+      umt5, load, Tokenizer::Open(tokenizer), Umt5Encoder::kMaxTokens, options.device);
   if (!options.text_cache.empty()) {
     encoder = std::make_unique<CachedTextEncoder>(
         std::move(encoder), options.text_cache,

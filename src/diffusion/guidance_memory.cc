@@ -19,6 +19,19 @@ int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batc
   return batch * num_tokens * of_token;
 }
 
+int64_t NetworkBytes(const Dit& dit) {
+  size_t bytes = 0;
+  for (const auto& [name, weight] : dit.NamedWeights()) bytes += weight.nbytes();
+  for (const DitBlockWeights& block : dit.weights.blocks) {
+    DitBlockWeights::ForEachLinear(
+        block, "", dit.options,
+        [&](const std::string&, const LinearWeights& part, int64_t, int64_t) {
+          if (part.scale.defined()) bytes += part.scale.nbytes();
+        });
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 bool FillsDevice(const GuidanceLoad& load) {
   constexpr int64_t kNumbersThatFill = int64_t{8192} * 3072;
   return load.device != c10::kCPU && load.num_tokens * load.dim >= kNumbersThatFill;

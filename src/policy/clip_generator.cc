@@ -5,6 +5,7 @@
 #include "aim/base/memory.h"
 #include "aim/base/text.h"
 #include "aim/model/wan_vae.h"
+#include "aim/policy/generation_memory.h"
 #include "aim/tensor/device.h"
 
 namespace aim {
@@ -76,6 +77,8 @@ ClipGenerator::ClipGenerator(const ModelOptions& options, const std::string& mod
   offload_ = load.offload;
   allow_untrained_ = options.allow_untrained;
   StateDecodeMemory(bundle_->config, load);
+  if (config.autoencoder.kind == AutoencoderKind::kWanVae)
+    LogInfo(GenerationMemoryText(EstimateGeneration(*bundle_, load, mode_)));
 }
 
 ClipGenerator ClipGenerator::ForMode(const std::string& mode) const {
@@ -147,6 +150,11 @@ std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
       poses[0].confidence = 1;
     }
     if (request.temporal_prior) FillFromNeighbours(poses, request.min_confidence);
+  }
+  if (config.autoencoder.kind == AutoencoderKind::kWanVae) {
+    std::call_once(*measured_, [&] {
+      LogInfo("generating took " + MemoryText(PeakBytes(bundle_->dit.device())) + " at its peak");
+    });
   }
   return generated;
 }

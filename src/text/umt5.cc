@@ -110,13 +110,14 @@ Umt5Weights ResolveWeights(const Umt5Options& options, const WeightMap& named) {
 // One forward: what all its layers share.
 class Forward {
  public:
+  // Computes where `mask` lies; weights from elsewhere are brought there a layer at a time.
   Forward(const Umt5Options& options, const Umt5Weights& weights, const at::Tensor& mask)
-      : options_(options), weights_(weights) {
+      : options_(options), weights_(weights), device_(mask.device()) {
     const at::Tensor& embedding = weights.embedding;
-    buckets_ = Buckets(mask.size(1), options, embedding.device());
+    buckets_ = Buckets(mask.size(1), options, device_);
     // [B, 1, 1, L]: added to the scores of keys that are no tokens.
     const double lowest = LowestOf(embedding.scalar_type());
-    key_bias_ = at::zeros(mask.sizes(), embedding.options())
+    key_bias_ = at::zeros(mask.sizes(), embedding.options().device(device_))
                     .masked_fill(mask.logical_not(), lowest)
                     .unsqueeze(1)
                     .unsqueeze(1);
@@ -124,15 +125,24 @@ class Forward {
 
   // [B, L] int64 -> [B, L, D]
   at::Tensor Run(const at::Tensor& token_ids) const {
-    at::Tensor x = at::embedding(weights_.embedding, token_ids);
-    for (const Umt5Weights::Block& block : weights_.blocks) {
+    const at::Tensor ids = token_ids.to(weights_.embedding.device());
+    at::Tensor x = at::embedding(weights_.embedding, ids).to(device_);
+    for (const Umt5Weights::Block& stored : weights_.blocks) {
+      const Umt5Weights::Block block = Here(stored);
       x = Bounded(x + Attention(block, RmsNorm(x, block.norm1, options_.eps)));
       x = Bounded(x + FeedForward(block, RmsNorm(x, block.norm2, options_.eps)));
     }
-    return RmsNorm(x, weights_.norm, options_.eps);
+    return RmsNorm(x, weights_.norm.to(device_), options_.eps);
   }
 
  private:
+  Umt5Weights::Block Here(Umt5Weights::Block block) const {
+    for (at::Tensor* weight : {&block.norm1, &block.query, &block.key, &block.value, &block.out,
+                               &block.position, &block.norm2, &block.gate, &block.up, &block.down})
+      *weight = weight->to(device_);
+    return block;
+  }
+
   static double LowestOf(at::ScalarType dtype) {
     switch (dtype) {
       case at::kHalf:
@@ -173,6 +183,7 @@ class Forward {
 
   const Umt5Options& options_;
   const Umt5Weights& weights_;
+  c10::Device device_;
   at::Tensor buckets_;
   at::Tensor key_bias_;
 };
@@ -251,11 +262,12 @@ at::Tensor Umt5Forward(const Umt5Options& options, const WeightMap& weights,
 }
 
 Umt5Encoder::Umt5Encoder(const Umt5Options& options, Loader load, Tokenizer tokenizer,
-                         int64_t max_tokens)
+                         int64_t max_tokens, std::optional<c10::Device> device)
     : options_(options),
       load_(std::move(load)),
       tokenizer_(std::move(tokenizer)),
-      max_tokens_(max_tokens) {
+      max_tokens_(max_tokens),
+      device_(device) {
   options.Validate();
   if (tokenizer_.vocab_size() > options.vocab_size) {
     throw ConfigError({.where = "the tokenizer",
@@ -302,7 +314,7 @@ at::Tensor Umt5Encoder::Encode(const std::string& prompt) const {
   at::Tensor rows = at::zeros({max_tokens_, options_.dim}, at::kFloat);
   if (count == 0) return rows;
   const std::shared_ptr<const Umt5Weights> weights = Weights();
-  const c10::Device device = weights->embedding.device();
+  const c10::Device device = device_.value_or(weights->embedding.device());
   const at::Tensor tokens = at::tensor(ids, at::kLong).unsqueeze(0).to(device);
   const at::Tensor mask = at::ones_like(tokens, at::kBool);
   rows.narrow(0, 0, count).copy_(Encoded(options_, *weights, tokens, mask)[0]);

@@ -54,6 +54,21 @@ TEST(GpuBenchTest, RunsInBfloat16) {
   ExpectPositive(json::parse(result.out), {"sample_s", "plan_s"});
 }
 
+// With three layers, of which one is of eight bits.
+TEST(GpuBenchTest, RunsInEightBitsWithTheAutoencoderOnDemand) {
+  const CommandResult result =
+      RunBench({"--dtype", "fp8", "--steps", "1", "--dit.num_layers", "3", "--offload", "true"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json report = json::parse(result.out);
+  ExpectPositive(report, {"sample_s", "plan_s"});
+  ExpectPositive(report["plan_recipe"], {"denoise_s", "plan_s"});
+  ExpectPositive(report["from_bf16"], {"relative_error", "cosine"});
+  EXPECT_GT(report["from_bf16"]["cosine"], 0.98);
+  EXPECT_EQ(report["passes_per_step"], 2);
+  ExpectPositive(report["memory"], {"estimated_gib"});
+  EXPECT_TRUE(report["memory"].at("peak_gib").is_null());
+}
+
 TEST(GpuBenchTest, RefusesWrongArguments) {
   const struct {
     std::vector<std::string> words;
@@ -63,7 +78,8 @@ TEST(GpuBenchTest, RefusesWrongArguments) {
                 {{"--device", "tpu"}, "cpu, cuda or cuda:N"},
                 {{"--steps"}, "--KEY VALUE"},
                 {{"--latent_side"}, "--KEY VALUE"},
-                {{"--config", "missing.json"}, "missing.json"}};
+                {{"--config", "missing.json"}, "missing.json"},
+                {{"--dtype", "fp8"}, "dit.num_layers is 2"}};
   for (const auto& [words, message] : kCases) {
     const CommandResult result = RunBench(words);
     EXPECT_EQ(result.exit_code, 2) << words[0];

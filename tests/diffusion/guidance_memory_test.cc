@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "aim/model/dit_fp8.h"
+
 namespace aim {
 namespace {
 
@@ -23,6 +25,26 @@ TEST(ForwardBytesTest, ANarrowFeedForwardLeavesThePeakToAttention) {
   options.dim = 24;
   options.ffn_dim = 8;
   EXPECT_EQ(ForwardBytes(options, 10, 1, at::kFloat), 10 * (6 * 24 * 4 + 6 * 24 * 4));
+}
+
+// Eight bits of the large matrices of the blocks between the first and the last, and their scales.
+TEST(NetworkBytesTest, CountsWhatLiesThere) {
+  DitOptions options;
+  options.dim = 32;
+  options.ffn_dim = 64;
+  options.num_heads = 2;
+  options.num_layers = 3;
+  WeightMap weights;
+  int64_t numbers = 0;
+  for (const auto& [name, shape] : DitWeightShapes(options)) {
+    weights[name] = at::zeros(shape, at::kBFloat16);
+    numbers += weights[name].numel();
+  }
+  Dit dit(options, weights, at::kBFloat16);
+  EXPECT_EQ(NetworkBytes(dit), 2 * numbers);
+  QuantiseWeights(dit);
+  const int64_t matrices = 6 * 32 * 32 + 2 * 32 * 64, rows = 6 * 32 + 64 + 32;
+  EXPECT_EQ(NetworkBytes(dit), 2 * numbers - matrices + 4 * rows);
 }
 
 struct GuidanceRow {

@@ -5,8 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "aim/base/error.h"
+#include "aim/diffusion/guidance_memory.h"
+#include "aim/model/wan_vae.h"
 #include "aim/policy/clip_generator.h"
+#include "aim/policy/generation_memory.h"
 #include "policy/tiny_bundle.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
@@ -98,6 +103,33 @@ TEST_F(WanBundleTest, TorchNoiseTakesTheSeedPlusTheClip) {
   EXPECT_LE(Difference(both[0], generator.Run({clip}, request, Rng(9))[0]), 1e-4);
   EXPECT_LE(Difference(both[1], generator.Run({clip}, request, Rng(10))[0]), 1e-4);
   EXPECT_GT(Difference(both[0], both[1]), 1e-3);
+}
+
+// Offload leaves the network's weights alone in memory; what it reads again counts while it is
+// used.
+TEST_F(WanBundleTest, MemoryIsEstimatedByPart) {
+  LoadOptions load;
+  const Bundle bundle = LoadBundle(*folder_ / "bundle", load);
+  const auto estimate = [&](const char* mode) {
+    return EstimateGeneration(bundle, load, FindMode(mode));
+  };
+  const GenerationMemory kept = estimate("i2a"), longer = estimate("i2va");
+  load.offload = true;
+  const GenerationMemory offloaded = estimate("i2a");
+  int64_t autoencoder = 0, text = 0;
+  const BundleConfig& config = bundle.config;
+  for (const auto& [name, shape] : WanVaeWeightShapes(config.autoencoder.wan_vae))
+    autoencoder += 4 * c10::multiply_integers(shape);
+  for (const auto& [name, shape] : Umt5WeightShapes(config.text.umt5))
+    text += 4 * c10::multiply_integers(shape);
+  EXPECT_EQ(offloaded.weights, NetworkBytes(bundle.dit));
+  EXPECT_EQ(kept.weights, offloaded.weights + autoencoder + text);
+  EXPECT_EQ(kept.decoding, offloaded.decoding - autoencoder);
+  EXPECT_EQ(kept.pass, offloaded.pass);
+  EXPECT_GT(longer.pass, kept.pass);
+  EXPECT_EQ(kept.peak(), kept.weights + std::max(kept.pass, kept.decoding));
+  EXPECT_THAT(GenerationMemoryText(kept), ::testing::HasSubstr("at its peak"));
+  EXPECT_GT(PeakBytes(c10::kCPU), kept.weights);
 }
 
 TEST_F(WanBundleTest, ARangeOfGuidanceUpsideDownIsRefused) {

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "aim/model/dit_options.h"
+#include "aim/model/dit.h"
 #include "aim/recipe/sampling_options.h"
 
 namespace aim {
@@ -24,6 +24,9 @@ namespace aim {
 // batch of the same size adds.
 int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batch,
                      c10::ScalarType dtype);
+
+// Bytes that the network's weights take where they lie.
+int64_t NetworkBytes(const Dit& dit);
 
 // What decides about one batch: a branch of guidance is `num_tokens` rows of `dim` numbers, all
 // samples together.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,8 @@ class ClipGenerator {
  private:
   std::shared_ptr<const Bundle> bundle_;
   std::shared_ptr<CameraCache> cameras_ = std::make_shared<CameraCache>();
+  // Of the first clip: what was taken is said once, beside what was estimated.
+  std::shared_ptr<std::once_flag> measured_ = std::make_shared<std::once_flag>();
   bool offload_ = false;
   bool allow_untrained_ = false;
   Mode mode_;

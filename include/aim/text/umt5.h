@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,17 +81,19 @@ struct Umt5Weights;
 class Umt5Encoder : public TextEncoder {
  public:
   using Loader = std::function<WeightMap()>;
+  static constexpr int64_t kMaxTokens = 512;  // of the released models
 
   // `load` is called for the first prompt and again for the first one after ReleaseWeights; it
   // gives weights named as in Umt5WeightShapes, of one type and on one device. `max_tokens` counts
-  // </s>. Throws ConfigError for options, and for a tokenizer with more ids than the vocabulary
-  // has.
+  // </s>. Prompts are encoded on `device`, without one where the weights lie; weights that lie
+  // elsewhere are brought there a layer at a time. Throws ConfigError for options, and for a
+  // tokenizer with more ids than the vocabulary has.
   Umt5Encoder(const Umt5Options& options, Loader load, Tokenizer tokenizer,
-              int64_t max_tokens = 512);
+              int64_t max_tokens = kMaxTokens, std::optional<c10::Device> device = std::nullopt);
 
   // Keeps `weights`: ReleaseWeights has nothing to give back.
   Umt5Encoder(const Umt5Options& options, const WeightMap& weights, Tokenizer tokenizer,
-              int64_t max_tokens = 512);
+              int64_t max_tokens = kMaxTokens);
 
   at::Tensor Encode(const std::string& prompt) const override;
   std::vector<int64_t> TokenIds(const std::string& prompt) const;
@@ -111,6 +114,7 @@ class Umt5Encoder : public TextEncoder {
   Loader load_;
   Tokenizer tokenizer_;
   int64_t max_tokens_;
+  std::optional<c10::Device> device_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const Umt5Weights> weights_;
 };
