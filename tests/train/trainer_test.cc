@@ -77,6 +77,29 @@ TEST_F(TrainerTest, OneClipIsLearntToMillimetres) {
   EXPECT_EQ(errors.gripper_right, testing::kTrainerFrames - 1);
 }
 
+// A sample without its prompt is that of an empty one, whatever its neighbour has.
+TEST_F(TrainerTest, ADroppedPromptIsTheEmptyOne) {
+  const LatentCache cache = Cache();
+  at::manual_seed(1);
+  WeightMap weights = InitialDitWeights(SmallDit(), Rng(2));
+  for (auto& [name, weight] : weights) weight = weight + 0.2 * at::randn_like(weight);
+  const Dit dit(SmallDit(), weights);
+  std::vector<SampleDraw> draws(2, {.mode = &FindMode("i2va"), .noise = {0.5, 500, 1}});
+  EncodedBatch batch = cache.Get({0, 1});
+  draws[1].drop_text = true;
+  const auto losses = [&] {
+    return SampleLosses(dit, QuickTraining(), draws, batch, text_.Encode("")).detach();
+  };
+  const at::Tensor dropped = losses();
+  draws[1].drop_text = false;
+  const at::Tensor kept = losses();
+  batch.text = batch.text.clone();
+  batch.text[1].copy_(text_.Encode(""));
+  EXPECT_TRUE(at::equal(losses(), dropped));
+  EXPECT_TRUE(at::equal(kept[0], dropped[0]));
+  EXPECT_FALSE(at::equal(kept[1], dropped[1]));
+}
+
 TEST_F(TrainerTest, ResumingGivesTheSameBits) {
   const LatentCache cache = Cache();
   for (const auto& optimizer : WordsOf(OptimizerKind{})) {
