@@ -244,6 +244,7 @@ class Bench {
     const aim::Dit dit(options, leaves, Dtype());
     const at::Tensor null_text =
         at::zeros({cache.GetStored({0}, false).text.size(1), options.text_dim}).to(device_.device);
+    at::globalContext().setSDPUseCuDNN(false);  // as the trainer has it, of sizes that change
     Passes passes;
     for (const aim::Microbatch& draws : plan.microbatches) {
       std::vector<int64_t> clips;
@@ -258,6 +259,7 @@ class Bench {
       passes.backward_s += accelerator_.Seconds(
           [&] { torch::autograd::grad({losses.sum()}, list, {}, false, false, true); });
     }
+    at::globalContext().setSDPUseCuDNN(true);
     return passes;
   }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <limits>
 #include <memory>
@@ -143,6 +144,25 @@ TEST_F(QueuedTrainingTest, NoNumberIsReadInAPass) {
   static_cast<void>(batch.text.sum().item<float>());
   EXPECT_EQ(num_reads, 1);
   at::removeCallback(handle);
+}
+
+// The choice of attention is the caller's again, however a step ends.
+TEST_F(QueuedTrainingTest, AttentionIsChosenForTheStepAlone) {
+  Trainer trainer = MakeTrainer(QuickTraining(), {}, kQueued);
+  std::vector<bool> within;
+  static std::vector<bool>* seen = nullptr;
+  seen = &within;
+  const at::CallbackHandle handle = at::addGlobalCallback(at::RecordFunctionCallback(
+      [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+        if (std::string_view(function.name()) == "aten::mm")
+          seen->push_back(at::globalContext().userEnabledCuDNNSDP());
+        return nullptr;
+      }));
+  Run(trainer, 1);
+  at::removeCallback(handle);
+  ASSERT_FALSE(within.empty());
+  EXPECT_TRUE(std::ranges::none_of(within, [](bool enabled) { return enabled; }));
+  EXPECT_TRUE(at::globalContext().userEnabledCuDNNSDP());
 }
 
 // A checkpoint of the one goes on in the other, in both directions, as one run.
