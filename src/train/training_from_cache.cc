@@ -12,11 +12,9 @@ namespace {
 // The encoders that a cache was made with.
 void TakeEncoders(const std::filesystem::path& model, const BundleConfig& config,
                   const RunContext& run, TrainingSetup& setup) {
-  const LoadOptions load = EncoderLoad(run);
   setup.initial_bundle = model;
   setup.config = config;
-  setup.autoencoder = LoadAutoencoder(model, config, load);
-  setup.text = LoadTextEncoder(model, config, load);
+  LoadEncoders(model, config, run, setup);
 }
 
 // Pictures as the autoencoder makes them of the clip's latents [V, 2, C, F, h, w].

@@ -148,37 +148,35 @@ void PrepareRun(const TrainRunOptions& options, const std::string& data_content,
   KeepSettings(run.out() / "settings.json", settings);
 }
 
-LoadOptions EncoderLoad(const RunContext& run) {
+void LoadEncoders(const std::filesystem::path& bundle, const BundleConfig& config,
+                  const RunContext& run, TrainingSetup& setup) {
   LoadOptions load;
   load.device = ParseDevice(run.device());
   load.offload = true;
-  return load;
+  setup.autoencoder = LoadAutoencoder(bundle, config, load);
+  if (!load.device.is_cpu()) load.dtype = at::kBFloat16;  // as released; in float32 UMT5 is 22 GB
+  setup.text = LoadTextEncoder(bundle, config, load);
 }
 
 void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {
-  const LoadOptions load = EncoderLoad(run);
-  Bundle bundle;
-  bundle.config = LoadBundleConfig(options.init);
-  bundle.dit = LoadDit(options.init, bundle.config);
-  bundle.autoencoder = LoadAutoencoder(options.init, bundle.config, load);
-  bundle.text = LoadTextEncoder(options.init, bundle.config, load);
+  const BundleConfig config = LoadBundleConfig(options.init);
+  const Dit dit = LoadDit(options.init, config);
   DitOptions asked = options.dit;
-  if (bundle.config.dit.camera.mode == CameraMode::kNone) asked.camera = {};  // see AddCameras
-  RequireSame(asked, bundle.config.dit, "dit", options.init);
-  RequireSame(options.autoencoder, bundle.config.autoencoder.pca, "autoencoder", options.init);
-  RequireSame(options.text, bundle.config.text.hashed_words, "text", options.init);
-  RequireSameFrames(options, bundle.config.num_frames);
+  if (config.dit.camera.mode == CameraMode::kNone) asked.camera = {};  // see AddCameras
+  RequireSame(asked, config.dit, "dit", options.init);
+  RequireSame(options.autoencoder, config.autoencoder.pca, "autoencoder", options.init);
+  RequireSame(options.text, config.text.hashed_words, "text", options.init);
+  RequireSameFrames(options, config.num_frames);
   setup.initial_bundle = options.init;
-  setup.config = bundle.config;
-  setup.initial_weights = bundle.dit.NamedWeights();
+  setup.config = config;
+  setup.initial_weights = dit.NamedWeights();
   for (auto& [name, weight] : setup.initial_weights) weight = weight.clone();  // not the file's
   AddCameras(options, run, setup);
   const bool is_adapter_alone = options.train.lora.rank > 0 && options.train.trained.empty();
-  setup.changes_network = !is_adapter_alone || !bundle.config.adapter.empty() ||
-                          setup.config.dit.camera.mode != bundle.config.dit.camera.mode;
+  setup.changes_network = !is_adapter_alone || !config.adapter.empty() ||
+                          setup.config.dit.camera.mode != config.dit.camera.mode;
   if (!setup.changes_network) RequireNewName(options.train.lora_name, options.init);
-  setup.autoencoder = std::move(bundle.autoencoder);
-  setup.text = std::move(bundle.text);
+  LoadEncoders(options.init, config, run, setup);
 }
 
 void TakeNewNetwork(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {

@@ -57,9 +57,10 @@ std::filesystem::path CachePath(const TrainRunOptions& options, const RunContext
 // out. A run that is resumed must have the same. Throws ConfigError naming what differs.
 void PrepareRun(const TrainRunOptions& options, const std::string& data_content, RunContext& run);
 
-// Encoders are on the device of the run. While the network is trained, it has the memory of large
-// ones.
-LoadOptions EncoderLoad(const RunContext& run);
+// Those of a bundle, on the device of the run. While the network is trained, it has the memory of
+// large ones.
+void LoadEncoders(const std::filesystem::path& bundle, const BundleConfig& config,
+                  const RunContext& run, TrainingSetup& setup);
 
 // What both do alike: everything of the bundle options.init, and a new network of the options.
 void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup);
