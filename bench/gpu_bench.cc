@@ -136,7 +136,8 @@ class Bench {
         .height = options_.latent_side * options_.vae.spatial_factor(),
         .width = options_.latent_side * options_.vae.spatial_factor()};
     const int64_t decoding = aim::WanVaeDecodeBytes(options_.vae, {}, segment, dtype);
-    const int64_t denoising = aim::ForwardBytes(options_.dit, num_tokens, 1, dtype);
+    const int64_t denoising = aim::ForwardBytes(options_.dit, num_tokens, 1, dtype) +
+                              2 * aim::TextContextBytes(options_.dit, options_.text_length, dtype);
     const int64_t estimated = aim::NetworkBytes(dit_) + std::max(denoising, decoding);
     accelerator_.Forget();
     Denoise(job, 2, kGuidance);

@@ -19,6 +19,11 @@ int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batc
   return batch * num_tokens * of_token;
 }
 
+int64_t TextContextBytes(const DitOptions& options, int64_t num_keys, c10::ScalarType dtype) {
+  const int64_t numbers = int64_t{2} * options.num_layers * num_keys * options.dim;
+  return numbers * static_cast<int64_t>(c10::elementSize(dtype));
+}
+
 int64_t NetworkBytes(const Dit& dit) {
   size_t bytes = 0;
   for (const auto& [name, weight] : dit.NamedWeights()) bytes += weight.nbytes();

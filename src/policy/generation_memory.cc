@@ -42,7 +42,8 @@ GenerationMemory EstimateGeneration(const Bundle& bundle, const LoadOptions& loa
   const int64_t vae_weights = NumBytes(WanVaeWeightShapes(vae), load.dtype);
   GenerationMemory memory;
   memory.weights = NetworkBytes(bundle.dit);
-  memory.pass = ForwardBytes(config.dit, NumTokens(config, mode), 1, load.dtype);
+  memory.pass = ForwardBytes(config.dit, NumTokens(config, mode), 1, load.dtype) +
+                2 * TextContextBytes(config.dit, Umt5Encoder::kMaxTokens, load.dtype);
   const WanVaeRunOptions run = FitWanVaeRun(vae, load.vae, extent, load.dtype);
   memory.decoding = WanVaeDecodeBytes(vae, run, extent, load.dtype);
   if (load.offload) return memory;

@@ -27,6 +27,14 @@ TEST(ForwardBytesTest, ANarrowFeedForwardLeavesThePeakToAttention) {
   EXPECT_EQ(ForwardBytes(options, 10, 1, at::kFloat), 10 * (6 * 24 * 4 + 6 * 24 * 4));
 }
 
+// By hand: keys and values of 30 blocks, 512 rows of 3072 numbers of 2 bytes.
+TEST(TextContextBytesTest, OfTheReleasedNetwork) {
+  DitOptions options;
+  options.dim = 3072;
+  options.num_layers = 30;
+  EXPECT_EQ(TextContextBytes(options, 512, at::kBFloat16), int64_t{2} * 30 * 512 * 3072 * 2);
+}
+
 // Eight bits of the large matrices of the blocks between the first and the last, and their scales.
 TEST(NetworkBytesTest, CountsWhatLiesThere) {
   DitOptions options;

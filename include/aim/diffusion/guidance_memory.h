@@ -25,6 +25,9 @@ namespace aim {
 int64_t ForwardBytes(const DitOptions& options, int64_t num_tokens, int64_t batch,
                      c10::ScalarType dtype);
 
+// Bytes of the keys and values that one branch of guidance makes of `num_keys` rows of text.
+int64_t TextContextBytes(const DitOptions& options, int64_t num_keys, c10::ScalarType dtype);
+
 // Bytes that the network's weights take where they lie.
 int64_t NetworkBytes(const Dit& dit);
 

@@ -13,7 +13,8 @@ namespace aim {
 // follow each other, so that the larger one counts.
 struct GenerationMemory {
   int64_t weights = 0;  // that stay: the network, without offload also autoencoder and text encoder
-  int64_t pass = 0;     // one branch of guidance: `guidance_mode auto` adds a second if it fits
+  int64_t pass =
+      0;  // one branch of guidance, text of both: `guidance_mode auto` adds a second if it fits
   int64_t decoding = 0;  // with the autoencoder's weights where these do not stay
 
   int64_t peak() const;
