@@ -1,5 +1,6 @@
 // What a trainer does where steps go into the queue of a device: TrainingDevice.
 #include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -125,6 +126,9 @@ StepReport Trainer::StepQueued(const LatentCache& cache, Comm& comm, bool asked_
     for (size_t i = 0; i < plan.microbatches.size(); ++i)
       SumQueued(plan, i, dit, leaves, feed_->BatchOf(step, i), losses);
   }
+  // What it still computes is no waiting for other ranks.
+  if (comm.size() > 1 && !device_.device.is_cpu())
+    at::accelerator::synchronizeDevice(device_.device.index());
   comm.SumInPlace(sums_);
   losses.push_back(NormOf(sums_));
   FetchLosses(plan, losses, comm, asked_to_stop, report);

@@ -1,6 +1,7 @@
 #include "aim/train/training_device.h"
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <c10/core/AllocatorConfig.h>
 
 #include <cstdlib>
@@ -31,7 +32,9 @@ TrainingDevice ParseTrainingDevice(const std::string& text, const std::optional<
                          .expected = "cuda: each rank has a GPU of its own",
                          .fix = "CUDA_VISIBLE_DEVICES says which there are"});
     }
-    device = ParseDevice(text + ":" + std::to_string(launch->local_rank));
+    // A launcher may show each rank its own GPU alone.
+    const bool is_alone = at::accelerator::deviceCount() == 1 && launch->local_size > 1;
+    if (!is_alone) device = ParseDevice(text + ":" + std::to_string(launch->local_rank));
   }
   if (!device.is_cpu()) {
     LetSegmentsGrow();

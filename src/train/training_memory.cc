@@ -32,6 +32,12 @@ struct Kept {
 
 int64_t SizeOf(at::ScalarType dtype) { return static_cast<int64_t>(c10::elementSize(dtype)); }
 
+// Of one device: the ranks of a host share its memory, and have a GPU each.
+int64_t NeedOf(const TrainingMemory& memory, const TrainingRanks& ranks,
+               const TrainingDevice& device) {
+  return memory.total() * (device.is_queued ? 1 : ranks.local_size);
+}
+
 // "train.num_workers = 1 takes 512 GiB, ...": what to ask for instead.
 std::string Alternatives(const DitOptions& dit, const TrainOptions& options,
                          const SampleSize& sample, const TrainingRanks& ranks,
@@ -40,13 +46,13 @@ std::string Alternatives(const DitOptions& dit, const TrainOptions& options,
   const auto add = [&](const std::string& what, const auto& change) {
     TrainOptions other = options;
     change(other);
-    const int64_t bytes =
-        EstimateMemory(dit, other, sample, ranks, device).total() * ranks.local_size;
-    if (bytes < EstimateMemory(dit, options, sample, ranks, device).total() * ranks.local_size)
+    const int64_t bytes = NeedOf(EstimateMemory(dit, other, sample, ranks, device), ranks, device);
+    if (bytes < NeedOf(EstimateMemory(dit, options, sample, ranks, device), ranks, device))
       texts.push_back(what + " takes " + MemoryText(bytes));
   };
   add("train.num_workers = 1", [](TrainOptions& other) { other.num_workers = 1; });
-  if (ranks.size > 1) add("train.zero = 2", [](TrainOptions& other) { other.zero = 2; });
+  if (ranks.size > 1 && !device.is_queued)
+    add("train.zero = 2", [](TrainOptions& other) { other.zero = 2; });
   add("train.gradient_checkpointing = true",
       [](TrainOptions& other) { other.gradient_checkpointing = true; });
   add("train.microbatch = 1", [](TrainOptions& other) { other.microbatch = 1; });
@@ -153,8 +159,9 @@ TrainingMemory EstimateMemory(const DitOptions& dit, const TrainOptions& options
   memory.moments = most.moments;
   if (is_divided) {
     memory.shipped = memory.num_trained * kFloat;
-  } else if (options.async_save && !device.is_queued) {
-    memory.saving = memory.num_trained * kFloat + memory.averages + memory.moments;
+  } else if (options.async_save) {
+    (device.is_queued ? memory.pinned : memory.saving) =
+        memory.num_trained * kFloat + memory.averages + memory.moments;
   }
   const int64_t num_summed = is_divided && options.zero == 2 ? most.numbers : memory.num_trained;
   const at::ScalarType of_sums =
@@ -173,7 +180,8 @@ nlohmann::json ToJson(const TrainingMemory& memory) {
           {"weights_bytes", memory.weights},   {"averages_bytes", memory.averages},
           {"moments_bytes", memory.moments},   {"gradients_bytes", memory.gradients},
           {"saving_bytes", memory.saving},     {"activations_bytes", memory.activations},
-          {"shipped_bytes", memory.shipped},   {"total_bytes", memory.total()}};
+          {"shipped_bytes", memory.shipped},   {"pinned_bytes", memory.pinned},
+          {"total_bytes", memory.total()}};
 }
 
 void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
@@ -182,8 +190,12 @@ void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
   const TrainingMemory memory = EstimateMemory(dit, options, sample, ranks, device);
   const std::string where =
       PartsText(memory, ranks) + (device.device.is_cpu() ? "" : " on " + device.device.str());
-  CheckMemory(memory.total() * ranks.local_size - held, where,
+  CheckMemory(NeedOf(memory, ranks, device) - held, where,
               Alternatives(dit, options, sample, ranks, device), FreeMemoryBytes(device.device));
+  if (memory.pinned == 0) return;
+  CheckMemory(memory.pinned * ranks.local_size,
+              "the copy in host memory that checkpoints are made of",
+              "train.async_save = false takes none");
 }
 
 int64_t PeakBytes(const TrainingDevice& device) {

@@ -60,6 +60,11 @@ TEST(TrainingMemoryTest, EachOptionHasItsPrice) {
   EXPECT_EQ(estimate([](TrainOptions& o) { o.more_ema = {0.9, 0.9999}; }).averages, 12 * count);
   EXPECT_EQ(estimate([](TrainOptions& o) { o.num_workers = 3; }).gradients, (4 + 3 * 4) * count);
   EXPECT_EQ(estimate([](TrainOptions& o) { o.async_save = true; }).saving, (4 + 4 + 8) * count);
+  TrainOptions saved = InFloat32(1);
+  saved.async_save = true;
+  const TrainingMemory queued = EstimateMemory(Released(), saved, {}, {}, {.is_queued = true});
+  EXPECT_EQ(queued.saving, 0);
+  EXPECT_EQ(queued.pinned, (4 + 4 + 8) * count);
   const TrainingMemory muon = estimate([](TrainOptions& o) { o.optimizer = OptimizerKind::kMuon; });
   EXPECT_LT(muon.moments, 0.6 * 8 * static_cast<double>(count));
   const TrainingMemory bf16 = estimate([](TrainOptions& o) { o.dtype = ComputeDtype::kBf16; });

@@ -45,6 +45,8 @@ struct TrainingMemory {
   int64_t activations = 0;  // of the samples that are worked on at the same time, about
   int64_t shipped = 0;      // of divided ranks all averages, which rank 0 has between steps
 
+  int64_t pinned = 0;       // in host memory, of a queued device: that copy
+
   int64_t total() const {
     return weights + moments + saving + std::max(averages + gradients + activations, shipped);
   }
