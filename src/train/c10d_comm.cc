@@ -106,9 +106,9 @@ std::string HostName() {
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown host";
 }
 
-class GlooComm : public Comm {
+class C10dComm : public Comm {
  public:
-  explicit GlooComm(Launch launch) : launch_(std::move(launch)) {
+  explicit C10dComm(Launch launch) : launch_(std::move(launch)) {
     try {
       const auto options = c10d::ProcessGroupGloo::Options::create(kMeeting);
       options->devices.push_back(DeviceFor(launch_));
@@ -134,7 +134,7 @@ class GlooComm : public Comm {
     }
   }
   // What waits for a rank that is lost would be waited for.
-  ~GlooComm() override {
+  ~C10dComm() override {
     if (heartbeat_->Lost().empty()) return;
     (void)group_.release();
     (void)device_group_.release();
@@ -345,7 +345,7 @@ std::unique_ptr<Comm> MeetRanks(const Launch& launch, c10::Device device) {
   // c10d's warnings about a lost connection, each with its stack, say less than the end's sentence.
   if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = kC10dErrors;
   const PlainSignals plain;  // nothing is begun that would have to be ended
-  return std::make_unique<GlooComm>(launch);
+  return std::make_unique<C10dComm>(launch);
 }
 
 }  // namespace aim
