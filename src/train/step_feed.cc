@@ -1,6 +1,7 @@
 #include "train/step_feed.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <numeric>
@@ -70,7 +71,10 @@ StepFeed::Step StepFeed::Take(int64_t train_step) {
   Step step;
   if (next_.valid()) step = next_.get();
   if (train_step != std::exchange(next_step_, train_step + 1)) step = Prepare(train_step);
-  next_ = std::async(std::launch::async, [this, next = next_step_] { return Prepare(next); });
+  next_ = std::async(std::launch::async, [this, next = next_step_] {
+    at::set_num_threads(1);  // else a team of threads would be made each step
+    return Prepare(next);
+  });
   return step;
 }
 
