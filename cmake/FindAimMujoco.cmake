@@ -1,8 +1,7 @@
-# Target mujoco::mujoco from the PyPI wheel, and EGL for headless rendering. Where AIM_DEPS has a
-# folder sim (scripts/gpu_check --prepare), all of it is taken from there.
-set(AIM_SIM "")
-if(AIM_DEPS AND EXISTS "${AIM_DEPS}/sim/mujoco")
-  set(AIM_SIM "${AIM_DEPS}/sim")
+# Target mujoco::mujoco from the PyPI wheel, and EGL for headless rendering; or both from a folder that
+# scripts/gpu_train unpacks.
+set(AIM_SIM "" CACHE PATH "Folder with MuJoCo, the robot's model and EGL (sim.tar.xz of scripts/gpu_check --prepare)")
+if(AIM_SIM)
   set(AIM_MUJOCO_ROOT "${AIM_SIM}/mujoco")
 else()
   file(GLOB AIM_MUJOCO_ROOT "${AIM_PYTHON_ROOT}/lib/python3*/site-packages/mujoco")

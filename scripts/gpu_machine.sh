@@ -74,16 +74,20 @@ prepare() {
   say "$deps holds $(du -sh "$deps" | cut -f1)"
 }
 
-# Unpacks the simulator of .gpu-deps, once.
+# Unpacks the simulator of .gpu-deps into $build/sim, once: it would not travel unpacked. Sets sim, to
+# nothing where there is none.
 unpack_simulator() {
+  sim=""
   [ -e "$deps/sim.tar.xz" ] || return 0
-  if [ -d "$deps/sim" ] && [ ! "$deps/sim.tar.xz" -nt "$deps/sim" ]; then return 0; fi
-  rm -rf "$deps/sim" "$deps/sim.new"
-  mkdir "$deps/sim.new"
-  tar -C "$deps/sim.new" -xf "$deps/sim.tar.xz" 2> /dev/null ||  # no xz here
-    "$python" -m tarfile -e "$deps/sim.tar.xz" "$deps/sim.new"
-  mv "$deps/sim.new" "$deps/sim"
-  touch "$deps/sim"
+  mkdir -p "$build"
+  sim=$(realpath "$build")/sim
+  if [ -d "$sim" ] && [ ! "$deps/sim.tar.xz" -nt "$sim" ]; then return 0; fi
+  rm -rf "$sim" "$sim.new"
+  mkdir "$sim.new"
+  tar -C "$sim.new" -xf "$deps/sim.tar.xz" 2> /dev/null ||  # no xz here
+    "$python" -m tarfile -e "$deps/sim.tar.xz" "$sim.new"
+  touch "$sim.new"
+  mv "$sim.new" "$sim"
 }
 
 # --- The compiler ---
