@@ -104,7 +104,7 @@ TEST_P(DitFp8Test, ForwardIsNearThatOfBfloat16) {
   EXPECT_EQ(got.scalar_type(), at::kFloat);
   const double error =
       ((got - expected).square().mean().sqrt() / expected.square().mean().sqrt()).item<double>();
-  EXPECT_LT(error, 0.15);
+  EXPECT_LT(error, 0.03);
   EXPECT_GT(error, 0.001);
 }
 
