@@ -7,7 +7,9 @@
 #include <string>
 
 #include "aim/base/error.h"
+#include "aim/base/rng.h"
 #include "aim/base/run_context.h"
+#include "aim/bundle/adapter.h"
 #include "aim/bundle/bundle.h"
 #include "aim/bundle/convert.h"
 #include "aim/bundle/inspect.h"
@@ -86,6 +88,29 @@ TEST(ScaledBundleTest, IsReadInEveryType) {
     EXPECT_TRUE(
         (error <= at::maximum(plain.at(name).abs() * 0.07, largest * 1e-5)).all().item<bool>());
     EXPECT_TRUE(at::equal(got.at(kept), plain.at(kept).to(dtype)));
+  }
+}
+
+// An adapter is added before, to what is stored, in eight bits or more.
+TEST(ScaledBundleTest, AnAdapterIsAddedBeforeQuantising) {
+  const TemporaryFolder folder;
+  WriteScaledBundle(folder / "scaled");
+  const BundleConfig config = LoadBundleConfig(Tiny());
+  Lora lora = InitialLora(config.dit, {.rank = 2}, Rng(1));
+  at::manual_seed(2);
+  for (auto& [factor, weight] : lora.weights) weight = at::randn_like(weight) * 0.1;
+  WriteAdapter(folder / "adapter", lora);
+  const std::string name = "blocks.2.ffn.0.weight";
+  for (const fs::path& bundle : {Tiny(), folder / "scaled"}) {
+    const at::Tensor plain = LoadDit(bundle, config).NamedWeights().at(name);
+    LoadOptions options = In(at::kBFloat16, true);
+    options.adapter = (folder / "adapter").string();
+    const Dit changed = LoadDit(bundle, config, options);
+    const ScaledRows expected = QuantiseRows(MergedWeight(name, plain, lora));
+    const LinearWeights& got = changed.weights.blocks[2].ffn_up;
+    EXPECT_TRUE(SameBits(got.weight, expected.values)) << bundle;
+    EXPECT_TRUE(SameBits(got.scale, expected.scale)) << bundle;
+    EXPECT_FALSE(SameBits(got.weight, QuantiseRows(plain).values)) << bundle;
   }
 }
 
