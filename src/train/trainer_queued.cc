@@ -74,7 +74,11 @@ void Trainer::SumQueued(const StepPlan& plan, size_t microbatch, const Dit& dit,
     defined.push_back(gradients[i]);
   }
   const c10::NoGradGuard no_grad;
-  at::_foreach_add_(sums, defined);
+  if (microbatch == 0) {
+    at::_foreach_copy_(sums, defined);  // of bfloat16 as well in a few launches
+  } else {
+    at::_foreach_add_(sums, defined);
+  }
 }
 
 void Trainer::UpdateAveragesQueued() {
