@@ -153,7 +153,6 @@ class Bench {
     } catch (const c10::OutOfMemoryError&) {
       part["failed"] = "out of memory";
     }
-    part["peak_gib"] = accelerator_.PeakGib();
     return part;
   }
 
@@ -203,6 +202,7 @@ class Bench {
       for (int i = 0; i < num_steps; ++i) wait_s += trainer.Step(cache, alone).data_s;
     });
     part["data_wait"] = wait_s / seconds;
+    part["peak_gib"] = accelerator_.PeakGib();  // of steps alone
     return seconds / num_steps;
   }
 
@@ -244,7 +244,7 @@ class Bench {
     const aim::Dit dit(options, leaves, Dtype());
     const at::Tensor null_text =
         at::zeros({cache.GetStored({0}, false).text.size(1), options.text_dim}).to(device_.device);
-    at::globalContext().setSDPUseCuDNN(false);  // as the trainer has it, of sizes that change
+    const aim::AttentionOfAnySize attention(train);  // as the trainer has it
     Passes passes;
     for (const aim::Microbatch& draws : plan.microbatches) {
       std::vector<int64_t> clips;
@@ -255,11 +255,11 @@ class Bench {
       at::Tensor losses;
       const auto forward = [&] { losses = aim::SampleLosses(dit, train, draws, batch, null_text); };
       forward();
+      losses.reset();  // with its graph: one is alive at a time
       passes.forward_s += accelerator_.Seconds(forward);
       passes.backward_s += accelerator_.Seconds(
           [&] { torch::autograd::grad({losses.sum()}, list, {}, false, false, true); });
     }
-    at::globalContext().setSDPUseCuDNN(true);
     return passes;
   }
 

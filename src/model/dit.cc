@@ -12,6 +12,7 @@
 #include "aim/kernels/rounded_ops.h"
 #include "aim/kernels/rows.h"
 #include "aim/kernels/scaled_rows.h"
+#include "aim/tensor/device.h"
 #include "aim/tensor/shape.h"
 #include "model/dit_context.h"
 #include "model/dit_embedding.h"
@@ -102,16 +103,13 @@ void EmbedTime(const Dit& dit, const at::Tensor& timestep, DitState& state) {
   rows.resize(std::max(rows.size(), static_cast<size_t>(std::min<int64_t>(timestep.numel(), 16))));
   const c10::Device device = state.tokens.device();
   const at::Tensor sinusoid =
-      TimeSinusoid(at::tensor(rows).to(device, /*non_blocking=*/true).to(dtype),
-                   dit.options.freq_dim)
-          .to(dtype);
+      TimeSinusoid(CopyQueued(at::tensor(rows), device).to(dtype), dit.options.freq_dim).to(dtype);
   const at::Tensor e = Linear(sinusoid, dit.weights.time_first, dtype);
   state.time_head = Linear(at::silu(e), dit.weights.time_second, dtype);
   state.time_blocks = Linear(at::silu(state.time_head), dit.weights.time_projection, dtype)
                           .view({-1, 6, dit.options.dim});
-  state.time_rows = at::tensor(distinct.index)
-                        .view({timestep.size(0), distinct.groups})
-                        .to(device, /*non_blocking=*/true);
+  state.time_rows =
+      CopyQueued(at::tensor(distinct.index).view({timestep.size(0), distinct.groups}), device);
 }
 
 // Rows [U, dim] as the modulation of each group: [B, G, dim]. The gradient of `index` would sort on
@@ -323,9 +321,7 @@ DitContext PrepareWithoutCamera(const Dit& dit, const CanvasLayout& layout,
   DitContext context;
   context.layout = layout;
   const at::Tensor angles = RopeAngles(layout, options.head_dim(), options.patch);
-  const auto move = [&](const at::Tensor& made) {  // a copy that is waited for stops a GPU's queue
-    return made.to(text.device(), /*non_blocking=*/true);
-  };
+  const auto move = [&](const at::Tensor& made) { return CopyQueued(made, text.device()); };
   context.rope_cos = move(angles.cos().to(at::kFloat));
   context.rope_sin = move(angles.sin().to(at::kFloat));
   if (options.segment_embeddings > 0) context.segment_rows = move(at::tensor(layout.segment_ids));

@@ -52,4 +52,8 @@ c10::Device ParseDevice(const std::string& text, const std::string& where) {
   return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
+at::Tensor CopyQueued(const at::Tensor& made, c10::Device device) {
+  return device.is_cuda() ? made.pin_memory().to(device, /*non_blocking=*/true) : made.to(device);
+}
+
 }  // namespace aim

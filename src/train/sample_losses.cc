@@ -2,6 +2,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "aim/model/recomputed_blocks.h"
+#include "aim/tensor/device.h"
 #include "aim/train/trainer.h"
 
 namespace aim {
@@ -69,11 +70,9 @@ DrawnNumbers ColumnsOf(const at::Tensor& table) {
 }
 
 at::Tensor TableOf(const Dit& dit, const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
-                   int64_t num_frames, bool is_pinned) {
+                   int64_t num_frames) {
   const auto count = static_cast<int64_t>(draws.size());
-  const at::Tensor table =
-      at::empty({count, num_frames + kNumColumns},
-                at::TensorOptions().dtype(at::kFloat).pinned_memory(is_pinned));
+  const at::Tensor table = at::empty({count, num_frames + kNumColumns}, at::kFloat);
   auto* row = table.data_ptr<float>();
   for (const SampleDraw& draw : draws) {
     for (const bool given : PlanOf(dit, draw, batch).given) *row++ = given ? 1.0f : 0.0f;
@@ -92,9 +91,9 @@ at::Tensor SampleLosses(const Dit& dit, const TrainOptions& options,
                         const std::vector<SampleDraw>& draws, const EncodedBatch& batch,
                         const at::Tensor& null_text, bool draws_on_cpu) {
   const c10::Device device = batch.latents.device();
-  const auto move = [&](const at::Tensor& made) { return made.to(device, /*non_blocking=*/true); };
+  const auto move = [&](const at::Tensor& made) { return CopyQueued(made, device); };
   const CanvasPlan plan = PlanOf(dit, draws.front(), batch);
-  const at::Tensor table = TableOf(dit, draws, batch, plan.num_frames(), device.is_cuda());
+  const at::Tensor table = TableOf(dit, draws, batch, plan.num_frames());
   const DrawnNumbers drawn = ColumnsOf(move(table));
   const DrawnNumbers host = ColumnsOf(table);
   const at::Tensor clean = GatherCanvas(plan, batch.latents).to(at::kFloat);

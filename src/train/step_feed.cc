@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "aim/tensor/device.h"
+
 namespace aim {
 namespace {
 
@@ -84,7 +86,7 @@ EncodedBatch StepFeed::BatchOf(const Step& step, size_t microbatch) const {
                 [&](const at::Tensor& x) { return x.to(device_, /*non_blocking=*/true); });
   }
   const at::Tensor clips =
-      at::tensor(ClipsOf(step.plan.microbatches[microbatch])).to(device_, /*non_blocking=*/true);
+      CopyQueued(at::tensor(ClipsOf(step.plan.microbatches[microbatch])), device_);
   return Each(all_, [&](const at::Tensor& x) { return x.index_select(0, clips); });
 }
 

@@ -23,23 +23,6 @@ at::Tensor NormOf(const std::vector<at::Tensor>& tensors) {
   return at::stack(at::_foreach_norm(tensors)).to(at::kDouble).norm().view({1});
 }
 
-// Microbatches have other sizes each step, and for each that it has not met cuDNN's attention makes
-// a plan, which takes longer than the step. Blocks are computed again within the backward pass: it
-// stays so until the end.
-class AttentionOfAnySize {
- public:
-  explicit AttentionOfAnySize(const TrainOptions& options)
-      : was_enabled_(at::globalContext().userEnabledCuDNNSDP()) {
-    if (options.microbatch > 1) at::globalContext().setSDPUseCuDNN(false);
-  }
-  ~AttentionOfAnySize() { at::globalContext().setSDPUseCuDNN(was_enabled_); }
-  AttentionOfAnySize(const AttentionOfAnySize&) = delete;
-  AttentionOfAnySize& operator=(const AttentionOfAnySize&) = delete;
-
- private:
-  bool was_enabled_;
-};
-
 }  // namespace
 
 // Clips stay on the device if nine tenths of what is free hold them beside a step.

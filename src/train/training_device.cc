@@ -65,4 +65,11 @@ void RequireQueueable(const TrainOptions& options) {
   }
 }
 
+AttentionOfAnySize::AttentionOfAnySize(const TrainOptions& options)
+    : was_enabled_(at::globalContext().userEnabledCuDNNSDP()) {
+  if (options.microbatch > 1) at::globalContext().setSDPUseCuDNN(false);
+}
+
+AttentionOfAnySize::~AttentionOfAnySize() { at::globalContext().setSDPUseCuDNN(was_enabled_); }
+
 }  // namespace aim

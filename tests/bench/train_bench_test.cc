@@ -41,7 +41,7 @@ TEST(TrainBenchTest, TimesStepsOfBothNetworks) {
     ExpectPositive(part, {"batch", "step_s", "samples_per_s", "step_tflop", "share_of_ceiling",
                           "forward_share", "backward_share", "optimizer_share"});
     EXPECT_GE(part.at("data_wait").get<double>(), 0);
-    EXPECT_LT(part.at("data_wait").get<double>(), 0.05);
+    EXPECT_LE(part.at("data_wait").get<double>(), 1);
     EXPECT_TRUE(part.at("peak_gib").is_null());  // of the whole machine's memory it is not known
   }
   ExpectPositive(report.at("large"),

@@ -110,13 +110,13 @@ TEST_F(QueuedTrainingTest, WhereClipsLieChangesNothing) {
   Run(resident, 4);
   Run(streamed, 4);
   EXPECT_TRUE(SameBits(resident, streamed));
-  EXPECT_GE(reports_[0].data_s, 0);
   EXPECT_GT(reports_[0].work_s, 0);
 }
 
 std::atomic<int> num_reads = 0;
 
-// Operations that hand a number to the program, for which a device would be waited for.
+// Operations that hand a number to the program, for which a device would be waited for. Copies from
+// a device to the CPU are none on a CPU, and so are not seen here.
 std::unique_ptr<at::ObserverContext> CountReads(const at::RecordFunction& function) {
   const std::string_view name = function.name();
   if (name == "aten::item" || name == "aten::nonzero" || name == "aten::is_nonzero") ++num_reads;
@@ -146,7 +146,7 @@ TEST_F(QueuedTrainingTest, NoNumberIsReadInAPass) {
   at::removeCallback(handle);
 }
 
-// The choice of attention is the caller's again, however a step ends.
+// The choice of attention is the caller's again.
 TEST_F(QueuedTrainingTest, AttentionIsChosenForTheStepAlone) {
   Trainer trainer = MakeTrainer(QuickTraining(), {}, kQueued);
   std::vector<bool> within;

@@ -35,4 +35,19 @@ TrainingDevice ParseTrainingDevice(const std::string& text,
 // Throws ConfigError for options that a queued step cannot have.
 void RequireQueueable(const TrainOptions& options);
 
+// While it lives, which attention ATen may choose for the passes of a training. Microbatches have
+// other sizes each step, and for each that it has not met cuDNN's makes a plan, which takes longer
+// than the step: it is left out where a microbatch has more than one sample. Blocks are computed
+// again within the backward pass: it lives until that is done.
+class AttentionOfAnySize {
+ public:
+  explicit AttentionOfAnySize(const TrainOptions& options);
+  ~AttentionOfAnySize();
+  AttentionOfAnySize(const AttentionOfAnySize&) = delete;
+  AttentionOfAnySize& operator=(const AttentionOfAnySize&) = delete;
+
+ private:
+  bool was_enabled_;
+};
+
 }  // namespace aim
