@@ -69,6 +69,7 @@ prepare() {
   done
   cp -rL /usr/src/googletest "$fresh/src/googletest"
   prepare_simulator "$fresh"
+  git rev-parse HEAD > "$fresh/revision" 2> /dev/null || true  # the history stays behind
   rm -rf "$deps"
   mv "$fresh" "$deps"
   say "$deps holds $(du -sh "$deps" | cut -f1)"
@@ -194,7 +195,7 @@ build_core() {
 
 # That a program starts and ends well, before any time of the GPU is spent on it.
 runs() {
-  if ! "$@" > "$scratch/run" 2>&1; then
+  if ! timeout -k 5 60 "$@" > "$scratch/run" 2>&1; then
     tail -n 20 "$scratch/run" >&2
     say "$* does not run"
     return 1

@@ -100,6 +100,28 @@ int NumProcessesWith(const std::string& words) {
   return count;
 }
 
+// A training that is cut off is ended at its last step, with the cache of a start before it.
+void ExpectAnEndedTraining(const TemporaryFolder& folder) {
+  for (const char* name : {"run", "rate", "schedule"}) fs::remove_all(folder / "work" / name);
+  std::vector<std::string> words = Rehearsal(folder.path(), "ended");
+  for (std::string& word : words) word = word == "0.05" ? "5" : word;
+  ChildProcess run(words);
+  ASSERT_TRUE(run.WaitForMessage("training, at most")) << run.messages();
+  const fs::path lines = folder / "work" / "run" / "metrics.jsonl";
+  while (!fs::exists(lines) && run.IsRunning()) std::this_thread::yield();
+  run.Send(SIGTERM);
+  EXPECT_EQ(run.Wait().exit_code, 128 + SIGTERM);
+  const nlohmann::json ended = ReportOf(folder / "ended");
+  EXPECT_EQ(ended["partial"], true);
+  EXPECT_EQ(ended["parts"]["training"]["result"], "cut off");
+  EXPECT_TRUE(fs::exists(Unpacked(folder / "ended") / "bundle" / "model.toml"));
+
+  words.insert(words.end(), {"--world", "usual", "--out", (folder / "other").string()});
+  const CommandResult other = RunCommand(words);
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, HasSubstr("was begun with other settings: world wide"));
+}
+
 // From nothing to a policy; then a second start, which goes on with cache and training, is ended
 // while it plays.
 TEST(GpuTrainTest, RehearsalLeavesAPolicyAndSigtermWhatThereIs) {
@@ -133,6 +155,7 @@ TEST(GpuTrainTest, RehearsalLeavesAPolicyAndSigtermWhatThereIs) {
   EXPECT_EQ(cut["training"]["steps"], report["training"]["steps"]);
   EXPECT_THAT(ReadFile(folder / "cut" / "README.txt"), HasSubstr("when it was cut off"));
   EXPECT_TRUE(fs::exists(Unpacked(folder / "cut") / "bundle" / "model.toml"));
+  ExpectAnEndedTraining(folder);
 }
 
 TEST(GpuTrainTest, WhatCannotBeIsSaid) {
