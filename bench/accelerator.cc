@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "aim/diffusion/guidance_memory.h"
+
 namespace aim {
 
 void Accelerator::Wait() const {
@@ -12,8 +14,7 @@ void Accelerator::Wait() const {
 
 nlohmann::json Accelerator::PeakGib() const {
   if (device_.is_cpu()) return nullptr;
-  const auto stats = at::accelerator::getDeviceStats(device_.index());
-  return static_cast<double>(stats.allocated_bytes[0].peak) / (1 << 30);
+  return static_cast<double>(PeakBytes(device_)) / (1 << 30);
 }
 
 void Accelerator::Forget() const {

@@ -141,9 +141,12 @@ std::vector<GeneratedClip> Generate(const GeneratorModel& model, const Mode& mod
   const double denoise_s = stopwatch.Lap();
 
   std::vector<GeneratedClip> generated(clips.size());
-  const at::Tensor open = (GivenMask(plan) == 0).nonzero().flatten().to(out.device());
-  const at::Tensor latents = out.index_select(2, open).to(at::kCPU);
-  for (size_t i = 0; i < clips.size(); ++i) generated[i].latents = latents[static_cast<int64_t>(i)];
+  if (options.keep_latents) {
+    const at::Tensor open = (GivenMask(plan) == 0).nonzero().flatten().to(out.device());
+    const at::Tensor latents = out.index_select(2, open).to(at::kCPU);
+    for (size_t i = 0; i < clips.size(); ++i)
+      generated[i].latents = latents[static_cast<int64_t>(i)];
+  }
   for (const CanvasSegment& segment : plan.segments) {
     const bool is_video = segment.kind == ContentKind::kVideo;
     if (IsGiven(plan, segment) || (is_video && !options.decode_video)) continue;

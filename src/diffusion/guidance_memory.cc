@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "aim/base/memory.h"
+#include "aim/base/run_context.h"
 
 namespace aim {
 
@@ -56,6 +57,16 @@ int64_t FreeMemoryBytes(c10::Device device) {
   constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   return static_cast<int64_t>(allocator->getMemoryInfo(index).first) +
          stats.reserved_bytes.at(kAll).current - stats.allocated_bytes.at(kAll).current;
+}
+
+int64_t PeakBytes(c10::Device device) {
+  if (device.is_cpu()) return PeakMemoryBytes();
+  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  const c10::DeviceIndex index = std::max<c10::DeviceIndex>(device.index(), 0);
+  return c10::getDeviceAllocator(device.type())
+      ->getDeviceStats(index)
+      .allocated_bytes.at(kAll)
+      .peak;
 }
 
 }  // namespace aim

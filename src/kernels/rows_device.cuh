@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/e4m3.h"
+
 namespace aim::cuda {
 
 using Bf16 = __nv_bfloat16;
@@ -215,12 +217,13 @@ __device__ inline float BlockLargest(unsigned bits) {
   return __uint_as_float(bits);
 }
 
-// The row that the block holds as eight-bit floats and their scale; overwrites x. Constants and
-// order of operations are those of scaled_product.cc.
+// The row that the block holds as eight-bit floats and their scale; overwrites x. The order
+// of operations is that of scaled_product.cc.
 template <class S>
 __device__ inline void StoreQuantised(float (&x)[S::kSteps][S::kVector], int width, E4m3* row,
                                       float* scale) {
-  constexpr float kLargest = 448.0f, kSmallestRow = 0x1p-100f;
+  constexpr float kLargest = static_cast<float>(kLargestE4m3);
+  constexpr float kSmallestRow = static_cast<float>(kSmallestE4m3Row);
   unsigned bits = 0;
   ForEachVector<S>(width, [&](int step, int) {
 #pragma unroll

@@ -3,18 +3,12 @@
 #include <ATen/ATen.h>
 
 #include "aim/base/error.h"
+#include "kernels/e4m3.h"
 #ifdef AIM_HAS_CUDA_KERNELS
 #include "kernels/rows_cuda.h"
 #endif
 
 namespace aim {
-namespace {
-
-constexpr double kLargest = 448;  // of e4m3
-// Rows of smaller numbers are zeros beside any others: below it 448 / largest would be infinite.
-constexpr double kSmallestRow = 0x1p-100;
-
-}  // namespace
 
 bool HasScaledUnits([[maybe_unused]] c10::Device device) {
 #ifdef AIM_HAS_CUDA_KERNELS
@@ -31,13 +25,13 @@ ScaledRows QuantiseRows(const at::Tensor& x) {
   if (x.is_cuda() && cuda::HasFittingRows(x)) return cuda::QuantiseRows(x);
 #endif
   const at::Tensor rows = x.to(at::kFloat);
-  const at::Tensor largest = x.size(-1) == 0
-                                 ? at::full_like(rows.sum(-1, /*keepdim=*/true), kSmallestRow)
-                                 : rows.abs().amax(-1, /*keepdim=*/true).clamp_min_(kSmallestRow);
+  const at::Tensor largest =
+      x.size(-1) == 0 ? at::full_like(rows.sum(-1, /*keepdim=*/true), kSmallestE4m3Row)
+                      : rows.abs().amax(-1, /*keepdim=*/true).clamp_min_(kSmallestE4m3Row);
   // clamp lets NaN through; a quotient just above the largest number would become NaN.
   const at::Tensor values =
-      (rows * largest.reciprocal().mul_(kLargest)).clamp_(-kLargest, kLargest);
-  return {values.to(at::kFloat8_e4m3fn), (largest / kLargest).squeeze(-1)};
+      (rows * largest.reciprocal().mul_(kLargestE4m3)).clamp_(-kLargestE4m3, kLargestE4m3);
+  return {values.to(at::kFloat8_e4m3fn), (largest / kLargestE4m3).squeeze(-1)};
 }
 
 at::Tensor Dequantise(const ScaledRows& rows) {

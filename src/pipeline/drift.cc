@@ -24,7 +24,7 @@ struct Generated {
 Generated GenerateAll(const ModelOptions& model, const std::string& mode,
                       const std::vector<Clip>& clips, RunContext& run) {
   const ClipGenerator generator(model, mode, run.device());
-  const ClipRequest request{.decode_video = false, .temporal_prior = false};
+  const ClipRequest request{.decode_video = false, .keep_latents = true, .temporal_prior = false};
   Generated generated;
   const auto begin = std::chrono::steady_clock::now();
   for (size_t i = 0; i < clips.size(); ++i) {

@@ -4,6 +4,7 @@
 #include "aim/base/log.h"
 #include "aim/base/memory.h"
 #include "aim/base/text.h"
+#include "aim/diffusion/guidance_memory.h"
 #include "aim/model/wan_vae.h"
 #include "aim/policy/generation_memory.h"
 #include "aim/tensor/device.h"
@@ -136,6 +137,7 @@ std::vector<GeneratedClip> ClipGenerator::Run(const std::vector<Clip>& clips,
   options.sampler = sampler_;
   options.first_pose_given = request.first_pose_given;
   options.decode_video = request.decode_video;
+  options.keep_latents = request.keep_latents;
   options.times = request.times;
   options.decoder.spec = config.action_image;
   options.decoder.temporal_prior = false;  // comes after the given pose is in its place

@@ -1,12 +1,10 @@
 #include "aim/policy/generation_memory.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/CachingDeviceAllocator.h>
 
 #include <algorithm>
 
 #include "aim/base/memory.h"
-#include "aim/base/run_context.h"
 #include "aim/diffusion/guidance_memory.h"
 #include "aim/model/wan_vae.h"
 
@@ -59,16 +57,6 @@ std::string GenerationMemoryText(const GenerationMemory& memory) {
          " at its peak: " + MemoryText(memory.weights) + " of weights that stay, and " +
          MemoryText(memory.pass) + " for a pass of the network or " + MemoryText(memory.decoding) +
          " for decoding a view";
-}
-
-int64_t PeakBytes(c10::Device device) {
-  if (device.is_cpu()) return PeakMemoryBytes();
-  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-  const c10::DeviceIndex index = std::max<c10::DeviceIndex>(device.index(), 0);
-  return c10::getDeviceAllocator(device.type())
-      ->getDeviceStats(index)
-      .allocated_bytes.at(kAll)
-      .peak;
 }
 
 }  // namespace aim

@@ -10,6 +10,7 @@
 #include "aim/base/error.h"
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
+#include "aim/diffusion/guidance_memory.h"
 #include "aim/train/launch.h"
 #include "aim/train/trainer.h"
 #include "train/stopwatch.h"
@@ -117,7 +118,7 @@ DryRunReport RunDryTraining(const TrainRunOptions& options, RunContext& run) {
     report.step_s = FastestStep(setup, options.train, run.seed(), device);
   });
   report.steps_s = report.step_s * static_cast<double>(report.steps);
-  report.peak_bytes = PeakBytes(device);
+  report.peak_bytes = PeakBytes(device.device);
   return report;
 }
 

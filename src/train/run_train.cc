@@ -11,6 +11,7 @@
 #include "aim/base/log.h"
 #include "aim/base/parallel.h"
 #include "aim/base/text.h"
+#include "aim/diffusion/guidance_memory.h"
 #include "aim/diffusion/validation.h"
 #include "aim/train/launch.h"
 #include "aim/train/schedule.h"
@@ -59,7 +60,7 @@ class Window {
         {"lr", last.lr},
         {"samples_per_s", static_cast<double>(num_steps_) * batch_size / seconds},
         {"peak_memory_bytes", PeakMemoryBytes()}};
-    if (!device.device.is_cpu()) line["peak_device_bytes"] = PeakBytes(device);
+    if (!device.device.is_cpu()) line["peak_device_bytes"] = PeakBytes(device.device);
     if (data_s_ + work_s_ > 0) line["data_wait"] = data_s_ / (data_s_ + work_s_);
     line.update(losses_.Means());
     if (num_lost_ > 0) line["lost_steps"] = num_lost_;

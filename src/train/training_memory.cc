@@ -198,12 +198,6 @@ void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
               "train.async_save = false takes none");
 }
 
-int64_t PeakBytes(const TrainingDevice& device) {
-  if (device.device.is_cpu()) return PeakMemoryBytes();
-  constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-  return at::accelerator::getDeviceStats(device.device.index()).allocated_bytes.at(kAll).peak;
-}
-
 void ExplainOutOfMemory(const DitOptions& dit, const TrainOptions& options,
                         const SampleSize& sample, const TrainingDevice& device,
                         const std::function<void()>& work) {

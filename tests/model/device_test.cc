@@ -161,7 +161,7 @@ TEST_P(DeviceTest, QuantiseRows) {
   }
 }
 
-// The units of a GPU sum with fewer bits than float32: a looser limit for the longest rows.
+// The units of a GPU sum with fewer bits than float32, of which the longest rows lose most.
 TEST_P(DeviceTest, ScaledProduct) {
   for (const int64_t inputs : {16, 48, 3072, 14336}) {
     const ScaledRows x = QuantiseRows(at::randn({3, 7, inputs}));
@@ -173,8 +173,9 @@ TEST_P(DeviceTest, ScaledProduct) {
     SCOPED_TRACE(inputs);
     const double error = Error(ScaledProduct(moved(x), moved(weight), bias.to(device_)),
                                at::matmul(Dequantise(x), Dequantise(weight).t()) + bias);
-    EXPECT_LE(error,
-              testing::TensorTolerance(testing::Device::kCpu, testing::Precision::kBfloat16));
+    const double tolerance =
+        testing::TensorTolerance(testing::Device::kCpu, testing::Precision::kBfloat16);
+    EXPECT_LE(error, device_.is_cuda() && inputs > 8192 ? 3 * tolerance : tolerance);
   }
 }
 

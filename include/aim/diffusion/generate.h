@@ -32,6 +32,7 @@ struct GenerateOptions {
   SamplerOptions sampler;
   bool first_pose_given = true;
   bool decode_video = true;  // pixels of generated video segments
+  bool keep_latents = false;
   DecoderOptions decoder;
   GenerateTimes* times = nullptr;  // filled if given; costs a wait for the device
 };
@@ -41,7 +42,7 @@ struct GeneratedClip {
   std::vector<at::Tensor>
       action_videos;               // per view [3, T, H, W] in [-1, 1]; empty if not generated
   std::vector<DecodedPose> poses;  // one a frame; empty if no actions were generated
-  at::Tensor latents;              // [C, F, h, w] float32 on the CPU: the latent frames not given
+  at::Tensor latents;              // if kept: [C, F, h, w] float32 on the CPU, frames not given
 };
 
 // Where the noise of one clip comes from: rng.Derive(row, "noise"), or, if

@@ -55,4 +55,8 @@ GuidanceMode FittingGuidanceMode(const GuidanceLoad& load);
 // what the device has free, and what PyTorch's allocator keeps of it unused.
 int64_t FreeMemoryBytes(c10::Device device);
 
+// The most that was taken so far: of PyTorch's allocator on a GPU, of this process on a CPU, where
+// mapped files count too.
+int64_t PeakBytes(c10::Device device);
+
 }  // namespace aim

@@ -16,6 +16,7 @@ namespace aim {
 struct ClipRequest {
   bool first_pose_given = true;    // poses[0] of each clip is the true pose of its frame 0
   bool decode_video = true;        // pixels of generated video segments
+  bool keep_latents = false;       // in the clip, beside what is decoded of them
   bool temporal_prior = true;      // fills frames of low confidence from their neighbours
   double min_confidence = 0.2;     // below it a frame counts as low
   GenerateTimes* times = nullptr;  // filled if given

@@ -13,8 +13,8 @@ namespace aim {
 // follow each other, so that the larger one counts.
 struct GenerationMemory {
   int64_t weights = 0;  // that stay: the network, without offload also autoencoder and text encoder
-  int64_t pass =
-      0;  // one branch of guidance, text of both: `guidance_mode auto` adds a second if it fits
+  // One branch of guidance, text of both: `guidance_mode auto` adds a second if it fits.
+  int64_t pass = 0;
   int64_t decoding = 0;  // with the autoencoder's weights where these do not stay
 
   int64_t peak() const;
@@ -24,9 +24,5 @@ struct GenerationMemory {
 GenerationMemory EstimateGeneration(const Bundle& bundle, const LoadOptions& load,
                                     const Mode& mode);
 std::string GenerationMemoryText(const GenerationMemory& memory);
-
-// The most that was taken so far: of PyTorch's allocator on a GPU, of this process on a CPU, where
-// mapped files count too.
-int64_t PeakBytes(c10::Device device);
 
 }  // namespace aim

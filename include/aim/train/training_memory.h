@@ -67,9 +67,6 @@ void CheckTrainingMemory(const DitOptions& dit, const TrainOptions& options,
                          const SampleSize& sample, int64_t held, const TrainingRanks& ranks = {},
                          const TrainingDevice& device = {});
 
-// The most that this process had so far in the memory where its steps are computed.
-int64_t PeakBytes(const TrainingDevice& device);
-
 // Calls `work`. Where its device has too little memory after all, throws ConfigError that says what
 // other options would take.
 void ExplainOutOfMemory(const DitOptions& dit, const TrainOptions& options,
