@@ -51,6 +51,14 @@ void RefuseBroken(const std::string& not_finite, const std::string& overflowed,
                                                 "is damaged"});
 }
 
+void RefuseBundle(const std::string& source) {
+  if (!std::filesystem::exists(std::filesystem::path(source) / "model.toml")) return;
+  throw ConfigError({.where = source,
+                     .got = "a bundle",
+                     .expected = "one of its weight files, " + source + "/dit.safetensors",
+                     .fix = "what comes of it takes its place in a copy of the bundle"});
+}
+
 // The weights as they will be named.
 OpenedPart Named(const WeightFile& file, const ConvertOptions& options) {
   if (options.names == WeightNaming::kOriginal) {
@@ -152,6 +160,7 @@ nlohmann::json RunConvert(const ConvertOptions& options, RunContext& run) {
                        .expected = "the name of a safetensors file",
                        .fix = ""});
   }
+  RefuseBundle(options.source);
   const WeightFile file = OpenWeights(options.source, options.key);
   const OpenedPart part = Named(file, options);
   CheckStorage(options, part);

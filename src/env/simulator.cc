@@ -13,6 +13,15 @@ std::string EnvHelp() {
          "; in aim-rollout also model, which imagines";
 }
 
+void RequireOwnOptions(const SimulatorOptions& simulator) {
+  const TabletopOptions& world = simulator.tabletop;
+  if (simulator.env == "tabletop" || (world.distractors == 0 && !world.more_colours)) return;
+  throw ConfigError({.where = world.more_colours ? "--more-colours" : "--distractors",
+                     .got = "given with --env " + simulator.env,
+                     .expected = "--env tabletop: the embedded simulator alone has it",
+                     .fix = ""});
+}
+
 std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options) {
   if (simulator.env == kImaginedEnv) {
     throw ConfigError({.where = "--env",
@@ -21,13 +30,7 @@ std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvO
                        .fix = ""});
   }
   if (simulator.env == "tabletop") return MakeTabletop(options, simulator.tabletop);
-  if (simulator.tabletop.distractors != 0 || simulator.tabletop.more_colours) {
-    throw ConfigError(
-        {.where = simulator.tabletop.more_colours ? "--more-colours" : "--distractors",
-         .got = "given with --env " + simulator.env,
-         .expected = "--env tabletop: the embedded simulator alone has it",
-         .fix = ""});
-  }
+  RequireOwnOptions(simulator);
   ChildOptions child = ChildOfName(simulator.env, simulator.env_python);
   child.reply_timeout_s = simulator.env_timeout_s;
   return StartChildEnv(child, options);

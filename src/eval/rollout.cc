@@ -204,6 +204,7 @@ class Rollout {
     env_options.camera_raise_deg = options.camera_raise_deg;
     if (parts_.make_env) return parts_.make_env(env_options);
     if (!options.IsImagined()) return MakeSimulator(options.simulator, env_options);
+    RequireOwnOptions(options.simulator);
     if (parts_.make_imagined_env) return parts_.make_imagined_env(env_options);
     throw ConfigError({.where = "--env",
                        .got = "model",

@@ -164,6 +164,25 @@ std::exception_ptr ErrorOf(Work&& work) {
   return nullptr;
 }
 
+// Pictures without calibration are no views: where some are missing, they may be those.
+void RequireViews(const Clip& clip, const PolicyRequest& request, const PolicyNeeds& needs,
+                  const ViewOptions& options) {
+  if (needs.num_views == 0 || std::ssize(clip.views) == needs.num_views) return;
+  std::vector<std::string> without;
+  for (const SentPicture& picture : request.pictures) {
+    if (!options.views.empty()) break;  // chosen by name
+    const bool is_view = std::ranges::any_of(
+        clip.views, [&](const ClipView& view) { return view.camera.name == picture.name; });
+    if (!is_view) without.push_back(picture.name);
+  }
+  RefusePictures(CountText(std::ssize(clip.views), "picture") + " with a camera",
+                 std::to_string(needs.num_views) + ", the views of the model",
+                 without.empty() ? ""
+                                 : Join(without) +
+                                       " came without calibration, and --cameras has "
+                                       "no camera of that name");
+}
+
 }  // namespace
 
 Clip SeenClip(const PolicyRequest& request, const PolicyNeeds& needs, const ViewOptions& options) {
@@ -186,6 +205,7 @@ Clip SeenClip(const PolicyRequest& request, const PolicyNeeds& needs, const View
                      "one size", "");
     }
   }
+  RequireViews(clip, request, needs, options);
   return clip;
 }
 

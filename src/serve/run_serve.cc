@@ -89,6 +89,10 @@ ServeReport RunServe(const ServeOptions& options, RunContext& run, const ServePa
                        .fix = "its report goes to stdout when it ends"});
   }
   ViewOptions views = ViewsOf(options);
+  if (options.cameras.empty() && options.wire != "openpi") {
+    LogWarning("clients that speak " + options.wire +
+               " usually send no calibration: without --cameras they are refused");
+  }
   const SocketServerOptions sockets = SocketOptions(options);
   ServedModel model = parts.make_model();
   const std::string fingerprint = FingerprintOf(options, model.policy->Identity());

@@ -37,7 +37,9 @@ c10::Device ParseDevice(const std::string& text, const std::string& where) {
                        .got = "'" + text + "'",
                        .expected = is_linked ? "cpu, because this machine has no usable NVIDIA GPU"
                                              : "cpu, because this build has no CUDA",
-                       .fix = is_linked ? "check nvidia-smi" : "configure with -DAIM_CUDA=ON"});
+                       .fix = is_linked ? "check nvidia-smi"
+                                        : "scripts/setup and scripts/configure on a machine with "
+                                          "an NVIDIA GPU build one"});
   }
   const int count = static_cast<int>(at::getNumGPUs());
   if (index >= count) {

@@ -103,6 +103,15 @@ void WarnOfUnmeasured(const TrainingSetup& setup) {
              "validation is judged by pictures; raise train.validation_episodes");
 }
 
+// A number of episodes that fits a large data set may leave a small one with nothing to train on.
+void WarnOfFewTrained(const TrainingSetup& setup) {
+  const auto num_held_out = static_cast<int64_t>(setup.validation.size());
+  if (num_held_out < setup.num_episodes) return;
+  LogWarning(CountText(num_held_out, "episode") + " are held out for validation and " +
+             std::to_string(setup.num_episodes) +
+             " left to train on; add data, or lower train.validation_episodes");
+}
+
 }  // namespace
 
 std::vector<int64_t> FirstClips(const LatentCache& cache) {
@@ -160,6 +169,7 @@ void LoadEncoders(const std::filesystem::path& bundle, const BundleConfig& confi
 
 void TakeBundle(const TrainRunOptions& options, const RunContext& run, TrainingSetup& setup) {
   const BundleConfig config = LoadBundleConfig(options.init);
+  OpenDit(options.init, config);  // throws for a network of eight bits
   const Dit dit = LoadDit(options.init, config);
   DitOptions asked = options.dit;
   if (config.dit.camera.mode == CameraMode::kNone) asked.camera = {};  // see AddCameras
@@ -207,6 +217,7 @@ TrainingSetup PrepareTraining(const TrainRunOptions& options, RunContext& run,
   setup.ReleaseEncoders();
   setup.num_episodes = static_cast<int64_t>(FirstClips(*setup.cache).size());
   setup.num_listed = std::max(setup.num_listed, setup.num_episodes);
+  WarnOfFewTrained(setup);
   setup.num_videos = CountVideos(*setup.cache);
   run.Note("training_clips", setup.cache->size());
   run.Note("training_clips_without_actions", setup.num_videos);

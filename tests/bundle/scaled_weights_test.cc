@@ -150,6 +150,16 @@ TEST(ScaledBundleTest, OthersRefuseIt) {
   for (const auto& [name, weight] : before) EXPECT_TRUE(SameBits(after.at(name), weight)) << name;
 }
 
+TEST(ConvertTest, OfABundleOneOfItsFilesIsAskedFor) {
+  const TemporaryFolder folder;
+  RunContext run;
+  ConvertOptions options;
+  options.source = Tiny().string();
+  options.destination = (folder / "out.safetensors").string();
+  ExpectThrowsWith<ConfigError>([&] { RunConvert(options, run); },
+                                {"a bundle", "tiny/dit.safetensors"});
+}
+
 TEST(ConvertTest, RefusesWhatHasNoMatricesOfEightBits) {
   const TemporaryFolder folder;
   RunContext run;

@@ -230,6 +230,9 @@ TEST(WideWorld, WhatCannotBeIsRefused) {
       [] { MakeSimulator({.env = "robosuite", .tabletop = {.distractors = 1}}, {}); },
       {"--distractors", "robosuite"});
   ExpectThrowsWith<ConfigError>(
+      [] { RequireOwnOptions({.env = "model", .tabletop = {.more_colours = true}}); },
+      {"--more-colours", "model"});
+  ExpectThrowsWith<ConfigError>(
       [] { MakeSimulator({.env = "robosuite", .tabletop = {.more_colours = true}}, {}); },
       {"--more-colours", "robosuite"});
 }

@@ -72,6 +72,15 @@ TEST(SeenClipTest, APoseIsNeeded) {
       {"observation/gripper_pose is missing"});
 }
 
+// Pictures that have no camera are no views: which, where the model wants more.
+TEST(SeenClipTest, PicturesWithoutCalibrationAreNamedWhereViewsAreMissing) {
+  PolicyRequest request = ReadBy("openpi", SampleObservation());
+  request.pictures[1].camera.reset();
+  EXPECT_EQ(SeenClip(request, {}, {}).views.size(), 1U);
+  ExpectThrowsWith<InputError>([&] { SeenClip(request, {.num_views = 2}, {}); },
+                               {"1 picture with a camera", "2, the views", "side came without"});
+}
+
 // A file is decoded where it is used, and must be what its head says.
 TEST(SeenClipTest, PicturesMayBePngOrJpeg) {
   PolicyRequest request = ReadBy("vla-eval", VlaEvalObservation());

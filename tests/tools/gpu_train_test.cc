@@ -119,7 +119,7 @@ void ExpectAnEndedTraining(const TemporaryFolder& folder) {
   words.insert(words.end(), {"--world", "usual", "--out", (folder / "other").string()});
   const CommandResult other = RunCommand(words);
   EXPECT_EQ(other.exit_code, 2);
-  EXPECT_THAT(other.err, HasSubstr("was begun with other settings: world wide"));
+  EXPECT_THAT(other.err, HasSubstr("was begun with other settings (world wide;"));
 }
 
 // From nothing to a policy; then a second start, which goes on with cache and training, is ended
@@ -168,7 +168,7 @@ TEST(GpuTrainTest, WhatCannotBeIsSaid) {
   for (const Row& row : {Row{{"--minuets", "3"}, "unknown argument --minuets"},
                          Row{{"--minutes"}, "--minutes needs a value"},
                          Row{{"--minutes", "x"}, "--minutes is \"x\""},
-                         Row{{"--episodes", "0"}, "\"0\" is no whole number above 0"},
+                         Row{{"--episodes", "0"}, "--episodes is \"0\"; expected a whole number"},
                          Row{{"--world", "round"}, "wide or usual"},
                          Row{{"--until", "dawn"}, "demonstrations or training"},
                          Row{{"--config", "nowhere.toml"}, "nowhere.toml is not there"},

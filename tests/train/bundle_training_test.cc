@@ -7,7 +7,9 @@
 #include "aim/base/error.h"
 #include "aim/bundle/adapter.h"
 #include "aim/bundle/bundle.h"
+#include "aim/bundle/convert.h"
 #include "aim/train/run_train.h"
+#include "support/source_dir.h"
 #include "support/temporary_folder.h"
 #include "support/throws.h"
 #include "support/wan_bundle.h"
@@ -59,6 +61,20 @@ TEST_F(BundleTrainingTest, ADeviceThatIsNotThereIsRefused) {
   testing::ExpectThrowsWith<ConfigError>([&] { RunTrain(options_, run); },
                                          {"--device is 'cuda'; expected cpu"});
   EXPECT_FALSE(fs::exists(folder_ / "run"));
+}
+
+// Its weights are rounded: what would be trained is not what was made.
+TEST_F(BundleTrainingTest, ANetworkOfEightBitsIsRefused) {
+  const fs::path tiny = testing::SourceDir() / "assets/tiny";
+  fs::copy(tiny, folder_ / "initial");
+  ConvertOptions convert;
+  convert.source = (tiny / "dit.safetensors").string();
+  convert.destination = (folder_ / "eight.safetensors").string();
+  convert.dtype = StorageDtype::kFp8;
+  RunContext run;
+  RunConvert(convert, run);
+  fs::rename(folder_ / "eight.safetensors", folder_ / "initial/dit.safetensors");
+  testing::ExpectThrowsWith<InputError>([&] { Train("run"); }, {"eight bits", "to be trained"});
 }
 
 // Pooled cameras, UMT5 rows and VAE latents from clips; the network learns, the rest stays.

@@ -144,6 +144,15 @@ TEST_F(VideoOnlyTest, AWarningSaysThatNoErrorOfActionsIsMeasured) {
               HasSubstr("none of what is held out (1 clip) has actions: no error in mm"));
 }
 
+// More held out than is left is said, whatever they are.
+TEST_F(VideoOnlyTest, AWarningSaysThatLittleIsTrainedOn) {
+  options_.train.validation_episodes = 3;
+  ::testing::internal::CaptureStderr();
+  Train("run");
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("3 episodes are held out for validation and 1 left to train on"));
+}
+
 // A mix of modes that all need actions: left out and named, each with what helps.
 TEST_F(VideoOnlyTest, WithoutAModeForThemTheyAreLeftOut) {
   const std::string videos = WriteVideos("videos", 3);

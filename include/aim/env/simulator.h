@@ -33,6 +33,9 @@ struct SimulatorOptions {
   }
 };
 
+// Throws ConfigError for options of the embedded simulator where `env` is another.
+void RequireOwnOptions(const SimulatorOptions& simulator);
+
 // Throws ConfigError for kImaginedEnv and for options of another simulator, and what MakeTabletop,
 // ChildOfName and StartChildEnv throw.
 std::unique_ptr<Env> MakeSimulator(const SimulatorOptions& simulator, const EnvOptions& options);
