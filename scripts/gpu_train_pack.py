@@ -135,34 +135,36 @@ def make_report(args):
     return report
 
 
-def write_archive(stage, path):
-    """A tar file, as small as this Python can."""
-    try:
-        with tarfile.open(path, "w:xz", preset=1) as archive:
-            archive.add(stage, arcname="result")
-    except tarfile.CompressionError:
-        with tarfile.open(path, "w:gz") as archive:
-            archive.add(stage, arcname="result")
+def write_archive(stage, folder):
+    """A tar file in `folder`, as small as this Python can. Returns its path."""
+    for kind, options in (("xz", {"preset": 1}), ("gz", {})):
+        path = folder / f"result.tar.{kind}"
+        try:
+            with tarfile.open(path, f"w:{kind}", **options) as archive:
+                archive.add(stage, arcname="result")
+            return path
+        except tarfile.CompressionError:
+            continue
+    raise SystemExit("gpu_train_pack: this Python compresses neither with xz nor with gzip")
 
 
 def write_parts(stage, scratch, out):
     """The archive in parts. Returns their names and what was left out so that they are few enough."""
     left_out = []
-    archive = scratch / "result.tar"
-    write_archive(stage, archive)
+    archive = write_archive(stage, scratch)
     for pattern in SPARED:
         if archive.stat().st_size <= MOST_PARTS * PART_BYTES:
             break
         for path in stage.glob(pattern):
             left_out.append(str(path.relative_to(stage)))
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        write_archive(stage, archive)
+        archive = write_archive(stage, scratch)
     for path in out.glob("result.tar.*"):  # of an earlier packing
         path.unlink()
     names = []
     with archive.open("rb") as source:
         while part := source.read(PART_BYTES):
-            names.append(f"result.tar.{len(names)}")
+            names.append(f"{archive.name}.{len(names)}")
             (out / names[-1]).write_bytes(part)
     return names, left_out
 
@@ -188,16 +190,11 @@ def main():
     state = "What there was when it was cut off" if report["partial"] else "All"
     (args.out / "README.txt").write_text(
         f"{state} of {args.command}, revision {report['revision']}. Join and unpack:\n"
-        f"  cat {' '.join(names)} | tar -x{'J' if is_xz(args.out / names[0]) else 'z'}\n"
-        "result/bundle is the model, result/report.json the numbers.\n")
+        f"  cat {' '.join(names)} | tar -x{'J' if '.xz.' in names[0] else 'z'}\n"
+        + ("result/bundle is the model, " if report["bundle"] else "There is no model yet; ")
+        + "result/report.json has the numbers.\n")
     (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     shutil.rmtree(scratch)
-
-
-def is_xz(path):
-    """By the bytes that such a file begins with."""
-    with path.open("rb") as file:
-        return file.read(6) == b"\xfd7zXZ\x00"
 
 
 if __name__ == "__main__":
