@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -89,15 +90,17 @@ void ExpectAllIsThere(const fs::path& out, const nlohmann::json& report) {
   EXPECT_THAT(ReadFile(result / "command.txt"), HasSubstr("gpu_train --rehearse"));
 }
 
-// How many processes were started with these words.
-int NumProcessesWith(const std::string& words) {
-  int count = 0;
+// What processes were started with that have these words in it, words apart by spaces.
+std::vector<std::string> ProcessesWith(const std::string& words) {
+  std::vector<std::string> found;
   for (const fs::directory_entry& process : fs::directory_iterator("/proc")) {
     std::ifstream file(process.path() / "cmdline", std::ios::binary);
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
-    count += line.find(words) != std::string::npos;
+    std::string line{std::istreambuf_iterator<char>(file), {}};
+    std::ranges::replace(line, '\0', ' ');
+    if (line.find(words) != std::string::npos)
+      found.push_back(process.path().filename().string() + ": " + line);
   }
-  return count;
+  return found;
 }
 
 // A training that is cut off is ended at its last step, with the cache of a start before it.
@@ -141,11 +144,11 @@ TEST(GpuTrainTest, RehearsalLeavesAPolicyAndSigtermWhatThereIs) {
   ChildProcess run(Rehearsal(folder.path(), "cut"));
   ASSERT_TRUE(run.WaitForMessage("whole, at most")) << run.messages();
   const std::string played = (folder / "work" / "whole").string();
-  while (NumProcessesWith(played) == 0 && run.IsRunning()) std::this_thread::yield();
+  while (ProcessesWith(played).empty() && run.IsRunning()) std::this_thread::yield();
   run.Send(SIGTERM);
   const CommandResult ended = run.Wait();
   EXPECT_EQ(ended.exit_code, 128 + SIGTERM) << ended.err;
-  EXPECT_EQ(NumProcessesWith(played), 0);
+  EXPECT_THAT(ProcessesWith(played), ::testing::IsEmpty());
   ExpectFitsTheWayBack(folder / "cut");
   const nlohmann::json cut = ReportOf(folder / "cut");
   EXPECT_EQ(cut["partial"], true);
