@@ -175,8 +175,8 @@ void RequireViews(const Clip& clip, const PolicyRequest& request, const PolicyNe
         clip.views, [&](const ClipView& view) { return view.camera.name == picture.name; });
     if (!is_view) without.push_back(picture.name);
   }
-  RefusePictures(CountText(std::ssize(clip.views), "picture") + " with a camera",
-                 std::to_string(needs.num_views) + ", the views of the model",
+  RefusePictures("of " + CountText(std::ssize(clip.views), "view"),
+                 std::to_string(needs.num_views) + ", the number this model was trained for",
                  without.empty() ? ""
                                  : Join(without) +
                                        " came without calibration, and --cameras has "

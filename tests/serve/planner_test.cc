@@ -78,7 +78,7 @@ TEST(SeenClipTest, PicturesWithoutCalibrationAreNamedWhereViewsAreMissing) {
   request.pictures[1].camera.reset();
   EXPECT_EQ(SeenClip(request, {}, {}).views.size(), 1U);
   ExpectThrowsWith<InputError>([&] { SeenClip(request, {.num_views = 2}, {}); },
-                               {"1 picture with a camera", "2, the views", "side came without"});
+                               {"of 1 view; expected 2", "side came without"});
 }
 
 // A file is decoded where it is used, and must be what its head says.
