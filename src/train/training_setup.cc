@@ -106,9 +106,9 @@ void WarnOfUnmeasured(const TrainingSetup& setup) {
 // A number of episodes that fits a large data set may leave a small one with nothing to train on.
 void WarnOfFewTrained(const TrainingSetup& setup) {
   const auto num_held_out = static_cast<int64_t>(setup.validation.size());
-  if (num_held_out < setup.num_episodes) return;
+  if (num_held_out < setup.num_listed) return;  // a dry run reads some of them alone
   LogWarning(CountText(num_held_out, "episode") + " are held out for validation and " +
-             std::to_string(setup.num_episodes) +
+             std::to_string(setup.num_listed) +
              " left to train on; add data, or lower train.validation_episodes");
 }
 

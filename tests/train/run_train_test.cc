@@ -432,6 +432,16 @@ TEST_F(RunTrainTest, ADryRunSaysWhatARunTakesAndKeepsNothing) {
   EXPECT_GT(report["cache_bytes"].get<int64_t>(), 0);
 }
 
+// It reads some of the episodes: that no more of them are left than are held out says nothing.
+TEST_F(RunTrainTest, ADryRunDoesNotTakeWhatItReadsForAllThereIs) {
+  const testing::CommandResult dry =
+      Run("dry", 500,
+          {"--dry-run", "--set", "clips.per_episode=50", "--set", "train.validation_episodes=2"});
+  ASSERT_EQ(dry.exit_code, 0) << dry.err;
+  EXPECT_GT(nlohmann::json::parse(dry.out)["num_episodes"], 2);
+  EXPECT_EQ(dry.err.find("held out"), std::string::npos) << dry.err;
+}
+
 TEST_F(RunTrainTest, ReportIsJson) {
   options_.train.steps = 1;
   const TrainReport report = RunHere("run");
