@@ -1,7 +1,5 @@
 #include "aim/train/training_memory.h"
 
-#include <ATen/DeviceAccelerator.h>
-#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/ScalarType.h>
 #include <c10/util/Exception.h>
 #include <c10/util/accumulate.h>
@@ -11,7 +9,6 @@
 
 #include "aim/base/memory.h"
 #include "aim/base/parallel.h"
-#include "aim/base/run_context.h"
 #include "aim/base/text.h"
 #include "aim/diffusion/canvas.h"
 #include "aim/diffusion/guidance_memory.h"
